@@ -1,0 +1,184 @@
+//! A validated detector: signal × key × measures × window × raise. Files become these in
+//! crates/rules; nothing here can be malformed.
+
+use crate::key::KeyFields;
+use crate::signal::{Outcome, SignalKind};
+use crate::time::Span;
+
+/// One rule, ready to run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Detector {
+    /// Unique, kebab-case, stable: it is part of a finding's uid.
+    pub id: String,
+    /// One sentence.
+    pub title: String,
+    /// Why it matters, for the person who gets the alert.
+    pub description: String,
+    /// What to do next.
+    pub advice: String,
+    /// ATT&CK techniques, at least none.
+    pub attacks: Vec<Attack>,
+    /// Which signals it reads.
+    pub signal: SignalKind,
+    /// What it counts by.
+    pub key: KeyFields,
+    /// How far back it counts: (t − window, t].
+    pub window: Span,
+    /// How long a key must stay below every threshold before its finding closes.
+    pub quiet: Span,
+    /// What it counts, each with the name its conditions use; at least one, names unique.
+    pub measures: Vec<NamedMeasure>,
+    /// When it raises, at least one, by severity from high to low.
+    pub raises: Vec<Raise>,
+}
+
+/// A technique of MITRE ATT&CK.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attack {
+    /// `T1110.004`.
+    pub technique: String,
+    /// `Credential Stuffing`.
+    pub name: String,
+}
+
+/// A measure under the name its detector gives it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NamedMeasure {
+    /// The name in conditions and findings, e.g. `unknown_users`.
+    pub name: String,
+    /// What is counted.
+    pub measure: Measure,
+}
+
+/// What is counted over a window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Measure {
+    /// How many attempts satisfy the filter; mentions never count.
+    Count(Filter),
+    /// The sum of a number over the attempts that satisfy the filter.
+    Sum(NumberField, Filter),
+    /// How many different values a field has over the attempts and mentions that satisfy the filter.
+    Distinct(DistinctField, Filter),
+}
+
+/// A number a signal carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum NumberField {
+    /// `attempts`: how many tries a line stands for.
+    Attempts,
+}
+
+/// A field whose different values can be counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum DistinctField {
+    /// `user`: hidden names are no value.
+    User,
+    /// `source.ip`: whole addresses, IPv6 too.
+    SourceIp,
+}
+
+/// Which signals a measure takes; an empty filter takes all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Filter {
+    /// Only this outcome.
+    pub outcome: Option<Outcome>,
+    /// Only where the source says whether the account exists, and says this.
+    pub user_known: Option<bool>,
+}
+
+/// A severity and the conditions that must all hold for it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Raise {
+    /// How bad it is.
+    pub severity: Severity,
+    /// At least one; all must hold.
+    pub when: Vec<Condition>,
+}
+
+/// OCSF 1.6.0 `severity_id`, 1 to 5.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Severity {
+    /// 1.
+    Informational = 1,
+    /// 2.
+    Low = 2,
+    /// 3.
+    Medium = 3,
+    /// 4.
+    High = 4,
+    /// 5.
+    Critical = 5,
+}
+
+/// `measure op operand`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Condition {
+    /// Index into [`Detector::measures`].
+    pub measure: usize,
+    /// How they compare.
+    pub comparison: Comparison,
+    /// What it is compared with.
+    pub operand: Operand,
+}
+
+/// The comparisons a condition may use. Equality is missing on purpose: counts pass through a value
+/// between two judgements.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Comparison {
+    /// `>=`
+    AtLeast,
+    /// `>`
+    MoreThan,
+    /// `<=`
+    AtMost,
+    /// `<`
+    LessThan,
+}
+
+/// The right side of a condition.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Operand {
+    /// A number.
+    Number(f64),
+    /// `factor * measure`, the measure an index into [`Detector::measures`].
+    Scaled {
+        /// The factor, positive and finite.
+        factor: f64,
+        /// The measure.
+        measure: usize,
+    },
+}
+
+impl Severity {
+    /// All of them, low to high.
+    pub const ALL: [Severity; 5] = [
+        Severity::Informational,
+        Severity::Low,
+        Severity::Medium,
+        Severity::High,
+        Severity::Critical,
+    ];
+
+    /// The name in detector files and alerts.
+    pub fn name(self) -> &'static str {
+        match self {
+            Severity::Informational => "informational",
+            Severity::Low => "low",
+            Severity::Medium => "medium",
+            Severity::High => "high",
+            Severity::Critical => "critical",
+        }
+    }
+}
+
+impl Comparison {
+    /// How a detector file writes it.
+    pub fn symbol(self) -> &'static str {
+        match self {
+            Comparison::AtLeast => ">=",
+            Comparison::MoreThan => ">",
+            Comparison::AtMost => "<=",
+            Comparison::LessThan => "<",
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! A finding: a verdict with who, when, where and what, as one episode with one uid.
+//!
+//! The uid is a pure function of detector, key and the episode's start, and does not depend on the
+//! tagging key for keys that are addresses: two runs over the same log give the same uids.
+
+use std::net::IpAddr;
+
+use crate::detector::{Attack, Comparison, Severity};
+use crate::key::Key;
+use crate::signal::Origin;
+use crate::time::{Span, Time};
+
+/// One message about an episode.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Finding {
+    /// 32 hexadecimal digits, the same in every message of one episode.
+    pub uid: String,
+    /// Opened, still going on, or over.
+    pub activity: Activity,
+    /// How bad it is at its worst so far.
+    pub severity: Severity,
+    /// [`crate::detector::Detector::id`].
+    pub detector: String,
+    /// [`crate::detector::Detector::title`].
+    pub title: String,
+    /// [`crate::detector::Detector::description`].
+    pub description: String,
+    /// [`crate::detector::Detector::advice`].
+    pub advice: String,
+    /// [`crate::detector::Detector::attacks`].
+    pub attacks: Vec<Attack>,
+    /// Whom it is about.
+    pub key: Key,
+    /// When this message was made, on the clock that was passed in.
+    pub time: Time,
+    /// The event time of the line that opened the episode.
+    pub start: Time,
+    /// The earliest event of the window that opened it, as far as it is kept.
+    pub first_seen: Time,
+    /// The event time of the latest line that kept the episode going.
+    pub last: Time,
+    /// The span the numbers are counted over.
+    pub window: Span,
+    /// How long it must be quiet to close.
+    pub quiet: Span,
+    /// Every measure of the detector, as counted when this message was made.
+    pub measures: Vec<Measured>,
+    /// The conditions of the severity raised, with the numbers that met them.
+    pub decided: Vec<Decided>,
+    /// Source addresses: the key itself for an IPv4 source, up to 8 recent ones for a /64, the top
+    /// 32 by attempts for other keys.
+    pub sources: Vec<IpAddr>,
+    /// How many sources there were in the window; more than `sources` where that is capped.
+    pub sources_total: u64,
+    /// Log events that decided, the opening one first, at most [`crate::limits::SAMPLES_MAX`].
+    pub samples: Vec<Origin>,
+}
+
+/// Which message of an episode this is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Activity {
+    /// The first.
+    Create,
+    /// A worse severity, or twice the number of the last message, or an episode taken up again.
+    Update,
+    /// The last: it has been quiet.
+    Close,
+}
+
+/// A measure and its number.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Measured {
+    /// The measure's name.
+    pub name: String,
+    /// Its number.
+    pub value: Value,
+}
+
+/// A number and how sure it is.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Value {
+    /// The number reported.
+    pub amount: f64,
+    /// How far it may be off.
+    pub error: Accuracy,
+}
+
+/// How far a number may be off.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Accuracy {
+    /// Not at all.
+    Exact,
+    /// It counts a span at most this much longer than the window: the oldest pane is counted whole.
+    Pane(Span),
+    /// Relative standard error of a sketch, e.g. 0.016.
+    Sketch(f64),
+    /// At least this many; no sketch stands behind the full list.
+    AtLeast,
+}
+
+/// A condition that held.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Decided {
+    /// The measure's name.
+    pub measure: String,
+    /// Its number.
+    pub amount: f64,
+    /// How it was compared.
+    pub comparison: Comparison,
+    /// The number it was compared with, a factor already applied.
+    pub threshold: f64,
+    /// The condition as the file writes it, e.g. `unknown_users >= 0.5 * users`.
+    pub condition: String,
+}

@@ -1,0 +1,155 @@
+//! Keys: what is counted by. A key is one or two fields of a signal, small and `Copy`.
+//!
+//! Invariant: one source has one key. IPv4-mapped IPv6 is IPv4, and an IPv6 source counts as its /64,
+//! because one subscriber owns a whole /64 and can change address at will inside it (RFC 6177).
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use smallvec::SmallVec;
+
+use crate::signal::{Auth, Body, Signal, canonical};
+use crate::tag::UserTag;
+
+/// A field a detector can be keyed by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum KeyField {
+    /// `source.ip`: an IPv4 address, or the /64 of an IPv6 one.
+    SourceIp,
+    /// `source.subnet`: the /24 of an IPv4 address, or the /64 of an IPv6 one.
+    SourceSubnet,
+    /// `user`: the tag of the normalised username.
+    User,
+    /// `global`: one key for everything.
+    Global,
+}
+
+/// How many fields a key may have.
+pub const KEY_FIELDS_MAX: usize = 2;
+
+/// Which fields a key is made of, in the order the detector file gives them.
+pub type KeyFields = SmallVec<[KeyField; KEY_FIELDS_MAX]>;
+
+/// One field's value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum KeyPart {
+    /// An IPv4 source.
+    Ipv4(Ipv4Addr),
+    /// The upper 64 bits of an IPv6 source.
+    Ipv6Net(u64),
+    /// A /24 with its last byte zero.
+    SubnetIpv4(Ipv4Addr),
+    /// The upper 64 bits of an IPv6 source, as a subnet.
+    SubnetIpv6(u64),
+    /// A user.
+    User(UserTag),
+    /// Everything.
+    Global,
+}
+
+/// What one item of state stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Key {
+    /// The first field's value.
+    pub first: KeyPart,
+    /// The second field's value, where the key has two fields.
+    pub second: Option<KeyPart>,
+}
+
+impl Key {
+    /// A key of one field.
+    pub fn of(first: KeyPart) -> Key {
+        Key { first, second: None }
+    }
+
+    /// The key of a source address under [`KeyField::SourceIp`].
+    pub fn source_ip(address: IpAddr) -> Key {
+        Key::of(KeyPart::source_ip(address))
+    }
+
+    /// The key of `signal` under `fields`, or `None` where the signal lacks one of them.
+    pub fn of_signal(fields: &KeyFields, signal: &Signal) -> Option<Key> {
+        let Body::Auth(auth) = &signal.body;
+        let mut parts = fields.iter().map(|field| KeyPart::of_auth(*field, auth));
+        let first = parts.next()??;
+        let second = match parts.next() {
+            Some(part) => Some(part?),
+            None => None,
+        };
+        Some(Key { first, second })
+    }
+}
+
+impl KeyPart {
+    fn of_auth(field: KeyField, auth: &Auth) -> Option<KeyPart> {
+        match field {
+            KeyField::SourceIp => auth.source.map(KeyPart::source_ip),
+            KeyField::SourceSubnet => auth.source.map(KeyPart::source_subnet),
+            KeyField::User => auth.user.map(KeyPart::User),
+            KeyField::Global => Some(KeyPart::Global),
+        }
+    }
+
+    /// The value of [`KeyField::SourceIp`].
+    pub fn source_ip(address: IpAddr) -> KeyPart {
+        match canonical(address) {
+            IpAddr::V4(v4) => KeyPart::Ipv4(v4),
+            IpAddr::V6(v6) => KeyPart::Ipv6Net(upper_64(v6)),
+        }
+    }
+
+    /// The value of [`KeyField::SourceSubnet`].
+    pub fn source_subnet(address: IpAddr) -> KeyPart {
+        match canonical(address) {
+            IpAddr::V4(v4) => {
+                let [a, b, c, _] = v4.octets();
+                KeyPart::SubnetIpv4(Ipv4Addr::new(a, b, c, 0))
+            }
+            IpAddr::V6(v6) => KeyPart::SubnetIpv6(upper_64(v6)),
+        }
+    }
+}
+
+fn upper_64(address: Ipv6Addr) -> u64 {
+    (address.to_bits() >> 64) as u64
+}
+
+impl fmt::Display for KeyPart {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            KeyPart::Ipv4(v4) => write!(f, "{v4}"),
+            KeyPart::SubnetIpv4(v4) => write!(f, "{v4}/24"),
+            KeyPart::Ipv6Net(upper) | KeyPart::SubnetIpv6(upper) => {
+                write!(f, "{}/64", Ipv6Addr::from_bits(u128::from(*upper) << 64))
+            }
+            KeyPart::User(UserTag(tag)) => write!(f, "user:{tag:016x}"),
+            KeyPart::Global => f.write_str("global"),
+        }
+    }
+}
+
+/// IPv4 dotted, IPv6 as `2001:db8:1:2::/64`, two fields joined by ` + `.
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.second {
+            None => write!(f, "{}", self.first),
+            Some(second) => write!(f, "{} + {second}", self.first),
+        }
+    }
+}
+
+impl KeyField {
+    /// All of them.
+    pub const ALL: [KeyField; 4] =
+        [KeyField::SourceIp, KeyField::SourceSubnet, KeyField::User, KeyField::Global];
+
+    /// The name in detector files and on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            KeyField::SourceIp => "source.ip",
+            KeyField::SourceSubnet => "source.subnet",
+            KeyField::User => "user",
+            KeyField::Global => "global",
+        }
+    }
+}

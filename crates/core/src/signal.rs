@@ -1,0 +1,117 @@
+//! What a log line says, typed. Ingest makes signals, this crate counts them.
+//!
+//! A signal holds no raw username, only its tag. A source address is kept whole: keys and evidence
+//! need it.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use crate::tag::{EventTag, UserTag};
+use crate::time::Time;
+
+/// One log event that says something a detector may count.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Signal {
+    /// When it happened, from the event itself.
+    pub time: Time,
+    /// Who it is, for recognising a second delivery.
+    pub event: EventTag,
+    /// Where it stands, for a person who wants to read it.
+    pub origin: Origin,
+    /// What it says.
+    pub body: Body,
+}
+
+/// What a signal says. Later kinds (an invocation report, an API access) become variants here.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Body {
+    /// Somebody tried to log in.
+    Auth(Auth),
+}
+
+/// The kinds of signal, as detector files and statistics name them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum SignalKind {
+    /// `auth`: [`Body::Auth`].
+    Auth,
+}
+
+/// An authentication attempt, or a mention of one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Auth {
+    /// Whether the line decides a try or repeats what another line of the same try says.
+    pub role: Role,
+    /// How the try ended.
+    pub outcome: Outcome,
+    /// Whether the account exists; `None` where the source does not say.
+    pub user_known: Option<bool>,
+    /// The name tried; `None` where the source hides it. An empty name is a name.
+    pub user: Option<UserTag>,
+    /// Where it came from, never an IPv4-mapped IPv6 address (see [`canonical`]); `None` where the
+    /// line gives a host name or nothing.
+    pub source: Option<IpAddr>,
+    /// How many tries the line stands for (a repeated line N times is N); at least 1.
+    pub attempts: u32,
+}
+
+/// Attempt or mention: `count` and `sum` take attempts only, `distinct` takes both.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// A decided try.
+    Attempt,
+    /// Another line about a try that a line of its own decides.
+    Mention,
+}
+
+/// How a try ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Refused.
+    Failure,
+    /// Let in.
+    Success,
+}
+
+/// The log stream and the event in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// The stream, shared by all signals of one envelope or one input.
+    pub stream: Arc<LogStream>,
+    /// The event in the stream.
+    pub id: EventId,
+}
+
+/// Names a log stream.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LogStream {
+    /// The AWS account id, empty for a local input.
+    pub account: String,
+    /// The log group, empty for a local input.
+    pub group: String,
+    /// The log stream, or the local input's name (`-` for standard input).
+    pub stream: String,
+}
+
+/// Names an event in its stream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EventId {
+    /// CloudWatch's event id.
+    CloudWatch(Box<str>),
+    /// A local input's line: the byte offset of its first byte, after decompression.
+    Offset(u64),
+}
+
+impl std::fmt::Display for EventId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            EventId::CloudWatch(id) => f.write_str(id),
+            EventId::Offset(offset) => write!(f, "{offset}"),
+        }
+    }
+}
+
+/// The address itself, or the IPv4 address inside an IPv4-mapped IPv6 one (RFC 4291, 2.5.5.2), so
+/// that one source cannot appear under two addresses.
+pub fn canonical(address: IpAddr) -> IpAddr {
+    address.to_canonical()
+}
