@@ -64,7 +64,7 @@ pub enum Role {
 }
 
 /// How a try ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Outcome {
     /// Refused.
     Failure,

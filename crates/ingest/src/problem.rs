@@ -1,0 +1,75 @@
+//! What can be wrong with input, each with a stable name and a sentence for the person who reads the
+//! summary.
+
+/// Why a record, an envelope, a line or a signal was not counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Problem {
+    /// gzip data ends before its end.
+    GzipTruncated,
+    /// gzip data is damaged.
+    GzipCorrupt,
+    /// A record inflates to more than its cap.
+    InflateCap,
+    /// A line is not UTF-8.
+    NotUtf8,
+    /// A log line is longer than its cap.
+    LineTooLong,
+    /// An event-JSON or envelope line is longer than its cap.
+    EventTooLong,
+    /// JSON nested deeper than its cap.
+    Nesting,
+    /// A line that should be JSON is not.
+    Json,
+    /// An envelope lacks a field or has one of the wrong type.
+    Envelope,
+    /// A Kinesis event lacks a field or has one of the wrong type.
+    KinesisEvent,
+    /// A Kinesis record's data is not base64.
+    Base64,
+    /// A line that holds a signal has no time.
+    TimeMissing,
+    /// A line that holds a signal has a time that cannot be read.
+    TimeUnreadable,
+    /// An input was not of the kind that `--input` said.
+    WrongKind,
+}
+
+impl Problem {
+    /// All of them.
+    pub const ALL: [Problem; 14] = [
+        Problem::GzipTruncated,
+        Problem::GzipCorrupt,
+        Problem::InflateCap,
+        Problem::NotUtf8,
+        Problem::LineTooLong,
+        Problem::EventTooLong,
+        Problem::Nesting,
+        Problem::Json,
+        Problem::Envelope,
+        Problem::KinesisEvent,
+        Problem::Base64,
+        Problem::TimeMissing,
+        Problem::TimeUnreadable,
+        Problem::WrongKind,
+    ];
+
+    /// The stable name, as statistics print it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Problem::GzipTruncated => "gzip_truncated",
+            Problem::GzipCorrupt => "gzip_corrupt",
+            Problem::InflateCap => "inflate_cap",
+            Problem::NotUtf8 => "not_utf8",
+            Problem::LineTooLong => "line_too_long",
+            Problem::EventTooLong => "event_too_long",
+            Problem::Nesting => "nesting",
+            Problem::Json => "json",
+            Problem::Envelope => "envelope",
+            Problem::KinesisEvent => "kinesis_event",
+            Problem::Base64 => "base64",
+            Problem::TimeMissing => "time_missing",
+            Problem::TimeUnreadable => "time_unreadable",
+            Problem::WrongKind => "wrong_kind",
+        }
+    }
+}
