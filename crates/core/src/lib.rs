@@ -1,12 +1,29 @@
 //! The pure core of Tidewatch: signals in, findings out.
 //!
 //! It has no IO, no clock, no randomness, no async runtime and no file format, so that everything it
-//! does can be tested by law and by oracle, and runs the same embedded and deployed.
+//! does can be tested by law and by oracle, and runs the same embedded and deployed. Read it in the
+//! order of the data's way: [`signal`] → [`tally`] → [`state`] → [`window`] → [`judge`] →
+//! [`finding`]; [`engine`] runs them in that order.
 
+pub mod admission;
 pub mod detector;
+pub mod distinct;
+pub mod engine;
+pub mod episode;
 pub mod finding;
+pub mod judge;
 pub mod key;
 pub mod limits;
+pub mod memory;
+pub mod panes;
+pub mod plan;
 pub mod signal;
+pub mod sink;
+pub mod sketch;
+pub mod sources;
+pub mod state;
+pub mod store;
 pub mod tag;
+pub mod tally;
 pub mod time;
+pub mod window;

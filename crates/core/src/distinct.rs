@@ -1,0 +1,246 @@
+//! Distinct tags over every window at once: a recency-capped list, and a sketch beyond its cap.
+//!
+//! A list keeps the [`DISTINCT_LIST_TAGS_MAX`] most recent (tag, last seen). Merging takes the newest
+//! time of each tag and then the newest tags: a semilattice, so order, splits and repeats change
+//! nothing. `evicted` is the newest last-seen time of any tag that had to go: a window that begins at
+//! or after it is counted exactly from the list, one that begins before it needs the sketch.
+//!
+//! Sketches are kept per pane from the first eviction on, and hold every tag in the pane of its last
+//! sighting: the union of a window's panes is then exactly the window's set, up to one pane at its
+//! old end. They go as soon as the last eviction is older than anything kept.
+//!
+//! Only the last sighting is kept, so a window that ends before the newest event is a lower bound.
+
+use crate::limits::{DISTINCT_LIST_TAGS_MAX, DISTINCT_LIST_TAGS_MIN};
+use crate::panes::Resolution;
+use crate::sketch::{PRECISION, Sketch};
+use crate::time::{Span, Time};
+
+/// A tag and when it was seen last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Seen {
+    /// Event time of the newest sighting.
+    pub last: Time,
+    /// The tag.
+    pub tag: u64,
+}
+
+/// The tags of one class of one key.
+#[derive(Clone, Debug, Default)]
+pub struct DistinctList {
+    seen: Vec<Seen>,
+    evicted: Option<Time>,
+    sketches: Option<Box<PaneSketches>>,
+}
+
+/// What a list needs to know of its key: where panes are cut and how far back anything matters.
+#[derive(Clone, Copy, Debug)]
+pub struct Keeping<'a> {
+    /// The pane widths in use.
+    pub resolutions: &'a [Resolution],
+    /// The newest event time of the key.
+    pub head: Time,
+    /// How far behind `head` anything still matters.
+    pub kept: Span,
+    /// What memory is left for.
+    pub room: Room,
+}
+
+/// What a key may still grow by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Room {
+    /// Lists up to their cap, and sketches beyond.
+    Plenty,
+    /// Lists up to their cap, no new sketches.
+    NoSketches,
+    /// Lists do not grow beyond [`DISTINCT_LIST_TAGS_MIN`].
+    Scarce,
+}
+
+impl Keeping<'_> {
+    /// Nothing at or before this time matters any more.
+    fn horizon(&self) -> Time {
+        self.head.minus(self.kept)
+    }
+
+    fn tags_max(&self) -> usize {
+        match self.room {
+            Room::Plenty | Room::NoSketches => DISTINCT_LIST_TAGS_MAX,
+            Room::Scarce => DISTINCT_LIST_TAGS_MIN,
+        }
+    }
+}
+
+/// One sketch a pane, one ring a resolution, panes sorted; a ring reaches back one window from the
+/// newest event, so it holds a bounded number of sketches whatever the times are.
+#[derive(Clone, Debug)]
+struct PaneSketches {
+    rings: Vec<Vec<(i64, Sketch)>>,
+}
+
+impl DistinctList {
+    /// Notes that `tag` was seen at `time`. Says whether a sketch was needed and not allowed.
+    pub fn insert(&mut self, tag: u64, time: Time, keeping: Keeping<'_>) -> bool {
+        if let Some(sketches) = &mut self.sketches {
+            sketches.insert(tag, time, keeping);
+        }
+        if let Some(seen) = self.seen.iter_mut().rev().find(|seen| seen.tag == tag) {
+            seen.last = seen.last.max(time);
+            return false;
+        }
+        let full = self.seen.len() >= keeping.tags_max();
+        if full || self.seen.len() == self.seen.capacity() {
+            self.forget(keeping);
+        }
+        self.seen.push(Seen { last: time, tag });
+        if self.seen.len() <= keeping.tags_max() {
+            return false;
+        }
+        let refused = self.begin_sketches(keeping);
+        self.evict();
+        refused
+    }
+
+    /// Takes in everything `other` saw.
+    pub fn merge(&mut self, other: &DistinctList, keeping: Keeping<'_>) {
+        if let Some(theirs) = &other.sketches {
+            self.begin_sketches(keeping);
+            if let Some(mine) = &mut self.sketches {
+                mine.merge(theirs, keeping);
+            }
+        } else if other.evicted.is_some() {
+            // Theirs lost tags that no sketch holds, so ours would be short of them too.
+            self.sketches = None;
+        }
+        self.evicted = self.evicted.max(other.evicted);
+        for seen in &other.seen {
+            self.insert(seen.tag, seen.last, keeping);
+        }
+    }
+
+    /// The tags of the window (at − span, at] that the list holds, in no order.
+    pub fn within(&self, at: Time, span: Span) -> impl Iterator<Item = &Seen> {
+        let after = at.minus(span);
+        self.seen.iter().filter(move |seen| seen.last > after && seen.last <= at)
+    }
+
+    /// Whether [`DistinctList::within`] is the whole window.
+    pub fn is_exact(&self, at: Time, span: Span) -> bool {
+        self.evicted.is_none_or(|evicted| evicted <= at.minus(span))
+    }
+
+    /// Takes the window's panes into `union`; `false` if there is no sketch to take.
+    pub fn sketch_into(&self, union: &mut Sketch, ring: usize, panes: (i64, i64)) -> bool {
+        let Some(sketches) = &self.sketches else { return false };
+        for (index, sketch) in &sketches.rings[ring] {
+            if (panes.0..=panes.1).contains(index) {
+                union.merge(sketch);
+            }
+        }
+        true
+    }
+
+    /// How many tags are listed, whatever their age: an upper bound for every window while
+    /// [`DistinctList::has_evicted`] is false.
+    pub fn len(&self) -> usize {
+        self.seen.len()
+    }
+
+    /// Whether nothing is listed.
+    pub fn is_empty(&self) -> bool {
+        self.seen.is_empty()
+    }
+
+    /// Whether any tag had to go that may still matter to some window.
+    pub fn has_evicted(&self) -> bool {
+        self.evicted.is_some()
+    }
+
+    /// Bytes on the heap.
+    pub fn heap_bytes(&self) -> usize {
+        self.seen.capacity() * size_of::<Seen>()
+            + self.sketches.as_ref().map_or(0, |sketches| sketches.heap_bytes())
+    }
+
+    /// Drops what no window can reach any more.
+    fn forget(&mut self, keeping: Keeping<'_>) {
+        let horizon = keeping.horizon();
+        self.seen.retain(|seen| seen.last > horizon);
+        if self.evicted.is_some_and(|evicted| evicted <= horizon) {
+            self.evicted = None;
+            self.sketches = None;
+        }
+    }
+
+    /// Starts sketches from what the list holds. Says whether that was needed and not allowed.
+    fn begin_sketches(&mut self, keeping: Keeping<'_>) -> bool {
+        if self.sketches.is_some() {
+            return false;
+        }
+        // Once something is gone that no sketch holds, a sketch would be short of it.
+        if keeping.room != Room::Plenty || self.evicted.is_some() {
+            return true;
+        }
+        let mut sketches = PaneSketches { rings: vec![Vec::new(); keeping.resolutions.len()] };
+        for seen in &self.seen {
+            sketches.insert(seen.tag, seen.last, keeping);
+        }
+        self.sketches = Some(Box::new(sketches));
+        false
+    }
+
+    /// Drops the oldest tag; among equals the smallest, so that order of arrival does not matter.
+    fn evict(&mut self) {
+        let oldest = self.seen.iter().copied().enumerate().min_by_key(|(_, seen)| *seen);
+        if let Some((at, seen)) = oldest {
+            self.evicted = self.evicted.max(Some(seen.last));
+            self.seen.swap_remove(at);
+        }
+    }
+}
+
+impl PaneSketches {
+    fn insert(&mut self, tag: u64, time: Time, keeping: Keeping<'_>) {
+        for (ring, resolution) in self.rings.iter_mut().zip(keeping.resolutions) {
+            if let Some(sketch) = pane(ring, resolution.index(time), *resolution, keeping.head) {
+                sketch.insert(tag);
+            }
+        }
+    }
+
+    fn merge(&mut self, other: &PaneSketches, keeping: Keeping<'_>) {
+        for (at, resolution) in keeping.resolutions.iter().enumerate() {
+            for (index, theirs) in &other.rings[at] {
+                if let Some(sketch) = pane(&mut self.rings[at], *index, *resolution, keeping.head) {
+                    sketch.merge(theirs);
+                }
+            }
+        }
+    }
+
+    fn heap_bytes(&self) -> usize {
+        self.rings.iter().flatten().map(|(_, sketch)| sketch.heap_bytes() + 32).sum()
+    }
+}
+
+/// The sketch of pane `index`, made where it is missing, or `None` if it lies behind the window that
+/// ends at `head`. Making one drops those that now lie behind.
+fn pane(
+    ring: &mut Vec<(i64, Sketch)>,
+    index: i64,
+    resolution: Resolution,
+    head: Time,
+) -> Option<&mut Sketch> {
+    if ring.last().is_none_or(|(last, _)| *last != index) {
+        let (first, _) = resolution.window(head, resolution.span);
+        if index < first {
+            return None;
+        }
+        if let Err(at) = ring.binary_search_by_key(&index, |(index, _)| *index) {
+            ring.insert(at, (index, Sketch::new(PRECISION)));
+            ring.retain(|(index, _)| *index >= first);
+        }
+    }
+    let at = ring.binary_search_by_key(&index, |(index, _)| *index).ok()?;
+    Some(&mut ring[at].1)
+}

@@ -1,0 +1,364 @@
+//! The pipeline from a signal to a finding, over any store and any sink.
+//!
+//! Embedded every signal is a batch of its own, judged at its own event time, in input order: so
+//! where the input was cut into reads, records or lines changes nothing. `now` is the newest accepted
+//! event time, or later where the caller's clock has run on.
+
+use std::sync::Arc;
+
+use smallvec::{SmallVec, smallvec};
+
+use crate::admission::{Admission, Rejected};
+use crate::detector::{Detector, Severity};
+use crate::episode::{self, Episode};
+use crate::finding::{Activity, Finding};
+use crate::judge::{Report, Verdict, judge, report};
+use crate::key::Key;
+use crate::limits::SAMPLES_MAX;
+use crate::plan::{DetectorId, KeyPlan, KeyPlanId, Plan, Shape};
+use crate::signal::{Auth, Body, Origin, Role, Signal};
+use crate::sink::{AlertSink, SinkError};
+use crate::store::{Due, Latched, StoreError, WindowStore};
+use crate::tag::TagKey;
+use crate::tally::{Contribution, Point, Source};
+use crate::time::Time;
+
+/// Runs signals through detectors.
+#[derive(Debug)]
+pub struct Engine<S, A> {
+    plan: Arc<Plan>,
+    store: S,
+    sink: A,
+    key: TagKey,
+    admission: Admission,
+    now: Time,
+    counts: Counts,
+}
+
+/// What went through.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Signals that decide a try.
+    pub attempts: u64,
+    /// Signals that mention one.
+    pub mentions: u64,
+    /// Signals whose time lay before the accepted range.
+    pub too_early: u64,
+    /// Signals whose time lay after the accepted range.
+    pub in_future: u64,
+    /// Signals that came too late for a key they belong to.
+    pub late: u64,
+    /// Findings opened.
+    pub created: u64,
+    /// Findings updated.
+    pub updated: u64,
+    /// Findings closed.
+    pub closed: u64,
+    /// Signals that were not counted for a key, because there was no memory for it.
+    pub keys_refused: u64,
+    /// Signals whose distinct count fell back to a lower bound, because there was no memory.
+    pub sketches_refused: u64,
+}
+
+/// Why the pipeline stopped.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum EngineError {
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The sink failed.
+    #[error(transparent)]
+    Sink(#[from] SinkError),
+}
+
+impl<S: WindowStore, A: AlertSink> Engine<S, A> {
+    /// A pipeline that has seen nothing. `key` tags source addresses.
+    pub fn new(plan: Arc<Plan>, store: S, sink: A, key: TagKey, admission: Admission) -> Self {
+        Engine { plan, store, sink, key, admission, now: Time::MIN, counts: Counts::default() }
+    }
+
+    /// What went through so far.
+    pub fn counts(&self) -> Counts {
+        self.counts
+    }
+
+    /// The store.
+    pub fn store(&self) -> &S {
+        &self.store
+    }
+
+    /// The sink.
+    pub fn sink(&mut self) -> &mut A {
+        &mut self.sink
+    }
+
+    /// The newest accepted event time, or what [`Engine::tick`] was told, whichever is later.
+    pub fn now(&self) -> Time {
+        self.now
+    }
+
+    /// Counts a signal, judges every key it belongs to, and publishes what follows from it.
+    ///
+    /// # Errors
+    /// If the store or the sink fails; the signal may then have been counted.
+    pub async fn observe(&mut self, signal: &Signal) -> Result<(), EngineError> {
+        let time = match self.admission.admit(signal.time) {
+            Ok(time) => time,
+            Err(Rejected::TooEarly) => {
+                self.counts.too_early += 1;
+                return Ok(());
+            }
+            Err(Rejected::InFuture) => {
+                self.counts.in_future += 1;
+                return Ok(());
+            }
+        };
+        let Body::Auth(auth) = &signal.body;
+        match auth.role {
+            Role::Attempt => self.counts.attempts += 1,
+            Role::Mention => self.counts.mentions += 1,
+        }
+        if time > self.now {
+            self.tick(time).await?;
+        }
+        let plan = Arc::clone(&self.plan);
+        let shape = Shape::of(auth);
+        let mut late = false;
+        for (index, key_plan) in plan.keys.iter().enumerate() {
+            if key_plan.shape(shape).is_empty() {
+                continue;
+            }
+            let Some(key) = Key::of_signal(&key_plan.fields, signal) else { continue };
+            let point = self.point(key_plan, &key, signal, auth, shape);
+            late |= self.contribute(KeyPlanId(index as u16), key, point, &signal.origin).await?;
+        }
+        self.counts.late += u64::from(late);
+        Ok(())
+    }
+
+    /// Moves `now` forward and closes the episodes that have been quiet.
+    ///
+    /// # Errors
+    /// If the store or the sink fails.
+    pub async fn tick(&mut self, now: Time) -> Result<(), EngineError> {
+        self.now = self.now.max(now);
+        for due in self.store.due(self.now).await? {
+            self.close(due).await?;
+        }
+        Ok(())
+    }
+
+    fn point(
+        &self,
+        plan: &KeyPlan,
+        key: &Key,
+        signal: &Signal,
+        auth: &Auth,
+        shape: Shape,
+    ) -> Point {
+        let tagged = plan.counts_sources() || !plan.tells_source(key.first);
+        let source = auth.source.map(|address| Source {
+            address,
+            tag: if tagged { self.key.source(address) } else { 0 },
+        });
+        Point {
+            time: signal.time,
+            event: signal.event,
+            shape,
+            attempts: auth.attempts,
+            user: auth.user,
+            source,
+        }
+    }
+
+    /// Merges one point and settles what its windows say. Says whether it came too late.
+    async fn contribute(
+        &mut self,
+        plan_id: KeyPlanId,
+        key: Key,
+        point: Point,
+        origin: &Origin,
+    ) -> Result<bool, EngineError> {
+        let contribution = Contribution { plan: plan_id, key, points: smallvec![point] };
+        let mut verdicts: SmallVec<[Verdict; 1]> = SmallVec::new();
+        let plan = &self.plan;
+        let merged = self
+            .store
+            .merge(std::slice::from_ref(&contribution), self.now, |window, _| {
+                let detectors = &window.plan.detectors;
+                verdicts.extend(detectors.iter().filter_map(|d| judge(plan, d, window)));
+            })
+            .await?;
+        self.counts.keys_refused += merged.keys_refused;
+        self.counts.sketches_refused += merged.sketches_refused;
+        for verdict in verdicts {
+            self.settle(plan_id, key, verdict, origin).await?;
+        }
+        Ok(merged.late > 0)
+    }
+
+    /// Turns a verdict into a new, longer or worse episode, and publishes where there is news.
+    async fn settle(
+        &mut self,
+        plan_id: KeyPlanId,
+        key: Key,
+        verdict: Verdict,
+        origin: &Origin,
+    ) -> Result<(), EngineError> {
+        let plan = Arc::clone(&self.plan);
+        let rule = plan.detector(verdict.detector);
+        let known = verdict.episode.as_ref();
+        let place = (plan_id, key, verdict.detector);
+        let Some(report) = &verdict.report else {
+            if let Some(known) = known {
+                let longer = Episode { last: known.last.max(verdict.at), ..known.clone() };
+                self.store.latch(plan_id, &key, verdict.detector, Some(known), longer).await?;
+            }
+            return Ok(());
+        };
+        let pane = plan.key(plan_id).resolutions[ring_of(&plan, plan_id, verdict.detector)].pane;
+        let (activity, mut episode) = match known {
+            Some(known) if known.covers(verdict.at, rule.quiet) => {
+                let news = known.closed
+                    || verdict.severity > known.severity
+                    || report.leading() >= 2.0 * known.reported
+                    || known.published < known.claimed;
+                let mut longer = known.clone();
+                longer.last = known.last.max(verdict.at);
+                longer.next_report = verdict.at.plus(pane);
+                longer.severity = known.severity.max(verdict.severity);
+                longer.closed = false;
+                (news.then_some(Activity::Update), longer)
+            }
+            _ => (Some(Activity::Create), begun(&verdict, report, pane)),
+        };
+        if activity.is_some() {
+            episode.claimed += 1;
+            episode.reported = report.leading();
+            if episode.samples.len() < SAMPLES_MAX && !episode.samples.contains(origin) {
+                episode.samples.push(origin.clone());
+            }
+        }
+        let won = self.latch(place, known, &episode).await?;
+        match activity {
+            Some(activity) if won => self.publish(place, episode, activity, report).await,
+            _ => Ok(()),
+        }
+    }
+
+    async fn close(&mut self, due: Due) -> Result<(), EngineError> {
+        let plan = Arc::clone(&self.plan);
+        let key_plan = plan.key(due.plan);
+        let rule = plan.detector(due.detector);
+        let Some(detector) = key_plan.detectors.iter().find(|d| d.id == due.detector) else {
+            return Ok(());
+        };
+        let last = due.episode.last;
+        let raise = raise_of(rule, due.episode.severity);
+        let mut numbers = None;
+        self.store
+            .read(&[(due.plan, due.key)], |window| {
+                let mut window = *window;
+                window.at = last;
+                numbers = raise.map(|raise| report(rule, detector, raise, &window));
+            })
+            .await?;
+        let Some(numbers) = numbers else { return Ok(()) };
+        let mut episode = due.episode.clone();
+        episode.closed = true;
+        episode.claimed += 1;
+        let place = (due.plan, due.key, due.detector);
+        if self.latch(place, Some(&due.episode), &episode).await? {
+            self.publish(place, episode, Activity::Close, &numbers).await?;
+        }
+        Ok(())
+    }
+
+    async fn latch(
+        &self,
+        (plan, key, detector): (KeyPlanId, Key, DetectorId),
+        expected: Option<&Episode>,
+        new: &Episode,
+    ) -> Result<bool, EngineError> {
+        let latched = self.store.latch(plan, &key, detector, expected, new.clone()).await?;
+        Ok(latched == Latched::Won)
+    }
+
+    /// Publishes a claimed message, and only then marks it published.
+    async fn publish(
+        &mut self,
+        place: (KeyPlanId, Key, DetectorId),
+        episode: Episode,
+        activity: Activity,
+        report: &Report,
+    ) -> Result<(), EngineError> {
+        let rule = self.plan.detector(place.2);
+        let finding = finding(rule, place.1, &episode, activity, report, self.now);
+        self.sink.publish(&finding).await?;
+        match activity {
+            Activity::Create => self.counts.created += 1,
+            Activity::Update => self.counts.updated += 1,
+            Activity::Close => self.counts.closed += 1,
+        }
+        let confirmed = Episode { published: episode.claimed, ..episode.clone() };
+        self.latch(place, Some(&episode), &confirmed).await?;
+        Ok(())
+    }
+}
+
+fn begun(verdict: &Verdict, report: &Report, pane: crate::time::Span) -> Episode {
+    Episode {
+        start: verdict.at,
+        first_seen: report.first_seen,
+        last: verdict.at,
+        severity: verdict.severity,
+        reported: 0.0,
+        next_report: verdict.at.plus(pane),
+        claimed: 0,
+        published: 0,
+        closed: false,
+        samples: SmallVec::new(),
+    }
+}
+
+fn ring_of(plan: &Plan, key: KeyPlanId, detector: DetectorId) -> usize {
+    let detectors = &plan.key(key).detectors;
+    detectors.iter().find(|d| d.id == detector).map_or(0, |d| d.ring)
+}
+
+/// The raise an episode of `severity` came from.
+fn raise_of(rule: &Detector, severity: Severity) -> Option<&crate::detector::Raise> {
+    rule.raises.iter().find(|raise| raise.severity == severity)
+}
+
+fn finding(
+    rule: &Detector,
+    key: Key,
+    episode: &Episode,
+    activity: Activity,
+    report: &Report,
+    now: Time,
+) -> Finding {
+    Finding {
+        uid: episode::uid(&rule.id, &key, episode.start),
+        activity,
+        severity: episode.severity,
+        detector: rule.id.clone(),
+        title: rule.title.clone(),
+        description: rule.description.clone(),
+        advice: rule.advice.clone(),
+        attacks: rule.attacks.clone(),
+        key,
+        time: now,
+        start: episode.start,
+        first_seen: episode.first_seen,
+        last: episode.last,
+        window: rule.window,
+        quiet: rule.quiet,
+        measures: report.measures.clone(),
+        decided: report.decided.clone(),
+        sources: report.sources.clone(),
+        sources_total: report.sources_total,
+        samples: episode.samples.to_vec(),
+    }
+}

@@ -1,0 +1,220 @@
+//! Judging: a pure function from a window to a verdict. It sees only merged state, so it does not
+//! matter who asks, or whether this batch or another one brought the last point.
+//!
+//! A condition over an interval holds only if it holds for all of it. Where the interval does not
+//! decide and a sketch stands behind it, the sketch's estimate decides, and the finding says so.
+
+use smallvec::SmallVec;
+
+use crate::detector::{Comparison, Condition, Detector, Operand, Raise, Severity};
+use crate::episode::Episode;
+use crate::finding::{Accuracy, Decided, Measured, Value};
+use crate::plan::{DetectorId, DetectorPlan, Plan};
+use crate::time::Time;
+use crate::window::{Bounds, Window};
+
+/// What a detector says of a window that is over its thresholds.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Verdict {
+    /// Who says it.
+    pub detector: DetectorId,
+    /// How bad it is.
+    pub severity: Severity,
+    /// The time it was judged at.
+    pub at: Time,
+    /// The episode known when it was judged.
+    pub episode: Option<Episode>,
+    /// The numbers, where a message may have to be published.
+    pub report: Option<Report>,
+}
+
+/// The numbers of a window, for a finding.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Report {
+    /// Every measure.
+    pub measures: Vec<Measured>,
+    /// The conditions that held.
+    pub decided: Vec<Decided>,
+    /// The earliest event known.
+    pub first_seen: Time,
+    /// Addresses behind the key.
+    pub sources: Vec<std::net::IpAddr>,
+    /// How many there were.
+    pub sources_total: u64,
+}
+
+impl Report {
+    /// The number of the first condition: what the finding is mainly about.
+    pub fn leading(&self) -> f64 {
+        self.decided.first().map_or(0.0, |decided| decided.amount)
+    }
+}
+
+/// What `detector` says of `window`: `None` if it is quiet, or if it is raised as its open episode
+/// already says it is.
+pub fn judge(plan: &Plan, detector: &DetectorPlan, window: &Window<'_>) -> Option<Verdict> {
+    let rule = plan.detector(detector.id);
+    let mut reading = Reading { detector, window, bounds: SmallVec::new() };
+    reading.bounds.resize(detector.measures.len(), None);
+    let raise = rule.raises.iter().find(|raise| raise.when.iter().all(|c| reading.holds(c)))?;
+    let episode = window.state.episode(detector.id);
+    let verdict = |report| Verdict {
+        detector: detector.id,
+        severity: raise.severity,
+        at: window.at,
+        episode: episode.cloned(),
+        report,
+    };
+    match episode {
+        Some(known) if window.at <= known.start.minus(rule.quiet) => None,
+        Some(known)
+            if !known.closed
+                && known.covers(window.at, rule.quiet)
+                && raise.severity <= known.severity
+                && window.at < known.next_report
+                && known.published == known.claimed =>
+        {
+            (window.at > known.last).then(|| verdict(None))
+        }
+        _ => Some(verdict(Some(report(rule, detector, raise, window)))),
+    }
+}
+
+/// The numbers of `window` for a finding raised by `raise`.
+pub fn report(
+    rule: &Detector,
+    detector: &DetectorPlan,
+    raise: &Raise,
+    window: &Window<'_>,
+) -> Report {
+    let values: Vec<Value> =
+        detector.measures.iter().map(|counted| window.value(*counted, detector.ring)).collect();
+    let decided = raise.when.iter().map(|condition| decided(rule, condition, &values)).collect();
+    let measures = rule
+        .measures
+        .iter()
+        .zip(&values)
+        .map(|(named, value)| Measured { name: named.name.clone(), value: *value })
+        .collect();
+    let span = window.plan.resolutions[detector.ring].span;
+    let sources = match (&window.state.sources, window.key.first) {
+        (Some(sources), first) => sources.top(first, window.at, span),
+        (None, crate::key::KeyPart::Ipv4(address)) => vec![address.into()],
+        (None, _) => Vec::new(),
+    };
+    Report {
+        measures,
+        decided,
+        first_seen: window.first_seen(detector.ring),
+        sources_total: window.sources_total(detector.ring).max(sources.len() as u64),
+        sources,
+    }
+}
+
+fn decided(rule: &Detector, condition: &Condition, values: &[Value]) -> Decided {
+    let name = |measure: usize| rule.measures[measure].name.as_str();
+    let symbol = condition.comparison.symbol();
+    let left = name(condition.measure);
+    let (threshold, right) = match condition.operand {
+        Operand::Number(number) => (number, number.to_string()),
+        Operand::Scaled { factor, measure } => {
+            (factor * values[measure].amount, format!("{factor} * {}", name(measure)))
+        }
+    };
+    Decided {
+        measure: left.to_owned(),
+        amount: values[condition.measure].amount,
+        comparison: condition.comparison,
+        threshold,
+        condition: format!("{left} {symbol} {right}"),
+    }
+}
+
+/// One judgement's view of a window; each measure is looked at once.
+struct Reading<'a> {
+    detector: &'a DetectorPlan,
+    window: &'a Window<'a>,
+    bounds: SmallVec<[Option<Bounds>; 8]>,
+}
+
+impl Reading<'_> {
+    fn holds(&mut self, condition: &Condition) -> bool {
+        let left = self.bounds(condition.measure);
+        let right = match condition.operand {
+            Operand::Number(number) => Bounds { low: number, high: number },
+            Operand::Scaled { factor, measure } => scaled(self.bounds(measure), factor),
+        };
+        match compare(condition.comparison, left, right) {
+            Some(certain) => certain,
+            None => self.holds_by_sketch(condition),
+        }
+    }
+
+    /// Asks the sketches; a measure without one keeps its interval, which did not decide.
+    fn holds_by_sketch(&mut self, condition: &Condition) -> bool {
+        let left = self.estimated(condition.measure);
+        let right = match condition.operand {
+            Operand::Number(number) => Bounds { low: number, high: number },
+            Operand::Scaled { factor, measure } => scaled(self.estimated(measure), factor),
+        };
+        compare(condition.comparison, left, right).unwrap_or(false)
+    }
+
+    fn bounds(&mut self, measure: usize) -> Bounds {
+        let (counted, ring) = (self.detector.measures[measure], self.detector.ring);
+        *self.bounds[measure].get_or_insert_with(|| self.window.bounds(counted, ring))
+    }
+
+    fn estimated(&mut self, measure: usize) -> Bounds {
+        let bounds = self.bounds(measure);
+        if bounds.low == bounds.high {
+            return bounds;
+        }
+        let value = self.window.value(self.detector.measures[measure], self.detector.ring);
+        let estimated = match value.error {
+            Accuracy::AtLeast => bounds,
+            _ => Bounds { low: value.amount, high: value.amount },
+        };
+        self.bounds[measure] = Some(estimated);
+        estimated
+    }
+}
+
+fn scaled(bounds: Bounds, factor: f64) -> Bounds {
+    Bounds { low: bounds.low * factor, high: bounds.high * factor }
+}
+
+/// Whether the comparison holds for all values of both intervals, for none, or undecided.
+fn compare(comparison: Comparison, left: Bounds, right: Bounds) -> Option<bool> {
+    let (always, never) = match comparison {
+        Comparison::AtLeast => (left.low >= right.high, left.high < right.low),
+        Comparison::MoreThan => (left.low > right.high, left.high <= right.low),
+        Comparison::AtMost => (left.high <= right.low, left.low > right.high),
+        Comparison::LessThan => (left.high < right.low, left.low >= right.high),
+    };
+    if always {
+        Some(true)
+    } else if never {
+        Some(false)
+    } else {
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_interval_decides_only_as_a_whole() {
+        let of = |low, high| Bounds { low, high };
+        let inf = f64::INFINITY;
+        let at_least = |left, right| compare(Comparison::AtLeast, left, right);
+        assert_eq!(at_least(of(256.0, inf), of(30.0, 30.0)), Some(true));
+        assert_eq!(at_least(of(256.0, inf), of(300.0, 300.0)), None);
+        assert_eq!(at_least(of(48.0, 48.0), of(128.0, inf)), Some(false));
+        assert_eq!(at_least(of(256.0, inf), of(128.0, inf)), None);
+        assert_eq!(compare(Comparison::LessThan, of(256.0, inf), of(100.0, 100.0)), Some(false));
+        assert_eq!(compare(Comparison::AtMost, of(256.0, inf), of(300.0, 300.0)), None);
+    }
+}

@@ -1,0 +1,286 @@
+//! The embedded home of windows: a concurrent map under a memory budget.
+//!
+//! Invariants. A key is refused, and counted, rather than let the budget be passed; a key that is in
+//! is never put out for one that is not, so a flood cannot hide an attacker who is already watched.
+//! Only keys that no window can reach any more are forgotten, and what time it is for that is settled
+//! by many events, never by one with a forged time.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use dashmap::{DashMap, Entry};
+use foldhash::quality::SeedableRandomState;
+
+use crate::distinct::Room;
+use crate::episode::Episode;
+use crate::key::Key;
+use crate::plan::{DetectorId, KeyPlanId, Plan};
+use crate::state::{Absorbed, KeyState};
+use crate::store::{Due, Latched, Merged, StoreError, WindowStore};
+use crate::tally::{Contribution, Point};
+use crate::time::Time;
+use crate::window::Window;
+
+/// Points in a block whose minimum time settles the clock for forgetting.
+const SETTLING_POINTS: u32 = 1_024;
+
+/// Keys below which nothing is ever swept.
+const SWEEP_KEYS_MIN: usize = 1 << 16;
+
+/// Points between two sweeps for want of memory.
+const SWEEP_POINTS: u64 = 1 << 16;
+
+type Place = (KeyPlanId, Key);
+
+/// Keeps all windows in memory.
+#[derive(Debug)]
+pub struct MemoryStore {
+    plan: Arc<Plan>,
+    states: DashMap<Place, KeyState, SeedableRandomState>,
+    budget_bytes: usize,
+    used_bytes: AtomicUsize,
+    keys_seen: AtomicU64,
+    upkeep: Mutex<Upkeep>,
+}
+
+/// What is looked at once per point, under one lock.
+#[derive(Debug)]
+struct Upkeep {
+    open: BinaryHeap<Reverse<(Time, Place, DetectorId)>>,
+    settled: Time,
+    block_earliest: Time,
+    block_points: u32,
+    sweep_at_keys: usize,
+    sweep_in_points: u64,
+}
+
+/// How full the store is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Usage {
+    /// Keys held now.
+    pub keys: u64,
+    /// Keys ever taken in.
+    pub keys_seen: u64,
+    /// Bytes charged against the budget: what the structures ask for, with the map's own share.
+    pub used_bytes: usize,
+}
+
+impl MemoryStore {
+    /// A store for `plan` that uses at most about `budget_bytes`. `seed` should be secret: it keeps
+    /// the map's layout from being attacked.
+    pub fn new(plan: Arc<Plan>, budget_bytes: usize, seed: u64) -> MemoryStore {
+        let hasher = SeedableRandomState::with_seed(seed, foldhash::SharedSeed::global_fixed());
+        MemoryStore {
+            plan,
+            states: DashMap::with_hasher_and_shard_amount(hasher, 16),
+            budget_bytes,
+            used_bytes: AtomicUsize::new(0),
+            keys_seen: AtomicU64::new(0),
+            upkeep: Mutex::new(Upkeep {
+                open: BinaryHeap::new(),
+                settled: Time::MIN,
+                block_earliest: Time(i64::MAX),
+                block_points: 0,
+                sweep_at_keys: SWEEP_KEYS_MIN,
+                sweep_in_points: 0,
+            }),
+        }
+    }
+
+    /// How full it is.
+    pub fn usage(&self) -> Usage {
+        Usage {
+            keys: self.states.len() as u64,
+            keys_seen: self.keys_seen.load(Ordering::Relaxed),
+            used_bytes: self.used_bytes.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Episodes that are open now.
+    pub fn open_episodes(&self) -> u64 {
+        let open = |state: &KeyState| state.episodes.iter().filter(|(_, e)| !e.closed).count();
+        self.states.iter().map(|entry| open(entry.value()) as u64).sum()
+    }
+
+    fn merge_point<J>(&self, place: Place, point: &Point, merged: &mut Merged, judge: &mut J)
+    where
+        J: FnMut(&Window<'_>, &Point),
+    {
+        self.settle(point.time);
+        let plan = self.plan.key(place.0);
+        let mut state = match self.states.entry(place) {
+            Entry::Occupied(entry) => entry.into_ref(),
+            Entry::Vacant(entry) => {
+                if self.room() != Some(Room::Plenty) {
+                    merged.keys_refused += 1;
+                    return;
+                }
+                self.used_bytes.fetch_add(ENTRY_BYTES, Ordering::Relaxed);
+                self.keys_seen.fetch_add(1, Ordering::Relaxed);
+                entry.insert(KeyState::default())
+            }
+        };
+        let before = state.bytes();
+        let room = self.room().unwrap_or(Room::Scarce);
+        let Absorbed { late, sketch_refused } = state.absorb(plan, &place.1, point, room);
+        let after = state.bytes();
+        self.used_bytes.fetch_add(after.wrapping_sub(before), Ordering::Relaxed);
+        merged.sketches_refused += u64::from(sketch_refused);
+        if late {
+            merged.late += 1;
+            return;
+        }
+        let at = |at| Window { plan, key: &place.1, state: &state, at };
+        judge(&at(point.time), point);
+        if state.head > point.time {
+            // It came late: the windows that end at the newest event have changed as well.
+            judge(&at(state.head), point);
+        }
+    }
+
+    /// What the budget leaves room for; `None` when it is used up.
+    fn room(&self) -> Option<Room> {
+        let used = self.used_bytes.load(Ordering::Relaxed);
+        match self.budget_bytes {
+            budget if used < budget - budget / 8 => Some(Room::Plenty),
+            budget if used < budget => Some(Room::NoSketches),
+            _ => None,
+        }
+    }
+
+    /// Moves the settled clock, and sweeps when there is reason to.
+    fn settle(&self, time: Time) {
+        let mut upkeep = self.upkeep();
+        upkeep.block_earliest = upkeep.block_earliest.min(time);
+        upkeep.block_points += 1;
+        upkeep.sweep_in_points = upkeep.sweep_in_points.saturating_sub(1);
+        if upkeep.block_points < SETTLING_POINTS {
+            return;
+        }
+        upkeep.settled = upkeep.settled.max(upkeep.block_earliest);
+        upkeep.block_points = 0;
+        upkeep.block_earliest = Time(i64::MAX);
+        let crowded = self.room() != Some(Room::Plenty) && upkeep.sweep_in_points == 0;
+        if crowded || self.states.len() >= upkeep.sweep_at_keys {
+            let settled = upkeep.settled;
+            upkeep.sweep_in_points = SWEEP_POINTS;
+            drop(upkeep);
+            self.sweep(settled);
+            self.upkeep().sweep_at_keys = (self.states.len() * 2).max(SWEEP_KEYS_MIN);
+        }
+    }
+
+    /// Forgets keys whose newest event no window can reach, unless an episode of theirs is open.
+    fn sweep(&self, settled: Time) {
+        self.states.retain(|(plan, _), state| {
+            let idle = state.head < settled.minus(self.plan.key(*plan).kept)
+                && state.episodes.iter().all(|(_, episode)| episode.closed);
+            if idle {
+                let bytes = ENTRY_BYTES + state.bytes() - size_of::<KeyState>();
+                self.used_bytes.fetch_sub(bytes, Ordering::Relaxed);
+            }
+            !idle
+        });
+    }
+
+    fn upkeep(&self) -> MutexGuard<'_, Upkeep> {
+        // Nothing panics while holding it; a poisoned lock would still hold sound data.
+        self.upkeep.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What a key costs before anything is in it. The map keeps its slots between 7/16 and 7/8 full.
+const ENTRY_BYTES: usize = (size_of::<Place>() + size_of::<KeyState>()) * 16 / 7;
+
+impl WindowStore for MemoryStore {
+    async fn merge<J>(
+        &self,
+        contributions: &[Contribution],
+        _now: Time,
+        mut judge: J,
+    ) -> Result<Merged, StoreError>
+    where
+        J: FnMut(&Window<'_>, &Point) + Send,
+    {
+        let mut merged = Merged::default();
+        for contribution in contributions {
+            let place = (contribution.plan, contribution.key);
+            for point in &contribution.points {
+                self.merge_point(place, point, &mut merged, &mut judge);
+            }
+        }
+        Ok(merged)
+    }
+
+    async fn read<V>(&self, keys: &[Place], mut view: V) -> Result<(), StoreError>
+    where
+        V: FnMut(&Window<'_>) + Send,
+    {
+        for place in keys {
+            if let Some(state) = self.states.get(place) {
+                let plan = self.plan.key(place.0);
+                view(&Window { plan, key: &place.1, state: &state, at: state.head });
+            }
+        }
+        Ok(())
+    }
+
+    async fn due(&self, now: Time) -> Result<Vec<Due>, StoreError> {
+        let mut upkeep = self.upkeep();
+        let mut due = Vec::new();
+        while let Some(Reverse((time, _, _))) = upkeep.open.peek() {
+            if *time > now {
+                break;
+            }
+            let Some(Reverse((_, place, detector))) = upkeep.open.pop() else { break };
+            let quiet = self.plan.detector(detector).quiet;
+            let episode =
+                self.states.get(&place).and_then(|state| state.episode(detector).cloned());
+            let Some(episode) = episode.filter(|episode| !episode.closed) else { continue };
+            if episode.due(quiet) > now {
+                upkeep.open.push(Reverse((episode.due(quiet), place, detector)));
+            } else {
+                due.push(Due { plan: place.0, key: place.1, detector, episode });
+            }
+        }
+        // Those that are due stay listed until they are found closed.
+        for found in &due {
+            let quiet = self.plan.detector(found.detector).quiet;
+            let place = (found.plan, found.key);
+            upkeep.open.push(Reverse((found.episode.due(quiet), place, found.detector)));
+        }
+        Ok(due)
+    }
+
+    async fn latch(
+        &self,
+        plan: KeyPlanId,
+        key: &Key,
+        detector: DetectorId,
+        expected: Option<&Episode>,
+        new: Episode,
+    ) -> Result<Latched, StoreError> {
+        let place = (plan, *key);
+        let opened = !new.closed && expected.is_none_or(|episode| episode.closed);
+        let due = new.due(self.plan.detector(detector).quiet);
+        {
+            let Some(mut state) = self.states.get_mut(&place) else {
+                return Err(StoreError::Fatal(format!("no state for {key} to latch")));
+            };
+            let current = state.episode(detector);
+            if current != expected {
+                return Ok(Latched::Lost(current.cloned()));
+            }
+            let before = state.bytes();
+            state.set_episode(detector, new);
+            let after = state.bytes();
+            self.used_bytes.fetch_add(after.wrapping_sub(before), Ordering::Relaxed);
+        }
+        if opened {
+            self.upkeep().open.push(Reverse((due, place, detector)));
+        }
+        Ok(Latched::Won)
+    }
+}

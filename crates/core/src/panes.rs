@@ -1,0 +1,165 @@
+//! Counter panes: sums per slice of time, so that a sliding window forgets by dropping slices.
+//!
+//! A ring holds panes of one width, aligned to the epoch, sorted, only those with something in them.
+//! Merging adds pane by pane, so it is commutative and associative; it is not idempotent, which is why
+//! the shared state guards counters by sequence number.
+//!
+//! Law: for a window (t − SPAN, t] with t the newest event, oracle(SPAN) ≤ sum ≤ oracle(SPAN + pane).
+
+use smallvec::SmallVec;
+
+use crate::time::{Span, Time};
+
+/// How wide panes are and how far back they are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Resolution {
+    /// The width of a pane.
+    pub pane: Span,
+    /// The longest window read from it.
+    pub span: Span,
+}
+
+impl Resolution {
+    /// The pane that holds `time`.
+    pub fn index(&self, time: Time) -> i64 {
+        time.0.div_euclid(self.pane.0)
+    }
+
+    /// The first and the last pane of the window (at − span, at].
+    pub fn window(&self, at: Time, span: Span) -> (i64, i64) {
+        (self.index(Time(at.minus(span).0 + 1)), self.index(at))
+    }
+}
+
+/// One slice of time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Pane {
+    index: i64,
+    counts: SmallVec<[u64; 2]>,
+}
+
+/// The counters of one key at one resolution.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ring {
+    panes: Vec<Pane>,
+}
+
+impl Ring {
+    /// Adds `amount` to counter `slot` of `slots` in pane `index`. Sums saturate.
+    pub fn add(&mut self, index: i64, slot: usize, slots: usize, amount: u64) {
+        let at = match self.panes.last() {
+            Some(last) if last.index == index => self.panes.len() - 1,
+            Some(last) if last.index > index => {
+                match self.panes.binary_search_by_key(&index, |pane| pane.index) {
+                    Ok(at) => at,
+                    Err(at) => {
+                        self.panes.insert(at, Pane::new(index, slots));
+                        at
+                    }
+                }
+            }
+            _ => {
+                self.panes.push(Pane::new(index, slots));
+                self.panes.len() - 1
+            }
+        };
+        let count = &mut self.panes[at].counts[slot];
+        *count = count.saturating_add(amount);
+    }
+
+    /// The sum of counter `slot` over panes `first..=last`.
+    pub fn sum(&self, slot: usize, (first, last): (i64, i64)) -> u64 {
+        self.panes
+            .iter()
+            .rev()
+            .skip_while(|pane| pane.index > last)
+            .take_while(|pane| pane.index >= first)
+            .fold(0, |sum, pane| sum.saturating_add(pane.counts[slot]))
+    }
+
+    /// The first pane of `first..=last` that holds anything.
+    pub fn first(&self, (first, last): (i64, i64)) -> Option<i64> {
+        self.panes.iter().map(|pane| pane.index).find(|index| (first..=last).contains(index))
+    }
+
+    /// Drops panes before `first`.
+    pub fn forget_before(&mut self, first: i64) {
+        if self.panes.first().is_some_and(|pane| pane.index < first) {
+            self.panes.retain(|pane| pane.index >= first);
+        }
+    }
+
+    /// Adds everything `other` counted.
+    pub fn merge(&mut self, other: &Ring) {
+        for pane in &other.panes {
+            for (slot, amount) in pane.counts.iter().enumerate() {
+                self.add(pane.index, slot, pane.counts.len(), *amount);
+            }
+        }
+    }
+
+    /// Bytes on the heap.
+    pub fn heap_bytes(&self) -> usize {
+        let spilled: usize = self
+            .panes
+            .iter()
+            .filter(|pane| pane.counts.spilled())
+            .map(|pane| pane.counts.len() * size_of::<u64>())
+            .sum();
+        self.panes.capacity() * size_of::<Pane>() + spilled
+    }
+}
+
+impl Pane {
+    fn new(index: i64, slots: usize) -> Pane {
+        Pane { index, counts: SmallVec::from_elem(0, slots) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const RESOLUTION: Resolution = Resolution { pane: Span::seconds(10), span: Span::seconds(300) };
+
+    fn ring(events: &[(i64, u64)]) -> Ring {
+        let mut ring = Ring::default();
+        for (time, amount) in events {
+            ring.add(RESOLUTION.index(Time(*time)), 0, 1, *amount);
+        }
+        ring
+    }
+
+    fn oracle(events: &[(i64, u64)], at: i64, span: i64) -> u64 {
+        events.iter().filter(|(t, _)| *t > at - span && *t <= at).map(|(_, n)| n).sum()
+    }
+
+    proptest! {
+        #[test]
+        fn sums_lie_between_the_oracle_and_one_pane_more(
+            events in proptest::collection::vec((0i64..2_000_000, 1u64..5), 1..60),
+        ) {
+            let at = events.iter().map(|(t, _)| *t).max().unwrap();
+            let window = RESOLUTION.window(Time(at), RESOLUTION.span);
+            let sum = ring(&events).sum(0, window);
+            prop_assert!(oracle(&events, at, 300_000) <= sum);
+            prop_assert!(sum <= oracle(&events, at, 310_000));
+        }
+
+        #[test]
+        fn merging_adds_and_does_not_depend_on_order(
+            events in proptest::collection::vec((-50_000i64..900_000, 1u64..5), 1..60),
+            cut in 0usize..60,
+        ) {
+            let (left, right) = events.split_at(cut.min(events.len()));
+            let mut ab = ring(left);
+            ab.merge(&ring(right));
+            let mut ba = ring(right);
+            ba.merge(&ring(left));
+            prop_assert_eq!(&ab, &ba);
+            prop_assert_eq!(&ab, &ring(&events));
+        }
+    }
+}

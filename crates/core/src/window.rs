@@ -1,0 +1,159 @@
+//! A window: one key's merged state, looked at over a span that ends at a time.
+//!
+//! Windows are lent, not copied: a store merges a contribution and shows the result to a pure
+//! function while it holds it. A distinct count is first an interval, cheap and certain; only where an
+//! interval does not decide is a sketch asked.
+
+use crate::detector::DistinctField;
+use crate::distinct::DistinctList;
+use crate::finding::{Accuracy, Value};
+use crate::key::Key;
+use crate::plan::{Class, Counted, KeyPlan};
+use crate::sketch::{PRECISION, Sketch};
+use crate::state::KeyState;
+use crate::time::{Span, Time};
+
+/// One key's state as of a time.
+#[derive(Clone, Copy, Debug)]
+pub struct Window<'a> {
+    /// What the state is made of.
+    pub plan: &'a KeyPlan,
+    /// Whose state.
+    pub key: &'a Key,
+    /// The merged state.
+    pub state: &'a KeyState,
+    /// Where windows end.
+    pub at: Time,
+}
+
+/// A number known to lie in `low..=high`; `high` may be infinite.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Bounds {
+    /// At least this.
+    pub low: f64,
+    /// At most this.
+    pub high: f64,
+}
+
+impl Bounds {
+    fn exact(amount: f64) -> Bounds {
+        Bounds { low: amount, high: amount }
+    }
+}
+
+impl Window<'_> {
+    /// What is certain about a measure without asking a sketch.
+    pub fn bounds(&self, counted: Counted, ring: usize) -> Bounds {
+        let resolution = self.plan.resolutions[ring];
+        match counted {
+            Counted::Counter(slot) => {
+                let panes = resolution.window(self.at, resolution.span);
+                let sum = self.state.rings.get(ring).map_or(0, |ring| ring.sum(slot, panes));
+                Bounds::exact(sum as f64)
+            }
+            Counted::Distinct(field, class) => {
+                let low = self.listed(field, class, resolution.span) as f64;
+                let whole =
+                    self.lists(field, class).all(|list| list.is_exact(self.at, resolution.span));
+                Bounds { low, high: if whole { low } else { f64::INFINITY } }
+            }
+        }
+    }
+
+    /// The measure's number, by sketch where the lists are too short.
+    pub fn value(&self, counted: Counted, ring: usize) -> Value {
+        let resolution = self.plan.resolutions[ring];
+        let bounds = self.bounds(counted, ring);
+        match counted {
+            Counted::Counter(_) => {
+                Value { amount: bounds.low, error: Accuracy::Pane(resolution.pane) }
+            }
+            Counted::Distinct(..) if bounds.low == bounds.high => {
+                Value { amount: bounds.low, error: Accuracy::Exact }
+            }
+            Counted::Distinct(field, class) => match self.sketch(field, class, ring) {
+                // The list is certain, so an estimate below it is moved up to it.
+                Some(sketch) => Value {
+                    amount: sketch.estimate().max(bounds.low).round(),
+                    error: Accuracy::Sketch(sketch.relative_error()),
+                },
+                None => Value { amount: bounds.low, error: Accuracy::AtLeast },
+            },
+        }
+    }
+
+    /// How many addresses stand behind the key in the window.
+    pub fn sources_total(&self, ring: usize) -> u64 {
+        let resolution = self.plan.resolutions[ring];
+        let Some(sources) = &self.state.sources else { return 1 };
+        let all = sources.all();
+        let listed = all.within(self.at, resolution.span).count() as u64;
+        if all.is_exact(self.at, resolution.span) {
+            return listed;
+        }
+        let mut union = Sketch::new(PRECISION);
+        let panes = resolution.window(self.at, resolution.span);
+        match all.sketch_into(&mut union, ring, panes) {
+            true => listed.max(union.estimate().round() as u64),
+            false => listed,
+        }
+    }
+
+    /// The earliest event of the window that is still known: a sighting of a listed tag, or the start
+    /// of a pane with something in it, but never before the window.
+    pub fn first_seen(&self, ring: usize) -> Time {
+        let resolution = self.plan.resolutions[ring];
+        let after = self.at.minus(resolution.span);
+        let listed = self
+            .state
+            .lists
+            .iter()
+            .flat_map(|list| list.list.within(self.at, resolution.span))
+            .map(|seen| seen.last);
+        let panes = resolution.window(self.at, resolution.span);
+        let counted = self.state.rings.get(ring).and_then(|ring| ring.first(panes));
+        let counted = counted.map(|index| Time(index * resolution.pane.0).max(Time(after.0 + 1)));
+        listed.chain(counted).min().unwrap_or(self.at)
+    }
+
+    fn lists(&self, field: DistinctField, class: Class) -> impl Iterator<Item = &DistinctList> {
+        self.state
+            .lists
+            .iter()
+            .filter(move |list| list.field == field && list.class & class != 0)
+            .map(|list| &list.list)
+    }
+
+    /// How many different tags the lists hold in the window.
+    fn listed(&self, field: DistinctField, class: Class, span: Span) -> usize {
+        let mut lists = self.lists(field, class).filter(|list| !list.is_empty());
+        let Some(first) = lists.next() else { return 0 };
+        let Some(second) = lists.next() else { return first.within(self.at, span).count() };
+        let mut tags: Vec<u64> = [first, second]
+            .into_iter()
+            .chain(lists)
+            .flat_map(|list| list.within(self.at, span))
+            .map(|seen| seen.tag)
+            .collect();
+        tags.sort_unstable();
+        tags.dedup();
+        tags.len()
+    }
+
+    /// The union of a measure's lists as a sketch, if a sketch stands behind every list that is short.
+    fn sketch(&self, field: DistinctField, class: Class, ring: usize) -> Option<Sketch> {
+        let resolution = self.plan.resolutions[ring];
+        let panes = resolution.window(self.at, resolution.span);
+        let mut union = Sketch::new(PRECISION);
+        for list in self.lists(field, class) {
+            if list.is_exact(self.at, resolution.span) {
+                for seen in list.within(self.at, resolution.span) {
+                    union.insert(seen.tag);
+                }
+            } else if !list.sketch_into(&mut union, ring, panes) {
+                return None;
+            }
+        }
+        Some(union)
+    }
+}
