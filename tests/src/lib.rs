@@ -1,1 +1,5 @@
-//! stub
+//! What the end-to-end tests need: the real binary, run as a user runs it, and labelled logs where
+//! there are any.
+
+pub mod binary;
+pub mod labelled;

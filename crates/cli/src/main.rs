@@ -1,2 +1,74 @@
-//! stub
-fn main() {}
+//! The `tidewatch` program: the core over files, pipes and a simulation.
+//!
+//! Standard output carries findings (or counts) and nothing else; everything said about the run goes
+//! to standard error. Exit codes are [`Exit`].
+
+mod args;
+mod calendar;
+mod chunks;
+mod commands;
+mod detectors;
+mod input;
+mod output;
+mod pipeline;
+mod progress;
+mod settings;
+mod simulator;
+mod summary;
+mod windows;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::args::{Cli, Command};
+use crate::settings::Failure;
+
+/// How the program ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// Finished, whatever was found or rejected; also after Ctrl-C and a broken pipe.
+    Done = 0,
+    /// An input could not be opened or read, memory ran out for `--windows`, or output failed.
+    Failed = 1,
+    /// A usage or configuration error.
+    Usage = 2,
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    // Two threads: this one drives the core, the other waits for Ctrl-C.
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("tidewatch: cannot start: {error}");
+            return ExitCode::from(Exit::Failed as u8);
+        }
+    };
+    let exit = runtime.block_on(async {
+        match cli.command {
+            Command::Demo(args) => commands::demo::run(args).await,
+            Command::Replay(args) => commands::replay::replay(args).await,
+            Command::Watch(args) => commands::replay::watch(args).await,
+        }
+    });
+    // A thread may still wait for standard input: leave without it.
+    runtime.shutdown_background();
+    let exit = exit.unwrap_or_else(|failure| {
+        report(failure);
+        Exit::Usage
+    });
+    ExitCode::from(exit as u8)
+}
+
+fn report(failure: Failure) {
+    match failure {
+        Failure::Usage(error) => eprintln!("tidewatch: {error:#}"),
+        Failure::Rules(errors) => {
+            for error in errors {
+                eprintln!("{:?}", miette::Report::new(error));
+            }
+        }
+    }
+}

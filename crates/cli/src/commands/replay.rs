@@ -1,0 +1,166 @@
+//! `tidewatch replay` and `tidewatch watch`: logs from files and pipes.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
+
+use tidewatch_core::engine::{Counts, Engine};
+use tidewatch_core::memory::{MemoryStore, Usage};
+use tidewatch_ingest::username::Usernames;
+use tidewatch_ingest::{Config, Ingest};
+
+use crate::Exit;
+use crate::args::{ReplayArgs, WatchArgs};
+use crate::calendar::Calendar;
+use crate::commands::started;
+use crate::input::Input;
+use crate::output::{Stdout, closed};
+use crate::pipeline::{self, Counting, Outcome, Stopped, Work};
+use crate::progress::Progress;
+use crate::settings::{self, Failure, Reading, Reporting, Tumbling};
+use crate::summary::Summary;
+use crate::windows::Windows;
+
+/// Everything a run is told.
+struct Run<'a> {
+    files: &'a [PathBuf],
+    reading: Reading,
+    reporting: Reporting,
+    tumbling: Option<Tumbling>,
+    live: bool,
+}
+
+/// Runs past logs.
+///
+/// # Errors
+/// If the command line or a detector file is faulty.
+pub async fn replay(args: ReplayArgs) -> Result<Exit, Failure> {
+    let tumbling = match &args.windows {
+        Some(span) => Some(settings::tumbling(span, &args.key)?),
+        None => None,
+    };
+    let usernames = if tumbling.is_some() { Usernames::Exact } else { Usernames::Fold };
+    let key = settings::tag_key()?;
+    let reading = settings::reading(&args.read, &args.report, key, usernames, started())?;
+    let reporting = settings::reporting(&args.report, key)?;
+    let files = settings::inputs(&args.files)?;
+    execute(Run { files, reading, reporting, tumbling, live: false }).await
+}
+
+/// Runs a live pipe.
+///
+/// # Errors
+/// If the command line or a detector file is faulty.
+pub async fn watch(args: WatchArgs) -> Result<Exit, Failure> {
+    let key = settings::tag_key()?;
+    let reading = settings::reading(&args.read, &args.report, key, Usernames::Fold, started())?;
+    let reporting = settings::reporting(&args.report, key)?;
+    let files = std::slice::from_ref(&args.input);
+    execute(Run { files, reading, reporting, tumbling: None, live: true }).await
+}
+
+async fn execute(run: Run<'_>) -> Result<Exit, Failure> {
+    let begun = Instant::now();
+    let progress = Progress::new(!run.live);
+    let (inputs, mut exit) = open(&run, &progress);
+    let inputs_open = inputs.len();
+    let ingest = Ingest::new(Config { naming: run.reading.naming });
+    let mut work = work(&run, &progress);
+    let parcels = pipeline::read(inputs, ingest);
+    let outcome = pipeline::run(parcels, &mut work, run.live).await;
+    progress.finish();
+    for fault in &outcome.faults {
+        eprintln!("tidewatch: {fault}");
+        exit = Exit::Failed;
+    }
+    exit = end(&run, &outcome, &work, exit);
+    let (counts, usage, open_episodes) = match &work {
+        Work::Detect(engine) => {
+            (engine.counts(), engine.store().usage(), engine.store().open_episodes())
+        }
+        Work::Count(counting) => {
+            let keys = counting.windows.keys();
+            (counting.counts, Usage { keys, keys_seen: keys, used_bytes: 0 }, 0)
+        }
+    };
+    let summary = Summary {
+        inputs: inputs_open,
+        bytes_in: progress.bytes(),
+        elapsed: begun.elapsed(),
+        tally: outcome.tally,
+        counts,
+        usage,
+        open_episodes,
+    };
+    eprint!("{}", summary.text());
+    if run.reporting.stats {
+        eprintln!("{}", summary.json());
+    }
+    Ok(exit)
+}
+
+/// Opens what can be opened, and says what cannot.
+fn open(run: &Run<'_>, progress: &Progress) -> (Vec<Input>, Exit) {
+    let reading = &run.reading;
+    let latest = reading.admission.latest;
+    let mut exit = Exit::Done;
+    let mut inputs = Vec::new();
+    for path in run.files {
+        let calendar = Calendar::new(reading.zone.clone(), reading.year, latest);
+        match Input::open(path, reading.kind, calendar, progress) {
+            Ok(input) => inputs.push(input),
+            Err(error) => {
+                eprintln!("tidewatch: cannot open {}: {error}", path.display());
+                exit = Exit::Failed;
+            }
+        }
+    }
+    (inputs, exit)
+}
+
+fn work(run: &Run<'_>, progress: &Progress) -> Work<Stdout> {
+    let Reporting { output, plan, key, memory_bytes, .. } = &run.reporting;
+    let admission = run.reading.admission;
+    match run.tumbling {
+        Some(tumbling) => Work::Count(Box::new(Counting {
+            windows: Windows::new(tumbling, *memory_bytes, key.map_seed()),
+            admission,
+            counts: Counts::default(),
+        })),
+        None => {
+            let store = MemoryStore::new(Arc::clone(plan), *memory_bytes, key.map_seed());
+            let sink = Stdout::new(*output, progress.clone());
+            Work::Detect(Box::new(Engine::new(Arc::clone(plan), store, sink, *key, admission)))
+        }
+    }
+}
+
+/// Prints what is left to print, and says why the run stopped early if it did.
+fn end(run: &Run<'_>, outcome: &Outcome, work: &Work<Stdout>, exit: Exit) -> Exit {
+    match &outcome.stopped {
+        Some(Stopped::OutOfMemory(full)) => {
+            let start = jiff::Timestamp::from_millisecond(full.window_start.0).unwrap_or_default();
+            eprintln!(
+                "tidewatch: --windows does not fit --memory ({}): the window that begins at {start} \
+                 was the first that did not; take shorter spans of the log, or more memory",
+                bytesize::ByteSize(run.reporting.memory_bytes as u64)
+            );
+            return Exit::Failed;
+        }
+        Some(Stopped::Failed(error)) => {
+            eprintln!("tidewatch: {error}");
+            return Exit::Failed;
+        }
+        Some(Stopped::Gracefully) | None => {}
+    }
+    if let Work::Count(counting) = work {
+        let out = std::io::BufWriter::new(std::io::stdout().lock());
+        if let Err(error) = counting.windows.write(out) {
+            if closed(error) != tidewatch_core::sink::SinkError::Closed {
+                eprintln!("tidewatch: standard output failed");
+                return Exit::Failed;
+            }
+        }
+    }
+    exit
+}

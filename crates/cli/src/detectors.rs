@@ -1,0 +1,51 @@
+//! The detectors of a run: those shipped in the binary, or the user's own folder instead of them.
+
+use std::path::Path;
+
+use anyhow::{Context, anyhow};
+use tidewatch_core::plan::Plan;
+
+use crate::settings::Failure;
+
+/// The files of infra/detectors.
+const SHIPPED: [(&str, &str); 2] = [
+    ("brute-force.toml", include_str!("../../../infra/detectors/brute-force.toml")),
+    ("credential-scan.toml", include_str!("../../../infra/detectors/credential-scan.toml")),
+];
+
+/// Loads and plans the detectors of `folder`, or the shipped ones.
+///
+/// # Errors
+/// If the folder cannot be read or holds no detector file, or if a file is faulty.
+pub fn load(folder: Option<&Path>) -> Result<Plan, Failure> {
+    let files = match folder {
+        None => SHIPPED.map(|(name, text)| (name.to_owned(), text.to_owned())).to_vec(),
+        Some(folder) => read(folder)?,
+    };
+    let detectors = tidewatch_rules::load(files).map_err(Failure::Rules)?;
+    Plan::new(detectors).map_err(|error| Failure::Usage(error.into()))
+}
+
+fn read(folder: &Path) -> Result<Vec<(String, String)>, anyhow::Error> {
+    let shown = folder.display();
+    let entries = std::fs::read_dir(folder).with_context(|| format!("--detectors {shown}"))?;
+    let mut paths = Vec::new();
+    for entry in entries {
+        let path = entry.with_context(|| format!("--detectors {shown}"))?.path();
+        if path.extension().is_some_and(|extension| extension == "toml") {
+            paths.push(path);
+        }
+    }
+    paths.sort();
+    if paths.is_empty() {
+        return Err(anyhow!("--detectors {shown}: no detector file (*.toml) in it"));
+    }
+    paths
+        .into_iter()
+        .map(|path| {
+            let text = std::fs::read_to_string(&path)
+                .with_context(|| format!("detector file {}", path.display()))?;
+            Ok((path.display().to_string(), text))
+        })
+        .collect()
+}

@@ -1,0 +1,201 @@
+//! One input: a file, a pipe or standard input, plain or gzipped, as dated signals.
+//!
+//! Each input is its own shard. gzip is recognised by its first bytes and streams without a total cap;
+//! where it breaks off, everything before is still read, and the break is counted.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+use std::sync::Arc;
+
+use flate2::read::MultiGzDecoder;
+use tidewatch_core::signal::{LogStream, Signal};
+use tidewatch_core::time::Time;
+use tidewatch_ingest::batch::{Batch, Buffers, Tally};
+use tidewatch_ingest::lines::InputKind;
+use tidewatch_ingest::problem::Problem;
+use tidewatch_ingest::Ingest;
+
+use crate::calendar::Calendar;
+use crate::chunks::{Chunk, Chunks};
+use crate::progress::Progress;
+
+type Source = Box<dyn Read + Send>;
+
+/// An open input.
+pub struct Input {
+    name: Arc<LogStream>,
+    kind: InputKind,
+    chunks: Chunks<Source>,
+    gzip: bool,
+    calendar: Calendar,
+    buffers: Buffers,
+}
+
+/// What one step of reading brought.
+#[derive(Default)]
+pub struct Step {
+    /// Signals in input order.
+    pub signals: Vec<Signal>,
+    /// What was read, and what could not be.
+    pub tally: Tally,
+    /// A fault of the host, which ends this input.
+    pub fault: Option<io::Error>,
+}
+
+impl Input {
+    /// Opens `path`, `-` being standard input.
+    ///
+    /// # Errors
+    /// If it cannot be opened, or its first bytes cannot be read.
+    pub fn open(
+        path: &Path,
+        kind: InputKind,
+        calendar: Calendar,
+        progress: &Progress,
+    ) -> io::Result<Input> {
+        let raw: Source = if path == Path::new("-") {
+            Box::new(io::stdin())
+        } else {
+            let file = File::open(path)?;
+            let about = file.metadata()?;
+            if about.is_dir() {
+                return Err(io::Error::new(io::ErrorKind::IsADirectory, "it is a directory"));
+            }
+            progress.expect(about.len());
+            Box::new(file)
+        };
+        Input::new(&path.display().to_string(), Box::new(progress.counted(raw)), kind, calendar)
+    }
+
+    fn new(name: &str, mut raw: Source, kind: InputKind, calendar: Calendar) -> io::Result<Input> {
+        let mut first = Vec::with_capacity(2);
+        raw.by_ref().take(2).read_to_end(&mut first)?;
+        let gzip = first == [0x1f, 0x8b];
+        let whole = io::Cursor::new(first).chain(raw);
+        let source: Source =
+            if gzip { Box::new(MultiGzDecoder::new(whole)) } else { Box::new(whole) };
+        Ok(Input {
+            name: Arc::new(LogStream { stream: name.to_owned(), ..LogStream::default() }),
+            kind,
+            chunks: Chunks::new(source),
+            gzip,
+            calendar,
+            buffers: Buffers::default(),
+        })
+    }
+
+    /// Its name as the user gave it.
+    pub fn name(&self) -> &str {
+        &self.name.stream
+    }
+
+    /// The next chunk of lines; `None` at the end.
+    pub fn next(&mut self, ingest: &Ingest) -> Option<Step> {
+        let mut batch = Batch::default();
+        let mut fault = None;
+        match self.chunks.next() {
+            Ok(None) => return None,
+            Ok(Some(Chunk::Lines { bytes, offset })) => {
+                if self.gzip {
+                    batch.tally.bytes_inflated += bytes.len() as u64;
+                }
+                let buffers = &mut self.buffers;
+                ingest.lines(self.kind, bytes, offset, &self.name, buffers, &mut batch);
+            }
+            Ok(Some(Chunk::TooLong { offset })) => {
+                let place = format!("{}:{offset}", self.name.stream);
+                batch.tally.problem(Problem::EventTooLong, || place);
+            }
+            Err(error) => match self.gzip_problem(&error) {
+                Some(problem) => {
+                    let place = self.name.stream.clone();
+                    batch.tally.problem(problem, || place);
+                }
+                None => fault = Some(error),
+            },
+        }
+        Some(self.dated(batch, fault))
+    }
+
+    fn gzip_problem(&self, error: &io::Error) -> Option<Problem> {
+        match error.kind() {
+            _ if !self.gzip => None,
+            io::ErrorKind::UnexpectedEof => Some(Problem::GzipTruncated),
+            io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData => Some(Problem::GzipCorrupt),
+            _ => None,
+        }
+    }
+
+    fn dated(&mut self, batch: Batch, fault: Option<io::Error>) -> Step {
+        let Batch { signals, mut tally, first_civil, .. } = batch;
+        if let Some(civil) = first_civil {
+            self.calendar.note(civil);
+        }
+        let mut dated = Vec::with_capacity(signals.len());
+        for undated in signals {
+            match self.calendar.resolve(undated.when) {
+                Some(time) => dated.push(undated.at(time)),
+                None => tally.problem(Problem::TimeUnreadable, || {
+                    format!("{}:{}", undated.origin.stream.stream, undated.origin.id)
+                }),
+            }
+        }
+        Step { signals: dated, tally, fault }
+    }
+}
+
+/// Reads several inputs together in order of time, each in its own order.
+pub struct Merged {
+    inputs: Vec<Queued>,
+    ready: std::collections::BinaryHeap<std::cmp::Reverse<(Time, usize)>>,
+}
+
+struct Queued {
+    input: Input,
+    signals: std::vec::IntoIter<Signal>,
+    next: Option<Signal>,
+    /// The newest time handed on: an input whose clock steps back does not hold up the others.
+    clock: Time,
+}
+
+impl Merged {
+    /// All of `inputs`; `report` is told what each first step brought.
+    pub fn new(inputs: Vec<Input>, ingest: &Ingest, report: &mut dyn FnMut(&str, Step)) -> Merged {
+        let mut merged = Merged { inputs: Vec::new(), ready: Default::default() };
+        for input in inputs {
+            merged.inputs.push(Queued {
+                input,
+                signals: Vec::new().into_iter(),
+                next: None,
+                clock: Time::MIN,
+            });
+            merged.advance(merged.inputs.len() - 1, ingest, report);
+        }
+        merged
+    }
+
+    /// The next signal in order of time; `None` at the end of all inputs.
+    pub fn next(&mut self, ingest: &Ingest, report: &mut dyn FnMut(&str, Step)) -> Option<Signal> {
+        let std::cmp::Reverse((_, index)) = self.ready.pop()?;
+        let signal = self.inputs[index].next.take();
+        self.advance(index, ingest, report);
+        signal
+    }
+
+    /// Finds the next signal of one input and lines it up.
+    fn advance(&mut self, index: usize, ingest: &Ingest, report: &mut dyn FnMut(&str, Step)) {
+        let queued = &mut self.inputs[index];
+        loop {
+            if let Some(signal) = queued.signals.next() {
+                queued.clock = queued.clock.max(signal.time);
+                queued.next = Some(signal);
+                self.ready.push(std::cmp::Reverse((queued.clock, index)));
+                return;
+            }
+            let Some(mut step) = queued.input.next(ingest) else { return };
+            queued.signals = std::mem::take(&mut step.signals).into_iter();
+            report(queued.input.name(), step);
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! Standard output: findings as text, or as one OCSF object a line and nothing else.
+
+use std::io::{self, Write};
+
+use tidewatch_core::finding::Finding;
+use tidewatch_core::sink::{AlertSink, SinkError};
+
+use crate::args::Output;
+use crate::progress::Progress;
+
+/// Prints findings.
+#[derive(Debug)]
+pub struct Stdout {
+    output: Output,
+    progress: Progress,
+}
+
+impl Stdout {
+    /// Prints as `output` says.
+    pub fn new(output: Output, progress: Progress) -> Stdout {
+        Stdout { output, progress }
+    }
+}
+
+impl AlertSink for Stdout {
+    async fn publish(&mut self, finding: &Finding) -> Result<(), SinkError> {
+        let text = match self.output {
+            Output::Text => tidewatch_alert::text(finding),
+            Output::Json => {
+                tidewatch_alert::ocsf(finding, env!("CARGO_PKG_VERSION")).to_string()
+            }
+        };
+        self.progress.aside(|| print(&text))
+    }
+}
+
+/// Prints a line, and sees to it that it arrives now.
+pub fn print(text: &str) -> Result<(), SinkError> {
+    let mut out = io::stdout().lock();
+    writeln!(out, "{}", text.trim_end_matches('\n')).and_then(|()| out.flush()).map_err(closed)
+}
+
+/// A broken pipe is a reader who has seen enough, not a fault.
+pub fn closed(error: io::Error) -> SinkError {
+    match error.kind() {
+        io::ErrorKind::BrokenPipe => SinkError::Closed,
+        _ => SinkError::Failed(format!("standard output: {error}")),
+    }
+}

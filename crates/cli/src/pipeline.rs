@@ -1,0 +1,212 @@
+//! Running inputs through the core: one thread reads and parses, this one counts, judges and prints.
+//!
+//! The order of signals is that of one input, or of time where there are several, so the two threads
+//! change nothing but the waiting.
+
+use std::time::{Duration, Instant};
+
+use tidewatch_core::admission::{Admission, Rejected};
+use tidewatch_core::engine::{Counts, Engine, EngineError};
+use tidewatch_core::memory::MemoryStore;
+use tidewatch_core::signal::{Body, Role, Signal};
+use tidewatch_core::sink::{AlertSink, SinkError};
+use tidewatch_core::time::{Span, Time};
+use tidewatch_ingest::Ingest;
+use tidewatch_ingest::batch::Tally;
+use tokio::sync::mpsc;
+
+use crate::input::{Input, Merged, Step};
+use crate::windows::{OutOfMemory, Windows};
+
+/// Steps that may wait between the threads.
+const STEPS_WAITING: usize = 4;
+
+/// Signals of several inputs that travel together.
+const SIGNALS_TOGETHER: usize = 4_096;
+
+/// How often a live run looks for episodes that have been quiet.
+const TICK: Duration = Duration::from_millis(500);
+
+/// A message from the reading thread.
+#[derive(Default)]
+pub struct Parcel {
+    signals: Vec<Signal>,
+    tally: Tally,
+    faults: Vec<String>,
+}
+
+/// Reads `inputs` on a thread of their own.
+pub fn read(inputs: Vec<Input>, ingest: Ingest) -> mpsc::Receiver<Parcel> {
+    let (sender, receiver) = mpsc::channel(STEPS_WAITING);
+    std::thread::spawn(move || match <[Input; 1]>::try_from(inputs) {
+        Ok([input]) => read_one(input, &ingest, &sender),
+        Err(inputs) => read_together(inputs, &ingest, &sender),
+    });
+    receiver
+}
+
+fn read_one(mut input: Input, ingest: &Ingest, sender: &mpsc::Sender<Parcel>) {
+    while let Some(step) = input.next(ingest) {
+        let mut parcel = Parcel::default();
+        parcel.take(input.name(), step);
+        // The receiver is gone when the run was interrupted.
+        if sender.blocking_send(parcel).is_err() {
+            return;
+        }
+    }
+}
+
+fn read_together(inputs: Vec<Input>, ingest: &Ingest, sender: &mpsc::Sender<Parcel>) {
+    let mut parcel = Parcel::default();
+    let mut merged = Merged::new(inputs, ingest, &mut |name, step| parcel.take(name, step));
+    while let Some(signal) = merged.next(ingest, &mut |name, step| parcel.take(name, step)) {
+        parcel.signals.push(signal);
+        if parcel.signals.len() >= SIGNALS_TOGETHER
+            && sender.blocking_send(std::mem::take(&mut parcel)).is_err()
+        {
+            return;
+        }
+    }
+    let _ = sender.blocking_send(parcel);
+}
+
+impl Parcel {
+    fn take(&mut self, name: &str, step: Step) {
+        self.signals.extend(step.signals);
+        self.tally.merge(&step.tally);
+        self.faults.extend(step.fault.map(|error| format!("{name}: {error}")));
+    }
+}
+
+/// What signals are run through.
+pub enum Work<A> {
+    /// Detectors.
+    Detect(Box<Engine<MemoryStore, A>>),
+    /// Tumbling counts.
+    Count(Box<Counting>),
+}
+
+/// Tumbling counts, with what the engine would count besides.
+pub struct Counting {
+    pub windows: Windows,
+    pub admission: Admission,
+    pub counts: Counts,
+}
+
+/// Why a run ended before its inputs did.
+#[derive(Debug)]
+pub enum Stopped {
+    /// Ctrl-C, or nobody reads the output any more: a good end.
+    Gracefully,
+    /// The counts did not fit the memory.
+    OutOfMemory(OutOfMemory),
+    /// The core failed.
+    Failed(EngineError),
+}
+
+/// What came of a run.
+#[derive(Default)]
+pub struct Outcome {
+    pub tally: Tally,
+    pub faults: Vec<String>,
+    pub stopped: Option<Stopped>,
+}
+
+/// Takes parcels until the inputs end or the run is stopped. A live run's clock goes on by itself
+/// from the newest event, so that episodes close although no line comes.
+pub async fn run<A: AlertSink>(
+    mut parcels: mpsc::Receiver<Parcel>,
+    work: &mut Work<A>,
+    live: bool,
+) -> Outcome {
+    let mut outcome = Outcome::default();
+    let interrupt = interrupted();
+    tokio::pin!(interrupt);
+    let mut ticks = tokio::time::interval(TICK);
+    let mut arrived = (Time::MIN, Instant::now());
+    loop {
+        let step = tokio::select! {
+            biased;
+            () = &mut interrupt => Err(Stopped::Gracefully),
+            parcel = parcels.recv() => match parcel {
+                None => return outcome,
+                Some(parcel) => {
+                    outcome.tally.merge(&parcel.tally);
+                    outcome.faults.extend(parcel.faults);
+                    let step = work.take_all(&parcel.signals).await;
+                    arrived = (work.now(), Instant::now());
+                    step
+                }
+            },
+            _ = ticks.tick(), if live => {
+                let (newest, at) = arrived;
+                let passed = Span(i64::try_from(at.elapsed().as_millis()).unwrap_or(i64::MAX));
+                work.tick(newest.plus(passed)).await
+            }
+        };
+        if let Err(stopped) = step {
+            outcome.stopped = Some(stopped);
+            return outcome;
+        }
+    }
+}
+
+/// Resolves when the user presses Ctrl-C.
+async fn interrupted() {
+    if tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
+
+impl<A: AlertSink> Work<A> {
+    async fn take_all(&mut self, signals: &[Signal]) -> Result<(), Stopped> {
+        for signal in signals {
+            match self {
+                Work::Detect(engine) => engine.observe(signal).await?,
+                Work::Count(counting) => counting.take(signal)?,
+            }
+        }
+        Ok(())
+    }
+
+    async fn tick(&mut self, now: Time) -> Result<(), Stopped> {
+        match self {
+            Work::Detect(engine) => Ok(engine.tick(now).await?),
+            Work::Count(_) => Ok(()),
+        }
+    }
+
+    fn now(&self) -> Time {
+        match self {
+            Work::Detect(engine) => engine.now(),
+            Work::Count(_) => Time::MIN,
+        }
+    }
+}
+
+impl Counting {
+    fn take(&mut self, signal: &Signal) -> Result<(), Stopped> {
+        match self.admission.admit(signal.time) {
+            Err(Rejected::TooEarly) => self.counts.too_early += 1,
+            Err(Rejected::InFuture) => self.counts.in_future += 1,
+            Ok(_) => {
+                let Body::Auth(auth) = &signal.body;
+                match auth.role {
+                    Role::Attempt => self.counts.attempts += 1,
+                    Role::Mention => self.counts.mentions += 1,
+                }
+                self.windows.add(signal).map_err(Stopped::OutOfMemory)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl From<EngineError> for Stopped {
+    fn from(error: EngineError) -> Stopped {
+        match error {
+            EngineError::Sink(SinkError::Closed) => Stopped::Gracefully,
+            error => Stopped::Failed(error),
+        }
+    }
+}

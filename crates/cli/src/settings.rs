@@ -1,0 +1,172 @@
+//! The command line as it is meant: every name looked up, every file read, every number in range.
+//! Nothing after this can be a usage error.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context, Result, bail};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use tidewatch_core::admission::Admission;
+use tidewatch_core::key::KeyField;
+use tidewatch_core::limits::FUTURE_MAX;
+use tidewatch_core::plan::Plan;
+use tidewatch_core::tag::TagKey;
+use tidewatch_core::time::{Span, Time};
+use tidewatch_ingest::lines::InputKind;
+use tidewatch_ingest::username::{Naming, Usernames};
+
+use crate::args::{self, Output, ReadArgs, ReportArgs};
+use crate::detectors;
+
+/// Inputs that may be open at once: all are read together, in order of time.
+pub const INPUTS_MAX: usize = 500;
+
+/// The environment variable with the secret behind tags.
+pub const KEY_VARIABLE: &str = "TIDEWATCH_KEY";
+
+/// How input is read.
+#[derive(Clone, Debug)]
+pub struct Reading {
+    pub kind: InputKind,
+    pub year: Option<i16>,
+    pub zone: TimeZone,
+    pub admission: Admission,
+    pub naming: Naming,
+}
+
+/// How results are reported.
+#[derive(Clone, Debug)]
+pub struct Reporting {
+    pub output: Output,
+    pub plan: Arc<Plan>,
+    pub key: TagKey,
+    pub memory_bytes: usize,
+    pub stats: bool,
+}
+
+/// What `--windows` asks for.
+#[derive(Clone, Copy, Debug)]
+pub struct Tumbling {
+    pub span: Span,
+    pub field: KeyField,
+}
+
+/// The secret key: from the environment, else random, so that tags of two runs cannot be compared.
+pub fn tag_key() -> Result<TagKey> {
+    match std::env::var(KEY_VARIABLE) {
+        Ok(passphrase) if !passphrase.is_empty() => Ok(TagKey::from_passphrase(&passphrase)),
+        Ok(_) => bail!("{KEY_VARIABLE} is empty: unset it for a random key, or give it a secret"),
+        Err(std::env::VarError::NotPresent) => {
+            let mut bytes = [0; 16];
+            getrandom::fill(&mut bytes).context("the system has no random bytes")?;
+            Ok(TagKey::new(bytes))
+        }
+        Err(error) => bail!("{KEY_VARIABLE}: {error}"),
+    }
+}
+
+/// Validates how input is read. `usernames` is what counts where the user did not say.
+pub fn reading(
+    raw: &ReadArgs,
+    report: &ReportArgs,
+    key: TagKey,
+    usernames: Usernames,
+    started: Time,
+) -> Result<Reading> {
+    let names: Vec<&str> = InputKind::ALL.iter().map(|kind| kind.name()).collect();
+    let kind = InputKind::ALL.into_iter().find(|kind| kind.name() == raw.input_kind);
+    let Some(kind) = kind else {
+        bail!("--input {}: no such kind; there are {}", raw.input_kind, names.join(", "));
+    };
+    let latest = match &raw.not_after {
+        None => started.plus(FUTURE_MAX),
+        Some(text) => {
+            let time: Timestamp = text.parse().with_context(|| {
+                format!("--not-after {text}: not an RFC 3339 time such as 2026-11-22T18:00:00Z")
+            })?;
+            Time(time.as_millisecond())
+        }
+    };
+    if raw.year.is_some_and(|year| !(2000..=9999).contains(&year)) {
+        bail!("--year: 2000 to 9999");
+    }
+    let usernames = match report.usernames {
+        None => usernames,
+        Some(args::Usernames::Fold) => Usernames::Fold,
+        Some(args::Usernames::Exact) => Usernames::Exact,
+    };
+    Ok(Reading {
+        kind,
+        year: raw.year,
+        zone: time_zone(&raw.tz)?,
+        admission: Admission::until(latest),
+        naming: Naming { key, usernames },
+    })
+}
+
+/// Validates how results are reported, and loads the detectors.
+pub fn reporting(raw: &ReportArgs, key: TagKey) -> Result<Reporting, Failure> {
+    let memory = raw.memory.parse::<bytesize::ByteSize>().map_err(|error| {
+        Failure::Usage(anyhow::anyhow!("--memory {}: {error}; e.g. 512MiB", raw.memory))
+    })?;
+    let memory_bytes = usize::try_from(memory.as_u64()).unwrap_or(usize::MAX);
+    if memory_bytes < MEMORY_BYTES_MIN {
+        return Err(Failure::Usage(anyhow::anyhow!(
+            "--memory {}: at least {}",
+            raw.memory,
+            bytesize::ByteSize(MEMORY_BYTES_MIN as u64)
+        )));
+    }
+    let plan = detectors::load(raw.detectors.as_deref())?;
+    Ok(Reporting { output: raw.output, plan: Arc::new(plan), key, memory_bytes, stats: raw.stats })
+}
+
+/// The least memory for state.
+const MEMORY_BYTES_MIN: usize = 1 << 20;
+
+/// Why a command could not start.
+#[derive(Debug)]
+pub enum Failure {
+    /// Said in one sentence.
+    Usage(anyhow::Error),
+    /// Faults in detector files, each with its place.
+    Rules(Vec<tidewatch_rules::RuleError>),
+}
+
+impl From<anyhow::Error> for Failure {
+    fn from(error: anyhow::Error) -> Failure {
+        Failure::Usage(error)
+    }
+}
+
+/// Validates `--windows` and `--key`.
+pub fn tumbling(windows: &str, key: &str) -> Result<Tumbling> {
+    let span = tidewatch_rules::duration::parse(windows)
+        .map_err(|error| anyhow::anyhow!("--windows {windows}: {error}"))?;
+    let names: Vec<&str> = KeyField::ALL.iter().map(|field| field.name()).collect();
+    let Some(field) = KeyField::ALL.into_iter().find(|field| field.name() == key) else {
+        bail!("--key {key}: no such field; there are {}", names.join(", "));
+    };
+    Ok(Tumbling { span, field })
+}
+
+/// The inputs, if they are not too many, and standard input at most once.
+pub fn inputs(files: &[PathBuf]) -> Result<&[PathBuf]> {
+    if files.len() > INPUTS_MAX {
+        bail!(
+            "{} inputs: at most {INPUTS_MAX} at once, because all are read together in order of \
+             time; join some of them first (zcat, cat)",
+            files.len()
+        );
+    }
+    if files.iter().filter(|file| file.as_path() == Path::new("-")).count() > 1 {
+        bail!("`-` (standard input) can be read only once");
+    }
+    Ok(files)
+}
+
+fn time_zone(name: &str) -> Result<TimeZone> {
+    TimeZone::get(name)
+        .with_context(|| format!("--tz {name}: not a time zone such as UTC or Europe/Berlin"))
+}

@@ -1,0 +1,169 @@
+//! What a run did, for a person and for a program.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use bytesize::ByteSize;
+use serde_json::{Map, Value, json};
+use tidewatch_core::admission::Rejected;
+use tidewatch_core::engine::Counts;
+use tidewatch_core::memory::Usage;
+use tidewatch_ingest::batch::Tally;
+use tidewatch_ingest::problem::Problem;
+
+/// Everything that is counted in a run.
+#[derive(Debug)]
+pub struct Summary {
+    pub inputs: usize,
+    pub bytes_in: u64,
+    pub elapsed: Duration,
+    pub tally: Tally,
+    pub counts: Counts,
+    pub usage: Usage,
+    pub open_episodes: u64,
+}
+
+impl Summary {
+    /// What could not be counted, by stable name, with how often and where first.
+    fn quarantined(&self) -> Vec<(&'static str, u64, String)> {
+        let problems = Problem::ALL.into_iter().filter_map(|problem| {
+            let count = self.tally.count(problem);
+            let sample = self.tally.sample(problem).unwrap_or_default();
+            (count > 0).then(|| (problem.name(), count, sample.to_owned()))
+        });
+        let rejected = Rejected::ALL.into_iter().filter_map(|rejected| {
+            let count = match rejected {
+                Rejected::TooEarly => self.counts.too_early,
+                Rejected::InFuture => self.counts.in_future,
+            };
+            (count > 0).then(|| (rejected.name(), count, String::new()))
+        });
+        problems.chain(rejected).collect()
+    }
+
+    /// One JSON object.
+    pub fn json(&self) -> Value {
+        let quarantined: Map<String, Value> = self
+            .quarantined()
+            .into_iter()
+            .map(|(name, count, _)| (name.to_owned(), json!(count)))
+            .collect();
+        json!({
+            "bytes_in": self.bytes_in,
+            "bytes_inflated": self.tally.bytes_inflated,
+            "records": self.tally.records,
+            "envelopes": self.tally.envelopes,
+            "control_messages": self.tally.control_messages,
+            "lines": self.tally.lines,
+            "signals": {
+                "auth_attempt": self.counts.attempts,
+                "auth_mention": self.counts.mentions,
+            },
+            "hostname_sources": self.tally.hostname_sources,
+            "findings": self.counts.created,
+            "findings_updated": self.counts.updated,
+            "findings_closed": self.counts.closed,
+            "findings_open": self.open_episodes,
+            "late": self.counts.late,
+            "quarantined": quarantined,
+            "keys": self.usage.keys_seen,
+            "state_bytes": self.usage.used_bytes,
+            "overflow": {
+                "keys_refused": self.counts.keys_refused,
+                "sketches_refused": self.counts.sketches_refused,
+            },
+        })
+    }
+
+    /// Some lines of text.
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        let inputs = if self.inputs == 1 { "input" } else { "inputs" };
+        let inflated = match self.tally.bytes_inflated {
+            0 => String::new(),
+            bytes => format!(", {} inflated", ByteSize(bytes)),
+        };
+        let _ = writeln!(
+            text,
+            "read {} lines ({}{inflated}) from {} {inputs} in {:.1} s",
+            grouped(self.tally.lines),
+            ByteSize(self.bytes_in),
+            self.inputs,
+            self.elapsed.as_secs_f64(),
+        );
+        let _ = writeln!(
+            text,
+            "login attempts: {}, further mentions: {}, keys watched: {}",
+            grouped(self.counts.attempts),
+            grouped(self.counts.mentions),
+            grouped(self.usage.keys_seen)
+        );
+        let _ = writeln!(
+            text,
+            "findings: {} opened, {} closed, {} still open",
+            self.counts.created, self.counts.closed, self.open_episodes
+        );
+        self.write_losses(&mut text);
+        text
+    }
+
+    fn write_losses(&self, text: &mut String) {
+        for (name, count, sample) in self.quarantined() {
+            let at = if sample.is_empty() { sample } else { format!(", first at {sample}") };
+            let _ = writeln!(
+                text,
+                "not counted: {} × {name} ({}){}",
+                grouped(count),
+                explanation(name),
+                tidewatch_alert::printable(&at)
+            );
+        }
+        for (count, what) in [
+            (self.counts.late, "came too late for their key's windows"),
+            (self.tally.hostname_sources, "give a host name instead of an address as their source"),
+            (self.counts.keys_refused, "belong to keys there was no memory for (--memory)"),
+            (self.counts.sketches_refused, "are counted as lower bounds only, for want of memory"),
+        ] {
+            if count > 0 {
+                let _ = writeln!(text, "note: {} log events {what}", grouped(count));
+            }
+        }
+    }
+}
+
+/// Why something of that name is not counted.
+fn explanation(name: &str) -> &'static str {
+    let problem = Problem::ALL.into_iter().find(|problem| problem.name() == name);
+    match problem {
+        Some(problem) => problem.explanation(),
+        None if name == Rejected::TooEarly.name() => "event time before 2000",
+        None => "event time too far in the future, see --not-after",
+    }
+}
+
+/// 1234567 → 1,234,567.
+pub fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut out = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at) % 3 == 0 {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::grouped;
+
+    #[test]
+    fn thousands_are_grouped() {
+        let numbers = [0, 7, 999, 1_000, 123_456, 1_234_567];
+        assert_eq!(
+            numbers.map(grouped),
+            ["0", "7", "999", "1,000", "123,456", "1,234,567"].map(str::to_owned)
+        );
+    }
+}

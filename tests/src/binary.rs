@@ -1,0 +1,115 @@
+//! The real `tidewatch` binary: built by the test that needs it, and run as a user runs it.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+
+use cargo_metadata::Message;
+use serde_json::Value;
+
+/// What a run left behind.
+#[derive(Clone, Debug)]
+pub struct Ran {
+    /// The exit code; -1 if a signal ended it.
+    pub code: i32,
+    /// Standard output.
+    pub stdout: String,
+    /// Standard error.
+    pub stderr: String,
+}
+
+/// The repository's root.
+pub fn root() -> PathBuf {
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
+    tests.parent().unwrap_or(tests).to_owned()
+}
+
+/// Builds the binary once and says where it is.
+///
+/// # Panics
+/// If it does not build.
+pub fn path() -> &'static Path {
+    static PATH: OnceLock<PathBuf> = OnceLock::new();
+    PATH.get_or_init(build)
+}
+
+fn build() -> PathBuf {
+    let output = Command::new(env!("CARGO"))
+        .args(["build", "--locked", "-p", "tidewatch", "--message-format=json"])
+        .current_dir(root())
+        .stderr(Stdio::inherit())
+        .output()
+        .expect("cargo runs");
+    assert!(output.status.success(), "cargo build -p tidewatch failed");
+    Message::parse_stream(output.stdout.as_slice())
+        .filter_map(|message| match message.expect("cargo's JSON") {
+            Message::CompilerArtifact(artifact) if artifact.target.name == "tidewatch" => {
+                artifact.executable.map(PathBuf::from)
+            }
+            _ => None,
+        })
+        .last()
+        .expect("cargo names the executable")
+}
+
+/// Runs the binary with `arguments`, `input` on standard input.
+///
+/// # Panics
+/// If it cannot be started.
+pub fn run(arguments: &[&str], input: &[u8]) -> Ran {
+    let mut child = Command::new(path())
+        .args(arguments)
+        .current_dir(root())
+        .env_remove("TIDEWATCH_KEY")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the binary starts");
+    let mut stdin = child.stdin.take().expect("standard input is piped");
+    let input = input.to_vec();
+    // It may end without having read everything, so a failed write is no fault.
+    let writer = std::thread::spawn(move || stdin.write_all(&input));
+    let output = child.wait_with_output().expect("the binary ends");
+    let _ = writer.join();
+    Ran {
+        code: output.status.code().unwrap_or(-1),
+        stdout: String::from_utf8(output.stdout).expect("standard output is UTF-8"),
+        stderr: String::from_utf8(output.stderr).expect("standard error is UTF-8"),
+    }
+}
+
+impl Ran {
+    /// The findings on standard output, one JSON object a line.
+    ///
+    /// # Panics
+    /// If a line is anything else.
+    pub fn findings(&self) -> Vec<Value> {
+        let parse = |line: &str| serde_json::from_str(line).expect("a finding a line");
+        self.stdout.lines().map(parse).collect()
+    }
+
+    /// The statistics: the last line on standard error.
+    ///
+    /// # Panics
+    /// If there are none.
+    pub fn stats(&self) -> Value {
+        let last = self.stderr.lines().last().expect("standard error is not empty");
+        serde_json::from_str(last).unwrap_or_else(|error| panic!("{error}: {last}"))
+    }
+
+    /// The IPv4 sources of all findings that opened, sorted.
+    pub fn raised_sources(&self) -> Vec<String> {
+        let mut sources: Vec<String> = self
+            .findings()
+            .iter()
+            .filter(|finding| finding["activity_id"] == 1)
+            .filter_map(|finding| finding["evidences"][0]["src_endpoint"]["ip"].as_str())
+            .map(str::to_owned)
+            .collect();
+        sources.sort();
+        sources.dedup();
+        sources
+    }
+}

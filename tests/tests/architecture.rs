@@ -1,0 +1,94 @@
+//! The direction of dependencies: core depends on none of ours, and what reads bytes, files or the
+//! network is kept where it belongs.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use cargo_metadata::{DependencyKind, Metadata, MetadataCommand};
+use tidewatch_tests::binary::root;
+
+fn metadata() -> Metadata {
+    MetadataCommand::new()
+        .manifest_path(root().join("Cargo.toml"))
+        .no_deps()
+        .exec()
+        .expect("cargo metadata")
+}
+
+/// Each of our packages with what it depends on outside tests.
+fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
+    metadata()
+        .packages
+        .iter()
+        .map(|package| {
+            let normal = package.dependencies.iter().filter(|d| d.kind == DependencyKind::Normal);
+            (package.name.to_string(), normal.map(|d| d.name.clone()).collect())
+        })
+        .collect()
+}
+
+#[test]
+fn each_crate_depends_only_on_what_the_architecture_allows() {
+    let allowed: BTreeMap<&str, &[&str]> = BTreeMap::from([
+        ("tidewatch-core", &[][..]),
+        ("tidewatch-ingest", &["tidewatch-core"]),
+        ("tidewatch-rules", &["tidewatch-core"]),
+        ("tidewatch-alert", &["tidewatch-core"]),
+        (
+            "tidewatch",
+            &["tidewatch-core", "tidewatch-ingest", "tidewatch-rules", "tidewatch-alert"],
+        ),
+    ]);
+    let found = dependencies();
+    for (package, allowed) in &allowed {
+        let ours: Vec<&String> =
+            found[*package].iter().filter(|name| name.starts_with("tidewatch")).collect();
+        let stray: Vec<_> = ours.iter().filter(|name| !allowed.contains(&name.as_str())).collect();
+        assert!(stray.is_empty(), "{package} must not depend on {stray:?}");
+    }
+    for package in found.keys().map(String::as_str) {
+        let known = allowed.contains_key(package)
+            || ["tidewatch-tests", "tidewatch-benches"].contains(&package);
+        assert!(known, "{package} has no place in this list");
+    }
+}
+
+#[test]
+fn core_and_ingest_know_no_io_no_runtime_and_no_cloud() {
+    let found = dependencies();
+    let banned = |name: &str| {
+        ["tokio", "clap", "toml", "indicatif", "getrandom", "rand", "anyhow"].contains(&name)
+            || name.starts_with("aws-")
+            || name.starts_with("lambda")
+    };
+    for package in ["tidewatch-core", "tidewatch-ingest"] {
+        let stray: Vec<&String> = found[package].iter().filter(|name| banned(name)).collect();
+        assert!(stray.is_empty(), "{package} must not depend on {stray:?}");
+    }
+    assert!(!found["tidewatch-core"].contains("serde_json"), "core knows no file format");
+}
+
+#[test]
+fn no_crate_has_features_of_its_own_and_no_module_is_a_junk_drawer() {
+    for package in metadata().packages {
+        assert!(package.features.is_empty(), "{} has features", package.name);
+    }
+    let junk = ["common", "utils", "util", "shared", "helpers", "misc"];
+    let mut folders = vec![root().join("crates"), root().join("tests"), root().join("benches")];
+    let mut files = 0;
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("entry"))
+        {
+            let path = entry.path();
+            let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+            assert!(!junk.contains(&stem.as_str()), "{}", path.display());
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                files += 1;
+                let lines = std::fs::read_to_string(&path).expect("source").lines().count();
+                assert!(lines <= 500, "{} has {lines} lines", path.display());
+            }
+        }
+    }
+    assert!(files > 40, "found only {files} source files");
+}
