@@ -109,7 +109,8 @@ fn ssh_brute_force(scene: &Scene, rng: &mut ChaCha8Rng) -> (String, Vec<Attempt>
     ("one IPv4 address guesses the password of one known account over ssh".to_owned(), attempts)
 }
 
-/// One name every three to five minutes for the whole time: patient, and in no hurry to be found.
+/// One name every three to five minutes for the whole time, or until the word list ends (after some 68
+/// hours): patient, and in no hurry.
 fn slow_scanner(scene: &Scene, rng: &mut ChaCha8Rng) -> (String, Vec<Attempt>) {
     let source = IpAddr::from([198, 51, 100, 23]);
     let mut time_ms = scene.days.start_ms + rng.random_range(0..3 * MINUTE_MS);
