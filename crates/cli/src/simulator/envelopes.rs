@@ -1,0 +1,88 @@
+//! Packs log streams into records as a CloudWatch Logs subscription filter does: one stream's events in
+//! order, some tens of them or a few seconds' worth, as one `DATA_MESSAGE` envelope, gzipped.
+//!
+//! A record arrives 1–4 s after its last event. Streams are packed apart, so over the whole sequence of
+//! records event times step back and forth by some seconds, as they do in reality.
+//!
+//! Invariant: no two events of a world have the same id; within a log stream records arrive in order.
+
+use std::io::{self, Write};
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use rand::Rng;
+use rand_chacha::ChaCha8Rng;
+
+use super::Record;
+use super::shop::{LogEvent, StreamLog};
+
+/// The account the shop runs in: AWS's own example number.
+const OWNER: &str = "123456789012";
+
+/// Packs each stream. The records come stream by stream, to be sorted by the caller.
+pub(super) fn pack(logs: Vec<StreamLog>, rng: &mut ChaCha8Rng) -> Vec<Record> {
+    let mut records = Vec::new();
+    let mut text = Vec::new();
+    for log in logs {
+        let mut rest = log.events.as_slice();
+        let mut arrival_ms = i64::MIN;
+        while let (Some(batch), after) = next_batch(rest, rng) {
+            rest = after;
+            let last_ms = batch.last().map_or(0, |event| event.time_ms);
+            arrival_ms = arrival_ms.max(last_ms + rng.random_range(1_000..4_000));
+            text.clear();
+            let written = envelope(&log, batch, rng, &mut text);
+            let data = written.and_then(|()| gzip(&text)).expect("memory takes any bytes");
+            records.push(Record { arrival_ms, data });
+        }
+    }
+    records
+}
+
+/// The events that go into one envelope, and those after them.
+fn next_batch<'a>(
+    events: &'a [LogEvent],
+    rng: &mut ChaCha8Rng,
+) -> (Option<&'a [LogEvent]>, &'a [LogEvent]) {
+    let Some(first) = events.first() else { return (None, events) };
+    let count_max = rng.random_range(20..=60);
+    let until_ms = first.time_ms + rng.random_range(2_000..5_000);
+    let few = &events[..events.len().min(count_max)];
+    let (batch, rest) = events.split_at(few.partition_point(|event| event.time_ms <= until_ms));
+    (Some(batch), rest)
+}
+
+fn envelope(
+    log: &StreamLog,
+    batch: &[LogEvent],
+    rng: &mut ChaCha8Rng,
+    text: &mut Vec<u8>,
+) -> io::Result<()> {
+    write!(
+        text,
+        r#"{{"messageType":"DATA_MESSAGE","owner":"{OWNER}","logGroup":"{}","logStream":"{}","subscriptionFilters":["all"],"logEvents":["#,
+        log.group, log.stream
+    )?;
+    for (index, event) in batch.iter().enumerate() {
+        let comma = if index == 0 { "" } else { "," };
+        let LogEvent { time_ms, message } = event;
+        let id = event_id(*time_ms, rng);
+        write!(text, r#"{comma}{{"id":"{id}","timestamp":{time_ms},"message":"#)?;
+        serde_json::to_writer(&mut *text, message)?;
+        text.push(b'}');
+    }
+    text.extend_from_slice(b"]}");
+    Ok(())
+}
+
+/// 56 digits, as CloudWatch's: the time first, then 127 random bits, of which two are never the same
+/// in a world of this size.
+fn event_id(time_ms: i64, rng: &mut ChaCha8Rng) -> String {
+    format!("3{time_ms:016}{:039}", rng.random::<u128>() >> 1)
+}
+
+fn gzip(text: &[u8]) -> io::Result<Vec<u8>> {
+    let mut encoder = GzEncoder::new(Vec::with_capacity(text.len() / 4), Compression::new(6));
+    encoder.write_all(text)?;
+    encoder.finish()
+}
