@@ -149,6 +149,21 @@ pub enum Operand {
     },
 }
 
+impl Detector {
+    /// A condition as its file writes it, e.g. `unknown_users >= 0.5 * users`.
+    pub fn describe(&self, condition: &Condition) -> String {
+        let name = |measure: usize| self.measures[measure].name.as_str();
+        let (left, symbol) = (name(condition.measure), condition.comparison.symbol());
+        match condition.operand {
+            Operand::Number(number) => format!("{left} {symbol} {number}"),
+            Operand::Scaled { factor: 1.0, measure } => format!("{left} {symbol} {}", name(measure)),
+            Operand::Scaled { factor, measure } => {
+                format!("{left} {symbol} {factor} * {}", name(measure))
+            }
+        }
+    }
+}
+
 impl Severity {
     /// All of them, low to high.
     pub const ALL: [Severity; 5] = [

@@ -112,21 +112,16 @@ pub fn report(
 }
 
 fn decided(rule: &Detector, condition: &Condition, values: &[Value]) -> Decided {
-    let name = |measure: usize| rule.measures[measure].name.as_str();
-    let symbol = condition.comparison.symbol();
-    let left = name(condition.measure);
-    let (threshold, right) = match condition.operand {
-        Operand::Number(number) => (number, number.to_string()),
-        Operand::Scaled { factor, measure } => {
-            (factor * values[measure].amount, format!("{factor} * {}", name(measure)))
-        }
+    let threshold = match condition.operand {
+        Operand::Number(number) => number,
+        Operand::Scaled { factor, measure } => factor * values[measure].amount,
     };
     Decided {
-        measure: left.to_owned(),
+        measure: rule.measures[condition.measure].name.clone(),
         amount: values[condition.measure].amount,
         comparison: condition.comparison,
         threshold,
-        condition: format!("{left} {symbol} {right}"),
+        condition: rule.describe(condition),
     }
 }
 
