@@ -1,7 +1,7 @@
 //! Detector files (TOML) to validated detectors.
 //!
-//! The way of a file: bytes of TOML → a tree with spans → [`raw`], which knows field names and types
-//! but no meaning → [`validate`], which makes a [`Detector`] out of it. Each step goes on after a
+//! The way of a file: bytes of TOML → a tree with spans → `raw`, which knows field names and types
+//! but no meaning → `validate`, which makes a [`Detector`] out of it. Each step goes on after a
 //! fault, so that one run of the program shows all that is wrong with all files, and every fault
 //! points at the value that has to change.
 //!

@@ -456,6 +456,7 @@ fn a_terminal_shows_the_place() {
     let mut shown = String::new();
     handler.render_report(&mut shown, &errors[0]).expect("a string takes everything");
     expect![[r#"
+        Error:
           × detectors/scan.toml:11:56: `user` is no measure of this detector (field `when`)
             ╭─[detectors/scan.toml:11:56]
          10 │ severity = "high"
@@ -465,7 +466,7 @@ fn a_terminal_shows_the_place() {
             ╰────
           help: Did you mean `users`? Measures of this detector: `unknown_users`, `users`.
     "#]]
-    .assert_eq(&shown);
+    .assert_eq(&format!("Error:\n{shown}"));
 }
 
 /// No text, however broken, may panic or be refused without a reason; prefixes and single-byte
