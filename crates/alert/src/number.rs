@@ -1,0 +1,88 @@
+//! Numbers as people read them, with what is known about their error, and times.
+//!
+//! Invariant: an inexact number is never printed as if it were exact.
+
+use jiff::Timestamp;
+use tidewatch_core::finding::{Accuracy, Value};
+use tidewatch_core::time::Time;
+
+/// The largest integer below which every integer is an `f64`.
+const WHOLE_MAX: f64 = 9_007_199_254_740_992.0;
+
+/// An integer where it is whole, else at most two decimals.
+pub(crate) fn number(amount: f64) -> String {
+    let rounded = (amount * 100.0).round() / 100.0;
+    match whole(rounded) {
+        Some(whole) => whole.to_string(),
+        None => rounded.to_string(),
+    }
+}
+
+/// The integer that `amount` is, where it is one.
+pub(crate) fn whole(amount: f64) -> Option<i64> {
+    let is_whole = amount.fract() == 0.0 && amount.abs() < WHOLE_MAX;
+    is_whole.then_some(amount as i64)
+}
+
+/// `34`, `about 3600`, `at least 256`: for a sentence.
+pub(crate) fn short(value: &Value) -> String {
+    match value.error {
+        Accuracy::Exact | Accuracy::Pane(_) => number(value.amount),
+        Accuracy::Sketch(_) => format!("about {}", number(value.amount.round())),
+        Accuracy::AtLeast => format!("at least {}", number(value.amount)),
+    }
+}
+
+/// The same with the size of the error: `about 3600 (±1.6 %)`.
+pub(crate) fn long(value: &Value) -> String {
+    let short = short(value);
+    match value.error {
+        Accuracy::Exact | Accuracy::AtLeast => short,
+        Accuracy::Pane(pane) => format!("{short} (over the window and up to {pane} before it)"),
+        Accuracy::Sketch(relative) => format!("{short} (±{} %)", number(relative * 100.0)),
+    }
+}
+
+/// RFC 3339, UTC; the bare milliseconds for a time beyond the year 9999.
+pub(crate) fn rfc3339(time: Time) -> String {
+    match Timestamp::from_millisecond(time.0) {
+        Ok(timestamp) => timestamp.to_string(),
+        Err(_) => format!("{} ms", time.0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tidewatch_core::time::Span;
+
+    #[test]
+    fn numbers_show_what_is_known_of_them() {
+        for (amount, error, expected_short, expected_long) in [
+            (34.0, Accuracy::Exact, "34", "34"),
+            (0.5, Accuracy::Exact, "0.5", "0.5"),
+            (17.333_3, Accuracy::Exact, "17.33", "17.33"),
+            (
+                34.0,
+                Accuracy::Pane(Span::seconds(20)),
+                "34",
+                "34 (over the window and up to 20s before it)",
+            ),
+            (3_600.2, Accuracy::Sketch(0.02), "about 3600", "about 3600 (±2 %)"),
+            (3_600.2, Accuracy::Sketch(0.01625), "about 3600", "about 3600 (±1.63 %)"),
+            (256.0, Accuracy::AtLeast, "at least 256", "at least 256"),
+            (1e300, Accuracy::Exact, &format!("{}", 1e300), &format!("{}", 1e300)),
+        ] {
+            let value = Value { amount, error };
+            assert_eq!(short(&value), expected_short);
+            assert_eq!(long(&value), expected_long);
+        }
+    }
+
+    #[test]
+    fn times_are_utc() {
+        assert_eq!(rfc3339(Time(1_795_342_530_000)), "2026-11-22T10:15:30Z");
+        assert_eq!(rfc3339(Time(1_795_342_530_250)), "2026-11-22T10:15:30.25Z");
+        assert_eq!(rfc3339(Time(i64::MAX)), "9223372036854775807 ms");
+    }
+}

@@ -1,0 +1,84 @@
+//! A finding for a terminal: one headline to scan by eye, then indented what to act on.
+//!
+//! Invariant: every line but the headline is indented, and no text from a log can start a line, so
+//! that what looks like a headline is one.
+
+use std::fmt::Write;
+
+use tidewatch_core::finding::{Activity, Decided, Finding};
+use tidewatch_core::signal::{EventId, Origin};
+
+use crate::number::{long, number, rfc3339};
+use crate::printable::printable;
+use crate::sentence::is_plain;
+
+/// Sources named in text; the JSON document has them all.
+const SOURCES_SHOWN_MAX: usize = 8;
+
+/// The finding as text, each line ended by a newline.
+pub fn text(finding: &Finding) -> String {
+    let mut out = String::new();
+    let activity = match finding.activity {
+        Activity::Create => "OPEN",
+        Activity::Update => "UPDATE",
+        Activity::Close => "CLOSE",
+    };
+    let (time, severity) = (rfc3339(finding.time), finding.severity.name());
+    let headline =
+        format!("{time} {activity} {severity} {}: {}", printable(&finding.title), finding.key);
+    let _ = writeln!(out, "{headline}");
+
+    let measures = finding.measures.iter().map(|m| format!("{} {}", m.name, long(&m.value)));
+    line(&mut out, "counted", &format!("{} in {}", joined(measures), finding.window));
+    line(&mut out, "raised by", &joined(finding.decided.iter().map(condition)));
+    let (first, last) = (rfc3339(finding.first_seen), rfc3339(finding.last));
+    line(&mut out, "seen", &format!("{first} to {last}"));
+    line(&mut out, "sources", &sources(finding));
+    for (nth, origin) in finding.samples.iter().enumerate() {
+        line(&mut out, if nth == 0 { "events" } else { "" }, &event(origin));
+    }
+    if finding.activity == Activity::Create {
+        line(&mut out, "advice", &printable(&finding.advice));
+    }
+    line(&mut out, "uid", &finding.uid);
+    out
+}
+
+/// One indented line; nothing where there is nothing to say.
+fn line(out: &mut String, label: &str, what: &str) {
+    if !what.is_empty() {
+        // Writing to a string cannot fail.
+        let _ = writeln!(out, "    {label:<9}  {what}");
+    }
+}
+
+fn joined(parts: impl Iterator<Item = String>) -> String {
+    parts.collect::<Vec<_>>().join(", ")
+}
+
+/// The condition as the detector writes it, with the number a share came to.
+fn condition(decided: &Decided) -> String {
+    if is_plain(decided) {
+        return decided.condition.clone();
+    }
+    format!("{} (= {})", decided.condition, number(decided.threshold))
+}
+
+fn sources(finding: &Finding) -> String {
+    let shown = finding.sources.iter().take(SOURCES_SHOWN_MAX).map(|ip| ip.to_string());
+    let mut out = joined(shown);
+    let count = finding.sources.len().min(SOURCES_SHOWN_MAX) as u64;
+    if finding.sources_total > count && count > 0 {
+        let _ = write!(out, " and {} more", finding.sources_total - count);
+    }
+    out
+}
+
+fn event(origin: &Origin) -> String {
+    let stream = printable(&origin.stream.stream);
+    let group = printable(&origin.stream.group);
+    match &origin.id {
+        EventId::CloudWatch(id) => format!("{group} {stream} {}", printable(id)),
+        EventId::Offset(offset) => format!("{stream} at byte {offset}"),
+    }
+}

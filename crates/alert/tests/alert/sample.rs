@@ -1,0 +1,108 @@
+//! Findings for the tests of this crate: one made of everything, from which each test takes away.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use tidewatch_core::detector::{Attack, Comparison, Severity};
+use tidewatch_core::finding::{Accuracy, Activity, Decided, Finding, Measured, Value};
+use tidewatch_core::key::Key;
+use tidewatch_core::signal::{EventId, LogStream, Origin};
+use tidewatch_core::time::{Span, Time};
+
+pub(crate) fn address(text: &str) -> IpAddr {
+    text.parse().expect("an address")
+}
+
+/// 2026-11-22T10:15:30Z.
+pub(crate) const NOW: Time = Time(1_795_342_530_000);
+
+fn attack(technique: &str, name: &str) -> Attack {
+    Attack { technique: technique.to_owned(), name: name.to_owned() }
+}
+
+pub(crate) fn measured(name: &str, amount: f64, error: Accuracy) -> Measured {
+    Measured { name: name.to_owned(), value: Value { amount, error } }
+}
+
+fn decided(amount: f64, threshold: f64, condition: &str) -> Decided {
+    Decided {
+        measure: "unknown_users".to_owned(),
+        amount,
+        comparison: Comparison::AtLeast,
+        threshold,
+        condition: condition.to_owned(),
+    }
+}
+
+fn cloudwatch(stream: &str, id: &str) -> Origin {
+    let stream = LogStream {
+        account: "123456789012".to_owned(),
+        group: "/aws/lambda/login".to_owned(),
+        stream: stream.to_owned(),
+    };
+    Origin { stream: Arc::new(stream), id: EventId::CloudWatch(id.into()) }
+}
+
+pub(crate) fn local(input: &str, offset: u64) -> Origin {
+    let stream = LogStream { stream: input.to_owned(), ..LogStream::default() };
+    Origin { stream: Arc::new(stream), id: EventId::Offset(offset) }
+}
+
+pub(crate) fn finding(activity: Activity) -> Finding {
+    Finding {
+        uid: "0123456789abcdef0123456789abcdef".to_owned(),
+        activity,
+        severity: Severity::High,
+        detector: "credential-scan".to_owned(),
+        title: "One source tries many usernames that do not exist".to_owned(),
+        description: "A list of names is tried out.".to_owned(),
+        advice: "Block the source.".to_owned(),
+        attacks: vec![
+            attack("T1589", "Gather Victim Identity Information"),
+            attack("T1110.004", "Credential Stuffing"),
+        ],
+        key: Key::source_ip(address("203.0.113.9")),
+        time: NOW,
+        start: NOW,
+        first_seen: NOW.minus(Span::seconds(200)),
+        last: NOW,
+        window: Span::minutes(10),
+        quiet: Span::minutes(30),
+        measures: vec![
+            measured("unknown_users", 34.0, Accuracy::Exact),
+            measured("users", 41.0, Accuracy::Exact),
+        ],
+        decided: vec![
+            decided(34.0, 20.5, "unknown_users >= 0.5 * users"),
+            decided(34.0, 30.0, "unknown_users >= 30"),
+        ],
+        sources: vec![address("203.0.113.9")],
+        sources_total: 1,
+        samples: vec![
+            cloudwatch("2026/11/22/[$LATEST]aa", "3811"),
+            cloudwatch("2026/11/22/[$LATEST]bb", "3812"),
+            cloudwatch("2026/11/22/[$LATEST]aa", "3813"),
+        ],
+    }
+}
+
+/// A finding about a /64, from a local file with a hostile name, with inexact numbers and without
+/// anything a detector file may leave out.
+pub(crate) fn bare(activity: Activity) -> Finding {
+    Finding {
+        description: String::new(),
+        advice: String::new(),
+        attacks: Vec::new(),
+        key: Key::source_ip(address("2001:db8:1:2::77")),
+        measures: vec![
+            measured("unknown_users", 3_600.4, Accuracy::Sketch(0.016)),
+            measured("failures", 9_000.0, Accuracy::Pane(Span::seconds(20))),
+            measured("users", 256.0, Accuracy::AtLeast),
+        ],
+        decided: vec![decided(3_600.4, 30.0, "unknown_users >= 30")],
+        sources: (1..=8).map(|n| address(&format!("2001:db8:1:2::{n}"))).collect(),
+        sources_total: 12,
+        samples: vec![local("auth\u{1b}[2J\u{202e}gol", 4_096)],
+        ..finding(activity)
+    }
+}
