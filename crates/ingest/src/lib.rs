@@ -1,7 +1,88 @@
 //! Log bytes to signals: the only code that touches hostile bytes and raw usernames.
 //!
 //! Parsing never fails: whatever cannot be read is a counted [`problem::Problem`], and everything
-//! around it is still read. No IO, no clock, and no state between two lines.
+//! around it is still read. No IO, no clock, and no state between two lines: an [`Ingest`] never
+//! changes, so one serves all threads, and what a line says does not depend on any other line.
 
+use std::sync::Arc;
+
+use tidewatch_core::signal::LogStream;
+
+pub mod batch;
+mod envelope;
+mod format;
+mod inflate;
+mod kinesis;
+pub mod limits;
+mod lines;
+mod needles;
+mod nesting;
 pub mod problem;
+mod scan;
+mod stamp;
+mod tail;
+pub mod tally;
+mod unescape;
+pub mod username;
 pub mod when;
+
+pub use batch::{Batch, Buffers, Undated};
+pub use lines::{InputKind, UnknownInputKind};
+pub use tally::Tally;
+
+use format::{Format, Said};
+use needles::Needles;
+use problem::Problem;
+use username::Naming;
+
+/// What the user may choose about reading.
+pub struct Config {
+    /// How usernames become tags.
+    pub naming: Naming,
+}
+
+/// Reads records and lines; see [`Ingest::record`] and [`Ingest::lines`].
+pub struct Ingest {
+    naming: Naming,
+    /// Of the formats: what a message must hold to be worth reading.
+    needles: Needles,
+    /// The same and [`lines::EVENT_KEYS`]: what a line must hold to be worth a look.
+    line_needles: Needles,
+    /// [`lines::EVENT_KEYS`] alone.
+    event_keys: Needles,
+    /// Where plain lines of a record are said to stand.
+    kinesis: Arc<LogStream>,
+}
+
+impl Ingest {
+    /// Compiles the formats' needles.
+    pub fn new(config: Config) -> Ingest {
+        let needles = || Format::ALL.into_iter().flat_map(|format| format.needles()).copied();
+        Ingest {
+            naming: config.naming,
+            needles: Needles::new(needles()),
+            line_needles: Needles::new(needles().chain(lines::EVENT_KEYS)),
+            event_keys: Needles::new(lines::EVENT_KEYS),
+            kinesis: Arc::new(LogStream { stream: "kinesis".to_owned(), ..LogStream::default() }),
+        }
+    }
+
+    /// What a message that holds a needle says: the first format that makes anything of it decides.
+    fn said(&self, message: &str) -> Said {
+        if nesting::too_deep(message.as_bytes()) {
+            return Said::Unreadable(Problem::Nesting);
+        }
+        for format in Format::ALL {
+            match format::read(format, message, &self.naming) {
+                Said::Nothing => {}
+                said => return said,
+            }
+        }
+        // Nobody's: if it only looks like JSON, it may have been meant for somebody.
+        let json = message.starts_with('{');
+        if json && serde_json::from_str::<serde::de::IgnoredAny>(message).is_err() {
+            return Said::Unreadable(Problem::Json);
+        }
+        Said::Nothing
+    }
+}

@@ -1,0 +1,116 @@
+//! What reading some bytes gave: signals in input order, their tally, and the buffers that are reused
+//! from one reading to the next.
+
+use tidewatch_core::signal::{Body, Origin, Signal};
+use tidewatch_core::tag::EventTag;
+use tidewatch_core::time::Time;
+
+use crate::format::Said;
+use crate::inflate::Inflater;
+use crate::problem::Problem;
+use crate::tally::{Place, Tally};
+use crate::when::{Civil, When};
+
+/// What some records or lines said. Reading appends, so one batch may take many records.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Batch {
+    /// In input order.
+    pub signals: Vec<Undated>,
+    /// Everything that was seen, signal or not.
+    pub tally: Tally,
+    /// The first stamp without a year or a zone at the start of a line, signal or not: the caller's
+    /// year clock follows the log even where nothing in it matters.
+    pub first_civil: Option<Civil>,
+}
+
+/// A signal whose time may still need a year or a zone.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Undated {
+    /// The time as the event gives it.
+    pub when: When,
+    /// See [`Signal::event`].
+    pub event: EventTag,
+    /// See [`Signal::origin`].
+    pub origin: Origin,
+    /// See [`Signal::body`].
+    pub body: Body,
+}
+
+impl Undated {
+    /// The signal, with the time that `when` was resolved to.
+    pub fn at(self, time: Time) -> Signal {
+        Signal { time, event: self.event, origin: self.origin, body: self.body }
+    }
+}
+
+impl Batch {
+    /// Takes in what a format said about one log event. `time` is the envelope's or the line prefix's
+    /// and goes before the format's own; `name` is asked for only if there is a signal.
+    pub(crate) fn accept(
+        &mut self,
+        said: Said,
+        time: Option<When>,
+        place: Place<'_>,
+        name: impl FnOnce() -> (EventTag, Origin),
+    ) {
+        match said {
+            Said::Nothing => {}
+            Said::HostnameSource => self.tally.hostname_sources += 1,
+            Said::Unreadable(problem) => self.tally.reject(problem, place),
+            Said::Signal { when, auth } => {
+                self.tally.hostname_sources += u64::from(auth.source.is_none());
+                let Some(when) = time.or(when) else {
+                    return self.tally.reject(Problem::TimeMissing, place);
+                };
+                let (event, origin) = name();
+                self.signals.push(Undated { when, event, origin, body: Body::Auth(auth) });
+            }
+        }
+    }
+}
+
+/// Memory reused from reading to reading; it holds nothing that the next one looks at. One a thread.
+#[derive(Default)]
+pub struct Buffers {
+    pub(crate) decoders: Decoders,
+    /// An unescaped message.
+    pub(crate) message: Vec<u8>,
+}
+
+/// What it takes to open a Kinesis record.
+#[derive(Default)]
+pub(crate) struct Decoders {
+    /// A record's data out of base64.
+    pub(crate) data: Vec<u8>,
+    /// gzip, and what it gave.
+    pub(crate) inflater: Inflater,
+}
+
+impl std::fmt::Debug for Buffers {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Buffers")
+    }
+}
+
+/// Bytes that may be UTF-8: checked once, as a whole, because that is where checking is fast.
+#[derive(Clone, Copy)]
+pub(crate) struct Piece<'p> {
+    pub(crate) bytes: &'p [u8],
+    /// The same as text, if all of it is.
+    pub(crate) text: Option<&'p str>,
+}
+
+impl<'p> Piece<'p> {
+    /// Checks the bytes.
+    pub(crate) fn new(bytes: &'p [u8]) -> Piece<'p> {
+        Piece { bytes, text: simdutf8::basic::from_utf8(bytes).ok() }
+    }
+
+    /// A part that begins and ends at ASCII characters.
+    pub(crate) fn part(&self, range: std::ops::Range<usize>) -> Piece<'p> {
+        match self.text {
+            Some(text) => Piece { bytes: &self.bytes[range.clone()], text: text.get(range) },
+            None => Piece::new(&self.bytes[range]),
+        }
+    }
+}

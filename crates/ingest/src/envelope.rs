@@ -1,0 +1,324 @@
+//! CloudWatch Logs envelopes: what a subscription filter puts into a Kinesis record (AWS, "Log group
+//! level subscription filters": messageType, owner, logGroup, logStream, subscriptionFilters,
+//! logEvents of id, timestamp, message).
+//!
+//! Finding the fields is done twice: by the scanner, in any key order and past unknown keys, and by
+//! serde where the scanner gives up (an escape in a key, a key twice, an error in the JSON). Both give
+//! the same [`Envelope`]; a test holds them together. Only messages that hold a needle are unescaped.
+//!
+//! Invariant: an event that cannot be read costs that event, an envelope that cannot be read costs that
+//! envelope, and what stands around either is read.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use memchr::memmem;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use tidewatch_core::signal::{EventId, LogStream, Origin};
+use tidewatch_core::time::Time;
+
+use crate::Ingest;
+use crate::batch::{Batch, Piece};
+use crate::limits::DAMAGED_ENVELOPES_MAX;
+use crate::needles::Hits;
+use crate::nesting::{Extent, extent};
+use crate::problem::Problem;
+use crate::scan::{Scan, Text};
+use crate::tally::Place;
+use crate::unescape::unescape;
+use crate::when::When;
+
+/// Where an envelope's fields lie in the payload; `None` is missing or of the wrong type.
+#[derive(Debug, Default, PartialEq)]
+struct Envelope {
+    message_type: Option<Text>,
+    owner: Option<Text>,
+    group: Option<Text>,
+    stream: Option<Text>,
+    /// `None` for an event that lacks a field.
+    events: Option<Vec<Option<Event>>>,
+}
+
+#[derive(Debug, PartialEq)]
+struct Event {
+    id: Text,
+    timestamp_ms: i64,
+    message: Text,
+}
+
+/// An envelope's names, and what its signals share.
+struct Header<'p> {
+    group: Cow<'p, str>,
+    stream: Cow<'p, str>,
+    log_stream: Arc<LogStream>,
+    salt: u64,
+}
+
+impl Ingest {
+    /// Reads a payload of one or several envelopes. `place` is where the payload stands.
+    pub(crate) fn read_envelopes(
+        &self,
+        payload: Piece<'_>,
+        place: Place<'_>,
+        message: &mut Vec<u8>,
+        batch: &mut Batch,
+    ) {
+        // One walk over the whole payload, so that many small envelopes do not search it many times.
+        let mut hits = Hits::new(&self.needles, payload.bytes);
+        let mut damaged = 0;
+        let mut at = 0;
+        while Scan::new(payload.bytes, at).peek().is_some() && damaged < DAMAGED_ENVELOPES_MAX {
+            match next_envelope(payload, at) {
+                Ok((envelope, end)) => {
+                    at = end;
+                    match header(payload, &envelope, &self.naming.key) {
+                        Ok(None) => batch.tally.control_messages += 1,
+                        Ok(Some(header)) => {
+                            batch.tally.envelopes += 1;
+                            let events = envelope.events.unwrap_or_default();
+                            self.read_events(payload, &header, &events, &mut hits, message, batch);
+                        }
+                        Err(problem) => batch.tally.reject(problem, place),
+                    }
+                }
+                Err((problem, resume)) => {
+                    batch.tally.reject(problem, place);
+                    damaged += 1;
+                    at = resume;
+                }
+            }
+        }
+    }
+
+    fn read_events(
+        &self,
+        payload: Piece<'_>,
+        header: &Header<'_>,
+        events: &[Option<Event>],
+        hits: &mut Hits<'_>,
+        buffer: &mut Vec<u8>,
+        batch: &mut Batch,
+    ) {
+        let (group, stream) = (&*header.group, &*header.stream);
+        for (index, event) in events.iter().enumerate() {
+            batch.tally.lines += 1;
+            let unnamed = Place::Unnamed { group, stream, index };
+            let Some(event) = event else {
+                batch.tally.reject(Problem::Envelope, unnamed);
+                continue;
+            };
+            // In a payload that is not UTF-8 every event is looked at, else only the promising.
+            let promising = hits.any_in(event.message.range.start, event.message.range.end);
+            if !promising && payload.text.is_some() {
+                continue;
+            }
+            let (id, message) = match (text(payload, &event.id), unescaped(payload, event, buffer))
+            {
+                (Ok(id), Ok(message)) => (id, message),
+                (Err(problem), _) | (_, Err(problem)) => {
+                    batch.tally.reject(problem, unnamed);
+                    continue;
+                }
+            };
+            if !promising {
+                continue;
+            }
+            let said = self.said(message.trim_end_matches(['\r', '\n']));
+            let time = When::At(Time(event.timestamp_ms));
+            batch.accept(said, Some(time), Place::Event { group, stream, id: &id }, || {
+                let origin = Origin {
+                    stream: Arc::clone(&header.log_stream),
+                    id: EventId::CloudWatch(Box::from(&*id)),
+                };
+                (self.naming.key.event(header.salt, id.as_bytes()), origin)
+            });
+        }
+    }
+}
+
+/// The names of a data envelope, `None` for a control message.
+fn header<'p>(
+    payload: Piece<'p>,
+    envelope: &Envelope,
+    key: &tidewatch_core::tag::TagKey,
+) -> Result<Option<Header<'p>>, Problem> {
+    let field = |field: &Option<Text>| text(payload, field.as_ref().ok_or(Problem::Envelope)?);
+    match &*field(&envelope.message_type)? {
+        "CONTROL_MESSAGE" => return Ok(None),
+        "DATA_MESSAGE" if envelope.events.is_some() => {}
+        _ => return Err(Problem::Envelope),
+    }
+    let (owner, group, stream) =
+        (field(&envelope.owner)?, field(&envelope.group)?, field(&envelope.stream)?);
+    let salt = key.stream(&owner, &group, &stream);
+    let log_stream = Arc::new(LogStream {
+        account: owner.into_owned(),
+        group: group.clone().into_owned(),
+        stream: stream.clone().into_owned(),
+    });
+    Ok(Some(Header { group, stream, log_stream, salt }))
+}
+
+/// A short string of the payload, owned if it had to be unescaped.
+pub(crate) fn text<'p>(payload: Piece<'p>, text: &Text) -> Result<Cow<'p, str>, Problem> {
+    if text.escaped {
+        let raw = &payload.bytes[text.range.clone()];
+        return unescape(raw, &mut Vec::new()).map(|text| Cow::Owned(text.to_owned()));
+    }
+    payload.part(text.range.clone()).text.map(Cow::Borrowed).ok_or(Problem::NotUtf8)
+}
+
+fn unescaped<'b>(
+    payload: Piece<'b>,
+    event: &Event,
+    buffer: &'b mut Vec<u8>,
+) -> Result<&'b str, Problem> {
+    let range = event.message.range.clone();
+    if event.message.escaped {
+        return unescape(&payload.bytes[range], buffer);
+    }
+    payload.part(range).text.ok_or(Problem::NotUtf8)
+}
+
+/// The envelope at `at` and where it ends; or what is wrong with it and where to go on.
+fn next_envelope(payload: Piece<'_>, at: usize) -> Result<(Envelope, usize), (Problem, usize)> {
+    if let Some(found) = scan_envelope(payload.bytes, at) {
+        return Ok(found);
+    }
+    let found = extent(payload.bytes, at);
+    let end = match found {
+        Extent::Whole(end) => end,
+        // Quotes inside a message are escaped, so these bytes stand only where an envelope begins.
+        Extent::TooDeep | Extent::Unclosed => {
+            memmem::find(&payload.bytes[at + 1..], b"{\"messageType\"")
+                .map_or(payload.bytes.len(), |found| at + 1 + found)
+        }
+    };
+    let problem = match (found, payload.part(at..end).text) {
+        (Extent::Whole(_), Some(json)) => match serde_envelope(json, at) {
+            Some(envelope) => return Ok((envelope, end)),
+            None => Problem::Envelope,
+        },
+        (Extent::TooDeep, _) => Problem::Nesting,
+        (_, None) => Problem::NotUtf8,
+        (Extent::Unclosed, Some(_)) => Problem::Envelope,
+    };
+    Err((problem, end))
+}
+
+fn scan_envelope(bytes: &[u8], at: usize) -> Option<(Envelope, usize)> {
+    let mut envelope = Envelope::default();
+    let mut scan = Scan::new(bytes, at);
+    scan.object(|scan, key| match key {
+        b"messageType" => string_field(scan, &mut envelope.message_type),
+        b"owner" => string_field(scan, &mut envelope.owner),
+        b"logGroup" => string_field(scan, &mut envelope.group),
+        b"logStream" => string_field(scan, &mut envelope.stream),
+        b"logEvents" if envelope.events.is_some() => None,
+        b"logEvents" if scan.peek() == Some(b'[') => {
+            let events = envelope.events.insert(Vec::new());
+            scan.array(|scan| Some(events.push(scan_event(scan)?)))
+        }
+        _ => scan.skip(),
+    })?;
+    Some((envelope, scan.at))
+}
+
+/// The event under the cursor; the outer `None` is serde's to decide.
+fn scan_event(scan: &mut Scan<'_>) -> Option<Option<Event>> {
+    if scan.peek() != Some(b'{') {
+        return scan.skip().map(|()| None);
+    }
+    let (mut id, mut timestamp_ms, mut message) = (None, None, None);
+    scan.object(|scan, key| match key {
+        b"id" if matches!(scan.peek(), Some(b'-' | b'0'..=b'9')) => {
+            let start = scan.at;
+            scan.integer()?;
+            let number = Text { range: start..scan.at, escaped: false };
+            id.replace(number).is_none().then_some(())
+        }
+        b"id" => string_field(scan, &mut id),
+        b"timestamp" if matches!(scan.peek(), Some(b'-' | b'0'..=b'9')) => {
+            timestamp_ms.replace(scan.integer()?).is_none().then_some(())
+        }
+        b"message" => string_field(scan, &mut message),
+        _ => scan.skip(),
+    })?;
+    Some(event(id, timestamp_ms, message))
+}
+
+fn event(id: Option<Text>, timestamp_ms: Option<i64>, message: Option<Text>) -> Option<Event> {
+    Some(Event { id: id?, timestamp_ms: timestamp_ms?, message: message? })
+}
+
+/// A field that should be a string; a second one of the name is serde's to judge.
+pub(crate) fn string_field(scan: &mut Scan<'_>, field: &mut Option<Text>) -> Option<()> {
+    if scan.peek() != Some(b'"') {
+        return scan.skip();
+    }
+    field.replace(scan.string()?).is_none().then_some(())
+}
+
+/// The same envelope by serde: `json` is the whole of it and begins at `base` in the payload.
+fn serde_envelope(json: &str, base: usize) -> Option<Envelope> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Fields<'p> {
+        #[serde(borrow)]
+        message_type: Option<&'p RawValue>,
+        #[serde(borrow)]
+        owner: Option<&'p RawValue>,
+        #[serde(borrow)]
+        log_group: Option<&'p RawValue>,
+        #[serde(borrow)]
+        log_stream: Option<&'p RawValue>,
+        #[serde(borrow)]
+        log_events: Option<&'p RawValue>,
+    }
+    #[derive(Deserialize)]
+    struct EventFields<'p> {
+        #[serde(borrow)]
+        id: Option<&'p RawValue>,
+        #[serde(borrow)]
+        timestamp: Option<&'p RawValue>,
+        #[serde(borrow)]
+        message: Option<&'p RawValue>,
+    }
+    let fields: Fields<'_> = serde_json::from_str(json).ok()?;
+    let string = |value: Option<&RawValue>| raw_string(json, base, value?);
+    let read = |raw: &RawValue| {
+        let fields: EventFields<'_> = serde_json::from_str(raw.get()).ok()?;
+        let timestamp = fields.timestamp.and_then(|raw| raw.get().parse().ok());
+        let id = fields.id.and_then(|raw| match raw.get().parse::<i64>() {
+            Ok(_) => Some(raw_text(json, base, raw.get())),
+            Err(_) => raw_string(json, base, raw),
+        });
+        event(id, timestamp, string(fields.message))
+    };
+    let events = fields.log_events.and_then(|raw| {
+        let events: Vec<&RawValue> = serde_json::from_str(raw.get()).ok()?;
+        Some(events.into_iter().map(read).collect())
+    });
+    Some(Envelope {
+        message_type: string(fields.message_type),
+        owner: string(fields.owner),
+        group: string(fields.log_group),
+        stream: string(fields.log_stream),
+        events,
+    })
+}
+
+/// What lies between the quotes of `value`, a part of `json`, if it is a string.
+pub(crate) fn raw_string(json: &str, base: usize, value: &RawValue) -> Option<Text> {
+    let inner = value.get().strip_prefix('"')?.strip_suffix('"')?;
+    Some(raw_text(json, base, inner))
+}
+
+fn raw_text(json: &str, base: usize, part: &str) -> Text {
+    let start = base + (part.as_ptr() as usize - json.as_ptr() as usize);
+    Text { range: start..start + part.len(), escaped: part.contains('\\') }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,132 @@
+//! Lines of `aws logs tail`: a time, with `--format detailed` a log stream, and the message, separated
+//! by single spaces (awscli, customizations/logs/tail.py: `detailed` prints the time with its zone,
+//! `short` prints it in UTC without one; microseconds are left out when they are zero).
+//!
+//! Nothing in the line says which of the two it is, and a syslog line with an ISO time looks the same.
+//! So the line is offered to the formats in every reading that makes sense, the most telling first.
+
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
+use tidewatch_core::time::Time;
+
+use crate::stamp;
+use crate::when::{Civil, When};
+
+/// A line that begins with an ISO time and a space.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Tail<'l> {
+    line: &'l str,
+    time: When,
+    rest: &'l str,
+}
+
+/// One way to understand it.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Reading<'l> {
+    /// The message.
+    pub(crate) message: &'l str,
+    /// The time of the event, `None` where the message holds it.
+    pub(crate) time: Option<When>,
+    /// The log stream, if the line names it.
+    pub(crate) log_stream: Option<&'l str>,
+}
+
+/// Splits the time off, if there is one.
+pub(crate) fn split(line: &str) -> Option<Tail<'_>> {
+    line.as_bytes().first().filter(|byte| byte.is_ascii_digit())?;
+    let (when, len) = stamp::rfc3339(line.as_bytes())?;
+    let rest = line.get(len..)?.strip_prefix(' ')?;
+    let time = match when {
+        When::At(time) => time,
+        When::Civil(civil) => utc(civil)?,
+    };
+    Some(Tail { line, time: When::At(time), rest })
+}
+
+impl<'l> Tail<'l> {
+    /// The readings, the most telling first.
+    pub(crate) fn readings(&self) -> impl Iterator<Item = Reading<'l>> {
+        let read = |message, log_stream| Reading { message, time: Some(self.time), log_stream };
+        let short = read(self.rest, None);
+        let syslog = Reading { message: self.line, time: None, log_stream: None };
+        let detailed = self.rest.split_once(' ').map(|(name, rest)| read(rest, Some(name)));
+        let readings = if begins_a_message(self.rest) {
+            [Some(short), detailed, None]
+        } else {
+            [Some(syslog), detailed, Some(short)]
+        };
+        readings.into_iter().flatten()
+    }
+}
+
+/// Whether the text begins as messages do and log stream names do not: JSON, Lambda's `[INFO]` or
+/// `time<tab>`, a syslog stamp.
+fn begins_a_message(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    let lambda_time = || {
+        let stamped = bytes.first().is_some_and(u8::is_ascii_digit);
+        stamped && stamp::rfc3339(bytes).is_some_and(|(_, len)| bytes.get(len) == Some(&b'\t'))
+    };
+    matches!(bytes.first(), Some(b'{' | b'[')) || lambda_time() || stamp::syslog(bytes).is_some()
+}
+
+fn utc(civil: Civil) -> Option<Time> {
+    let nanoseconds = i32::from(civil.millisecond) * 1_000_000;
+    let (hour, minute, second) = (civil.hour, civil.minute, civil.second.min(59));
+    let date = (civil.year?, civil.month, civil.day);
+    let read = DateTime::new(date.0, date.1, date.2, hour, minute, second, nanoseconds).ok()?;
+    Some(Time(read.to_zoned(TimeZone::UTC).ok()?.timestamp().as_millisecond()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every reading as `stream|message`, and the prefix's time.
+    fn check(line: &str, expected: Option<(i64, &[&str])>) {
+        let found = split(line).map(|tail| {
+            let shown = |r: Reading<'_>| format!("{}|{}", r.log_stream.unwrap_or(""), r.message);
+            (tail.time, tail.readings().map(shown).collect::<Vec<_>>())
+        });
+        let expected = expected.map(|(ms, readings)| {
+            (When::At(Time(ms)), readings.iter().map(ToString::to_string).collect())
+        });
+        assert_eq!(found, expected, "{line}");
+    }
+
+    #[test]
+    fn every_sensible_reading_is_offered() {
+        check(
+            "2026-11-10T06:00:00.123000+00:00 2026/11/10/[$LATEST]ab {\"a\": 1}",
+            Some((
+                1_794_290_400_123,
+                &[
+                    "|2026-11-10T06:00:00.123000+00:00 2026/11/10/[$LATEST]ab {\"a\": 1}",
+                    "2026/11/10/[$LATEST]ab|{\"a\": 1}",
+                    "|2026/11/10/[$LATEST]ab {\"a\": 1}",
+                ],
+            )),
+        );
+        check(
+            "2026-11-10T06:00:00 {\"a\": 1}",
+            Some((1_794_290_400_000, &["|{\"a\": 1}", "{\"a\":|1}"])),
+        );
+        let lambda = "2026-11-10T06:00:00.001Z\treq\tINFO\t{}";
+        check(
+            &format!("2026-11-10T06:00:01 {lambda}"),
+            Some((1_794_290_401_000, &[&format!("|{lambda}")])),
+        );
+        let syslog = "Nov 10 06:00:00 host sshd[1]: x";
+        check(
+            &format!("2026-11-10T06:00:02 {syslog}"),
+            Some((1_794_290_402_000, &[&format!("|{syslog}"), "Nov|10 06:00:00 host sshd[1]: x"])),
+        );
+    }
+
+    #[test]
+    fn other_lines_are_not_split() {
+        for line in ["", "2026", "x 2026-11-10T06:00:00 y", "2026-11-10T06:00:00\tx", "{\"a\":1}"] {
+            check(line, None);
+        }
+    }
+}
