@@ -109,8 +109,7 @@ mod tests {
     use super::*;
 
     fn syslog(month: i8, day: i8, hour: i8) -> When {
-        let civil =
-            Civil { year: None, month, day, hour, minute: 0, second: 0, millisecond: 0 };
+        let civil = Civil { year: None, month, day, hour, minute: 0, second: 0, millisecond: 0 };
         When::Civil(civil)
     }
 
@@ -144,13 +143,7 @@ mod tests {
         let now = "2026-11-22T12:00:00Z";
         assert_eq!(
             years(Some(2016), now, &[(12, 31, 23), (1, 1, 0), (12, 31, 22), (3, 1, 0), (7, 1, 0)]),
-            [
-                "2016-12-31T23",
-                "2017-01-01T00",
-                "2016-12-31T22",
-                "2017-03-01T00",
-                "2017-07-01T00"
-            ]
+            ["2016-12-31T23", "2017-01-01T00", "2016-12-31T22", "2017-03-01T00", "2017-07-01T00"]
         );
         assert_eq!(
             years(Some(2023), now, &[(12, 30, 0), (2, 29, 0), (2, 30, 0), (3, 1, 0)]),

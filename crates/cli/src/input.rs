@@ -11,10 +11,10 @@ use std::sync::Arc;
 use flate2::read::MultiGzDecoder;
 use tidewatch_core::signal::{LogStream, Signal};
 use tidewatch_core::time::Time;
-use tidewatch_ingest::batch::{Batch, Buffers, Tally};
-use tidewatch_ingest::lines::InputKind;
-use tidewatch_ingest::problem::Problem;
 use tidewatch_ingest::Ingest;
+use tidewatch_ingest::InputKind;
+use tidewatch_ingest::problem::Problem;
+use tidewatch_ingest::{Batch, Buffers, Tally};
 
 use crate::calendar::Calendar;
 use crate::chunks::{Chunk, Chunks};
@@ -105,12 +105,12 @@ impl Input {
             }
             Ok(Some(Chunk::TooLong { offset })) => {
                 let place = format!("{}:{offset}", self.name.stream);
-                batch.tally.problem(Problem::EventTooLong, || place);
+                batch.tally.reject(Problem::EventTooLong, place);
             }
             Err(error) => match self.gzip_problem(&error) {
                 Some(problem) => {
                     let place = self.name.stream.clone();
-                    batch.tally.problem(problem, || place);
+                    batch.tally.reject(problem, place);
                 }
                 None => fault = Some(error),
             },
@@ -136,9 +136,11 @@ impl Input {
         for undated in signals {
             match self.calendar.resolve(undated.when) {
                 Some(time) => dated.push(undated.at(time)),
-                None => tally.problem(Problem::TimeUnreadable, || {
-                    format!("{}:{}", undated.origin.stream.stream, undated.origin.id)
-                }),
+                None => {
+                    let origin = &undated.origin;
+                    let place = format!("{}:{}", origin.stream.stream, origin.id);
+                    tally.reject(Problem::TimeUnreadable, place);
+                }
             }
         }
         Step { signals: dated, tally, fault }

@@ -38,7 +38,8 @@ pub enum Exit {
 fn main() -> ExitCode {
     let cli = Cli::parse();
     // Two threads: this one drives the core, the other waits for Ctrl-C.
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
     let runtime = match runtime {
         Ok(runtime) => runtime,
         Err(error) => {

@@ -26,9 +26,7 @@ impl AlertSink for Stdout {
     async fn publish(&mut self, finding: &Finding) -> Result<(), SinkError> {
         let text = match self.output {
             Output::Text => tidewatch_alert::text(finding),
-            Output::Json => {
-                tidewatch_alert::ocsf(finding, env!("CARGO_PKG_VERSION")).to_string()
-            }
+            Output::Json => tidewatch_alert::ocsf(finding, env!("CARGO_PKG_VERSION")).to_string(),
         };
         self.progress.aside(|| print(&text))
     }

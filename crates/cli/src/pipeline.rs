@@ -12,7 +12,7 @@ use tidewatch_core::signal::{Body, Role, Signal};
 use tidewatch_core::sink::{AlertSink, SinkError};
 use tidewatch_core::time::{Span, Time};
 use tidewatch_ingest::Ingest;
-use tidewatch_ingest::batch::Tally;
+use tidewatch_ingest::Tally;
 use tokio::sync::mpsc;
 
 use crate::input::{Input, Merged, Step};
@@ -73,7 +73,7 @@ fn read_together(inputs: Vec<Input>, ingest: &Ingest, sender: &mpsc::Sender<Parc
 impl Parcel {
     fn take(&mut self, name: &str, step: Step) {
         self.signals.extend(step.signals);
-        self.tally.merge(&step.tally);
+        self.tally.merge(step.tally);
         self.faults.extend(step.fault.map(|error| format!("{name}: {error}")));
     }
 }
@@ -131,7 +131,7 @@ pub async fn run<A: AlertSink>(
             parcel = parcels.recv() => match parcel {
                 None => return outcome,
                 Some(parcel) => {
-                    outcome.tally.merge(&parcel.tally);
+                    outcome.tally.merge(parcel.tally);
                     outcome.faults.extend(parcel.faults);
                     let step = work.take_all(&parcel.signals).await;
                     arrived = (work.now(), Instant::now());

@@ -9,11 +9,11 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use tidewatch_core::admission::Admission;
 use tidewatch_core::key::KeyField;
-use tidewatch_core::limits::FUTURE_MAX;
+use tidewatch_core::limits::{FUTURE_MAX, WINDOW_MAX, WINDOW_MIN};
 use tidewatch_core::plan::Plan;
 use tidewatch_core::tag::TagKey;
 use tidewatch_core::time::{Span, Time};
-use tidewatch_ingest::lines::InputKind;
+use tidewatch_ingest::InputKind;
 use tidewatch_ingest::username::{Naming, Usernames};
 
 use crate::args::{self, Output, ReadArgs, ReportArgs};
@@ -142,8 +142,11 @@ impl From<anyhow::Error> for Failure {
 
 /// Validates `--windows` and `--key`.
 pub fn tumbling(windows: &str, key: &str) -> Result<Tumbling> {
-    let span = tidewatch_rules::duration::parse(windows)
-        .map_err(|error| anyhow::anyhow!("--windows {windows}: {error}"))?;
+    let span = match tidewatch_rules::duration::parse(windows) {
+        Some(span) if (WINDOW_MIN..=WINDOW_MAX).contains(&span) => span,
+        Some(_) => bail!("--windows {windows}: from {WINDOW_MIN} to {WINDOW_MAX}"),
+        None => bail!("--windows {windows}: not a span. {}", tidewatch_rules::duration::HELP),
+    };
     let names: Vec<&str> = KeyField::ALL.iter().map(|field| field.name()).collect();
     let Some(field) = KeyField::ALL.into_iter().find(|field| field.name() == key) else {
         bail!("--key {key}: no such field; there are {}", names.join(", "));

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use tidewatch_core::admission::Rejected;
 use tidewatch_core::engine::Counts;
 use tidewatch_core::memory::Usage;
-use tidewatch_ingest::batch::Tally;
+use tidewatch_ingest::Tally;
 use tidewatch_ingest::problem::Problem;
 
 /// Everything that is counted in a run.
@@ -27,9 +27,8 @@ impl Summary {
     /// What could not be counted, by stable name, with how often and where first.
     fn quarantined(&self) -> Vec<(&'static str, u64, String)> {
         let problems = Problem::ALL.into_iter().filter_map(|problem| {
-            let count = self.tally.count(problem);
-            let sample = self.tally.sample(problem).unwrap_or_default();
-            (count > 0).then(|| (problem.name(), count, sample.to_owned()))
+            let rejected = self.tally.problems.get(&problem)?;
+            Some((problem.name(), rejected.count, rejected.first.clone()))
         });
         let rejected = Rejected::ALL.into_iter().filter_map(|rejected| {
             let count = match rejected {

@@ -126,10 +126,7 @@ impl Windows {
             .map(|((index, key), cell)| (*index, key.to_string(), cell))
             .collect();
         rows.sort_unstable_by(|a, b| (a.0, &a.1).cmp(&(b.0, &b.1)));
-        writeln!(
-            out,
-            "window_start,key,failures,successes,distinct_users,distinct_unknown_users"
-        )?;
+        writeln!(out, "window_start,key,failures,successes,distinct_users,distinct_unknown_users")?;
         for (index, key, cell) in rows {
             let start = Timestamp::from_millisecond(index * self.span.0).unwrap_or(Timestamp::MIN);
             let Cell { failures, successes, users, unknown_users, .. } = cell;
@@ -201,9 +198,7 @@ mod tests {
         let mut windows = windows(1 << 14);
         let fault = (0..10_000u64).find_map(|n| {
             let time = n as i64 * 1_000;
-            windows
-                .add(&signal(time, "198.51.100.9", n, Outcome::Failure, Role::Attempt))
-                .err()
+            windows.add(&signal(time, "198.51.100.9", n, Outcome::Failure, Role::Attempt)).err()
         });
         assert_eq!(fault.unwrap().window_start.0 % 300_000, 0);
     }

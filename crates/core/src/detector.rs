@@ -156,7 +156,9 @@ impl Detector {
         let (left, symbol) = (name(condition.measure), condition.comparison.symbol());
         match condition.operand {
             Operand::Number(number) => format!("{left} {symbol} {number}"),
-            Operand::Scaled { factor: 1.0, measure } => format!("{left} {symbol} {}", name(measure)),
+            Operand::Scaled { factor: 1.0, measure } => {
+                format!("{left} {symbol} {}", name(measure))
+            }
             Operand::Scaled { factor, measure } => {
                 format!("{left} {symbol} {factor} * {}", name(measure))
             }

@@ -72,4 +72,24 @@ impl Problem {
             Problem::WrongKind => "wrong_kind",
         }
     }
+
+    /// What it means, for a person.
+    pub fn explanation(self) -> &'static str {
+        match self {
+            Problem::GzipTruncated => "gzip data ends before its end; what came before was read",
+            Problem::GzipCorrupt => "damaged gzip data; what came before was read",
+            Problem::InflateCap => "a record inflates to more than 16 MiB",
+            Problem::NotUtf8 => "not UTF-8",
+            Problem::LineTooLong => "a log line longer than 1 MiB",
+            Problem::EventTooLong => "an event or envelope line longer than 16 MiB",
+            Problem::Nesting => "JSON nested deeper than 64 levels",
+            Problem::Json => "broken JSON",
+            Problem::Envelope => "an envelope or one of its events lacks a field",
+            Problem::KinesisEvent => "a Kinesis event lacks a field",
+            Problem::Base64 => "a record's data is not base64",
+            Problem::TimeMissing => "a login without a time",
+            Problem::TimeUnreadable => "a login with a time that cannot be read",
+            Problem::WrongKind => "not what --input says it is",
+        }
+    }
 }

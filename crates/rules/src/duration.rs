@@ -6,10 +6,10 @@
 use tidewatch_core::time::Span;
 
 /// What to write instead.
-pub(crate) const HELP: &str = "Write a whole number and a unit (ms, s, m, h or d), like \"300s\", \"10m\", \"24h\" or \"1d\".";
+pub const HELP: &str = "Write a whole number and a unit (ms, s, m, h or d), like \"300s\", \"10m\", \"24h\" or \"1d\".";
 
 /// The span `text` stands for, or `None` where it is no duration or too long for any limit.
-pub(crate) fn parse(text: &str) -> Option<Span> {
+pub fn parse(text: &str) -> Option<Span> {
     let unit_at = text.find(|c: char| !c.is_ascii_digit())?;
     let (number, unit) = text.split_at(unit_at);
     let unit_ms = match unit {

@@ -10,7 +10,7 @@
 //! crate reads no file: names and texts are given to it.
 
 mod condition;
-mod duration;
+pub mod duration;
 mod fault;
 mod raw;
 mod suggest;

@@ -16,10 +16,10 @@ use tidewatch_core::memory::MemoryStore;
 use tidewatch_core::plan::Plan;
 use tidewatch_core::sink::{AlertSink, SinkError};
 use tidewatch_core::time::{Span, Time};
-use tidewatch_ingest::batch::{Batch, Buffers, Tally};
 use tidewatch_ingest::problem::Problem;
 use tidewatch_ingest::username::{Naming, Usernames};
 use tidewatch_ingest::when::When;
+use tidewatch_ingest::{Batch, Buffers, Tally};
 use tidewatch_ingest::{Config, Ingest};
 
 use crate::Exit;
@@ -120,10 +120,10 @@ async fn detect(
         for signal in batch.signals {
             match signal.when {
                 When::At(time) => engine.observe(&signal.at(time)).await?,
-                When::Civil(_) => batch.tally.problem(Problem::TimeMissing, String::new),
+                When::Civil(_) => batch.tally.reject(Problem::TimeMissing, "record"),
             }
         }
-        tally.merge(&batch.tally);
+        tally.merge(batch.tally);
     }
     // An hour more without a line, so that what has been quiet closes.
     engine.tick(newest.plus(Span::minutes(60))).await?;
