@@ -1,86 +1,72 @@
-//! STUB, to be overwritten by the format half of ingest: just enough of the two formats to test with.
-#![allow(missing_docs)]
+//! Formats: what turns one log message into what it says.
+//!
+//! Each format has literal needles, for the pass that finds candidate lines, and a reader, which
+//! takes the message apart. Everything that is special to a format stands in its own module, because
+//! formats become data files later. Invariants: a reader keeps no state between lines, never panics,
+//! and would rather say nothing than a wrong name or a wrong source.
+
+mod address;
+mod json_auth;
+mod json_fields;
+mod lexicon;
+mod sshd;
+mod words;
+
+use tidewatch_core::signal::Auth;
+
 use crate::problem::Problem;
 use crate::username::Naming;
 use crate::when::When;
-use tidewatch_core::signal::{Auth, Outcome, Role};
 
+/// The formats that can be read.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Format {
+    /// OpenSSH's sshd through syslog.
     Sshd,
+    /// Authentication events of applications as flat JSON objects, one a line.
     JsonAuth,
 }
+
 impl Format {
+    /// All of them.
     pub const ALL: [Format; 2] = [Format::Sshd, Format::JsonAuth];
+
+    /// Literal substrings, at least one of which is in every line that the format can read. They
+    /// hold neither quotes nor backslashes, so they are found in raw and in JSON-escaped text alike.
     pub fn needles(self) -> &'static [&'static str] {
         match self {
-            Format::Sshd => &["sshd["],
-            Format::JsonAuth => &["src_ip", "sourceIp", "login"],
+            Format::Sshd => sshd::NEEDLES,
+            Format::JsonAuth => json_auth::NEEDLES,
         }
     }
 }
+
+/// What a message says.
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Said {
+    /// Nothing that is counted.
     Nothing,
-    Signal { when: Option<When>, auth: Auth },
+    /// A signal.
+    Signal {
+        /// The time the message itself gives.
+        when: Option<When>,
+        /// Whether the message gives a time that cannot be read: then, where no envelope gives one
+        /// either, the line is rejected for that reason and not for having no time.
+        time_unreadable: bool,
+        /// What was tried.
+        auth: Auth,
+    },
+    /// A line that repeats an attempt, from a source that is given by host name: counted, so that
+    /// the summary can say what addresses leave out.
     HostnameSource,
+    /// A line that should be readable and is not.
     Unreadable(Problem),
 }
 
-fn auth(naming: &Naming, outcome: Outcome, user: &str, source: &str) -> Auth {
-    Auth {
-        role: Role::Attempt,
-        outcome,
-        user_known: None,
-        user: Some(naming.key.user(user.as_bytes())),
-        source: source.parse().ok(),
-        attempts: 1,
-    }
-}
-
+/// Reads one log message: unescaped, without its line end; it may carry Lambda's text prefix.
 pub fn read(format: Format, message: &str, naming: &Naming) -> Said {
     match format {
-        Format::Sshd => {
-            let (when, rest) = if let Some((civil, at)) = crate::stamp::syslog(message.as_bytes()) {
-                (When::Civil(civil), &message[at..])
-            } else if let Some((when, at)) = crate::stamp::rfc3339(message.as_bytes()) {
-                (when, &message[at..])
-            } else {
-                return Said::Nothing;
-            };
-            let mut words = rest.split_ascii_whitespace();
-            words.next();
-            if !words.next().is_some_and(|w| w.starts_with("sshd[")) {
-                return Said::Nothing;
-            }
-            let Some((_, tail)) = rest.split_once("Failed password for ") else {
-                return Said::Nothing;
-            };
-            let tail = tail.strip_prefix("invalid user ").unwrap_or(tail);
-            let Some((user, tail)) = tail.rsplit_once(" from ") else { return Said::Nothing };
-            let source = tail.split(' ').next().unwrap_or("");
-            Said::Signal { when: Some(when), auth: auth(naming, Outcome::Failure, user, source) }
-        }
-        Format::JsonAuth => {
-            let json = match message.as_bytes().first() {
-                Some(b'{') => message,
-                _ => match message.rsplit_once("\t{") {
-                    Some((_, _)) => &message[message.find("\t{").unwrap_or(0) + 1..],
-                    None => return Said::Nothing,
-                },
-            };
-            let Ok(value) = serde_json::from_str::<serde_json::Value>(json) else {
-                return Said::Unreadable(Problem::Json);
-            };
-            let text = |key: &str| value[key].as_str();
-            let (Some(event), Some(user), Some(source)) =
-                (text("event"), text("user"), text("src_ip"))
-            else {
-                return Said::Nothing;
-            };
-            let outcome =
-                if event == "login_success" { Outcome::Success } else { Outcome::Failure };
-            let when = text("timestamp").and_then(|t| crate::stamp::rfc3339(t.as_bytes()));
-            Said::Signal { when: when.map(|w| w.0), auth: auth(naming, outcome, user, source) }
-        }
+        Format::Sshd => sshd::read(message, naming),
+        Format::JsonAuth => json_auth::read(message, naming),
     }
 }
