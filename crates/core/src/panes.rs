@@ -35,6 +35,7 @@ impl Resolution {
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Pane {
     index: i64,
+    first: Time,
     counts: SmallVec<[u64; 2]>,
 }
 
@@ -45,25 +46,27 @@ pub struct Ring {
 }
 
 impl Ring {
-    /// Adds `amount` to counter `slot` of `slots` in pane `index`. Sums saturate.
-    pub fn add(&mut self, index: i64, slot: usize, slots: usize, amount: u64) {
+    /// Adds `amount`, seen at `time`, to counter `slot` of `slots` in pane `index`. Sums saturate.
+    pub fn add(&mut self, index: i64, time: Time, slot: usize, slots: usize, amount: u64) {
         let at = match self.panes.last() {
             Some(last) if last.index == index => self.panes.len() - 1,
             Some(last) if last.index > index => {
                 match self.panes.binary_search_by_key(&index, |pane| pane.index) {
                     Ok(at) => at,
                     Err(at) => {
-                        self.panes.insert(at, Pane::new(index, slots));
+                        self.panes.insert(at, Pane::new(index, time, slots));
                         at
                     }
                 }
             }
             _ => {
-                self.panes.push(Pane::new(index, slots));
+                self.panes.push(Pane::new(index, time, slots));
                 self.panes.len() - 1
             }
         };
-        let count = &mut self.panes[at].counts[slot];
+        let pane = &mut self.panes[at];
+        pane.first = pane.first.min(time);
+        let count = &mut pane.counts[slot];
         *count = count.saturating_add(amount);
     }
 
@@ -77,9 +80,10 @@ impl Ring {
             .fold(0, |sum, pane| sum.saturating_add(pane.counts[slot]))
     }
 
-    /// The first pane of `first..=last` that holds anything.
-    pub fn first(&self, (first, last): (i64, i64)) -> Option<i64> {
-        self.panes.iter().map(|pane| pane.index).find(|index| (first..=last).contains(index))
+    /// The earliest time counted in panes `first..=last`.
+    pub fn first(&self, (first, last): (i64, i64)) -> Option<Time> {
+        let within = self.panes.iter().find(|pane| (first..=last).contains(&pane.index));
+        within.map(|pane| pane.first)
     }
 
     /// Drops panes before `first`.
@@ -93,7 +97,7 @@ impl Ring {
     pub fn merge(&mut self, other: &Ring) {
         for pane in &other.panes {
             for (slot, amount) in pane.counts.iter().enumerate() {
-                self.add(pane.index, slot, pane.counts.len(), *amount);
+                self.add(pane.index, pane.first, slot, pane.counts.len(), *amount);
             }
         }
     }
@@ -111,8 +115,8 @@ impl Ring {
 }
 
 impl Pane {
-    fn new(index: i64, slots: usize) -> Pane {
-        Pane { index, counts: SmallVec::from_elem(0, slots) }
+    fn new(index: i64, first: Time, slots: usize) -> Pane {
+        Pane { index, first, counts: SmallVec::from_elem(0, slots) }
     }
 }
 
@@ -127,7 +131,7 @@ mod tests {
     fn ring(events: &[(i64, u64)]) -> Ring {
         let mut ring = Ring::default();
         for (time, amount) in events {
-            ring.add(RESOLUTION.index(Time(*time)), 0, 1, *amount);
+            ring.add(RESOLUTION.index(Time(*time)), Time(*time), 0, 1, *amount);
         }
         ring
     }

@@ -158,7 +158,7 @@ impl KeyState {
                 continue;
             }
             for slot in &plan.shape(point.shape).counters {
-                ring.add(index, *slot, slots, u64::from(point.attempts));
+                ring.add(index, point.time, *slot, slots, u64::from(point.attempts));
             }
         }
         self.forget_panes(plan);

@@ -99,8 +99,8 @@ impl Window<'_> {
         }
     }
 
-    /// The earliest event of the window that is still known: a sighting of a listed tag, or the start
-    /// of a pane with something in it, but never before the window.
+    /// The earliest event of the window that is still known: a listed tag's last sighting, or the
+    /// first of a pane, but never before the window.
     pub fn first_seen(&self, ring: usize) -> Time {
         let resolution = self.plan.resolutions[ring];
         let after = self.at.minus(resolution.span);
@@ -112,7 +112,7 @@ impl Window<'_> {
             .map(|seen| seen.last);
         let panes = resolution.window(self.at, resolution.span);
         let counted = self.state.rings.get(ring).and_then(|ring| ring.first(panes));
-        let counted = counted.map(|index| Time(index * resolution.pane.0).max(Time(after.0 + 1)));
+        let counted = counted.map(|time| time.max(Time(after.0 + 1)));
         listed.chain(counted).min().unwrap_or(self.at)
     }
 

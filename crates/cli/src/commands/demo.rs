@@ -169,7 +169,7 @@ fn what_and_when(planted: &Planted) -> String {
         many => format!("{} sources", many.len()),
     };
     format!(
-        "{} From {sources}, {} to {}, {} attempts.",
+        "{}; from {sources}, {} to {}, {} attempts.",
         planted.what,
         clock(planted.start_ms),
         clock(planted.end_ms),
