@@ -1,4 +1,225 @@
-pub(super) const NEEDLES: &[&str] = &[];
-pub(super) fn read(_: &str, _: &crate::username::Naming) -> super::Said {
-    super::Said::Nothing
+//! Authentication events of applications: one flat JSON object a line, alone or behind Lambda's own
+//! text prefixes (`time\treqId\tINFO\t{…}` of Node, `[INFO]\ttime\treqId\t{…}` of Python).
+//!
+//! There is no standard for these lines, so the reader knows many names for a field and many words
+//! for an outcome, and asks for agreement before it believes them: a line is a login if a field that
+//! names the event says so; failing that its message or its path; and where nothing names an event,
+//! only if it has a user, an address and a decided outcome. Anything that names another event, or a
+//! login whose end is not told, says nothing. Whether the account exists is told only by words that
+//! cannot mean both. Nested objects are skipped.
+
+use std::borrow::Cow;
+
+use memchr::memchr2_iter;
+use tidewatch_core::signal::{Auth, Outcome, Role};
+use tidewatch_core::tag::UserTag;
+
+use super::Said;
+use super::json_fields::{Fields, Value, passed_or_not};
+use super::words::{Named, Words};
+use crate::problem::Problem;
+use crate::stamp;
+use crate::username::{Naming, is_placeholder};
+use crate::when::When;
+
+/// Every line that can be read names a login in one word, or has a user's field with one of the
+/// plain names. In lower case, with a capital, and in capitals, without the letter that differs.
+pub(super) const NEEDLES: &[&str] = &[
+    "user", "User", "USER", "usr", "Usr", "USR", "ccount", "CCOUNT", "acct", "Acct", "ACCT",
+    "mail", "Mail", "MAIL", "rincipal", "RINCIPAL", "dentity", "DENTITY", "ubject", "UBJECT",
+    "ogin", "OGIN", "ogon", "OGON", "ignin", "IGNIN", "ignon", "IGNON", "auth", "Auth", "AUTH",
+];
+
+/// How deep objects and lists may be nested.
+const NESTING_MAX: usize = 64;
+/// The longest field of Lambda's prefix, in bytes.
+const PREFIX_FIELD_BYTES_MAX: usize = 64;
+
+/// Reads one message.
+pub(super) fn read(message: &str, naming: &Naming) -> Said {
+    let Some((prefix_time, json)) = object(message) else { return Said::Nothing };
+    if nested_too_deep(json.as_bytes()) {
+        return Said::Unreadable(Problem::Nesting);
+    }
+    let Ok(fields) = serde_json::from_str::<Fields<'_>>(json) else {
+        return Said::Unreadable(Problem::Json);
+    };
+    let Some((outcome, user_known)) = judge(&fields) else { return Said::Nothing };
+    let own_time = fields.time.get();
+    let when = own_time.copied().flatten().or(prefix_time);
+    let auth = Auth {
+        role: Role::Attempt,
+        outcome,
+        user_known,
+        user: fields.user.get().and_then(|user| tag(user, naming)),
+        source: fields.source.get().copied().flatten(),
+        attempts: 1,
+    };
+    Said::Signal { when, time_unreadable: own_time.is_some() && when.is_none(), auth }
 }
+
+/// The time in the prefix and the JSON object behind it.
+fn object(message: &str) -> Option<(Option<When>, &str)> {
+    let (mut rest, mut time) = (message.trim_start_matches(' '), None);
+    for _ in 0..4 {
+        if let Some(inside) = rest.strip_prefix('{') {
+            let begins = inside.trim_ascii_start().starts_with(['"', '}']);
+            return begins.then_some((time, rest));
+        }
+        let (field, behind) = rest.split_once('\t')?;
+        if field.is_empty() || field.len() > PREFIX_FIELD_BYTES_MAX {
+            return None;
+        }
+        match stamp::rfc3339(field.as_bytes()) {
+            Some((when, end)) if end == field.len() => time = Some(when),
+            _ if field.bytes().all(|b| b.is_ascii_alphanumeric() || b"[]-_".contains(&b)) => {}
+            _ => return None,
+        }
+        rest = behind;
+    }
+    None
+}
+
+/// Whether the object is nested deeper than is read. Most lines have few brackets at all.
+fn nested_too_deep(json: &[u8]) -> bool {
+    if memchr2_iter(b'{', b'[', json).take(NESTING_MAX + 1).count() <= NESTING_MAX {
+        return false;
+    }
+    let (mut depth, mut quoted, mut escaped) = (0_usize, false, false);
+    for byte in json {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if quoted => escaped = true,
+            b'"' => quoted = !quoted,
+            _ if quoted => {}
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth > NESTING_MAX {
+            return true;
+        }
+    }
+    false
+}
+
+/// What makes a line a login.
+enum Login {
+    /// A field that names the event, or the message: the words of it.
+    Event(Words),
+    /// The path of a request.
+    Path,
+    /// Only that it has all that a login has.
+    Alone,
+}
+
+/// Outcome and whether the account exists; `None` if the line is no decided login.
+fn judge(fields: &Fields<'_>) -> Option<(Outcome, Option<bool>)> {
+    let login = login(fields)?;
+    let words = |text: Option<&Cow<'_, str>>| text.map(|text| Words::of(text));
+    let (reason, error) = (words(fields.reason.get()), words(fields.error.get()));
+    let mut message = None;
+    let outcome = told_outcome(fields)
+        .or_else(|| match &login {
+            Login::Event(event) => event.outcome(),
+            Login::Path | Login::Alone => None,
+        })
+        .or_else(|| match &login {
+            Login::Event(_) | Login::Path => status_outcome(*fields.status.get()?),
+            Login::Alone => None,
+        })
+        .or_else(|| reason?.outcome())
+        .or_else(|| match &login {
+            Login::Event(_) | Login::Path => error?.outcome().or_else(|| {
+                message = words(fields.message.get());
+                message?.outcome()
+            }),
+            Login::Alone => None,
+        })?;
+    if outcome == Outcome::Success {
+        return Some((outcome, Some(true)));
+    }
+    let event = if let Login::Event(event) = login { Some(event) } else { None };
+    let told = fields.outcome.get().and_then(|outcome| outcome.words);
+    // A message quotes what the client sent, so it is asked only where nothing else gives a reason.
+    if reason.is_none() && error.is_none() {
+        message = message.or_else(|| words(fields.message.get()));
+    }
+    let known = fields.user_known.get().copied().or_else(|| {
+        let texts = [reason, error, told, event, message];
+        texts.iter().flatten().find_map(Words::user_known)
+    });
+    Some((outcome, known))
+}
+
+fn login(fields: &Fields<'_>) -> Option<Login> {
+    let mut other = false;
+    for (event, names_only_events) in fields.events() {
+        let words = Words::of(event);
+        match words.named() {
+            Named::Login => return by_event(fields, words),
+            Named::NotLogin => return None,
+            Named::Other => other |= names_only_events,
+            Named::Generic => {}
+        }
+    }
+    if other {
+        return None;
+    }
+    if let Some(words) = fields.message.get().map(|message| Words::of(message)) {
+        match words.named() {
+            Named::Login => return by_event(fields, words),
+            Named::NotLogin => return None,
+            Named::Other => other = true,
+            Named::Generic => {}
+        }
+    }
+    let whole = fields.has_plain_user() && fields.source.get().copied().flatten().is_some();
+    let Some(path) = fields.path.get() else {
+        return (whole && !other).then_some(Login::Alone);
+    };
+    let path = path.split(['?', '#']).next().unwrap_or(path);
+    let asks = ["GET", "HEAD", "OPTIONS"];
+    let posts = fields.method.get().is_none_or(|method| !asks.contains(&method.as_ref()));
+    (whole && posts && Words::of(path).named() == Named::Login).then_some(Login::Path)
+}
+
+/// A login named in several words, as in `log in` or `bad password`, must have a user's field: no
+/// needle could find all ways to write them.
+fn by_event(fields: &Fields<'_>, words: Words) -> Option<Login> {
+    let found = words.names_login_in_one_word() || fields.has_plain_user();
+    found.then_some(Login::Event(words))
+}
+
+/// The outcome that a field of that purpose gives.
+fn told_outcome(fields: &Fields<'_>) -> Option<Outcome> {
+    let told = fields.outcome.get().and_then(|said| said.outcome);
+    told.or_else(|| fields.passed.get().map(|passed| passed_or_not(*passed)))
+        .or_else(|| fields.failed.get().map(|failed| passed_or_not(!failed)))
+}
+
+/// The outcome of a login that an HTTP status tells. Forms redirect after a login, and refuse with
+/// 400 or 422 as often as with 401; 404 is an unknown user, 423 a locked one; 429 refuses a try
+/// unseen, but refuses it. Other client errors are not about the login; a server's own failure (5xx)
+/// decides nothing.
+fn status_outcome(status: i64) -> Option<Outcome> {
+    match status {
+        200..400 => Some(Outcome::Success),
+        400 | 401 | 403 | 404 | 422 | 423 | 429 => Some(Outcome::Failure),
+        _ => None,
+    }
+}
+
+/// The tag of the user; `None` where the source hides the name.
+fn tag(user: &Value<'_>, naming: &Naming) -> Option<UserTag> {
+    match user {
+        Value::Text(name) if is_placeholder(name) => None,
+        Value::Text(name) => Some(naming.tag(name)),
+        Value::Integer(id) => Some(naming.tag(&id.to_string())),
+        Value::Float(id) => Some(naming.tag(&id.to_string())),
+        Value::Null | Value::Bool(_) | Value::Nested => None,
+    }
+}
+
+#[cfg(test)]
+mod tests;
