@@ -41,9 +41,10 @@ pub(super) fn read(message: &str, naming: &Naming) -> Said {
     if nested_too_deep(json.as_bytes()) {
         return Said::Unreadable(Problem::Nesting);
     }
-    let Ok(fields) = serde_json::from_str::<Fields<'_>>(json) else {
+    let mut fields = Fields::default();
+    if fields.read(json).is_err() {
         return Said::Unreadable(Problem::Json);
-    };
+    }
     let Some((outcome, user_known)) = judge(&fields) else { return Said::Nothing };
     let own_time = fields.time.get();
     let when = own_time.copied().flatten().or(prefix_time);

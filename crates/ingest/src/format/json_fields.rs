@@ -11,7 +11,9 @@ use std::cmp::Ordering;
 use std::fmt;
 use std::net::IpAddr;
 
-use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{
+    Deserialize, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor,
+};
 use tidewatch_core::signal::Outcome;
 
 use super::address::endpoint;
@@ -65,7 +67,7 @@ impl<T> Default for Best<T> {
 }
 
 /// An outcome field: what it says, and its words.
-pub(super) struct Said {
+pub(super) struct Told {
     pub(super) outcome: Option<Outcome>,
     pub(super) words: Option<Words>,
 }
@@ -78,7 +80,7 @@ pub(super) struct Fields<'a> {
     /// `None` inside: a source that is no address.
     pub(super) source: Best<Option<IpAddr>>,
     pub(super) user: Best<Value<'a>>,
-    pub(super) outcome: Best<Said>,
+    pub(super) outcome: Best<Told>,
     pub(super) passed: Best<bool>,
     pub(super) failed: Best<bool>,
     /// An HTTP status.
@@ -93,6 +95,13 @@ pub(super) struct Fields<'a> {
 }
 
 impl<'a> Fields<'a> {
+    /// Reads the object that is all of `json` into these fields.
+    pub(super) fn read(&mut self, json: &'a str) -> serde_json::Result<()> {
+        let mut deserializer = serde_json::Deserializer::from_str(json);
+        ReadFields(self).deserialize(&mut deserializer)?;
+        deserializer.end()
+    }
+
     /// The fields that name the event, best first, and whether they may name nothing but an event.
     pub(super) fn events(&self) -> impl Iterator<Item = (&str, bool)> {
         let places = self.events.iter().filter_map(|event| event.best.as_ref());
@@ -158,9 +167,9 @@ impl<'a> Fields<'a> {
             Value::Integer(_) => return self.offer_status(place, value),
             Value::Text(text) => {
                 let words = Words::of(text);
-                Said { outcome: words.outcome(), words: Some(words) }
+                Told { outcome: words.outcome(), words: Some(words) }
             }
-            Value::Bool(passed) => Said { outcome: Some(passed_or_not(*passed)), words: None },
+            Value::Bool(passed) => Told { outcome: Some(passed_or_not(*passed)), words: None },
             Value::Null | Value::Float(_) | Value::Nested => return,
         };
         self.outcome.offer(place, said.outcome.is_some(), said);
@@ -287,27 +296,31 @@ impl<'de> Visitor<'de> for ReadValue {
     }
 }
 
-impl<'de> Deserialize<'de> for Fields<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Read;
-        impl<'de> Visitor<'de> for Read {
-            type Value = Fields<'de>;
+/// Reads an object into the fields where they stand: moving them about costs more than many fields.
+struct ReadFields<'f, 'de>(&'f mut Fields<'de>);
 
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
+impl<'de> DeserializeSeed<'de> for ReadFields<'_, 'de> {
+    type Value = ();
 
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields<'de>, A::Error> {
-                let mut fields = Fields::default();
-                while let Some(Name(part)) = map.next_key()? {
-                    match part {
-                        Some((part, place)) => fields.offer(part, place, map.next_value()?),
-                        None => drop(map.next_value::<IgnoredAny>()?),
-                    }
-                }
-                Ok(fields)
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for ReadFields<'_, 'de> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        while let Some(Name(part)) = map.next_key()? {
+            match part {
+                Some((part, place)) => self.0.offer(part, place, map.next_value()?),
+                None => drop(map.next_value::<IgnoredAny>()?),
             }
         }
-        deserializer.deserialize_map(Read)
+        Ok(())
     }
 }
