@@ -69,6 +69,10 @@ fn folded(name: &str) -> String {
 /// AWS's `HIDDEN_DUE_TO_SECURITY_REASONS`. Somebody who types such a name hides only that name.
 pub fn is_placeholder(name: &str) -> bool {
     let name = name.trim();
+    // Masks, brackets and capitals begin otherwise, and most names do not.
+    if name.starts_with(|first: char| first.is_ascii_lowercase() || first.is_ascii_digit()) {
+        return false;
+    }
     let inner = name.trim_matches(|c: char| "[]<>(){}*".contains(c)).trim();
     let marked = inner.len() < name.len();
     if marked && inner.is_empty() {

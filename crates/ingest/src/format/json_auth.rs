@@ -26,8 +26,8 @@ use crate::when::When;
 /// plain names. In lower case, with a capital, and in capitals, without the letter that differs.
 pub(super) const NEEDLES: &[&str] = &[
     "user", "User", "USER", "usr", "Usr", "USR", "ccount", "CCOUNT", "acct", "Acct", "ACCT",
-    "mail", "MAIL", "rincipal", "RINCIPAL", "dentity", "DENTITY", "ubject", "UBJECT", "ogin",
-    "OGIN", "ogon", "OGON", "ignin", "IGNIN", "ignon", "IGNON", "auth", "Auth", "AUTH",
+    "mail", "Mail", "MAIL", "rincipal", "RINCIPAL", "dentity", "DENTITY", "ubject", "UBJECT",
+    "ogin", "OGIN", "ogon", "OGON", "ignin", "IGNIN", "ignon", "IGNON", "auth", "Auth", "AUTH",
 ];
 
 /// How deep objects and lists may be nested.
@@ -41,9 +41,10 @@ pub(super) fn read(message: &str, naming: &Naming) -> Said {
     if nested_too_deep(json.as_bytes()) {
         return Said::Unreadable(Problem::Nesting);
     }
-    let Ok(fields) = serde_json::from_str::<Fields<'_>>(json) else {
+    let mut fields = Fields::default();
+    if fields.read(json).is_err() {
         return Said::Unreadable(Problem::Json);
-    };
+    }
     let Some((outcome, user_known)) = judge(&fields) else { return Said::Nothing };
     let own_time = fields.time.get();
     let when = own_time.copied().flatten().or(prefix_time);
@@ -154,12 +155,12 @@ fn judge(fields: &Fields<'_>) -> Option<(Outcome, Option<bool>)> {
 
 fn login(fields: &Fields<'_>) -> Option<Login> {
     let mut other = false;
-    for event in fields.events.iter().filter_map(|event| event.get()) {
+    for (event, names_only_events) in fields.events() {
         let words = Words::of(event);
         match words.named() {
             Named::Login => return by_event(fields, words),
             Named::NotLogin => return None,
-            Named::Other => other = true,
+            Named::Other => other |= names_only_events,
             Named::Generic => {}
         }
     }
@@ -170,11 +171,14 @@ fn login(fields: &Fields<'_>) -> Option<Login> {
         match words.named() {
             Named::Login => return by_event(fields, words),
             Named::NotLogin => return None,
-            Named::Other | Named::Generic => {}
+            Named::Other => other = true,
+            Named::Generic => {}
         }
     }
     let whole = fields.has_plain_user() && fields.source.get().copied().flatten().is_some();
-    let Some(path) = fields.path.get() else { return whole.then_some(Login::Alone) };
+    let Some(path) = fields.path.get() else {
+        return (whole && !other).then_some(Login::Alone);
+    };
     let path = path.split(['?', '#']).next().unwrap_or(path);
     let asks = ["GET", "HEAD", "OPTIONS"];
     let posts = fields.method.get().is_none_or(|method| !asks.contains(&method.as_ref()));

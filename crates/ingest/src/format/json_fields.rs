@@ -3,357 +3,27 @@
 //! One pass of serde_json over borrowed text, into a fixed struct: this is the hottest code after
 //! inflating. A field's name is compared in lower case and without `_ - . @` and blanks. Invariant:
 //! the order of fields in a line never decides. Where several could play a part, the first in its
-//! list below does, but a value that says something (an address, a readable time, a decided outcome)
+//! list of names does, but a value that says something (an address, a readable time, a decided outcome)
 //! before one that does not; of a name that stands twice, the last counts.
 
 use std::borrow::Cow;
+use std::cmp::Ordering;
 use std::fmt;
 use std::net::IpAddr;
 
-use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{
+    Deserialize, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor,
+};
 use tidewatch_core::signal::Outcome;
 
 use super::address::endpoint;
-use super::lexicon::Lexicon;
+use super::json_names::{ERROR, EVENT_OF_KIND, Part, USER, part_of};
 use super::words::Words;
 use crate::stamp;
 use crate::when::When;
 
-/// The longest field name that can be one of ours, in bytes after normalising.
-const NAME_BYTES_MAX: usize = 24;
 /// How many fields of a line that name the event are looked at.
 const EVENTS_MAX: usize = 3;
-
-/// What a field is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Part {
-    Time,
-    Source,
-    User,
-    Outcome,
-    /// True means success.
-    Passed,
-    /// True means failure.
-    Failed,
-    Status,
-    Reason,
-    Error,
-    Message,
-    Event,
-    Path,
-    Method,
-    /// True means that the account exists.
-    Known,
-    /// True means that it does not.
-    Unknown,
-}
-
-const TIME: &[&str] = &[
-    "eventtime",
-    "eventtimestamp",
-    "occurredat",
-    "timestamp",
-    "time",
-    "ts",
-    "datetime",
-    "timestampms",
-    "logtime",
-    "logtimestamp",
-    "createdat",
-    "loggedat",
-    "asctime",
-    "created",
-    "date",
-    "when",
-];
-const SOURCE: &[&str] = &[
-    "srcip",
-    "sourceip",
-    "sourceipaddress",
-    "clientip",
-    "clientipaddress",
-    "remoteip",
-    "remoteipaddress",
-    "userip",
-    "useripaddress",
-    "loginip",
-    "actorip",
-    "peerip",
-    "originip",
-    "requestip",
-    "ipaddress",
-    "ipaddr",
-    "ip",
-    "ipv4",
-    "ipv6",
-    "remoteaddr",
-    "remoteaddress",
-    "clientaddr",
-    "clientaddress",
-    "sourceaddress",
-    "sourceaddr",
-    "srcaddr",
-    "srcaddress",
-    "peeraddr",
-    "peeraddress",
-    "realip",
-    "xrealip",
-    "rhost",
-    "remotehost",
-    "clienthost",
-    "sourcehost",
-    "peer",
-    "remote",
-    "client",
-    "source",
-    "src",
-    "from",
-    "addr",
-    "address",
-    "forwardedfor",
-    "xforwardedfor",
-];
-/// Names that say enough in a line that names no event; [`USER_IN_LOGIN`] needs one that does.
-const USER: &[&str] = &[
-    "username",
-    "user",
-    "userlogin",
-    "login",
-    "loginname",
-    "loginid",
-    "accountname",
-    "account",
-    "acct",
-    "usr",
-    "useremail",
-    "email",
-    "emailaddress",
-    "mail",
-    "userid",
-    "accountid",
-    "usernameattempted",
-    "attempteduser",
-    "attemptedusername",
-    "targetuser",
-    "targetusername",
-    "userprincipalname",
-    "principal",
-    "principalname",
-    "principalid",
-    "identity",
-    "useridentity",
-    "subject",
-    "subjectname",
-];
-const USER_IN_LOGIN: &[&str] = &[
-    "uname",
-    "upn",
-    "identifier",
-    "logonname",
-    "actor",
-    "actorname",
-    "customer",
-    "customerid",
-    "member",
-    "memberid",
-    "uid",
-    "sub",
-    "phone",
-    "phonenumber",
-    "userhandle",
-    "handle",
-];
-const OUTCOME: &[&str] = &[
-    "outcome",
-    "loginoutcome",
-    "authoutcome",
-    "result",
-    "loginresult",
-    "authresult",
-    "authenticationresult",
-    "eventoutcome",
-    "eventresult",
-    "loginstatus",
-    "authstatus",
-    "authenticationstatus",
-    "loginstate",
-    "status",
-    "decision",
-    "verdict",
-    "response",
-    "state",
-];
-const PASSED: &[&str] = &[
-    "success",
-    "succeeded",
-    "successful",
-    "issuccess",
-    "issuccessful",
-    "loginsuccess",
-    "loginsucceeded",
-    "loginsuccessful",
-    "authsuccess",
-    "authenticated",
-    "isauthenticated",
-    "ok",
-    "granted",
-    "allowed",
-    "accepted",
-    "passed",
-    "authorized",
-    "passwordvalid",
-    "passwordok",
-    "passwordcorrect",
-    "valid",
-    "loggedin",
-];
-const FAILED: &[&str] =
-    &["failed", "failure", "isfailure", "isfailed", "loginfailed", "loginfailure", "authfailed"];
-const STATUS: &[&str] = &[
-    "statuscode",
-    "httpstatus",
-    "httpstatuscode",
-    "httpcode",
-    "responsecode",
-    "responsestatus",
-    "responsestatuscode",
-    "resultcode",
-    "code",
-];
-const REASON: &[&str] = &[
-    "reason",
-    "failurereason",
-    "failreason",
-    "loginfailurereason",
-    "denyreason",
-    "denialreason",
-    "rejectreason",
-    "statusreason",
-    "reasoncode",
-    "failurecode",
-    "failuretype",
-    "resultreason",
-    "outcomereason",
-    "cause",
-    "failurecause",
-    "subreason",
-    "substatus",
-];
-const ERROR: &[&str] = &[
-    "errorcode",
-    "errortype",
-    "errorname",
-    "error",
-    "errorreason",
-    "err",
-    "errormessage",
-    "errormsg",
-    "errordescription",
-    "exception",
-    "exceptiontype",
-    "detail",
-    "details",
-    "description",
-    "statusmessage",
-    "resultdescription",
-];
-const MESSAGE: &[&str] = &["message", "msg", "text", "summary"];
-const EVENT: &[&str] = &[
-    "event",
-    "eventname",
-    "eventtype",
-    "eventaction",
-    "action",
-    "actionname",
-    "actiontype",
-    "operation",
-    "operationname",
-    "activity",
-    "activitytype",
-    "activityname",
-    "authevent",
-    "evt",
-    "eventid",
-    "eventcode",
-    "eventcategory",
-    "metricname",
-    "type",
-    "logtype",
-    "kind",
-    "category",
-];
-const PATH: &[&str] = &[
-    "path",
-    "requestpath",
-    "httppath",
-    "pathinfo",
-    "route",
-    "endpoint",
-    "uri",
-    "requesturi",
-    "url",
-    "requesturl",
-    "resource",
-];
-const METHOD: &[&str] = &["method", "httpmethod", "requestmethod", "verb"];
-const KNOWN: &[&str] = &[
-    "userknown",
-    "knownuser",
-    "isknownuser",
-    "userexists",
-    "userexist",
-    "existinguser",
-    "accountexists",
-    "usernameexists",
-    "userfound",
-    "accountknown",
-    "validuser",
-    "isvaliduser",
-    "uservalid",
-    "usernamevalid",
-];
-const UNKNOWN: &[&str] = &[
-    "unknownuser",
-    "userunknown",
-    "isunknownuser",
-    "invaliduser",
-    "userinvalid",
-    "usernotfound",
-    "nosuchuser",
-];
-
-/// Names with their part and their place in its list.
-type Names = Lexicon<(Part, u8), 1024>;
-
-static NAMES: Names =
-    listed(listed(all(), USER, Part::User, 0), USER_IN_LOGIN, Part::User, USER.len() as u8);
-
-const fn all() -> Names {
-    let names = listed(Lexicon::new(), TIME, Part::Time, 0);
-    let names = listed(names, SOURCE, Part::Source, 0);
-    let names = listed(names, OUTCOME, Part::Outcome, 0);
-    let names = listed(names, PASSED, Part::Passed, 0);
-    let names = listed(names, FAILED, Part::Failed, 0);
-    let names = listed(names, STATUS, Part::Status, 0);
-    let names = listed(names, REASON, Part::Reason, 0);
-    let names = listed(names, ERROR, Part::Error, 0);
-    let names = listed(names, MESSAGE, Part::Message, 0);
-    let names = listed(names, EVENT, Part::Event, 0);
-    let names = listed(names, PATH, Part::Path, 0);
-    let names = listed(names, METHOD, Part::Method, 0);
-    let names = listed(names, KNOWN, Part::Known, 0);
-    listed(names, UNKNOWN, Part::Unknown, 0)
-}
-
-const fn listed(mut names: Names, list: &[&'static str], part: Part, first: u8) -> Names {
-    let mut at = 0;
-    while at < list.len() {
-        assert!(list[at].len() <= NAME_BYTES_MAX);
-        names = names.and(list[at], (part, first + at as u8));
-        at += 1;
-    }
-    names
-}
 
 /// A field's value, as far as it can play a part.
 #[derive(Clone, Debug, PartialEq)]
@@ -397,7 +67,7 @@ impl<T> Default for Best<T> {
 }
 
 /// An outcome field: what it says, and its words.
-pub(super) struct Said {
+pub(super) struct Told {
     pub(super) outcome: Option<Outcome>,
     pub(super) words: Option<Words>,
 }
@@ -410,7 +80,7 @@ pub(super) struct Fields<'a> {
     /// `None` inside: a source that is no address.
     pub(super) source: Best<Option<IpAddr>>,
     pub(super) user: Best<Value<'a>>,
-    pub(super) outcome: Best<Said>,
+    pub(super) outcome: Best<Told>,
     pub(super) passed: Best<bool>,
     pub(super) failed: Best<bool>,
     /// An HTTP status.
@@ -418,13 +88,26 @@ pub(super) struct Fields<'a> {
     pub(super) reason: Best<Cow<'a, str>>,
     pub(super) error: Best<Cow<'a, str>>,
     pub(super) message: Best<Cow<'a, str>>,
-    pub(super) events: [Best<Cow<'a, str>>; EVENTS_MAX],
+    events: [Best<Cow<'a, str>>; EVENTS_MAX],
     pub(super) path: Best<Cow<'a, str>>,
     pub(super) method: Best<Cow<'a, str>>,
     pub(super) user_known: Best<bool>,
 }
 
 impl<'a> Fields<'a> {
+    /// Reads the object that is all of `json` into these fields.
+    pub(super) fn read(&mut self, json: &'a str) -> serde_json::Result<()> {
+        let mut deserializer = serde_json::Deserializer::from_str(json);
+        ReadFields(self).deserialize(&mut deserializer)?;
+        deserializer.end()
+    }
+
+    /// The fields that name the event, best first, and whether they may name nothing but an event.
+    pub(super) fn events(&self) -> impl Iterator<Item = (&str, bool)> {
+        let places = self.events.iter().filter_map(|event| event.best.as_ref());
+        places.map(|(place, text)| (text.as_ref(), usize::from(*place) < EVENT_OF_KIND))
+    }
+
     /// Whether the user's name stands in a field that says by itself that it is one.
     pub(super) fn has_plain_user(&self) -> bool {
         self.user.best.as_ref().is_some_and(|(place, _)| usize::from(place % 256) < USER.len())
@@ -484,9 +167,9 @@ impl<'a> Fields<'a> {
             Value::Integer(_) => return self.offer_status(place, value),
             Value::Text(text) => {
                 let words = Words::of(text);
-                Said { outcome: words.outcome(), words: Some(words) }
+                Told { outcome: words.outcome(), words: Some(words) }
             }
-            Value::Bool(passed) => Said { outcome: Some(passed_or_not(*passed)), words: None },
+            Value::Bool(passed) => Told { outcome: Some(passed_or_not(*passed)), words: None },
             Value::Null | Value::Float(_) | Value::Nested => return,
         };
         self.outcome.offer(place, said.outcome.is_some(), said);
@@ -510,9 +193,9 @@ impl<'a> Fields<'a> {
             let goodness =
                 |best: &Best<_>| best.best.as_ref().map_or(u16::MAX, |(place, _)| *place);
             match goodness(&coming).cmp(&goodness(slot)) {
-                std::cmp::Ordering::Less => std::mem::swap(slot, &mut coming),
-                std::cmp::Ordering::Equal => return *slot = coming,
-                std::cmp::Ordering::Greater => {}
+                Ordering::Less => std::mem::swap(slot, &mut coming),
+                Ordering::Equal => return *slot = coming,
+                Ordering::Greater => {}
             }
         }
     }
@@ -537,17 +220,6 @@ fn truth(value: &Value<'_>) -> Option<bool> {
         }
         _ => None,
     }
-}
-
-/// The part that a field of this name plays.
-fn part_of(name: &str) -> Option<(Part, u8)> {
-    let mut buffer = [0; NAME_BYTES_MAX];
-    let mut length = 0;
-    for byte in name.bytes().filter(|byte| !matches!(byte, b'_' | b'-' | b'.' | b'@' | b' ')) {
-        *buffer.get_mut(length)? = byte.to_ascii_lowercase();
-        length += 1;
-    }
-    NAMES.get(&buffer[..length])
 }
 
 struct Name(Option<(Part, u8)>);
@@ -624,33 +296,31 @@ impl<'de> Visitor<'de> for ReadValue {
     }
 }
 
-impl<'de> Deserialize<'de> for Fields<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Read;
-        impl<'de> Visitor<'de> for Read {
-            type Value = Fields<'de>;
+/// Reads an object into the fields where they stand: moving them about costs more than many fields.
+struct ReadFields<'f, 'de>(&'f mut Fields<'de>);
 
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
+impl<'de> DeserializeSeed<'de> for ReadFields<'_, 'de> {
+    type Value = ();
 
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields<'de>, A::Error> {
-                let mut fields = Fields::default();
-                while let Some(Name(part)) = map.next_key()? {
-                    match part {
-                        Some((part, place)) => fields.offer(part, place, map.next_value()?),
-                        None => drop(map.next_value::<IgnoredAny>()?),
-                    }
-                }
-                Ok(fields)
-            }
-        }
-        deserializer.deserialize_map(Read)
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_map(self)
     }
 }
 
-/// The names of the fields that play a part, for the test of the needles.
-#[cfg(test)]
-pub(super) fn plain_user_names() -> &'static [&'static str] {
-    USER
+impl<'de> Visitor<'de> for ReadFields<'_, 'de> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        while let Some(Name(part)) = map.next_key()? {
+            match part {
+                Some((part, place)) => self.0.offer(part, place, map.next_value()?),
+                None => drop(map.next_value::<IgnoredAny>()?),
+            }
+        }
+        Ok(())
+    }
 }

@@ -8,6 +8,7 @@
 mod address;
 mod json_auth;
 mod json_fields;
+mod json_names;
 mod lexicon;
 mod sshd;
 mod words;

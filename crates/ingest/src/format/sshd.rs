@@ -177,7 +177,7 @@ fn read_once(body: &str) -> Body<'_> {
         Some(b'I') => ["Invalid user ", "Illegal user "]
             .iter()
             .find_map(|lead| body.strip_prefix(lead))
-            .and_then(|rest| mention(Some(false), last_from(rest)?)),
+            .and_then(|rest| Some(mention(false, last_from(rest)?))),
         Some(b'C') => ["Connection closed by ", "Connection reset by "]
             .iter()
             .find_map(|lead| body.strip_prefix(lead))
@@ -189,7 +189,7 @@ fn read_once(body: &str) -> Body<'_> {
         Some(b'm') => {
             body.strip_prefix("maximum authentication attempts exceeded for ").and_then(|rest| {
                 let (known, rest) = after_invalid(rest);
-                mention(Some(known), place(rest, " from ", protocol)?)
+                Some(mention(known, place(rest, " from ", protocol)?))
             })
         }
         Some(b'p' | b'P') if repeats_a_failure(body) => return pam_source(body),
@@ -225,12 +225,11 @@ fn left(rest: &str, tail: fn(&str) -> Tail) -> Option<Body<'_>> {
         Some(rest) => (true, rest),
         None => (false, rest.strip_prefix("invalid user ")?),
     };
-    mention(Some(known), place(rest, " ", tail)?)
+    Some(mention(known, place(rest, " ", tail)?))
 }
 
-fn mention(known: Option<bool>, place: Place<'_>) -> Option<Body<'_>> {
-    let (role, outcome) = (Role::Mention, Outcome::Failure);
-    Some(Body::Try { role, outcome, known: known?, place, times: 1 })
+fn mention(known: bool, place: Place<'_>) -> Body<'_> {
+    Body::Try { role: Role::Mention, outcome: Outcome::Failure, known, place, times: 1 }
 }
 
 /// Strips what sshd writes before the name of a user that does not exist.

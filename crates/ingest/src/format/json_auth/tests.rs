@@ -4,7 +4,7 @@ use expect_test::{Expect, expect};
 use proptest::prelude::*;
 use tidewatch_core::tag::TagKey;
 
-use super::super::json_fields::plain_user_names;
+use super::super::json_names::USER;
 use super::*;
 use crate::username::Usernames;
 
@@ -52,6 +52,7 @@ fn shapes() {
             r#"{"ts":1794290400,"event":"user_logged_in","user_id":4711,"client_ip":"192.0.2.1"}"#,
             r#"{"ts":1794290400,"event":"login","user":{"name":"bob"},"ctx":[{"ip":"203.0.113.9"}],"outcome":"denied","ip":"192.0.2.1"}"#,
             r#"{"ts":1794290400,"event":"login_failed","code":"UserNotFoundException","username":"bob","ip":"host.example"}"#,
+            r#"{"ts":1794290400,"event_id":"7f-a9","user":"bob","ip":"192.0.2.1","result":"NOT_FOUND"}"#,
             r#"{"ts":1794290400,"evt":"auth","ok":0,"usr":"bob","ip":"192.0.2.1","err":"invalid username or password"}"#,
         ],
         expect![[r#"
@@ -77,6 +78,8 @@ fn shapes() {
               Failure known=? None from 192.0.2.1 at 1794290400000
             {"ts":1794290400,"event":"login_failed","code":"UserNotFoundException","username":"bob","ip":"host.example"}
               Failure known=false Some("bob") from nowhere at 1794290400000
+            {"ts":1794290400,"event_id":"7f-a9","user":"bob","ip":"192.0.2.1","result":"NOT_FOUND"}
+              Failure known=? Some("bob") from 192.0.2.1 at 1794290400000
             {"ts":1794290400,"evt":"auth","ok":0,"usr":"bob","ip":"192.0.2.1","err":"invalid username or password"}
               Failure known=? Some("bob") from 192.0.2.1 at 1794290400000
         "#]],
@@ -194,6 +197,7 @@ fn lines_that_are_no_decided_login() {
             r#"{"event":"login","user":"alice","ip":"192.0.2.1","status":503}"#,
             r#"{"event":"login","user":"alice","ip":"192.0.2.1","outcome":"pending"}"#,
             r#"{"user":"alice","message":"cart updated"}"#,
+            r#"{"user":"alice","ip":"192.0.2.1","ok":true,"message":"order placed"}"#,
             r#"{"detail":{"event":"login_failed","user":"bob","ip":"192.0.2.1"}}"#,
             r#"{}"#,
         ],
@@ -227,6 +231,8 @@ fn lines_that_are_no_decided_login() {
             {"event":"login","user":"alice","ip":"192.0.2.1","outcome":"pending"}
               Nothing
             {"user":"alice","message":"cart updated"}
+              Nothing
+            {"user":"alice","ip":"192.0.2.1","ok":true,"message":"order placed"}
               Nothing
             {"detail":{"event":"login_failed","user":"bob","ip":"192.0.2.1"}}
               Nothing
@@ -293,7 +299,7 @@ fn what_can_be_read_holds_a_needle() {
         });
         assert_eq!(lost, None, "{words:?}");
     }
-    for name in plain_user_names() {
+    for name in USER {
         let lost = spellings(&[name]).into_iter().find(|name| !holds(name));
         assert_eq!(lost, None);
     }
@@ -315,7 +321,7 @@ proptest! {
 
     #[test]
     fn any_name_is_itself(name in ".*", message in ".*") {
-        let quoted = |text: &str| serde_json::to_string(text).unwrap();
+        let quoted = |text: &str| serde_json::Value::from(text).to_string();
         let line = format!(
             r#"{{"msg":{},"user":{},"ip":"192.0.2.1","event":"login_failed"}}"#,
             quoted(&message), quoted(&name),
