@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Context, anyhow};
 use tidewatch_core::plan::Plan;
 
-use crate::settings::Failure;
+use crate::exit::Failure;
 
 /// The files of infra/detectors.
 const SHIPPED: [(&str, &str); 2] = [

@@ -1,13 +1,14 @@
 //! The `tidewatch` program: the core over files, pipes and a simulation.
 //!
 //! Standard output carries findings (or counts) and nothing else; everything said about the run goes
-//! to standard error. Exit codes are [`Exit`].
+//! to standard error. Exit codes are [`exit::Exit`].
 
 mod args;
 mod calendar;
 mod chunks;
 mod commands;
 mod detectors;
+mod exit;
 mod input;
 mod output;
 mod pipeline;
@@ -22,18 +23,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use crate::args::{Cli, Command};
-use crate::settings::Failure;
-
-/// How the program ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Exit {
-    /// Finished, whatever was found or rejected; also after Ctrl-C and a broken pipe.
-    Done = 0,
-    /// An input could not be opened or read, memory ran out for `--windows`, or output failed.
-    Failed = 1,
-    /// A usage or configuration error.
-    Usage = 2,
-}
+use crate::exit::Exit;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -57,19 +47,8 @@ fn main() -> ExitCode {
     // A thread may still wait for standard input: leave without it.
     runtime.shutdown_background();
     let exit = exit.unwrap_or_else(|failure| {
-        report(failure);
+        failure.report();
         Exit::Usage
     });
     ExitCode::from(exit as u8)
-}
-
-fn report(failure: Failure) {
-    match failure {
-        Failure::Usage(error) => eprintln!("tidewatch: {error:#}"),
-        Failure::Rules(errors) => {
-            for error in errors {
-                eprintln!("{:?}", miette::Report::new(error));
-            }
-        }
-    }
 }

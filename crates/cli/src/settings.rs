@@ -18,6 +18,7 @@ use tidewatch_ingest::username::{Naming, Usernames};
 
 use crate::args::{self, Output, ReadArgs, ReportArgs};
 use crate::detectors;
+use crate::exit::Failure;
 
 /// Inputs that may be open at once: all are read together, in order of time.
 pub const INPUTS_MAX: usize = 500;
@@ -124,21 +125,6 @@ pub fn reporting(raw: &ReportArgs, key: TagKey) -> Result<Reporting, Failure> {
 
 /// The least memory for state.
 const MEMORY_BYTES_MIN: usize = 1 << 20;
-
-/// Why a command could not start.
-#[derive(Debug)]
-pub enum Failure {
-    /// Said in one sentence.
-    Usage(anyhow::Error),
-    /// Faults in detector files, each with its place.
-    Rules(Vec<tidewatch_rules::RuleError>),
-}
-
-impl From<anyhow::Error> for Failure {
-    fn from(error: anyhow::Error) -> Failure {
-        Failure::Usage(error)
-    }
-}
 
 /// Validates `--windows` and `--key`.
 pub fn tumbling(windows: &str, key: &str) -> Result<Tumbling> {

@@ -22,11 +22,11 @@ use tidewatch_ingest::when::When;
 use tidewatch_ingest::{Batch, Buffers, Tally};
 use tidewatch_ingest::{Config, Ingest};
 
-use crate::Exit;
 use crate::args::{self, DemoArgs, Output};
+use crate::exit::{Exit, Failure};
 use crate::output::{Stdout, print};
 use crate::progress::Progress;
-use crate::settings::{self, Failure, Reporting};
+use crate::settings::{self, Reporting};
 use crate::simulator::{self, HOURS_DEFAULT, Planted, PlantedKind, World};
 use crate::summary::{Summary, grouped};
 

@@ -9,15 +9,15 @@ use tidewatch_core::memory::{MemoryStore, Usage};
 use tidewatch_ingest::username::Usernames;
 use tidewatch_ingest::{Config, Ingest};
 
-use crate::Exit;
 use crate::args::{ReplayArgs, WatchArgs};
 use crate::calendar::Calendar;
 use crate::commands::started;
+use crate::exit::{Exit, Failure};
 use crate::input::Input;
 use crate::output::{Stdout, closed};
 use crate::pipeline::{self, Counting, Outcome, Stopped, Work};
 use crate::progress::Progress;
-use crate::settings::{self, Failure, Reading, Reporting, Tumbling};
+use crate::settings::{self, Reading, Reporting, Tumbling};
 use crate::summary::Summary;
 use crate::windows::Windows;
 

@@ -14,7 +14,20 @@ use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
 use super::Record;
-use super::shop::{LogEvent, StreamLog};
+
+/// A log stream with everything written to it.
+pub(super) struct StreamLog {
+    pub(super) group: &'static str,
+    pub(super) stream: String,
+    /// Sorted by time.
+    pub(super) events: Vec<LogEvent>,
+}
+
+/// One log event; its id is given when it is packed.
+pub(super) struct LogEvent {
+    pub(super) time_ms: i64,
+    pub(super) message: String,
+}
 
 /// The account the shop runs in: AWS's own example number.
 const OWNER: &str = "123456789012";

@@ -12,21 +12,8 @@ use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
 use super::attempt::{Attempt, Door, Outcome};
+use super::envelopes::{LogEvent, StreamLog};
 use super::{Days, HOUR_MS, MINUTE_MS, Record, Scale, Strand, envelopes, lines, strand};
-
-/// A log stream with everything written to it.
-pub(super) struct StreamLog {
-    pub(super) group: &'static str,
-    pub(super) stream: String,
-    /// Sorted by time.
-    pub(super) events: Vec<LogEvent>,
-}
-
-/// One log event; its id is given when it is packed.
-pub(super) struct LogEvent {
-    pub(super) time_ms: i64,
-    pub(super) message: String,
-}
 
 /// A log group and the program behind it.
 struct Group {
