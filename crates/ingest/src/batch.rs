@@ -7,6 +7,7 @@ use tidewatch_core::time::Time;
 
 use crate::format::Said;
 use crate::inflate::Inflater;
+use crate::marks::Marks;
 use crate::problem::Problem;
 use crate::tally::{Place, Tally};
 use crate::when::{Civil, When};
@@ -73,6 +74,14 @@ impl Batch {
 #[derive(Default)]
 pub struct Buffers {
     pub(crate) decoders: Decoders,
+    pub(crate) text: TextBuffers,
+}
+
+/// What it takes to read an envelope.
+#[derive(Default)]
+pub(crate) struct TextBuffers {
+    /// Of the payload.
+    pub(crate) marks: Marks,
     /// An unescaped message.
     pub(crate) message: Vec<u8>,
 }

@@ -12,7 +12,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::Ingest;
-use crate::batch::{Batch, Buffers, Decoders, Piece};
+use crate::batch::{Batch, Buffers, Decoders, Piece, TextBuffers};
 use crate::envelope::{raw_string, string_field, text};
 use crate::inflate::{Inflater, is_gzip};
 use crate::lines::{InputKind, Shape, Source, shape};
@@ -35,7 +35,7 @@ impl Ingest {
         line: Piece<'_>,
         place: Place<'_>,
         decoders: &mut Decoders,
-        message: &mut Vec<u8>,
+        buffers: &mut TextBuffers,
         batch: &mut Batch,
     ) {
         let (records, problem) = records(line);
@@ -49,7 +49,7 @@ impl Ingest {
                 Ok(len) => {
                     let salt = self.naming.key.stream("", "kinesis", &sequence);
                     let Decoders { data, inflater } = decoders;
-                    self.read_record(&data[..len], salt, place, inflater, message, batch);
+                    self.read_record(&data[..len], salt, place, inflater, buffers, batch);
                 }
                 Err(problem) => batch.tally.reject(problem, place),
             }
@@ -66,7 +66,7 @@ impl Ingest {
         salt: u64,
         place: Place<'_>,
         inflater: &mut Inflater,
-        message: &mut Vec<u8>,
+        buffers: &mut TextBuffers,
         batch: &mut Batch,
     ) {
         let payload = if is_gzip(data) {
@@ -81,7 +81,7 @@ impl Ingest {
         };
         let payload = Piece::new(payload);
         if shape(payload.bytes) == Shape::Envelope {
-            return self.read_envelopes(payload, place, message, batch);
+            return self.read_envelopes(payload, place, buffers, batch);
         }
         let source = Source {
             kind: InputKind::Auto,
@@ -90,7 +90,7 @@ impl Ingest {
             offset: 0,
             record: Some(place),
         };
-        self.read_lines(payload, &source, None, message, batch);
+        self.read_lines(payload, &source, None, buffers, batch);
     }
 
     /// Reads one Kinesis record's data: gzip of envelopes or lines, or the same unpacked.
@@ -101,9 +101,9 @@ impl Ingest {
         batch.tally.records += 1;
         let key = &self.naming.key;
         let salt = if is_gzip(data) { 0 } else { key.event(0, data).0 };
-        let Buffers { decoders, message } = buffers;
+        let Buffers { decoders, text } = buffers;
         let place = Place::Record { sequence: "" };
-        self.read_record(data, salt, place, &mut decoders.inflater, message, batch);
+        self.read_record(data, salt, place, &mut decoders.inflater, text, batch);
     }
 }
 

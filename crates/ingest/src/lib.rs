@@ -15,6 +15,7 @@ mod inflate;
 mod kinesis;
 pub mod limits;
 mod lines;
+mod marks;
 mod needles;
 mod nesting;
 pub mod problem;
