@@ -58,10 +58,15 @@ impl Batch {
             Said::Nothing => {}
             Said::HostnameSource => self.tally.hostname_sources += 1,
             Said::Unreadable(problem) => self.tally.reject(problem, place),
-            Said::Signal { when, auth } => {
+            Said::Signal { when, time_unreadable, auth } => {
                 self.tally.hostname_sources += u64::from(auth.source.is_none());
                 let Some(when) = time.or(when) else {
-                    return self.tally.reject(Problem::TimeMissing, place);
+                    let reason = if time_unreadable {
+                        Problem::TimeUnreadable
+                    } else {
+                        Problem::TimeMissing
+                    };
+                    return self.tally.reject(reason, place);
                 };
                 let (event, origin) = name();
                 self.signals.push(Undated { when, event, origin, body: Body::Auth(auth) });

@@ -227,7 +227,7 @@ fn scan_envelope(bytes: &[u8], marks: &Marks, at: usize) -> Option<(Envelope, us
         b"logEvents" if envelope.events.is_some() => None,
         b"logEvents" if scan.peek() == Some(b'[') => {
             let events = envelope.events.insert(Vec::new());
-            scan.array(|scan| Some(events.push(scan_event(scan)?)))
+            scan.array(|scan| scan_event(scan).map(|event| events.push(event)))
         }
         _ => scan.skip(),
     })?;

@@ -47,7 +47,7 @@ impl Ingest {
                 if sequence.is_empty() { place } else { Place::Record { sequence: &sequence } };
             match data(line, record, &mut decoders.data) {
                 Ok(len) => {
-                    let salt = self.naming.key.stream("", "kinesis", &sequence);
+                    let salt = Some(self.naming.key.stream("", "kinesis", &sequence));
                     let Decoders { data, inflater } = decoders;
                     self.read_record(&data[..len], salt, place, inflater, buffers, batch);
                 }
@@ -59,11 +59,12 @@ impl Ingest {
         }
     }
 
-    /// Reads the data of a record. `salt` starts the tags of its lines, should it hold lines.
+    /// Reads the data of a record. `salt` starts the tags of its lines, should it hold lines; without
+    /// one the payload itself does.
     pub(crate) fn read_record(
         &self,
         data: &[u8],
-        salt: u64,
+        salt: Option<u64>,
         place: Place<'_>,
         inflater: &mut Inflater,
         buffers: &mut TextBuffers,
@@ -83,6 +84,7 @@ impl Ingest {
         if shape(payload.bytes) == Shape::Envelope {
             return self.read_envelopes(payload, place, buffers, batch);
         }
+        let salt = salt.unwrap_or_else(|| self.naming.key.event(0, payload.bytes).0);
         let source = Source {
             kind: InputKind::Auto,
             stream: &self.kinesis,
@@ -99,11 +101,9 @@ impl Ingest {
     /// record is recognised.
     pub fn record(&self, data: &[u8], buffers: &mut Buffers, batch: &mut Batch) {
         batch.tally.records += 1;
-        let key = &self.naming.key;
-        let salt = if is_gzip(data) { 0 } else { key.event(0, data).0 };
         let Buffers { decoders, text } = buffers;
         let place = Place::Record { sequence: "" };
-        self.read_record(data, salt, place, &mut decoders.inflater, text, batch);
+        self.read_record(data, None, place, &mut decoders.inflater, text, batch);
     }
 }
 
@@ -148,7 +148,7 @@ fn scan_records(bytes: &[u8], records: &mut Vec<Record>) -> Option<()> {
         b"Records" if seen => None,
         b"Records" => {
             seen = true;
-            scan.array(|scan| Some(records.push(scan_record(scan)?)))
+            scan.array(|scan| scan_record(scan).map(|record| records.push(record)))
         }
         _ => scan.skip(),
     })?;

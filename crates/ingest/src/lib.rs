@@ -9,6 +9,8 @@ use std::sync::Arc;
 use tidewatch_core::signal::LogStream;
 
 pub mod batch;
+#[cfg(test)]
+mod check;
 mod envelope;
 mod format;
 mod inflate;

@@ -21,7 +21,7 @@ impl Format {
 }
 pub enum Said {
     Nothing,
-    Signal { when: Option<When>, auth: Auth },
+    Signal { when: Option<When>, time_unreadable: bool, auth: Auth },
     HostnameSource,
     Unreadable(Problem),
 }
@@ -58,7 +58,11 @@ pub fn read(format: Format, message: &str, naming: &Naming) -> Said {
             let tail = tail.strip_prefix("invalid user ").unwrap_or(tail);
             let Some((user, tail)) = tail.rsplit_once(" from ") else { return Said::Nothing };
             let source = tail.split(' ').next().unwrap_or("");
-            Said::Signal { when: Some(when), auth: auth(naming, Outcome::Failure, user, source) }
+            Said::Signal {
+                when: Some(when),
+                time_unreadable: false,
+                auth: auth(naming, Outcome::Failure, user, source),
+            }
         }
         Format::JsonAuth => {
             let json = match message.as_bytes().first() {
@@ -80,7 +84,11 @@ pub fn read(format: Format, message: &str, naming: &Naming) -> Said {
             let outcome =
                 if event == "login_success" { Outcome::Success } else { Outcome::Failure };
             let when = text("timestamp").and_then(|t| crate::stamp::rfc3339(t.as_bytes()));
-            Said::Signal { when: when.map(|w| w.0), auth: auth(naming, outcome, user, source) }
+            Said::Signal {
+                when: when.map(|w| w.0),
+                time_unreadable: false,
+                auth: auth(naming, outcome, user, source),
+            }
         }
     }
 }
