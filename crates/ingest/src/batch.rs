@@ -7,6 +7,7 @@ use tidewatch_core::time::Time;
 
 use crate::format::Said;
 use crate::inflate::Inflater;
+use crate::marks::Marks;
 use crate::problem::Problem;
 use crate::tally::{Place, Tally};
 use crate::when::{Civil, When};
@@ -60,11 +61,12 @@ impl Batch {
             Said::Signal { when, time_unreadable, auth } => {
                 self.tally.hostname_sources += u64::from(auth.source.is_none());
                 let Some(when) = time.or(when) else {
-                    let problem = match time_unreadable {
-                        true => Problem::TimeUnreadable,
-                        false => Problem::TimeMissing,
+                    let reason = if time_unreadable {
+                        Problem::TimeUnreadable
+                    } else {
+                        Problem::TimeMissing
                     };
-                    return self.tally.reject(problem, place);
+                    return self.tally.reject(reason, place);
                 };
                 let (event, origin) = name();
                 self.signals.push(Undated { when, event, origin, body: Body::Auth(auth) });
@@ -77,6 +79,14 @@ impl Batch {
 #[derive(Default)]
 pub struct Buffers {
     pub(crate) decoders: Decoders,
+    pub(crate) text: TextBuffers,
+}
+
+/// What it takes to read an envelope.
+#[derive(Default)]
+pub(crate) struct TextBuffers {
+    /// Of the payload.
+    pub(crate) marks: Marks,
     /// An unescaped message.
     pub(crate) message: Vec<u8>,
 }

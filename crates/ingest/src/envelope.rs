@@ -19,8 +19,9 @@ use tidewatch_core::signal::{EventId, LogStream, Origin};
 use tidewatch_core::time::Time;
 
 use crate::Ingest;
-use crate::batch::{Batch, Piece};
+use crate::batch::{Batch, Piece, TextBuffers};
 use crate::limits::DAMAGED_ENVELOPES_MAX;
+use crate::marks::Marks;
 use crate::needles::Hits;
 use crate::nesting::{Extent, extent};
 use crate::problem::Problem;
@@ -61,15 +62,16 @@ impl Ingest {
         &self,
         payload: Piece<'_>,
         place: Place<'_>,
-        message: &mut Vec<u8>,
+        buffers: &mut TextBuffers,
         batch: &mut Batch,
     ) {
         // One walk over the whole payload, so that many small envelopes do not search it many times.
         let mut hits = Hits::new(&self.needles, payload.bytes);
+        buffers.marks.mark(payload.bytes);
         let mut damaged = 0;
         let mut at = 0;
         while Scan::new(payload.bytes, at).peek().is_some() && damaged < DAMAGED_ENVELOPES_MAX {
-            match next_envelope(payload, at) {
+            match next_envelope(payload, &buffers.marks, at) {
                 Ok((envelope, end)) => {
                     at = end;
                     match header(payload, &envelope, &self.naming.key) {
@@ -77,7 +79,7 @@ impl Ingest {
                         Ok(Some(header)) => {
                             batch.tally.envelopes += 1;
                             let events = envelope.events.unwrap_or_default();
-                            self.read_events(payload, &header, &events, &mut hits, message, batch);
+                            self.read_events(payload, &header, &events, &mut hits, buffers, batch);
                         }
                         Err(problem) => batch.tally.reject(problem, place),
                     }
@@ -97,7 +99,7 @@ impl Ingest {
         header: &Header<'_>,
         events: &[Option<Event>],
         hits: &mut Hits<'_>,
-        buffer: &mut Vec<u8>,
+        buffers: &mut TextBuffers,
         batch: &mut Batch,
     ) {
         let (group, stream) = (&*header.group, &*header.stream);
@@ -113,7 +115,7 @@ impl Ingest {
             if !promising && payload.text.is_some() {
                 continue;
             }
-            let (id, message) = match (text(payload, &event.id), unescaped(payload, event, buffer))
+            let (id, message) = match (text(payload, &event.id), unescaped(payload, event, buffers))
             {
                 (Ok(id), Ok(message)) => (id, message),
                 (Err(problem), _) | (_, Err(problem)) => {
@@ -163,8 +165,11 @@ fn header<'p>(
 /// A short string of the payload, owned if it had to be unescaped.
 pub(crate) fn text<'p>(payload: Piece<'p>, text: &Text) -> Result<Cow<'p, str>, Problem> {
     if text.escaped {
+        let mut marks = Marks::default();
         let raw = &payload.bytes[text.range.clone()];
-        return unescape(raw, &mut Vec::new()).map(|text| Cow::Owned(text.to_owned()));
+        marks.mark(raw);
+        let text = unescape(raw, 0..raw.len(), &marks, &mut Vec::new())?.to_owned();
+        return Ok(Cow::Owned(text));
     }
     payload.part(text.range.clone()).text.map(Cow::Borrowed).ok_or(Problem::NotUtf8)
 }
@@ -172,18 +177,22 @@ pub(crate) fn text<'p>(payload: Piece<'p>, text: &Text) -> Result<Cow<'p, str>, 
 fn unescaped<'b>(
     payload: Piece<'b>,
     event: &Event,
-    buffer: &'b mut Vec<u8>,
+    buffers: &'b mut TextBuffers,
 ) -> Result<&'b str, Problem> {
     let range = event.message.range.clone();
     if event.message.escaped {
-        return unescape(&payload.bytes[range], buffer);
+        return unescape(payload.bytes, range, &buffers.marks, &mut buffers.message);
     }
     payload.part(range).text.ok_or(Problem::NotUtf8)
 }
 
 /// The envelope at `at` and where it ends; or what is wrong with it and where to go on.
-fn next_envelope(payload: Piece<'_>, at: usize) -> Result<(Envelope, usize), (Problem, usize)> {
-    if let Some(found) = scan_envelope(payload.bytes, at) {
+fn next_envelope(
+    payload: Piece<'_>,
+    marks: &Marks,
+    at: usize,
+) -> Result<(Envelope, usize), (Problem, usize)> {
+    if let Some(found) = scan_envelope(payload.bytes, marks, at) {
         return Ok(found);
     }
     let found = extent(payload.bytes, at);
@@ -207,9 +216,9 @@ fn next_envelope(payload: Piece<'_>, at: usize) -> Result<(Envelope, usize), (Pr
     Err((problem, end))
 }
 
-fn scan_envelope(bytes: &[u8], at: usize) -> Option<(Envelope, usize)> {
+fn scan_envelope(bytes: &[u8], marks: &Marks, at: usize) -> Option<(Envelope, usize)> {
     let mut envelope = Envelope::default();
-    let mut scan = Scan::new(bytes, at);
+    let mut scan = Scan::marked(bytes, marks, at);
     scan.object(|scan, key| match key {
         b"messageType" => string_field(scan, &mut envelope.message_type),
         b"owner" => string_field(scan, &mut envelope.owner),
@@ -218,7 +227,7 @@ fn scan_envelope(bytes: &[u8], at: usize) -> Option<(Envelope, usize)> {
         b"logEvents" if envelope.events.is_some() => None,
         b"logEvents" if scan.peek() == Some(b'[') => {
             let events = envelope.events.insert(Vec::new());
-            scan.array(|scan| Some(events.push(scan_event(scan)?)))
+            scan.array(|scan| scan_event(scan).map(|event| events.push(event)))
         }
         _ => scan.skip(),
     })?;

@@ -12,7 +12,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::Ingest;
-use crate::batch::{Batch, Buffers, Decoders, Piece};
+use crate::batch::{Batch, Buffers, Decoders, Piece, TextBuffers};
 use crate::envelope::{raw_string, string_field, text};
 use crate::inflate::{Inflater, is_gzip};
 use crate::lines::{InputKind, Shape, Source, shape};
@@ -35,7 +35,7 @@ impl Ingest {
         line: Piece<'_>,
         place: Place<'_>,
         decoders: &mut Decoders,
-        message: &mut Vec<u8>,
+        buffers: &mut TextBuffers,
         batch: &mut Batch,
     ) {
         let (records, problem) = records(line);
@@ -47,9 +47,9 @@ impl Ingest {
                 if sequence.is_empty() { place } else { Place::Record { sequence: &sequence } };
             match data(line, record, &mut decoders.data) {
                 Ok(len) => {
-                    let salt = self.naming.key.stream("", "kinesis", &sequence);
+                    let salt = Some(self.naming.key.stream("", "kinesis", &sequence));
                     let Decoders { data, inflater } = decoders;
-                    self.read_record(&data[..len], salt, place, inflater, message, batch);
+                    self.read_record(&data[..len], salt, place, inflater, buffers, batch);
                 }
                 Err(problem) => batch.tally.reject(problem, place),
             }
@@ -59,14 +59,15 @@ impl Ingest {
         }
     }
 
-    /// Reads the data of a record. `salt` starts the tags of its lines, should it hold lines.
+    /// Reads the data of a record. `salt` starts the tags of its lines, should it hold lines; without
+    /// one the payload itself does.
     pub(crate) fn read_record(
         &self,
         data: &[u8],
-        salt: u64,
+        salt: Option<u64>,
         place: Place<'_>,
         inflater: &mut Inflater,
-        message: &mut Vec<u8>,
+        buffers: &mut TextBuffers,
         batch: &mut Batch,
     ) {
         let payload = if is_gzip(data) {
@@ -81,8 +82,9 @@ impl Ingest {
         };
         let payload = Piece::new(payload);
         if shape(payload.bytes) == Shape::Envelope {
-            return self.read_envelopes(payload, place, message, batch);
+            return self.read_envelopes(payload, place, buffers, batch);
         }
+        let salt = salt.unwrap_or_else(|| self.naming.key.event(0, payload.bytes).0);
         let source = Source {
             kind: InputKind::Auto,
             stream: &self.kinesis,
@@ -90,7 +92,7 @@ impl Ingest {
             offset: 0,
             record: Some(place),
         };
-        self.read_lines(payload, &source, None, message, batch);
+        self.read_lines(payload, &source, None, buffers, batch);
     }
 
     /// Reads one Kinesis record's data: gzip of envelopes or lines, or the same unpacked.
@@ -99,11 +101,9 @@ impl Ingest {
     /// record is recognised.
     pub fn record(&self, data: &[u8], buffers: &mut Buffers, batch: &mut Batch) {
         batch.tally.records += 1;
-        let key = &self.naming.key;
-        let salt = if is_gzip(data) { 0 } else { key.event(0, data).0 };
-        let Buffers { decoders, message } = buffers;
+        let Buffers { decoders, text } = buffers;
         let place = Place::Record { sequence: "" };
-        self.read_record(data, salt, place, &mut decoders.inflater, message, batch);
+        self.read_record(data, None, place, &mut decoders.inflater, text, batch);
     }
 }
 
@@ -148,7 +148,7 @@ fn scan_records(bytes: &[u8], records: &mut Vec<Record>) -> Option<()> {
         b"Records" if seen => None,
         b"Records" => {
             seen = true;
-            scan.array(|scan| Some(records.push(scan_record(scan)?)))
+            scan.array(|scan| scan_record(scan).map(|record| records.push(record)))
         }
         _ => scan.skip(),
     })?;

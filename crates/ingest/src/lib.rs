@@ -9,12 +9,15 @@ use std::sync::Arc;
 use tidewatch_core::signal::LogStream;
 
 pub mod batch;
+#[cfg(test)]
+mod check;
 mod envelope;
 mod format;
 mod inflate;
 mod kinesis;
 pub mod limits;
 mod lines;
+mod marks;
 mod needles;
 mod nesting;
 pub mod problem;

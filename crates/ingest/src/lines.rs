@@ -10,7 +10,7 @@ use std::sync::Arc;
 use tidewatch_core::signal::{EventId, LogStream, Origin};
 
 use crate::Ingest;
-use crate::batch::{Batch, Buffers, Decoders, Piece};
+use crate::batch::{Batch, Buffers, Decoders, Piece, TextBuffers};
 use crate::format::Said;
 use crate::limits::{EVENT_LINE_BYTES_MAX, LOG_LINE_BYTES_MAX};
 use crate::needles::Hits;
@@ -128,8 +128,8 @@ impl Ingest {
     ) {
         let salt = self.naming.key.stream("", "", &stream.stream);
         let source = Source { kind, stream, salt, offset, record: None };
-        let Buffers { decoders, message } = buffers;
-        self.read_lines(Piece::new(chunk), &source, Some(decoders), message, batch);
+        let Buffers { decoders, text } = buffers;
+        self.read_lines(Piece::new(chunk), &source, Some(decoders), text, batch);
     }
 
     /// The same, for any source. Without `decoders` Kinesis events are not opened.
@@ -138,7 +138,7 @@ impl Ingest {
         chunk: Piece<'_>,
         source: &Source<'_>,
         mut decoders: Option<&mut Decoders>,
-        message: &mut Vec<u8>,
+        buffers: &mut TextBuffers,
         batch: &mut Batch,
     ) {
         let mut hits = Hits::new(&self.line_needles, chunk.bytes);
@@ -151,7 +151,7 @@ impl Ingest {
                 let promising = hits.any_in(start, end);
                 let offset = source.offset + start as u64;
                 let line = Line { piece: chunk.part(content), offset, promising };
-                self.read_line(&line, source, decoders.as_deref_mut(), message, batch);
+                self.read_line(&line, source, decoders.as_deref_mut(), buffers, batch);
             }
             start = end + 1;
         }
@@ -162,7 +162,7 @@ impl Ingest {
         line: &Line<'_>,
         source: &Source<'_>,
         decoders: Option<&mut Decoders>,
-        message: &mut Vec<u8>,
+        buffers: &mut TextBuffers,
         batch: &mut Batch,
     ) {
         let place = place(line, source);
@@ -184,10 +184,10 @@ impl Ingest {
                 batch.tally.reject(Problem::EventTooLong, place);
             }
             (Shape::Envelope, InputKind::Auto | InputKind::Envelopes, _) => {
-                self.read_envelopes(line.piece, place, message, batch);
+                self.read_envelopes(line.piece, place, buffers, batch);
             }
             (Shape::KinesisEvent, InputKind::Auto | InputKind::KinesisEvents, Some(decoders)) => {
-                self.read_kinesis_event(line.piece, place, decoders, message, batch);
+                self.read_kinesis_event(line.piece, place, decoders, buffers, batch);
             }
             (Shape::Other, InputKind::Auto | InputKind::Lines, _)
             | (Shape::KinesisEvent, InputKind::Auto, None)

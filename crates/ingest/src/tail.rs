@@ -52,6 +52,8 @@ impl<'l> Tail<'l> {
         let detailed = self.rest.split_once(' ').map(|(name, rest)| read(rest, Some(name)));
         let readings = if begins_a_message(self.rest) {
             [Some(short), detailed, None]
+        } else if detailed.as_ref().is_some_and(|detailed| begins_a_message(detailed.message)) {
+            [detailed, Some(short), None]
         } else {
             [Some(syslog), detailed, Some(short)]
         };
@@ -100,11 +102,15 @@ mod tests {
             "2026-11-10T06:00:00.123000+00:00 2026/11/10/[$LATEST]ab {\"a\": 1}",
             Some((
                 1_794_290_400_123,
-                &[
-                    "|2026-11-10T06:00:00.123000+00:00 2026/11/10/[$LATEST]ab {\"a\": 1}",
-                    "2026/11/10/[$LATEST]ab|{\"a\": 1}",
-                    "|2026/11/10/[$LATEST]ab {\"a\": 1}",
-                ],
+                &["2026/11/10/[$LATEST]ab|{\"a\": 1}", "|2026/11/10/[$LATEST]ab {\"a\": 1}"],
+            )),
+        );
+        let rsyslog = "2026-11-10T06:00:00Z host sshd[1]: x";
+        check(
+            rsyslog,
+            Some((
+                1_794_290_400_000,
+                &[&format!("|{rsyslog}"), "host|sshd[1]: x", "|host sshd[1]: x"],
             )),
         );
         check(
