@@ -5,8 +5,7 @@
 //! Only keys that no window can reach any more are forgotten, and what time it is for that is settled
 //! by many events, never by one with a forged time.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -48,7 +47,8 @@ pub struct MemoryStore {
 /// What is looked at once per point, under one lock.
 #[derive(Debug)]
 struct Upkeep {
-    open: BinaryHeap<Reverse<(Time, Place, DetectorId)>>,
+    /// Each pending episode, at the time it was due when it was last looked at or before.
+    pending: BTreeSet<(Time, Place, DetectorId)>,
     settled: Time,
     block_earliest: Time,
     block_points: u32,
@@ -79,7 +79,7 @@ impl MemoryStore {
             used_bytes: AtomicUsize::new(0),
             keys_seen: AtomicU64::new(0),
             upkeep: Mutex::new(Upkeep {
-                open: BinaryHeap::new(),
+                pending: BTreeSet::new(),
                 settled: Time::MIN,
                 block_earliest: Time(i64::MAX),
                 block_points: 0,
@@ -172,11 +172,11 @@ impl MemoryStore {
         }
     }
 
-    /// Forgets keys whose newest event no window can reach, unless an episode of theirs is open.
+    /// Forgets keys whose newest event no window can reach, unless an episode of theirs is pending.
     fn sweep(&self, settled: Time) {
         self.states.retain(|(plan, _), state| {
             let idle = state.head < settled.minus(self.plan.key(*plan).kept)
-                && state.episodes.iter().all(|(_, episode)| episode.closed);
+                && !state.episodes.iter().any(|(_, episode)| episode.is_pending());
             if idle {
                 let bytes = ENTRY_BYTES + state.bytes() - size_of::<KeyState>();
                 self.used_bytes.fetch_sub(bytes, Ordering::Relaxed);
@@ -230,26 +230,26 @@ impl WindowStore for MemoryStore {
     async fn due(&self, now: Time) -> Result<Vec<Due>, StoreError> {
         let mut upkeep = self.upkeep();
         let mut due = Vec::new();
-        while let Some(Reverse((time, _, _))) = upkeep.open.peek() {
-            if *time > now {
+        while let Some((time, place, detector)) = upkeep.pending.first().copied() {
+            if time > now {
                 break;
             }
-            let Some(Reverse((_, place, detector))) = upkeep.open.pop() else { break };
+            upkeep.pending.pop_first();
             let quiet = self.plan.detector(detector).quiet;
             let episode =
                 self.states.get(&place).and_then(|state| state.episode(detector).cloned());
-            let Some(episode) = episode.filter(|episode| !episode.closed) else { continue };
-            if episode.due(quiet) > now {
-                upkeep.open.push(Reverse((episode.due(quiet), place, detector)));
-            } else {
+            let Some(episode) = episode.filter(Episode::is_pending) else { continue };
+            if episode.due(quiet) == time {
                 due.push(Due { plan: place.0, key: place.1, detector, episode });
+            } else {
+                upkeep.pending.insert((episode.due(quiet), place, detector));
             }
         }
-        // Those that are due stay listed until they are found closed.
+        // Those that are due stay listed until nothing is pending about them.
         for found in &due {
             let quiet = self.plan.detector(found.detector).quiet;
             let place = (found.plan, found.key);
-            upkeep.open.push(Reverse((found.episode.due(quiet), place, found.detector)));
+            upkeep.pending.insert((found.episode.due(quiet), place, found.detector));
         }
         Ok(due)
     }
@@ -279,7 +279,7 @@ impl WindowStore for MemoryStore {
             self.used_bytes.fetch_add(after.wrapping_sub(before), Ordering::Relaxed);
         }
         if opened {
-            self.upkeep().open.push(Reverse((due, place, detector)));
+            self.upkeep().pending.insert((due, place, detector));
         }
         Ok(Latched::Won)
     }

@@ -36,7 +36,8 @@ pub trait WindowStore: Send + Sync {
     where
         V: FnMut(&Window<'_>) + Send;
 
-    /// The open episodes that will have been quiet for long enough at `now`, oldest first.
+    /// The episodes that will have been quiet for long enough at `now` and are open, or closed by
+    /// a message that is not known to have left; oldest first.
     fn due(&self, now: Time) -> impl Future<Output = Result<Vec<Due>, StoreError>> + Send;
 
     /// Replaces the latest episode of (key, detector) by `new` if it is still `expected`.
