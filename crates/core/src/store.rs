@@ -56,7 +56,7 @@ pub trait WindowStore: Send + Sync {
 pub struct Merged {
     /// Points that lay behind everything kept.
     pub late: u64,
-    /// Points whose key was refused for want of memory.
+    /// Points not counted for want of memory, for their key or for more of it.
     pub keys_refused: u64,
     /// Points whose distinct list was cut without a sketch for want of memory.
     pub sketches_refused: u64,
