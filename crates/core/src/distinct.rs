@@ -11,7 +11,7 @@
 //!
 //! Only the last sighting is kept, so a window that ends before the newest event is a lower bound.
 
-use crate::limits::{DISTINCT_LIST_TAGS_MAX, DISTINCT_LIST_TAGS_MIN};
+use crate::limits::DISTINCT_LIST_TAGS_MAX;
 use crate::panes::Resolution;
 use crate::sketch::{PRECISION, Sketch};
 use crate::time::{Span, Time};
@@ -53,21 +53,12 @@ pub enum Room {
     Plenty,
     /// Lists up to their cap, no new sketches.
     NoSketches,
-    /// Lists do not grow beyond [`DISTINCT_LIST_TAGS_MIN`].
-    Scarce,
 }
 
 impl Keeping<'_> {
     /// Nothing at or before this time matters any more.
     fn horizon(&self) -> Time {
         self.head.minus(self.kept)
-    }
-
-    fn tags_max(&self) -> usize {
-        match self.room {
-            Room::Plenty | Room::NoSketches => DISTINCT_LIST_TAGS_MAX,
-            Room::Scarce => DISTINCT_LIST_TAGS_MIN,
-        }
     }
 }
 
@@ -88,16 +79,18 @@ impl DistinctList {
             seen.last = seen.last.max(time);
             return false;
         }
-        let full = self.seen.len() >= keeping.tags_max();
-        if full || self.seen.len() == self.seen.capacity() {
+        if self.seen.len() == self.seen.capacity() || self.seen.len() >= DISTINCT_LIST_TAGS_MAX {
             self.forget(keeping);
         }
-        self.seen.push(Seen { last: time, tag });
-        if self.seen.len() <= keeping.tags_max() {
+        if self.seen.len() < DISTINCT_LIST_TAGS_MAX {
+            self.seen.push(Seen { last: time, tag });
             return false;
         }
         let refused = self.begin_sketches(keeping);
-        self.evict();
+        if let Some(sketches) = &mut self.sketches {
+            sketches.insert(tag, time, keeping);
+        }
+        self.replace_oldest(Seen { last: time, tag });
         refused
     }
 
@@ -159,7 +152,7 @@ impl DistinctList {
     /// Bytes on the heap.
     pub fn heap_bytes(&self) -> usize {
         self.seen.capacity() * size_of::<Seen>()
-            + self.sketches.as_ref().map_or(0, |sketches| sketches.heap_bytes())
+            + self.sketches.as_ref().map_or(0, |s| size_of::<PaneSketches>() + s.heap_bytes())
     }
 
     /// Drops what no window can reach any more.
@@ -189,13 +182,15 @@ impl DistinctList {
         false
     }
 
-    /// Drops the oldest tag; among equals the smallest, so that order of arrival does not matter.
-    fn evict(&mut self) {
-        let oldest = self.seen.iter().copied().enumerate().min_by_key(|(_, seen)| *seen);
-        if let Some((at, seen)) = oldest {
-            self.evicted = self.evicted.max(Some(seen.last));
-            self.seen.swap_remove(at);
-        }
+    /// Takes `new` in for the oldest of all, which may be itself; among equals the smallest tag goes,
+    /// so that order of arrival does not matter.
+    fn replace_oldest(&mut self, new: Seen) {
+        let oldest = self.seen.iter_mut().min_by_key(|seen| **seen);
+        let gone = match oldest {
+            Some(oldest) if *oldest < new => std::mem::replace(oldest, new),
+            _ => new,
+        };
+        self.evicted = self.evicted.max(Some(gone.last));
     }
 }
 
@@ -219,7 +214,11 @@ impl PaneSketches {
     }
 
     fn heap_bytes(&self) -> usize {
-        self.rings.iter().flatten().map(|(_, sketch)| sketch.heap_bytes() + 32).sum()
+        let ring = |ring: &Vec<(i64, Sketch)>| {
+            let registers: usize = ring.iter().map(|(_, sketch)| sketch.heap_bytes()).sum();
+            ring.capacity() * size_of::<(i64, Sketch)>() + registers
+        };
+        size_of_val(self.rings.as_slice()) + self.rings.iter().map(ring).sum::<usize>()
     }
 }
 

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use smallvec::{SmallVec, smallvec};
 
 use crate::admission::{Admission, Rejected};
-use crate::detector::{Detector, Severity};
+use crate::detector::{Detector, Raise, Severity};
 use crate::episode::{self, Episode};
 use crate::finding::{Activity, Finding};
 use crate::judge::{Report, Verdict, judge, report};
@@ -21,7 +21,8 @@ use crate::sink::{AlertSink, SinkError};
 use crate::store::{Due, Latched, StoreError, WindowStore};
 use crate::tag::TagKey;
 use crate::tally::{Contribution, Point, Source};
-use crate::time::Time;
+use crate::time::{Span, Time};
+use crate::window::Window;
 
 /// Runs signals through detectors.
 #[derive(Debug)]
@@ -143,7 +144,8 @@ impl<S: WindowStore, A: AlertSink> Engine<S, A> {
     pub async fn tick(&mut self, now: Time) -> Result<(), EngineError> {
         self.now = self.now.max(now);
         for due in self.store.due(self.now).await? {
-            self.close(due).await?;
+            // Where somebody else has changed the episode meanwhile, it is theirs to close.
+            let _closed = self.close(due).await?;
         }
         Ok(())
     }
@@ -191,46 +193,50 @@ impl<S: WindowStore, A: AlertSink> Engine<S, A> {
             .await?;
         self.counts.keys_refused += merged.keys_refused;
         self.counts.sketches_refused += merged.sketches_refused;
-        for verdict in verdicts {
-            self.settle(plan_id, key, verdict, origin).await?;
+        // A late event is judged twice: the second verdict builds on what the first one latched.
+        for i in 0..verdicts.len() {
+            let Some(latched) = self.settle(plan_id, key, &verdicts[i], origin).await? else {
+                continue;
+            };
+            let detector = verdicts[i].detector;
+            for later in verdicts[i + 1..].iter_mut().filter(|later| later.detector == detector) {
+                later.episode = Some(latched.clone());
+            }
         }
         Ok(merged.late > 0)
     }
 
-    /// Turns a verdict into a new, longer or worse episode, and publishes where there is news.
+    /// Turns a verdict into a new, longer or worse episode, publishes where there is news, and gives
+    /// the episode as it stands; `None` if somebody else has changed it meanwhile.
     async fn settle(
         &mut self,
         plan_id: KeyPlanId,
         key: Key,
-        verdict: Verdict,
+        verdict: &Verdict,
         origin: &Origin,
-    ) -> Result<(), EngineError> {
+    ) -> Result<Option<Episode>, EngineError> {
         let plan = Arc::clone(&self.plan);
         let rule = plan.detector(verdict.detector);
-        let known = verdict.episode.as_ref();
         let place = (plan_id, key, verdict.detector);
+        let mut known = verdict.episode.clone();
         let Some(report) = &verdict.report else {
-            if let Some(known) = known {
-                let longer = Episode { last: known.last.max(verdict.at), ..known.clone() };
-                self.store.latch(plan_id, &key, verdict.detector, Some(known), longer).await?;
-            }
-            return Ok(());
+            let Some(known) = known else { return Ok(None) };
+            let longer = Episode { last: known.last.max(verdict.at), ..known.clone() };
+            return self.latch(place, Some(&known), longer).await;
         };
-        let pane = plan.key(plan_id).resolutions[ring_of(&plan, plan_id, verdict.detector)].pane;
-        let (activity, mut episode) = match known {
-            Some(known) if known.covers(verdict.at, rule.quiet) => {
-                let news = known.closed
-                    || verdict.severity > known.severity
-                    || report.leading() >= 2.0 * known.reported
-                    || known.published < known.claimed;
-                let mut longer = known.clone();
-                longer.last = known.last.max(verdict.at);
-                longer.next_report = verdict.at.plus(pane);
-                longer.severity = known.severity.max(verdict.severity);
-                longer.closed = false;
-                (news.then_some(Activity::Update), longer)
+        if let Some(over) = known.take_if(|k| k.is_pending() && !k.covers(verdict.at, rule.quiet)) {
+            let detector = verdict.detector;
+            known = self.close(Due { plan: plan_id, key, detector, episode: over }).await?;
+            if known.is_none() {
+                return Ok(None);
             }
-            _ => (Some(Activity::Create), begun(&verdict, report, pane)),
+        }
+        let pane = plan.key(plan_id).resolutions[ring_of(&plan, plan_id, verdict.detector)].pane;
+        let (activity, mut episode) = match &known {
+            Some(known) if known.covers(verdict.at, rule.quiet) => {
+                (news(known, verdict, report), longer(known, verdict, pane))
+            }
+            _ => (Some(Activity::Create), begun(verdict, report, pane)),
         };
         if activity.is_some() {
             episode.claimed += 1;
@@ -239,49 +245,56 @@ impl<S: WindowStore, A: AlertSink> Engine<S, A> {
                 episode.samples.push(origin.clone());
             }
         }
-        let won = self.latch(place, known, &episode).await?;
-        match activity {
-            Some(activity) if won => self.publish(place, episode, activity, report).await,
-            _ => Ok(()),
+        let latched = self.latch(place, known.as_ref(), episode).await?;
+        match (activity, latched) {
+            (Some(activity), Some(claimed)) => self.publish(place, claimed, activity, report).await,
+            (_, latched) => Ok(latched),
         }
     }
 
-    async fn close(&mut self, due: Due) -> Result<(), EngineError> {
+    /// Closes an episode, or publishes its closing again, and gives it as it then stands. One whose
+    /// opening never left is opened first.
+    async fn close(&mut self, due: Due) -> Result<Option<Episode>, EngineError> {
         let plan = Arc::clone(&self.plan);
         let key_plan = plan.key(due.plan);
         let rule = plan.detector(due.detector);
-        let Some(detector) = key_plan.detectors.iter().find(|d| d.id == due.detector) else {
-            return Ok(());
-        };
-        let last = due.episode.last;
+        let detector = key_plan.detectors.iter().find(|d| d.id == due.detector);
         let raise = raise_of(rule, due.episode.severity);
+        let (Some(detector), Some(raise)) = (detector, raise) else { return Ok(None) };
         let mut numbers = None;
         self.store
             .read(&[(due.plan, due.key)], |window| {
-                let mut window = *window;
-                window.at = last;
-                numbers = raise.map(|raise| report(rule, detector, raise, &window));
+                let window = Window { at: due.episode.last, ..*window };
+                numbers = Some(report(rule, detector, raise, &window));
             })
             .await?;
-        let Some(numbers) = numbers else { return Ok(()) };
-        let mut episode = due.episode.clone();
-        episode.closed = true;
-        episode.claimed += 1;
+        let Some(numbers) = numbers else { return Ok(None) };
         let place = (due.plan, due.key, due.detector);
-        if self.latch(place, Some(&due.episode), &episode).await? {
-            self.publish(place, episode, Activity::Close, &numbers).await?;
+        let mut episode = due.episode;
+        if episode.published == 0 {
+            let opened = self.publish(place, episode, Activity::Create, &numbers).await?;
+            let Some(opened) = opened else { return Ok(None) };
+            episode = opened;
         }
-        Ok(())
+        if !episode.closed {
+            let closed = Episode { closed: true, claimed: episode.claimed + 1, ..episode.clone() };
+            let Some(latched) = self.latch(place, Some(&episode), closed).await? else {
+                return Ok(None);
+            };
+            episode = latched;
+        }
+        self.publish(place, episode, Activity::Close, &numbers).await
     }
 
+    /// Gives the new episode if the latch was as expected.
     async fn latch(
         &self,
         (plan, key, detector): (KeyPlanId, Key, DetectorId),
         expected: Option<&Episode>,
-        new: &Episode,
-    ) -> Result<bool, EngineError> {
+        new: Episode,
+    ) -> Result<Option<Episode>, EngineError> {
         let latched = self.store.latch(plan, &key, detector, expected, new.clone()).await?;
-        Ok(latched == Latched::Won)
+        Ok((latched == Latched::Won).then_some(new))
     }
 
     /// Publishes a claimed message, and only then marks it published.
@@ -291,7 +304,7 @@ impl<S: WindowStore, A: AlertSink> Engine<S, A> {
         episode: Episode,
         activity: Activity,
         report: &Report,
-    ) -> Result<(), EngineError> {
+    ) -> Result<Option<Episode>, EngineError> {
         let rule = self.plan.detector(place.2);
         let finding = finding(rule, place.1, &episode, activity, report, self.now);
         self.sink.publish(&finding).await?;
@@ -301,12 +314,34 @@ impl<S: WindowStore, A: AlertSink> Engine<S, A> {
             Activity::Close => self.counts.closed += 1,
         }
         let confirmed = Episode { published: episode.claimed, ..episode.clone() };
-        self.latch(place, Some(&episode), &confirmed).await?;
-        Ok(())
+        self.latch(place, Some(&episode), confirmed).await
     }
 }
 
-fn begun(verdict: &Verdict, report: &Report, pane: crate::time::Span) -> Episode {
+/// Whether a verdict on an episode that covers it is worth a message, and which.
+fn news(known: &Episode, verdict: &Verdict, report: &Report) -> Option<Activity> {
+    if known.published == 0 {
+        return Some(Activity::Create);
+    }
+    let news = known.published < known.claimed
+        || known.closed
+        || verdict.severity > known.severity
+        || report.leading() >= 2.0 * known.reported;
+    news.then_some(Activity::Update)
+}
+
+/// The episode with a verdict it covers.
+fn longer(known: &Episode, verdict: &Verdict, pane: Span) -> Episode {
+    Episode {
+        last: known.last.max(verdict.at),
+        next_report: verdict.at.plus(pane),
+        severity: known.severity.max(verdict.severity),
+        closed: false,
+        ..known.clone()
+    }
+}
+
+fn begun(verdict: &Verdict, report: &Report, pane: Span) -> Episode {
     Episode {
         start: verdict.at,
         first_seen: report.first_seen,
@@ -327,7 +362,7 @@ fn ring_of(plan: &Plan, key: KeyPlanId, detector: DetectorId) -> usize {
 }
 
 /// The raise an episode of `severity` came from.
-fn raise_of(rule: &Detector, severity: Severity) -> Option<&crate::detector::Raise> {
+fn raise_of(rule: &Detector, severity: Severity) -> Option<&Raise> {
     rule.raises.iter().find(|raise| raise.severity == severity)
 }
 

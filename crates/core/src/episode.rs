@@ -46,6 +46,12 @@ impl Episode {
         time > self.start.minus(quiet) && time < self.last.plus(quiet)
     }
 
+    /// Whether something is still to be told about it: its end, or a message that was claimed and is
+    /// not known to have left.
+    pub fn is_pending(&self) -> bool {
+        !self.closed || self.published < self.claimed
+    }
+
     /// When it will have been quiet for long enough to close.
     pub fn due(&self, quiet: Span) -> Time {
         self.last.plus(quiet)

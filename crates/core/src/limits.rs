@@ -6,9 +6,6 @@ use crate::time::{Span, Time};
 /// Most recent tags a distinct list keeps per class; exact below, a sketch beyond.
 pub const DISTINCT_LIST_TAGS_MAX: usize = 256;
 
-/// Tags a distinct list may still grow to when memory is used up.
-pub const DISTINCT_LIST_TAGS_MIN: usize = 16;
-
 /// Log events a finding quotes.
 pub const SAMPLES_MAX: usize = 4;
 

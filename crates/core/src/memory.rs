@@ -1,12 +1,12 @@
 //! The embedded home of windows: a concurrent map under a memory budget.
 //!
-//! Invariants. A key is refused, and counted, rather than let the budget be passed; a key that is in
-//! is never put out for one that is not, so a flood cannot hide an attacker who is already watched.
-//! Only keys that no window can reach any more are forgotten, and what time it is for that is settled
-//! by many events, never by one with a forged time.
+//! Invariants. A key is refused, and counted, rather than let the budget be passed, and so is a point
+//! that would make its key grow past it; the last eighth is left to keys that are in already. A key
+//! that is in is never put out for one that is not, so a flood cannot hide an attacker who is already
+//! watched. Only keys that no window can reach any more are forgotten, and what time it is for that is
+//! settled by many events, never by one with a forged time.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -16,7 +16,9 @@ use foldhash::quality::SeedableRandomState;
 use crate::distinct::Room;
 use crate::episode::Episode;
 use crate::key::Key;
-use crate::plan::{DetectorId, KeyPlanId, Plan};
+use crate::panes::Resolution;
+use crate::plan::{DetectorId, KeyPlan, KeyPlanId, Plan};
+use crate::sketch::PRECISION;
 use crate::state::{Absorbed, KeyState};
 use crate::store::{Due, Latched, Merged, StoreError, WindowStore};
 use crate::tally::{Contribution, Point};
@@ -25,6 +27,10 @@ use crate::window::Window;
 
 /// Points in a block whose minimum time settles the clock for forgetting.
 const SETTLING_POINTS: u32 = 1_024;
+
+/// Blocks the clock for forgetting looks back on: one laggard does not hold it back, and it goes back
+/// with an older input that is read after a newer one.
+const SETTLING_BLOCKS: usize = 16;
 
 /// Keys below which nothing is ever swept.
 const SWEEP_KEYS_MIN: usize = 1 << 16;
@@ -40,6 +46,7 @@ pub struct MemoryStore {
     plan: Arc<Plan>,
     states: DashMap<Place, KeyState, SeedableRandomState>,
     budget_bytes: usize,
+    step_bytes: usize,
     used_bytes: AtomicUsize,
     keys_seen: AtomicU64,
     upkeep: Mutex<Upkeep>,
@@ -48,8 +55,10 @@ pub struct MemoryStore {
 /// What is looked at once per point, under one lock.
 #[derive(Debug)]
 struct Upkeep {
-    open: BinaryHeap<Reverse<(Time, Place, DetectorId)>>,
-    settled: Time,
+    /// Each pending episode, at the time it was due when it was last looked at or before.
+    pending: BTreeSet<(Time, Place, DetectorId)>,
+    settled: [Time; SETTLING_BLOCKS],
+    blocks: usize,
     block_earliest: Time,
     block_points: u32,
     sweep_at_keys: usize,
@@ -71,16 +80,19 @@ impl MemoryStore {
     /// A store for `plan` that uses at most about `budget_bytes`. `seed` should be secret: it keeps
     /// the map's layout from being attacked.
     pub fn new(plan: Arc<Plan>, budget_bytes: usize, seed: u64) -> MemoryStore {
+        let step_bytes = plan.keys.iter().map(step_bytes).max().unwrap_or(0);
         let hasher = SeedableRandomState::with_seed(seed, foldhash::SharedSeed::global_fixed());
         MemoryStore {
             plan,
             states: DashMap::with_hasher_and_shard_amount(hasher, 16),
             budget_bytes,
+            step_bytes,
             used_bytes: AtomicUsize::new(0),
             keys_seen: AtomicU64::new(0),
             upkeep: Mutex::new(Upkeep {
-                open: BinaryHeap::new(),
-                settled: Time::MIN,
+                pending: BTreeSet::new(),
+                settled: [Time::MIN; SETTLING_BLOCKS],
+                blocks: 0,
                 block_earliest: Time(i64::MAX),
                 block_points: 0,
                 sweep_at_keys: SWEEP_KEYS_MIN,
@@ -113,7 +125,7 @@ impl MemoryStore {
         let mut state = match self.states.entry(place) {
             Entry::Occupied(entry) => entry.into_ref(),
             Entry::Vacant(entry) => {
-                if self.room() != Some(Room::Plenty) {
+                if self.room() != Room::Plenty || !self.fits(ENTRY_BYTES) {
                     merged.keys_refused += 1;
                     return;
                 }
@@ -122,11 +134,11 @@ impl MemoryStore {
                 entry.insert(KeyState::default())
             }
         };
-        let before = state.bytes();
-        let room = self.room().unwrap_or(Room::Scarce);
-        let Absorbed { late, sketch_refused } = state.absorb(plan, &place.1, point, room);
-        let after = state.bytes();
-        self.used_bytes.fetch_add(after.wrapping_sub(before), Ordering::Relaxed);
+        let Some(Absorbed { late, sketch_refused }) = self.absorb(plan, &place.1, &mut state, point)
+        else {
+            merged.keys_refused += 1;
+            return;
+        };
         merged.sketches_refused += u64::from(sketch_refused);
         if late {
             merged.late += 1;
@@ -140,14 +152,47 @@ impl MemoryStore {
         }
     }
 
-    /// What the budget leaves room for; `None` when it is used up.
-    fn room(&self) -> Option<Room> {
+    /// Adds a point if its key may grow by it.
+    fn absorb(
+        &self,
+        plan: &KeyPlan,
+        key: &Key,
+        state: &mut KeyState,
+        point: &Point,
+    ) -> Option<Absorbed> {
+        let room = self.room();
+        let before = state.bytes();
+        let absorbed = if self.fits(self.step_bytes) {
+            state.absorb(plan, key, point, room)
+        } else {
+            // Close to the limit the growth is tried on a copy.
+            let mut next = state.clone();
+            let absorbed = next.absorb(plan, key, point, room);
+            if next.bytes() > before && !self.fits(next.bytes() - before) {
+                return None;
+            }
+            *state = next;
+            absorbed
+        };
+        self.used_bytes.fetch_add(state.bytes().wrapping_sub(before), Ordering::Relaxed);
+        Some(absorbed)
+    }
+
+    /// What the budget leaves room for.
+    fn room(&self) -> Room {
         let used = self.used_bytes.load(Ordering::Relaxed);
-        match self.budget_bytes {
-            budget if used < budget - budget / 8 => Some(Room::Plenty),
-            budget if used < budget => Some(Room::NoSketches),
-            _ => None,
+        if used < self.budget_bytes - self.budget_bytes / 8 {
+            Room::Plenty
+        } else {
+            Room::NoSketches
         }
+    }
+
+    /// Whether `bytes` more stay inside what points may use: all but a 64th, which is left to the
+    /// latches, since no finding is ever withheld for want of memory.
+    fn fits(&self, bytes: usize) -> bool {
+        let points_bytes = self.budget_bytes - self.budget_bytes / 64;
+        self.used_bytes.load(Ordering::Relaxed).saturating_add(bytes) <= points_bytes
     }
 
     /// Moves the settled clock, and sweeps when there is reason to.
@@ -159,12 +204,14 @@ impl MemoryStore {
         if upkeep.block_points < SETTLING_POINTS {
             return;
         }
-        upkeep.settled = upkeep.settled.max(upkeep.block_earliest);
+        let block = upkeep.blocks % SETTLING_BLOCKS;
+        upkeep.settled[block] = upkeep.block_earliest;
+        upkeep.blocks += 1;
         upkeep.block_points = 0;
         upkeep.block_earliest = Time(i64::MAX);
-        let crowded = self.room() != Some(Room::Plenty) && upkeep.sweep_in_points == 0;
+        let crowded = self.room() != Room::Plenty && upkeep.sweep_in_points == 0;
         if crowded || self.states.len() >= upkeep.sweep_at_keys {
-            let settled = upkeep.settled;
+            let settled = upkeep.settled.into_iter().fold(Time::MIN, Time::max);
             upkeep.sweep_in_points = SWEEP_POINTS;
             drop(upkeep);
             self.sweep(settled);
@@ -172,11 +219,11 @@ impl MemoryStore {
         }
     }
 
-    /// Forgets keys whose newest event no window can reach, unless an episode of theirs is open.
+    /// Forgets keys whose newest event no window can reach, unless an episode of theirs is pending.
     fn sweep(&self, settled: Time) {
         self.states.retain(|(plan, _), state| {
             let idle = state.head < settled.minus(self.plan.key(*plan).kept)
-                && state.episodes.iter().all(|(_, episode)| episode.closed);
+                && !state.episodes.iter().any(|(_, episode)| episode.is_pending());
             if idle {
                 let bytes = ENTRY_BYTES + state.bytes() - size_of::<KeyState>();
                 self.used_bytes.fetch_sub(bytes, Ordering::Relaxed);
@@ -193,6 +240,14 @@ impl MemoryStore {
 
 /// What a key costs before anything is in it. The map keeps its slots between 7/16 and 7/8 full.
 const ENTRY_BYTES: usize = (size_of::<Place>() + size_of::<KeyState>()) * 16 / 7;
+
+/// More than one point can make a key of `plan` grow by: the sketches of all its lists begin, and
+/// everything else doubles.
+fn step_bytes(plan: &KeyPlan) -> usize {
+    let sketches = |r: &Resolution| (r.span.0 / r.pane.0 + 2) as usize * (2 << PRECISION);
+    let sketches: usize = plan.resolutions.iter().map(sketches).sum();
+    (plan.distinct.len() + 1) * sketches + (1 << 16)
+}
 
 impl WindowStore for MemoryStore {
     async fn merge<J>(
@@ -230,26 +285,26 @@ impl WindowStore for MemoryStore {
     async fn due(&self, now: Time) -> Result<Vec<Due>, StoreError> {
         let mut upkeep = self.upkeep();
         let mut due = Vec::new();
-        while let Some(Reverse((time, _, _))) = upkeep.open.peek() {
-            if *time > now {
+        while let Some((time, place, detector)) = upkeep.pending.first().copied() {
+            if time > now {
                 break;
             }
-            let Some(Reverse((_, place, detector))) = upkeep.open.pop() else { break };
+            upkeep.pending.pop_first();
             let quiet = self.plan.detector(detector).quiet;
             let episode =
                 self.states.get(&place).and_then(|state| state.episode(detector).cloned());
-            let Some(episode) = episode.filter(|episode| !episode.closed) else { continue };
-            if episode.due(quiet) > now {
-                upkeep.open.push(Reverse((episode.due(quiet), place, detector)));
-            } else {
+            let Some(episode) = episode.filter(Episode::is_pending) else { continue };
+            if episode.due(quiet) == time {
                 due.push(Due { plan: place.0, key: place.1, detector, episode });
+            } else {
+                upkeep.pending.insert((episode.due(quiet), place, detector));
             }
         }
-        // Those that are due stay listed until they are found closed.
+        // Those that are due stay listed until nothing is pending about them.
         for found in &due {
             let quiet = self.plan.detector(found.detector).quiet;
             let place = (found.plan, found.key);
-            upkeep.open.push(Reverse((found.episode.due(quiet), place, found.detector)));
+            upkeep.pending.insert((found.episode.due(quiet), place, found.detector));
         }
         Ok(due)
     }
@@ -279,7 +334,7 @@ impl WindowStore for MemoryStore {
             self.used_bytes.fetch_add(after.wrapping_sub(before), Ordering::Relaxed);
         }
         if opened {
-            self.upkeep().open.push(Reverse((due, place, detector)));
+            self.upkeep().pending.insert((due, place, detector));
         }
         Ok(Latched::Won)
     }

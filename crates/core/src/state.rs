@@ -114,7 +114,10 @@ impl KeyState {
     pub fn set_episode(&mut self, detector: DetectorId, episode: Episode) {
         match self.episodes.iter_mut().find(|(id, _)| *id == detector) {
             Some((_, known)) => *known = episode,
-            None => self.episodes.push((detector, episode)),
+            None => {
+                self.episodes.reserve_exact(1);
+                self.episodes.push((detector, episode));
+            }
         }
     }
 

@@ -36,7 +36,8 @@ pub trait WindowStore: Send + Sync {
     where
         V: FnMut(&Window<'_>) + Send;
 
-    /// The open episodes that will have been quiet for long enough at `now`, oldest first.
+    /// The episodes that will have been quiet for long enough at `now` and are open, or closed by
+    /// a message that is not known to have left; oldest first.
     fn due(&self, now: Time) -> impl Future<Output = Result<Vec<Due>, StoreError>> + Send;
 
     /// Replaces the latest episode of (key, detector) by `new` if it is still `expected`.
@@ -55,7 +56,7 @@ pub trait WindowStore: Send + Sync {
 pub struct Merged {
     /// Points that lay behind everything kept.
     pub late: u64,
-    /// Points whose key was refused for want of memory.
+    /// Points not counted for want of memory, for their key or for more of it.
     pub keys_refused: u64,
     /// Points whose distinct list was cut without a sketch for want of memory.
     pub sketches_refused: u64,

@@ -3,11 +3,15 @@
 //! Windows are lent, not copied: a store merges a contribution and shows the result to a pure
 //! function while it holds it. A distinct count is first an interval, cheap and certain; only where an
 //! interval does not decide is a sketch asked.
+//!
+//! A window that ends before the newest event (its event came late) is an interval even where nothing
+//! was evicted: only last sightings are kept, so a tag seen again since may have been in it or not.
 
 use crate::detector::DistinctField;
 use crate::distinct::DistinctList;
 use crate::finding::{Accuracy, Value};
 use crate::key::Key;
+use crate::panes::Resolution;
 use crate::plan::{Class, Counted, KeyPlan};
 use crate::sketch::{PRECISION, Sketch};
 use crate::state::KeyState;
@@ -52,10 +56,17 @@ impl Window<'_> {
                 Bounds::exact(sum as f64)
             }
             Counted::Distinct(field, class) => {
-                let low = self.listed(field, class, resolution.span) as f64;
+                let low = self.listed(field, class, self.at, resolution.span) as f64;
                 let whole =
                     self.lists(field, class).all(|list| list.is_exact(self.at, resolution.span));
-                Bounds { low, high: if whole { low } else { f64::INFINITY } }
+                let high = match whole {
+                    false => f64::INFINITY,
+                    true if self.at < self.state.head => {
+                        self.listed(field, class, self.state.head, self.since(resolution)) as f64
+                    }
+                    true => low,
+                };
+                Bounds { low, high }
             }
         }
     }
@@ -71,14 +82,17 @@ impl Window<'_> {
             Counted::Distinct(..) if bounds.low == bounds.high => {
                 Value { amount: bounds.low, error: Accuracy::Exact }
             }
-            Counted::Distinct(field, class) => match self.sketch(field, class, ring) {
-                // The list is certain, so an estimate below it is moved up to it.
-                Some(sketch) => Value {
-                    amount: sketch.estimate().max(bounds.low).round(),
-                    error: Accuracy::Sketch(sketch.relative_error()),
-                },
-                None => Value { amount: bounds.low, error: Accuracy::AtLeast },
-            },
+            Counted::Distinct(field, class) => {
+                let short = bounds.high.is_infinite();
+                match short.then(|| self.sketch(field, class, ring)).flatten() {
+                    // The list is certain, so an estimate below it is moved up to it.
+                    Some(sketch) => Value {
+                        amount: sketch.estimate().max(bounds.low).round(),
+                        error: Accuracy::Sketch(sketch.relative_error()),
+                    },
+                    None => Value { amount: bounds.low, error: Accuracy::AtLeast },
+                }
+            }
         }
     }
 
@@ -124,15 +138,20 @@ impl Window<'_> {
             .map(|list| &list.list)
     }
 
-    /// How many different tags the lists hold in the window.
-    fn listed(&self, field: DistinctField, class: Class, span: Span) -> usize {
+    /// From where the window begins to the newest event.
+    fn since(&self, resolution: Resolution) -> Span {
+        Span(self.state.head.0 - self.at.minus(resolution.span).0)
+    }
+
+    /// How many different tags the lists hold in (at − span, at].
+    fn listed(&self, field: DistinctField, class: Class, at: Time, span: Span) -> usize {
         let mut lists = self.lists(field, class).filter(|list| !list.is_empty());
         let Some(first) = lists.next() else { return 0 };
-        let Some(second) = lists.next() else { return first.within(self.at, span).count() };
+        let Some(second) = lists.next() else { return first.within(at, span).count() };
         let mut tags: Vec<u64> = [first, second]
             .into_iter()
             .chain(lists)
-            .flat_map(|list| list.within(self.at, span))
+            .flat_map(|list| list.within(at, span))
             .map(|seen| seen.tag)
             .collect();
         tags.sort_unstable();
@@ -140,14 +159,19 @@ impl Window<'_> {
         tags.len()
     }
 
-    /// The union of a measure's lists as a sketch, if a sketch stands behind every list that is short.
+    /// The union of a measure's lists as a sketch, if a sketch stands behind every list that is short
+    /// and all panes of the window are kept: they are for one that ends in the newest event's pane.
+    /// Lists are then read up to the newest event too, so that all measures err to the same side.
     fn sketch(&self, field: DistinctField, class: Class, ring: usize) -> Option<Sketch> {
         let resolution = self.plan.resolutions[ring];
         let panes = resolution.window(self.at, resolution.span);
+        if panes != resolution.window(self.state.head, resolution.span) {
+            return None;
+        }
         let mut union = Sketch::new(PRECISION);
         for list in self.lists(field, class) {
             if list.is_exact(self.at, resolution.span) {
-                for seen in list.within(self.at, resolution.span) {
+                for seen in list.within(self.state.head, self.since(resolution)) {
                     union.insert(seen.tag);
                 }
             } else if !list.sketch_into(&mut union, ring, panes) {

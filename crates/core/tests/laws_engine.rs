@@ -1,0 +1,233 @@
+//! The engine against an oracle that looks at everything delivered so far: who is found, and when
+//! first; in order, out of order, however signals are grouped, and at the edges of time.
+
+mod world;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::future::Future;
+use std::net::IpAddr;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+
+use proptest::prelude::*;
+use smallvec::SmallVec;
+use tidewatch_core::admission::{Admission, Rejected};
+use tidewatch_core::detector::{Condition, Detector};
+use tidewatch_core::finding::{Activity, Value};
+use tidewatch_core::key::Key;
+use tidewatch_core::limits::TIME_MIN;
+use tidewatch_core::memory::MemoryStore;
+use tidewatch_core::plan::KeyPlanId;
+use tidewatch_core::store::WindowStore;
+use tidewatch_core::tally::Contribution;
+use tidewatch_core::time::{Span, Time};
+use world::*;
+
+const MEASURES: [tidewatch_core::detector::Measure; 2] = [UNKNOWN_USERS, USERS];
+
+/// Unknown users alone, and unknown users that are also most of the users.
+fn rules() -> [(&'static str, i64, u64, f64); 3] {
+    // (id, window in seconds, unknown users, their share of all users)
+    [("few", 20, 4, 0.0), ("many", 60, 7, 0.0), ("most", 30, 4, 0.6)]
+}
+
+fn detectors() -> Vec<Detector> {
+    let when = |n, share| -> Vec<Condition> { vec![at_least(0, n), at_least_share(0, share, 1)] };
+    let of = |(id, window, n, share): (&str, i64, u64, f64)| {
+        detector(id, (window, 3_600), &MEASURES, &when(n as u32, share))
+    };
+    rules().map(of).to_vec()
+}
+
+/// Whether the rule holds for a source's tries at a time.
+fn holds(tries: &[Try], (_, window, n, share): (&str, i64, u64, f64), at: Time) -> bool {
+    let count = |measure| oracle(tries, measure, at.minus(Span::seconds(window)), at);
+    count(UNKNOWN_USERS) >= n && count(UNKNOWN_USERS) as f64 >= share * count(USERS) as f64
+}
+
+/// Walks through the tries as delivered; for each (rule, source): the first try after which the rule
+/// holds at the newest event (it must be found by then), and the times at which it holds either there
+/// or at the try's own time (it may be found then).
+fn by_oracle(tries: &[Try]) -> BTreeMap<(&'static str, IpAddr), (Option<usize>, BTreeSet<Time>)> {
+    let mut delivered: BTreeMap<IpAddr, Vec<Try>> = BTreeMap::new();
+    let mut found: BTreeMap<_, (Option<usize>, BTreeSet<Time>)> = BTreeMap::new();
+    for (i, t) in tries.iter().enumerate() {
+        let mine = delivered.entry(t.source).or_default();
+        mine.push(*t);
+        let head = mine.iter().map(Try::time).max().unwrap();
+        for rule in rules() {
+            let (must, may) = found.entry((rule.0, t.source)).or_default();
+            for at in [t.time(), head].into_iter().filter(|at| holds(mine, rule, *at)) {
+                may.insert(at);
+                if at == head {
+                    must.get_or_insert(i);
+                }
+            }
+        }
+    }
+    found
+}
+
+/// Feeds the tries one by one: after which try, and as of when, each (rule, source) was created.
+fn by_engine(tries: &[Try]) -> BTreeMap<(String, String), (usize, Time)> {
+    let mut engine = engine(detectors(), ROOMY);
+    let mut created = BTreeMap::new();
+    for (i, t) in tries.iter().enumerate() {
+        feed(&mut engine, &[*t], Span(0));
+        for finding in engine.sink().drain(..).filter(|f| f.activity == Activity::Create) {
+            let who = (finding.detector, finding.key.to_string());
+            created.entry(who).or_insert((i, finding.start));
+        }
+    }
+    created
+}
+
+proptest! {
+    #![proptest_config(cases(200))]
+
+    #[test]
+    fn in_order_the_first_finding_is_at_the_first_event_over_the_threshold(
+        mut tries in tries(240, 6, 30, 1..200),
+    ) {
+        tries.sort_by_key(|t| t.ms);
+        let created = by_engine(&tries);
+        for ((rule, source), (must, may)) in by_oracle(&tries) {
+            let found = created.get(&(rule.to_owned(), source.to_string()));
+            prop_assert_eq!(found.map(|(i, _)| *i), must, "{} {}", rule, source);
+            prop_assert_eq!(found.map(|(_, time)| time), may.first(), "{} {}", rule, source);
+        }
+    }
+
+    #[test]
+    fn out_of_order_nobody_over_the_threshold_is_missed_and_nobody_else_is_raised(
+        mut tries in tries(120, 2, 12, 1..200),
+        delays in prop::collection::vec(0i64..8_000, 200),
+    ) {
+        let mut order: Vec<usize> = (0..tries.len()).collect();
+        order.sort_by_key(|i| tries[*i].ms + delays[*i]);
+        tries = order.into_iter().map(|i| tries[i]).collect();
+        let created = by_engine(&tries);
+        for ((rule, source), (must, may)) in by_oracle(&tries) {
+            let found = created.get(&(rule.to_owned(), source.to_string()));
+            match (found, must) {
+                (None, Some(i)) => prop_assert!(false, "{rule} missed {source} at try {i}"),
+                (Some((found, _)), Some(i)) => prop_assert!(*found <= i, "{rule} late for {source}"),
+                _ => {}
+            }
+            if let Some((i, time)) = found {
+                prop_assert!(may.contains(time), "{rule} raised {source} wrongly at try {i}");
+            }
+        }
+    }
+
+    #[test]
+    fn however_points_are_grouped_the_judge_sees_the_same_windows(
+        tries in tries(240, 4, 30, 1..120),
+        cuts in prop::collection::vec(1usize..20, 120),
+    ) {
+        let one_by_one = windows_seen(&tries, &vec![1; tries.len()]);
+        prop_assert_eq!(windows_seen(&tries, &cuts), one_by_one);
+    }
+}
+
+/// Every window the judge is shown for each key, in order, where batch i has `sizes[i]` tries, those
+/// of one key as one contribution.
+fn windows_seen(tries: &[Try], sizes: &[usize]) -> BTreeMap<Key, Vec<(Time, Vec<Value>)>> {
+    let plan = plan(detectors());
+    let store = MemoryStore::new(plan.clone(), ROOMY, 7);
+    let mut seen: BTreeMap<Key, Vec<(Time, Vec<Value>)>> = BTreeMap::new();
+    let mut rest = tries;
+    for size in sizes {
+        let (batch, later) = rest.split_at((*size).min(rest.len()));
+        rest = later;
+        let mut contributions: BTreeMap<Key, Contribution> = BTreeMap::new();
+        for t in batch {
+            let key = Key::source_ip(t.source);
+            let of = || Contribution { plan: KeyPlanId(0), key, points: SmallVec::new() };
+            contributions.entry(key).or_insert_with(of).points.push(t.point(&tag_key("a key")));
+        }
+        let contributions: Vec<Contribution> = contributions.into_values().collect();
+        let merging = pin!(store.merge(&contributions, at(0), |window, _| {
+            let values = shown(window.plan, window.key, window.state, window.at);
+            let values = values.map(|(_, _, value)| value).collect();
+            seen.entry(*window.key).or_default().push((window.at, values));
+        }));
+        let merged = merging.poll(&mut Context::from_waker(Waker::noop()));
+        assert!(matches!(merged, Poll::Ready(Ok(_))), "memory is always ready");
+    }
+    seen
+}
+
+#[test]
+fn times_outside_the_admission_move_nothing_and_are_counted() {
+    let admission = Admission::until(at(1_000));
+    assert_eq!(admission.admit(TIME_MIN), Ok(TIME_MIN));
+    assert_eq!(admission.admit(Time(TIME_MIN.0 - 1)), Err(Rejected::TooEarly));
+    assert_eq!(admission.admit(at(1_000)), Ok(at(1_000)));
+    assert_eq!(admission.admit(at(1_001)), Err(Rejected::InFuture));
+
+    let in_1970 = Try { ms: -START, ..unknown(0, 1, 1) };
+    let in_2099 = Try { ms: 4_000_000_000_000 - START, ..unknown(0, 1, 2) };
+    let mut engine = engine(vec![scan(10, 30, 3)], ROOMY);
+    let tries = [
+        in_1970,
+        unknown(0, 1, 3),
+        in_2099,
+        unknown(1_000, 1, 4),
+        in_1970,
+        unknown(2_000, 1, 5),
+    ];
+    feed(&mut engine, &tries, Span(0));
+    let counts = engine.counts();
+    assert_eq!((counts.too_early, counts.in_future, counts.attempts), (2, 1, 3));
+    assert_eq!(engine.now(), at(2_000));
+    assert_eq!(told(engine.sink()), [(Activity::Create, "198.51.100.1".to_owned(), 2)]);
+}
+
+#[test]
+fn a_clock_running_backwards_counts_inside_kept_time_and_is_told_beyond() {
+    // Kept time is twice the window: 20 s.
+    let cases = [
+        // (tries by milliseconds, late, found)
+        (vec![5_000, 4_000, 3_000], 0, true),
+        (vec![30_000, 20_001, 20_002], 0, true),
+        // A late event is judged at its own time and at the newest: here no window that ends at
+        // either holds all three, the second time round the window at 15 s does.
+        (vec![30_000, 15_000, 14_000, 13_000], 0, false),
+        (vec![30_000, 13_000, 14_000, 15_000], 0, true),
+        (vec![30_000, 10_001, 10_001], 0, false),
+        (vec![30_000, 10_000, 9_000, 8_000], 3, false),
+    ];
+    for (times, late, found) in cases {
+        let tries: Vec<Try> =
+            times.iter().enumerate().map(|(i, ms)| unknown(*ms, 1, i as u64)).collect();
+        let mut engine = engine(vec![scan(10, 30, 3)], ROOMY);
+        feed(&mut engine, &tries, Span(0));
+        assert_eq!(engine.counts().late, late, "{times:?}");
+        assert_eq!(engine.counts().attempts, times.len() as u64);
+        assert_eq!(!engine.sink().is_empty(), found, "{times:?}");
+    }
+}
+
+#[test]
+fn users_seen_again_since_still_count_against_a_share_as_of_a_late_time() {
+    // Ten customers before and after; five unknown names are never most of the users.
+    let customers = |ms: i64| (0..10).map(move |user| success(ms + user, 1, 100 + user as u64));
+    let mut tries: Vec<Try> = customers(0).collect();
+    tries.extend((0..4).map(|user| unknown(1_000 + user as i64, 1, user)));
+    tries.extend(customers(5_000));
+    tries.push(unknown(2_000, 1, 4));
+    let when = [at_least(0, 5), at_least_share(0, 0.5, 1)];
+    let share = detector("share", (20, 30), &MEASURES, &when);
+    assert_eq!(told(&findings(vec![share], &tries, Span(0))), []);
+}
+
+#[test]
+fn another_keys_newest_event_makes_nothing_late() {
+    let mut tries: Vec<Try> = vec![unknown(86_400_000, 9, 0)];
+    tries.extend((0..3).map(|user| unknown(user as i64 * 1_000, 1, user)));
+    let mut engine = engine(vec![scan(10, 30, 3)], ROOMY);
+    feed(&mut engine, &tries, Span(0));
+    assert_eq!(engine.counts().late, 0);
+    assert_eq!(told(engine.sink()), [(Activity::Create, "198.51.100.1".to_owned(), 2)]);
+}
