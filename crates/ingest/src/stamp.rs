@@ -1,4 +1,5 @@
 //! STUB, to be overwritten by the format half of ingest.
+#![allow(missing_docs)]
 use crate::when::{Civil, When};
 use tidewatch_core::time::Time;
 
@@ -6,7 +7,7 @@ fn number(text: &[u8]) -> Option<i64> {
     text.iter().try_fold(0, |n, b| b.is_ascii_digit().then(|| n * 10 + i64::from(b - b'0')))
 }
 
-pub(crate) fn rfc3339(text: &[u8]) -> Option<(When, usize)> {
+pub fn rfc3339(text: &[u8]) -> Option<(When, usize)> {
     let shape = text.get(..19)?;
     if shape[4] != b'-' || shape[7] != b'-' || !matches!(shape[10], b'T' | b' ') {
         return None;
@@ -50,7 +51,7 @@ pub(crate) fn rfc3339(text: &[u8]) -> Option<(When, usize)> {
     }
 }
 
-pub(crate) fn syslog(text: &[u8]) -> Option<(Civil, usize)> {
+pub fn syslog(text: &[u8]) -> Option<(Civil, usize)> {
     let shape = text.get(..15)?;
     let months =
         ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];

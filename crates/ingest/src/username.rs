@@ -1,5 +1,5 @@
 //! STUB, to be overwritten by the format half of ingest.
-#![allow(missing_docs)]
+#![allow(missing_docs, dead_code)]
 use tidewatch_core::tag::TagKey;
 pub struct Naming {
     pub key: TagKey,

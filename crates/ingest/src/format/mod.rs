@@ -1,5 +1,5 @@
 //! STUB, to be overwritten by the format half of ingest: just enough of the two formats to test with.
-#![allow(missing_docs)]
+#![allow(missing_docs, dead_code)]
 use crate::problem::Problem;
 use crate::username::Naming;
 use crate::when::When;
