@@ -5,7 +5,7 @@
 
 use std::time::{Duration, Instant};
 
-use tidewatch_core::admission::{Admission, Rejected};
+use tidewatch_core::admission::Gate;
 use tidewatch_core::engine::{Counts, Engine, EngineError};
 use tidewatch_core::memory::MemoryStore;
 use tidewatch_core::signal::{Body, Role, Signal};
@@ -89,7 +89,7 @@ pub enum Work<A> {
 /// Tumbling counts, with what the engine would count besides.
 pub struct Counting {
     pub windows: Windows,
-    pub admission: Admission,
+    pub gate: Gate,
     pub counts: Counts,
 }
 
@@ -186,17 +186,13 @@ impl<A: AlertSink> Work<A> {
 
 impl Counting {
     fn take(&mut self, signal: &Signal) -> Result<(), Stopped> {
-        match self.admission.admit(signal.time) {
-            Err(Rejected::TooEarly) => self.counts.too_early += 1,
-            Err(Rejected::InFuture) => self.counts.in_future += 1,
-            Ok(_) => {
-                let Body::Auth(auth) = &signal.body;
-                match auth.role {
-                    Role::Attempt => self.counts.attempts += 1,
-                    Role::Mention => self.counts.mentions += 1,
-                }
-                self.windows.add(signal).map_err(Stopped::OutOfMemory)?;
+        if self.gate.lets_in(signal) {
+            let Body::Auth(auth) = &signal.body;
+            match auth.role {
+                Role::Attempt => self.counts.attempts += 1,
+                Role::Mention => self.counts.mentions += 1,
             }
+            self.windows.add(signal).map_err(Stopped::OutOfMemory)?;
         }
         Ok(())
     }

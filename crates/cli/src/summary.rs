@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytesize::ByteSize;
 use serde_json::{Map, Value, json};
-use tidewatch_core::admission::Rejected;
+use tidewatch_core::admission::{Gate, Rejected};
 use tidewatch_core::engine::Counts;
 use tidewatch_core::memory::Usage;
 use tidewatch_ingest::Tally;
@@ -18,6 +18,7 @@ pub struct Summary {
     pub bytes_in: u64,
     pub elapsed: Duration,
     pub tally: Tally,
+    pub gate: Gate,
     pub counts: Counts,
     pub usage: Usage,
     pub open_episodes: u64,
@@ -30,12 +31,12 @@ impl Summary {
             let rejected = self.tally.problems.get(&problem)?;
             Some((problem.name(), rejected.count, rejected.first.clone()))
         });
-        let rejected = Rejected::ALL.into_iter().filter_map(|rejected| {
-            let count = match rejected {
-                Rejected::TooEarly => self.counts.too_early,
-                Rejected::InFuture => self.counts.in_future,
-            };
-            (count > 0).then(|| (rejected.name(), count, String::new()))
+        let rejected = Rejected::ALL.into_iter().filter_map(|reason| {
+            let turned_away = self.gate.turned_away(reason);
+            let first = turned_away.first.as_ref();
+            let first = first.map(|origin| format!("{}: {}", origin.stream.stream, origin.id));
+            (turned_away.count > 0)
+                .then(|| (reason.name(), turned_away.count, first.unwrap_or_default()))
         });
         problems.chain(rejected).collect()
     }

@@ -1,6 +1,7 @@
 //! Which event times are believed. A rejected time moves nothing: neither `now`, nor a key's head.
 
 use crate::limits::TIME_MIN;
+use crate::signal::{Origin, Signal};
 use crate::time::Time;
 
 /// The accepted range of event times.
@@ -38,6 +39,50 @@ impl Admission {
             Err(Rejected::InFuture)
         } else {
             Ok(time)
+        }
+    }
+}
+
+/// Lets signals through, and keeps count of those it turned away.
+#[derive(Clone, Debug)]
+pub struct Gate {
+    admission: Admission,
+    too_early: TurnedAway,
+    in_future: TurnedAway,
+}
+
+/// Signals rejected for one reason.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TurnedAway {
+    /// How many.
+    pub count: u64,
+    /// Where the first stands.
+    pub first: Option<Origin>,
+}
+
+impl Gate {
+    /// A gate that has turned nobody away.
+    pub fn new(admission: Admission) -> Gate {
+        Gate { admission, too_early: TurnedAway::default(), in_future: TurnedAway::default() }
+    }
+
+    /// Whether the signal's time is believed; if not, it is counted.
+    pub fn lets_in(&mut self, signal: &Signal) -> bool {
+        let turned_away = match self.admission.admit(signal.time) {
+            Ok(_) => return true,
+            Err(Rejected::TooEarly) => &mut self.too_early,
+            Err(Rejected::InFuture) => &mut self.in_future,
+        };
+        turned_away.count += 1;
+        turned_away.first.get_or_insert_with(|| signal.origin.clone());
+        false
+    }
+
+    /// The signals rejected for `reason`.
+    pub fn turned_away(&self, reason: Rejected) -> &TurnedAway {
+        match reason {
+            Rejected::TooEarly => &self.too_early,
+            Rejected::InFuture => &self.in_future,
         }
     }
 }

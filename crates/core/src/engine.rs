@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use smallvec::{SmallVec, smallvec};
 
-use crate::admission::{Admission, Rejected};
+use crate::admission::{Admission, Gate};
 use crate::detector::{Detector, Raise, Severity};
 use crate::episode::{self, Episode};
 use crate::finding::{Activity, Finding};
@@ -31,7 +31,7 @@ pub struct Engine<S, A> {
     store: S,
     sink: A,
     key: TagKey,
-    admission: Admission,
+    gate: Gate,
     now: Time,
     counts: Counts,
 }
@@ -43,10 +43,6 @@ pub struct Counts {
     pub attempts: u64,
     /// Signals that mention one.
     pub mentions: u64,
-    /// Signals whose time lay before the accepted range.
-    pub too_early: u64,
-    /// Signals whose time lay after the accepted range.
-    pub in_future: u64,
     /// Signals that came too late for a key they belong to.
     pub late: u64,
     /// Findings opened.
@@ -75,12 +71,25 @@ pub enum EngineError {
 impl<S: WindowStore, A: AlertSink> Engine<S, A> {
     /// A pipeline that has seen nothing. `key` tags source addresses.
     pub fn new(plan: Arc<Plan>, store: S, sink: A, key: TagKey, admission: Admission) -> Self {
-        Engine { plan, store, sink, key, admission, now: Time::MIN, counts: Counts::default() }
+        Engine {
+            plan,
+            store,
+            sink,
+            key,
+            gate: Gate::new(admission),
+            now: Time::MIN,
+            counts: Counts::default(),
+        }
     }
 
     /// What went through so far.
     pub fn counts(&self) -> Counts {
         self.counts
+    }
+
+    /// Which signals were not believed.
+    pub fn gate(&self) -> &Gate {
+        &self.gate
     }
 
     /// The store.
@@ -103,24 +112,16 @@ impl<S: WindowStore, A: AlertSink> Engine<S, A> {
     /// # Errors
     /// If the store or the sink fails; the signal may then have been counted.
     pub async fn observe(&mut self, signal: &Signal) -> Result<(), EngineError> {
-        let time = match self.admission.admit(signal.time) {
-            Ok(time) => time,
-            Err(Rejected::TooEarly) => {
-                self.counts.too_early += 1;
-                return Ok(());
-            }
-            Err(Rejected::InFuture) => {
-                self.counts.in_future += 1;
-                return Ok(());
-            }
-        };
+        if !self.gate.lets_in(signal) {
+            return Ok(());
+        }
         let Body::Auth(auth) = &signal.body;
         match auth.role {
             Role::Attempt => self.counts.attempts += 1,
             Role::Mention => self.counts.mentions += 1,
         }
-        if time > self.now {
-            self.tick(time).await?;
+        if signal.time > self.now {
+            self.tick(signal.time).await?;
         }
         let plan = Arc::clone(&self.plan);
         let shape = Shape::of(auth);

@@ -12,7 +12,7 @@ pub mod batch;
 #[cfg(test)]
 mod check;
 mod envelope;
-mod format;
+pub mod format;
 mod inflate;
 mod kinesis;
 pub mod limits;
@@ -22,7 +22,7 @@ mod needles;
 mod nesting;
 pub mod problem;
 mod scan;
-mod stamp;
+pub mod stamp;
 mod tail;
 pub mod tally;
 mod unescape;

@@ -7,6 +7,7 @@
 
 use std::sync::Arc;
 
+use memchr::memmem;
 use tidewatch_core::signal::{EventId, LogStream, Origin};
 
 use crate::Ingest;
@@ -287,7 +288,10 @@ pub(crate) fn shape(json: &[u8]) -> Shape {
     let _ = scan.object(|scan, key| {
         let opens_array = scan.peek() == Some(b'[');
         match key {
-            b"Records" if opens_array => shape = Shape::KinesisEvent,
+            // CloudTrail's files have records too, but none of Kinesis.
+            b"Records" if opens_array && memmem::find(json, b"\"kinesis\"").is_some() => {
+                shape = Shape::KinesisEvent;
+            }
             b"logEvents" if opens_array => shape = Shape::Envelope,
             b"messageType" if scan.peek() == Some(b'"') => {
                 let value = scan.string()?;

@@ -59,6 +59,19 @@ impl Marks {
         Some((first + 1 + word) * 64 + bits.trailing_zeros() as usize)
     }
 
+    /// Whether an escape begins in a range of the bytes.
+    #[inline]
+    pub(crate) fn any_escape(&self, range: Range<usize>) -> bool {
+        let (first, last) = (range.start / 64, range.end / 64);
+        let head = self.escapes.get(first).map_or(0, |bits| bits >> (range.start % 64));
+        if first == last {
+            return head & ((1 << (range.end - range.start)) - 1) != 0;
+        }
+        let tail = self.escapes.get(last).map_or(0, |bits| bits & ((1 << (range.end % 64)) - 1));
+        let middle = self.escapes.get(first + 1..last).unwrap_or_default();
+        head != 0 || tail != 0 || middle.iter().any(|bits| *bits != 0)
+    }
+
     /// The escapes that begin in a range of the bytes, 64 at a time: where each set begins, and the set.
     #[inline]
     pub(crate) fn escapes_in(&self, range: Range<usize>) -> impl Iterator<Item = (usize, u64)> {
@@ -134,6 +147,9 @@ mod tests {
                 .escapes_in(start..end)
                 .flat_map(|(at, bits)| (0..64).filter(move |b| bits >> b & 1 == 1).map(move |b| at + b))
                 .collect();
+            if start <= end {
+                prop_assert_eq!(marks.any_escape(start..end), !escapes.is_empty());
+            }
             prop_assert_eq!(found, escapes);
         }
     }

@@ -71,7 +71,7 @@ impl<'p> Scan<'p> {
         let (end, escaped) = match self.marks {
             Some(marks) => {
                 let end = marks.quote_from(start)?;
-                (end, marks.escapes_in(start..end).any(|(_, escapes)| escapes != 0))
+                (end, marks.any_escape(start..end))
             }
             None => string_end(self.bytes, start)?,
         };

@@ -10,7 +10,7 @@ use crate::marks::Marks;
 use crate::problem::Problem;
 
 /// Bytes copied at once, most runs between two escapes being shorter.
-const RUN_BYTES: usize = 16;
+const RUN_BYTES: usize = 32;
 
 /// The text of a JSON string: `range` of `bytes` is what lies between the quotes, `marks` are of
 /// `bytes`. `buffer` is reused and only grows. A bad escape is [`Problem::Json`].

@@ -86,6 +86,7 @@ pub async fn run(args: DemoArgs) -> Result<Exit, Failure> {
         bytes_in: world.records.iter().map(|record| record.data.len() as u64).sum(),
         elapsed: begun.elapsed(),
         tally,
+        gate: engine.gate().clone(),
         counts: engine.counts(),
         usage: engine.store().usage(),
         open_episodes: engine.store().open_episodes(),
@@ -169,11 +170,12 @@ fn what_and_when(planted: &Planted) -> String {
         many => format!("{} sources", many.len()),
     };
     format!(
-        "{}; from {sources}, {} to {}, {} attempts.",
+        "{}; from {sources}, {} to {}, {} attempts, {} different unknown names.",
         planted.what,
         clock(planted.start_ms),
         clock(planted.end_ms),
-        grouped(planted.attempts)
+        grouped(planted.attempts),
+        grouped(planted.unknown_names)
     )
 }
 

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
+use tidewatch_core::admission::Gate;
 use tidewatch_core::engine::{Counts, Engine};
 use tidewatch_core::memory::{MemoryStore, Usage};
 use tidewatch_ingest::username::Usernames;
@@ -74,13 +75,15 @@ async fn execute(run: Run<'_>) -> Result<Exit, Failure> {
         exit = Exit::Failed;
     }
     exit = end(&run, &outcome, &work, exit);
-    let (counts, usage, open_episodes) = match &work {
+    let (gate, counts, usage, open_episodes) = match &work {
         Work::Detect(engine) => {
-            (engine.counts(), engine.store().usage(), engine.store().open_episodes())
+            let store = engine.store();
+            (engine.gate(), engine.counts(), store.usage(), store.open_episodes())
         }
         Work::Count(counting) => {
             let keys = counting.windows.keys();
-            (counting.counts, Usage { keys, keys_seen: keys, used_bytes: 0 }, 0)
+            let usage = Usage { keys, keys_seen: keys, used_bytes: 0 };
+            (&counting.gate, counting.counts, usage, 0)
         }
     };
     let summary = Summary {
@@ -88,6 +91,7 @@ async fn execute(run: Run<'_>) -> Result<Exit, Failure> {
         bytes_in: progress.bytes(),
         elapsed: begun.elapsed(),
         tally: outcome.tally,
+        gate: gate.clone(),
         counts,
         usage,
         open_episodes,
@@ -124,7 +128,7 @@ fn work(run: &Run<'_>, progress: &Progress) -> Work<Stdout> {
     match run.tumbling {
         Some(tumbling) => Work::Count(Box::new(Counting {
             windows: Windows::new(tumbling, *memory_bytes, key.map_seed()),
-            admission,
+            gate: Gate::new(admission),
             counts: Counts::default(),
         })),
         None => {

@@ -138,10 +138,9 @@ pub(crate) fn oracle<'a>(
 ) -> u64 {
     let within = tries.into_iter().filter(|t| t.time() > from && t.time() <= to);
     match measure {
-        Measure::Count(filter) | Measure::Sum(_, filter) => within
-            .filter(|t| t.passes(filter) && !t.mention)
-            .map(|t| u64::from(t.attempts))
-            .sum(),
+        Measure::Count(filter) | Measure::Sum(_, filter) => {
+            within.filter(|t| t.passes(filter) && !t.mention).map(|t| u64::from(t.attempts)).sum()
+        }
         Measure::Distinct(DistinctField::User, filter) => {
             let users = within.filter(|t| t.passes(filter)).filter_map(|t| t.user);
             users.collect::<BTreeSet<_>>().len() as u64
@@ -265,7 +264,9 @@ pub(crate) fn findings(detectors: Vec<Detector>, tries: &[Try], then: Span) -> V
     std::mem::take(engine.sink())
 }
 
-pub(crate) fn run<T>(future: impl Future<Output = Result<T, EngineError>>) -> Result<T, EngineError> {
+pub(crate) fn run<T>(
+    future: impl Future<Output = Result<T, EngineError>>,
+) -> Result<T, EngineError> {
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
     runtime.block_on(future)
 }
@@ -293,8 +294,13 @@ pub(crate) fn tries(
         prop::bool::weighted(0.2),
         1u32..4,
     );
-    let one = one.prop_map(|(ms, source, user, success, known, mention, attempts)| {
-        Try { user, success, known, mention, attempts, ..unknown(ms, source, 0) }
+    let one = one.prop_map(|(ms, source, user, success, known, mention, attempts)| Try {
+        user,
+        success,
+        known,
+        mention,
+        attempts,
+        ..unknown(ms, source, 0)
     });
     prop::collection::vec(one, number)
 }
