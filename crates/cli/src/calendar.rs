@@ -79,10 +79,10 @@ fn nearest(civil: Civil, before: DateTime) -> Option<DateTime> {
     let year = before.year();
     // Within half a year of the line before, its own year is the nearest.
     let months = i32::from(civil.month) - i32::from(before.month());
-    if months.abs() < 5 {
-        if let Some(reading) = date_time(civil, year) {
-            return Some(reading);
-        }
+    if months.abs() < 5
+        && let Some(reading) = date_time(civil, year)
+    {
+        return Some(reading);
     }
     let distance = |reading: &DateTime| before.duration_until(*reading).abs();
     (year.saturating_sub(1)..=year.saturating_add(1))
@@ -108,9 +108,8 @@ fn date_time(civil: Civil, year: i16) -> Option<DateTime> {
 mod tests {
     use super::*;
 
-    fn syslog(month: i8, day: i8, hour: i8) -> When {
-        let civil = Civil { year: None, month, day, hour, minute: 0, second: 0, millisecond: 0 };
-        When::Civil(civil)
+    fn reading(month: i8, day: i8, hour: i8) -> Civil {
+        Civil { year: None, month, day, hour, minute: 0, second: 0, millisecond: 0 }
     }
 
     fn years(first_year: Option<i16>, now: &str, lines: &[(i8, i8, i8)]) -> Vec<String> {
@@ -118,11 +117,13 @@ mod tests {
         let mut calendar = Calendar::new(TimeZone::UTC, first_year, latest);
         lines
             .iter()
-            .map(|(month, day, hour)| match calendar.resolve(syslog(*month, *day, *hour)) {
-                Some(time) => {
-                    jiff::Timestamp::from_millisecond(time.0).unwrap().to_string()[..13].to_owned()
+            .map(|(month, day, hour)| {
+                match calendar.resolve(When::Civil(reading(*month, *day, *hour))) {
+                    Some(time) => jiff::Timestamp::from_millisecond(time.0).unwrap().to_string()
+                        [..13]
+                        .to_owned(),
+                    None => "none".to_owned(),
                 }
-                None => "none".to_owned(),
             })
             .collect()
     }
@@ -156,7 +157,8 @@ mod tests {
         let zone = TimeZone::get("Europe/Berlin").unwrap();
         let mut calendar = Calendar::new(zone, Some(2026), Time(i64::MAX));
         let mut at = |month, day, hour| {
-            let time = calendar.resolve(syslog(month, day, hour)).unwrap();
+            let civil = Civil { year: Some(2026), ..reading(month, day, hour) };
+            let time = calendar.resolve(When::Civil(civil)).unwrap();
             jiff::Timestamp::from_millisecond(time.0).unwrap().to_string()
         };
         assert_eq!(at(1, 15, 12), "2026-01-15T11:00:00Z");

@@ -76,13 +76,15 @@ impl<R: Read> Chunks<R> {
                 self.drop_done();
                 continue;
             }
+            // Nothing before `fresh` ends a line, so this is where the first one ends.
+            let first_end = memchr::memchr(b'\n', fresh).map(|at| self.searched + at + 1);
+            if first_end.unwrap_or(self.buffer.len()) > EVENT_LINE_BYTES_MAX {
+                return Ok(Some(self.too_long(first_end)));
+            }
             if let Some(at) = memchr::memrchr(b'\n', fresh) {
                 return Ok(Some(self.hand_on(self.searched + at + 1)));
             }
             self.searched = self.buffer.len();
-            if self.buffer.len() > EVENT_LINE_BYTES_MAX {
-                return Ok(Some(self.too_long()));
-            }
         }
         match self.buffer.len() {
             0 => Ok(None),
@@ -116,16 +118,16 @@ impl<R: Read> Chunks<R> {
     }
 
     /// Envelopes may stand one behind the other without a line's end (as Firehose delivers them):
-    /// those that are whole are handed on. Otherwise the line is given up.
-    fn too_long(&mut self) -> Chunk<'_> {
-        match last_document_end(&self.buffer) {
-            Some(end) => self.hand_on(end),
-            None => {
-                self.skipping = true;
-                self.done = self.buffer.len();
-                Chunk::TooLong { offset: self.offset }
-            }
+    /// those that are whole are handed on. Otherwise the line is given up, as far as `end` or, if
+    /// that has not been read yet, as far as it will be.
+    fn too_long(&mut self, end: Option<usize>) -> Chunk<'_> {
+        let line = end.unwrap_or(self.buffer.len());
+        if let Some(whole) = last_document_end(&self.buffer[..line]) {
+            return self.hand_on(whole);
         }
+        self.skipping = end.is_none();
+        self.done = line;
+        Chunk::TooLong { offset: self.offset }
     }
 
     fn drop_done(&mut self) {
@@ -210,11 +212,15 @@ mod tests {
         let mut input = b"before\n".to_vec();
         input.resize(input.len() + EVENT_LINE_BYTES_MAX + 100, b'x');
         input.extend_from_slice(b"\nafter\n");
-        let found = lines(&input, 1 << 20);
-        assert_eq!(found[0], (0, "before\n".to_owned()));
-        assert_eq!(found[1], (7, "TOO LONG".to_owned()));
-        assert_eq!(found[2].1, "after\n");
-        assert_eq!(found[2].0 as usize, input.len() - 6);
+        let last = input.len() as u64 - 6;
+        for step in [1 << 16, 1 << 20, (1 << 20) + 77] {
+            let found = lines(&input, step);
+            let short: Vec<(u64, &str)> = found
+                .iter()
+                .map(|(at, text)| (*at, text.get(..20).unwrap_or(text).trim_end()))
+                .collect();
+            assert_eq!(short, [(0, "before"), (7, "TOO LONG"), (last, "after")], "step {step}");
+        }
     }
 
     #[test]

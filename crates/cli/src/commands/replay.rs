@@ -7,6 +7,7 @@ use std::time::Instant;
 use tidewatch_core::admission::Gate;
 use tidewatch_core::engine::{Counts, Engine};
 use tidewatch_core::memory::{MemoryStore, Usage};
+use tidewatch_core::sink::SinkError;
 use tidewatch_ingest::username::Usernames;
 use tidewatch_ingest::{Config, Ingest};
 
@@ -159,11 +160,9 @@ fn end(run: &Run<'_>, outcome: &Outcome, work: &Work<Stdout>, exit: Exit) -> Exi
     }
     if let Work::Count(counting) = work {
         let out = std::io::BufWriter::new(std::io::stdout().lock());
-        if let Err(error) = counting.windows.write(out) {
-            if closed(error) != tidewatch_core::sink::SinkError::Closed {
-                eprintln!("tidewatch: standard output failed");
-                return Exit::Failed;
-            }
+        if let Err(SinkError::Failed(error)) = counting.windows.write(out).map_err(closed) {
+            eprintln!("tidewatch: {error}");
+            return Exit::Failed;
         }
     }
     exit
