@@ -134,7 +134,8 @@ impl MemoryStore {
                 entry.insert(KeyState::default())
             }
         };
-        let Some(Absorbed { late, sketch_refused }) = self.absorb(plan, &place.1, &mut state, point)
+        let Some(Absorbed { late, sketch_refused }) =
+            self.absorb(plan, &place.1, &mut state, point)
         else {
             merged.keys_refused += 1;
             return;

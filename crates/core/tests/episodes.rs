@@ -92,8 +92,7 @@ fn an_uid_depends_on_neither_the_tagging_key_nor_the_run() {
             key: smallvec![field],
             ..rule()
         };
-        let mut engine =
-            engine_with(keys.map(of).to_vec(), ROOMY, Vec::new(), passphrase);
+        let mut engine = engine_with(keys.map(of).to_vec(), ROOMY, Vec::new(), passphrase);
         let v6_too = attack(5, 0).into_iter().map(|t| Try { source: v6(1, t.ms as u16), ..t });
         let tries = attack(0, 1).into_iter().chain(v6_too);
         let key = tag_key(passphrase);
@@ -155,10 +154,8 @@ fn a_late_event_that_raises_twice_tells_the_worse_of_both() {
     let expected = [(Create, Severity::Medium), (Update, Severity::High)];
     assert_eq!(severities(findings(vec![rule.clone()], &tries, Span(0))), expected);
     // Here the late one alone raises: as of 2 s medium (few tries), as of 6 s high.
-    let at_most = |measure, number| Condition {
-        comparison: Comparison::AtMost,
-        ..at_least(measure, number)
-    };
+    let at_most =
+        |measure, number| Condition { comparison: Comparison::AtMost, ..at_least(measure, number) };
     let mut rule = detector("both", (10, 30), &[UNKNOWN_USERS, TRIES], &[at_least(0, 4)]);
     let when = vec![at_least(0, 2), at_most(1, 3)];
     rule.raises.push(Raise { severity: Severity::Medium, when });
@@ -278,12 +275,9 @@ impl WindowStore for Rival {
         expected: Option<&Episode>,
         new: Episode,
     ) -> Result<Latched, StoreError> {
-        let theirs = Episode {
-            start: new.start.minus(Span(1)),
-            published: new.claimed,
-            ..new.clone()
-        };
-        self.theirs.lock().unwrap().push(theirs.clone());
+        let theirs =
+            Episode { start: new.start.minus(Span(1)), published: new.claimed, ..new.clone() };
+        self.theirs.lock().expect("nothing panics meanwhile").push(theirs.clone());
         self.inner.latch(plan, key, detector, expected, theirs).await?;
         self.inner.latch(plan, key, detector, expected, new).await
     }

@@ -45,16 +45,19 @@ fn holds(tries: &[Try], (_, window, n, share): (&str, i64, u64, f64), at: Time) 
     count(UNKNOWN_USERS) >= n && count(UNKNOWN_USERS) as f64 >= share * count(USERS) as f64
 }
 
+/// After which try somebody must have been found, and as of when they may be.
+type Expected = (Option<usize>, BTreeSet<Time>);
+
 /// Walks through the tries as delivered; for each (rule, source): the first try after which the rule
 /// holds at the newest event (it must be found by then), and the times at which it holds either there
 /// or at the try's own time (it may be found then).
-fn by_oracle(tries: &[Try]) -> BTreeMap<(&'static str, IpAddr), (Option<usize>, BTreeSet<Time>)> {
+fn by_oracle(tries: &[Try]) -> BTreeMap<(&'static str, IpAddr), Expected> {
     let mut delivered: BTreeMap<IpAddr, Vec<Try>> = BTreeMap::new();
-    let mut found: BTreeMap<_, (Option<usize>, BTreeSet<Time>)> = BTreeMap::new();
+    let mut found: BTreeMap<_, Expected> = BTreeMap::new();
     for (i, t) in tries.iter().enumerate() {
         let mine = delivered.entry(t.source).or_default();
         mine.push(*t);
-        let head = mine.iter().map(Try::time).max().unwrap();
+        let head = mine.iter().map(Try::time).fold(Time::MIN, Time::max);
         for rule in rules() {
             let (must, may) = found.entry((rule.0, t.source)).or_default();
             for at in [t.time(), head].into_iter().filter(|at| holds(mine, rule, *at)) {
@@ -169,14 +172,8 @@ fn times_outside_the_admission_move_nothing_and_are_counted() {
     let in_1970 = Try { ms: -START, ..unknown(0, 1, 1) };
     let in_2099 = Try { ms: 4_000_000_000_000 - START, ..unknown(0, 1, 2) };
     let mut engine = engine(vec![scan(10, 30, 3)], ROOMY);
-    let tries = [
-        in_1970,
-        unknown(0, 1, 3),
-        in_2099,
-        unknown(1_000, 1, 4),
-        in_1970,
-        unknown(2_000, 1, 5),
-    ];
+    let tries =
+        [in_1970, unknown(0, 1, 3), in_2099, unknown(1_000, 1, 4), in_1970, unknown(2_000, 1, 5)];
     feed(&mut engine, &tries, Span(0));
     let counts = engine.counts();
     assert_eq!((counts.too_early, counts.in_future, counts.attempts), (2, 1, 3));

@@ -128,8 +128,10 @@ fn flood(names: u64, step_ms: i64, calm_s: i64) -> Vec<Try> {
         .map(|user| Try { source: host(user), ..unknown(user as i64 * step_ms, 0, user) })
         .collect();
     let after = tries.last().map_or(0, |t| t.ms);
-    let calm = (1..=calm_s)
-        .map(|s| Try { source: host(s as u64 % 7), ..unknown(after + s * 1_000, 0, s as u64 % 20) });
+    let calm = (1..=calm_s).map(|s| Try {
+        source: host(s as u64 % 7),
+        ..unknown(after + s * 1_000, 0, s as u64 % 20)
+    });
     tries.extend(calm);
     tries
 }

@@ -10,7 +10,6 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 use proptest::prelude::*;
-use proptest::test_runner::FileFailurePersistence;
 use smallvec::smallvec;
 use tidewatch_core::admission::Admission;
 use tidewatch_core::detector::{
@@ -37,7 +36,7 @@ pub(crate) const START: i64 = 1_700_000_000_777;
 /// A budget nothing here comes near.
 pub(crate) const ROOMY: usize = 1 << 30;
 
-/// Where a pane, a list or a count decides, one try decides it.
+/// One line of a log, as far as it says something.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Try {
     /// Milliseconds after [`START`].
@@ -138,10 +137,9 @@ pub(crate) fn oracle<'a>(
 ) -> u64 {
     let within = tries.into_iter().filter(|t| t.time() > from && t.time() <= to);
     match measure {
-        Measure::Count(filter) | Measure::Sum(_, filter) => within
-            .filter(|t| t.passes(filter) && !t.mention)
-            .map(|t| u64::from(t.attempts))
-            .sum(),
+        Measure::Count(filter) | Measure::Sum(_, filter) => {
+            within.filter(|t| t.passes(filter) && !t.mention).map(|t| u64::from(t.attempts)).sum()
+        }
         Measure::Distinct(DistinctField::User, filter) => {
             let users = within.filter(|t| t.passes(filter)).filter_map(|t| t.user);
             users.collect::<BTreeSet<_>>().len() as u64
@@ -265,7 +263,9 @@ pub(crate) fn findings(detectors: Vec<Detector>, tries: &[Try], then: Span) -> V
     std::mem::take(engine.sink())
 }
 
-pub(crate) fn run<T>(future: impl Future<Output = Result<T, EngineError>>) -> Result<T, EngineError> {
+pub(crate) fn run<T>(
+    future: impl Future<Output = Result<T, EngineError>>,
+) -> Result<T, EngineError> {
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
     runtime.block_on(future)
 }
@@ -293,8 +293,13 @@ pub(crate) fn tries(
         prop::bool::weighted(0.2),
         1u32..4,
     );
-    let one = one.prop_map(|(ms, source, user, success, known, mention, attempts)| {
-        Try { user, success, known, mention, attempts, ..unknown(ms, source, 0) }
+    let one = one.prop_map(|(ms, source, user, success, known, mention, attempts)| Try {
+        user,
+        success,
+        known,
+        mention,
+        attempts,
+        ..unknown(ms, source, 0)
     });
     prop::collection::vec(one, number)
 }
@@ -303,7 +308,7 @@ pub(crate) fn tries(
 pub(crate) fn cases(cases: u32) -> ProptestConfig {
     ProptestConfig {
         cases,
-        failure_persistence: None::<Box<FileFailurePersistence>>.map(|p| p as Box<_>),
+        failure_persistence: None,
         rng_seed: proptest::test_runner::RngSeed::Fixed(u64::from(cases)),
         ..ProptestConfig::default()
     }
