@@ -26,7 +26,7 @@ fn one(n: u64, number: u64, sources: u64, users: u64) -> Try {
     let ms = (n * 3_500_000 / number) as i64;
     let of = n % sources;
     let source = v6(of as u16, (of >> 16) as u16);
-    Try { source, success: n % 3 == 0, ..unknown(ms, 0, n % users) }
+    Try { source, success: n.is_multiple_of(3), ..unknown(ms, 0, n % users) }
 }
 
 #[test]
