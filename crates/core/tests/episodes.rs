@@ -277,7 +277,7 @@ impl WindowStore for Rival {
     ) -> Result<Latched, StoreError> {
         let theirs =
             Episode { start: new.start.minus(Span(1)), published: new.claimed, ..new.clone() };
-        self.theirs.lock().expect("no panic while it is held").push(theirs.clone());
+        self.theirs.lock().expect("nothing panics meanwhile").push(theirs.clone());
         self.inner.latch(plan, key, detector, expected, theirs).await?;
         self.inner.latch(plan, key, detector, expected, new).await
     }

@@ -45,16 +45,19 @@ fn holds(tries: &[Try], (_, window, n, share): (&str, i64, u64, f64), at: Time) 
     count(UNKNOWN_USERS) >= n && count(UNKNOWN_USERS) as f64 >= share * count(USERS) as f64
 }
 
+/// After which try somebody must have been found, and as of when they may be.
+type Expected = (Option<usize>, BTreeSet<Time>);
+
 /// Walks through the tries as delivered; for each (rule, source): the first try after which the rule
 /// holds at the newest event (it must be found by then), and the times at which it holds either there
 /// or at the try's own time (it may be found then).
-fn by_oracle(tries: &[Try]) -> BTreeMap<(&'static str, IpAddr), (Option<usize>, BTreeSet<Time>)> {
+fn by_oracle(tries: &[Try]) -> BTreeMap<(&'static str, IpAddr), Expected> {
     let mut delivered: BTreeMap<IpAddr, Vec<Try>> = BTreeMap::new();
-    let mut found: BTreeMap<_, (Option<usize>, BTreeSet<Time>)> = BTreeMap::new();
+    let mut found: BTreeMap<_, Expected> = BTreeMap::new();
     for (i, t) in tries.iter().enumerate() {
         let mine = delivered.entry(t.source).or_default();
         mine.push(*t);
-        let head = mine.iter().map(Try::time).max().unwrap();
+        let head = mine.iter().map(Try::time).fold(Time::MIN, Time::max);
         for rule in rules() {
             let (must, may) = found.entry((rule.0, t.source)).or_default();
             for at in [t.time(), head].into_iter().filter(|at| holds(mine, rule, *at)) {

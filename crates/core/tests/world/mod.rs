@@ -10,7 +10,6 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 use proptest::prelude::*;
-use proptest::test_runner::FileFailurePersistence;
 use smallvec::smallvec;
 use tidewatch_core::admission::Admission;
 use tidewatch_core::detector::{
@@ -37,7 +36,7 @@ pub(crate) const START: i64 = 1_700_000_000_777;
 /// A budget nothing here comes near.
 pub(crate) const ROOMY: usize = 1 << 30;
 
-/// Where a pane, a list or a count decides, one try decides it.
+/// One line of a log, as far as it says something.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Try {
     /// Milliseconds after [`START`].
@@ -309,7 +308,7 @@ pub(crate) fn tries(
 pub(crate) fn cases(cases: u32) -> ProptestConfig {
     ProptestConfig {
         cases,
-        failure_persistence: None::<Box<FileFailurePersistence>>.map(|p| p as Box<_>),
+        failure_persistence: None,
         rng_seed: proptest::test_runner::RngSeed::Fixed(u64::from(cases)),
         ..ProptestConfig::default()
     }
