@@ -22,6 +22,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use crate::args::{Cli, Command};
+use crate::output::say;
 use crate::settings::Failure;
 
 /// How the program ends.
@@ -43,7 +44,7 @@ fn main() -> ExitCode {
     let runtime = match runtime {
         Ok(runtime) => runtime,
         Err(error) => {
-            eprintln!("tidewatch: cannot start: {error}");
+            say(format_args!("tidewatch: cannot start: {error}"));
             return ExitCode::from(Exit::Failed as u8);
         }
     };
@@ -65,10 +66,10 @@ fn main() -> ExitCode {
 
 fn report(failure: Failure) {
     match failure {
-        Failure::Usage(error) => eprintln!("tidewatch: {error:#}"),
+        Failure::Usage(error) => say(format_args!("tidewatch: {error:#}")),
         Failure::Rules(errors) => {
             for error in errors {
-                eprintln!("{:?}", miette::Report::new(error));
+                say(format_args!("{:?}", miette::Report::new(error)));
             }
         }
     }

@@ -14,7 +14,7 @@ use crate::args::{ReplayArgs, WatchArgs};
 use crate::calendar::Calendar;
 use crate::commands::started;
 use crate::input::Input;
-use crate::output::{Stdout, closed};
+use crate::output::{Stdout, closed, say};
 use crate::pipeline::{self, Counting, Outcome, Stopped, Work};
 use crate::progress::Progress;
 use crate::settings::{self, Failure, Reading, Reporting, Tumbling};
@@ -70,7 +70,7 @@ async fn execute(run: Run<'_>) -> Result<Exit, Failure> {
     let outcome = pipeline::run(parcels, &mut work, run.live).await;
     progress.finish();
     for fault in &outcome.faults {
-        eprintln!("tidewatch: {fault}");
+        say(format_args!("tidewatch: {fault}"));
         exit = Exit::Failed;
     }
     exit = end(&run, &outcome, &work, exit);
@@ -92,9 +92,9 @@ async fn execute(run: Run<'_>) -> Result<Exit, Failure> {
         usage,
         open_episodes,
     };
-    eprint!("{}", summary.text());
+    say(format_args!("{}", summary.text().trim_end()));
     if run.reporting.stats {
-        eprintln!("{}", summary.json());
+        say(format_args!("{}", summary.json()));
     }
     Ok(exit)
 }
@@ -110,7 +110,7 @@ fn open(run: &Run<'_>, progress: &Progress) -> (Vec<Input>, Exit) {
         match Input::open(path, reading.kind, calendar, progress) {
             Ok(input) => inputs.push(input),
             Err(error) => {
-                eprintln!("tidewatch: cannot open {}: {error}", path.display());
+                say(format_args!("tidewatch: cannot open {}: {error}", path.display()));
                 exit = Exit::Failed;
             }
         }
@@ -140,15 +140,15 @@ fn end(run: &Run<'_>, outcome: &Outcome, work: &Work<Stdout>, exit: Exit) -> Exi
     match &outcome.stopped {
         Some(Stopped::OutOfMemory(full)) => {
             let start = jiff::Timestamp::from_millisecond(full.window_start.0).unwrap_or_default();
-            eprintln!(
+            say(format_args!(
                 "tidewatch: --windows does not fit --memory ({}): the window that begins at {start} \
                  was the first that did not; take shorter spans of the log, or more memory",
                 bytesize::ByteSize(run.reporting.memory_bytes as u64)
-            );
+            ));
             return Exit::Failed;
         }
         Some(Stopped::Failed(error)) => {
-            eprintln!("tidewatch: {error}");
+            say(format_args!("tidewatch: {error}"));
             return Exit::Failed;
         }
         Some(Stopped::Gracefully) | None => {}
@@ -157,7 +157,7 @@ fn end(run: &Run<'_>, outcome: &Outcome, work: &Work<Stdout>, exit: Exit) -> Exi
         let out = std::io::BufWriter::new(std::io::stdout().lock());
         if let Err(error) = counting.windows.write(out) {
             if closed(error) != tidewatch_core::sink::SinkError::Closed {
-                eprintln!("tidewatch: standard output failed");
+                say(format_args!("tidewatch: standard output failed"));
                 return Exit::Failed;
             }
         }
