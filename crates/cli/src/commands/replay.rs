@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
+use tidewatch_alert::printable;
 use tidewatch_core::engine::{Counts, Engine};
 use tidewatch_core::memory::{MemoryStore, Usage};
 use tidewatch_ingest::username::Usernames;
@@ -70,7 +71,7 @@ async fn execute(run: Run<'_>) -> Result<Exit, Failure> {
     let outcome = pipeline::run(parcels, &mut work, run.live).await;
     progress.finish();
     for fault in &outcome.faults {
-        say(format_args!("tidewatch: {fault}"));
+        say(format_args!("tidewatch: {}", printable(fault)));
         exit = Exit::Failed;
     }
     exit = end(&run, &outcome, &work, exit);
@@ -110,7 +111,8 @@ fn open(run: &Run<'_>, progress: &Progress) -> (Vec<Input>, Exit) {
         match Input::open(path, reading.kind, calendar, progress) {
             Ok(input) => inputs.push(input),
             Err(error) => {
-                say(format_args!("tidewatch: cannot open {}: {error}", path.display()));
+                let name = path.display().to_string();
+                say(format_args!("tidewatch: cannot open {}: {error}", printable(&name)));
                 exit = Exit::Failed;
             }
         }
