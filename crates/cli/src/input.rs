@@ -110,6 +110,7 @@ impl Input {
         match self.chunks.next() {
             Ok(None) => return None,
             Ok(Some(Chunk::Lines { bytes, offset })) => {
+                let (bytes, offset) = after_mark(bytes, offset);
                 if self.gzip {
                     batch.tally.bytes_inflated += bytes.len() as u64;
                 }
@@ -157,6 +158,15 @@ impl Input {
             }
         }
         Step { signals: dated, tally, fault }
+    }
+}
+
+/// The lines without the byte order mark that Windows' editors put at the start of a file.
+fn after_mark(bytes: &[u8], offset: u64) -> (&[u8], u64) {
+    const MARK: &[u8] = "\u{feff}".as_bytes();
+    match bytes.strip_prefix(MARK) {
+        Some(rest) if offset == 0 => (rest, MARK.len() as u64),
+        _ => (bytes, offset),
     }
 }
 
