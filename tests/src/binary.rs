@@ -1,5 +1,6 @@
 //! The real `tidewatch` binary: built by the test that needs it, and run as a user runs it.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -53,20 +54,39 @@ fn build() -> PathBuf {
         .expect("cargo names the executable")
 }
 
-/// Runs the binary with `arguments`, `input` on standard input.
-///
-/// # Panics
-/// If it cannot be started.
-pub fn run(arguments: &[&str], input: &[u8]) -> Ran {
-    let mut child = Command::new(path())
+/// The binary with `arguments`, in the repository's root, all streams piped.
+pub(crate) fn command(arguments: &[&str]) -> Command {
+    let mut command = Command::new(path());
+    command
         .args(arguments)
         .current_dir(root())
         .env_remove("TIDEWATCH_KEY")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("the binary starts");
+        .stderr(Stdio::piped());
+    command
+}
+
+/// Runs the binary with `arguments`, `input` on standard input.
+///
+/// # Panics
+/// If it cannot be started.
+pub fn run(arguments: &[&str], input: &[u8]) -> Ran {
+    run_in(command(arguments), input)
+}
+
+/// The same with a secret of its own in TIDEWATCH_KEY.
+///
+/// # Panics
+/// If it cannot be started.
+pub fn run_keyed(key: &str, arguments: &[&str], input: &[u8]) -> Ran {
+    let mut command = command(arguments);
+    command.env("TIDEWATCH_KEY", key);
+    run_in(command, input)
+}
+
+fn run_in(mut command: Command, input: &[u8]) -> Ran {
+    let mut child = command.spawn().expect("the binary starts");
     let mut stdin = child.stdin.take().expect("standard input is piped");
     let input = input.to_vec();
     // It may end without having read everything, so a failed write is no fault.
@@ -97,6 +117,29 @@ impl Ran {
     pub fn stats(&self) -> Value {
         let last = self.stderr.lines().last().expect("standard error is not empty");
         serde_json::from_str(last).unwrap_or_else(|error| panic!("{error}: {last}"))
+    }
+
+    /// When the first finding about each key opened, in milliseconds since the epoch.
+    ///
+    /// # Panics
+    /// If a line of standard output is no finding.
+    pub fn openings(&self) -> BTreeMap<String, i64> {
+        let mut openings = BTreeMap::new();
+        for finding in self.findings().iter().filter(|finding| finding["activity_id"] == 1) {
+            let key = finding["unmapped"]["tidewatch"]["key"].as_str().expect("a key");
+            let opened = finding["finding_info"]["created_time"].as_i64().expect("a time");
+            let first = openings.entry(key.to_owned()).or_insert(opened);
+            *first = opened.min(*first);
+        }
+        openings
+    }
+
+    /// How often something was not counted for `reason`.
+    ///
+    /// # Panics
+    /// If there are no statistics.
+    pub fn quarantined(&self, reason: &str) -> u64 {
+        self.stats()["quarantined"][reason].as_u64().unwrap_or(0)
     }
 
     /// The IPv4 sources of all findings that opened, sorted.

@@ -2,6 +2,7 @@
 //! network is kept where it belongs.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand};
 use tidewatch_tests::binary::root;
@@ -67,28 +68,56 @@ fn core_and_ingest_know_no_io_no_runtime_and_no_cloud() {
     assert!(!found["tidewatch-core"].contains("serde_json"), "core knows no file format");
 }
 
-#[test]
-fn no_crate_has_features_of_its_own_and_no_module_is_a_junk_drawer() {
-    for package in metadata().packages {
-        assert!(package.features.is_empty(), "{} has features", package.name);
-    }
-    let junk = ["common", "utils", "util", "shared", "helpers", "misc"];
+/// Every source file of ours.
+fn sources() -> Vec<PathBuf> {
     let mut folders = vec![root().join("crates"), root().join("tests"), root().join("benches")];
-    let mut files = 0;
+    let mut files = Vec::new();
     while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("entry"))
-        {
-            let path = entry.path();
-            let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-            assert!(!junk.contains(&stem.as_str()), "{}", path.display());
+        for entry in std::fs::read_dir(folder).expect("a folder") {
+            let path = entry.expect("an entry").path();
             if path.is_dir() {
                 folders.push(path);
             } else if path.extension().is_some_and(|extension| extension == "rs") {
-                files += 1;
-                let lines = std::fs::read_to_string(&path).expect("source").lines().count();
-                assert!(lines <= 500, "{} has {lines} lines", path.display());
+                files.push(path);
             }
         }
     }
-    assert!(files > 40, "found only {files} source files");
+    assert!(files.len() > 40, "found only {} source files", files.len());
+    files
+}
+
+#[test]
+fn no_crate_has_features_of_its_own() {
+    for package in metadata().packages {
+        assert!(package.features.is_empty(), "{} has features", package.name);
+    }
+}
+
+#[test]
+fn no_file_is_a_junk_drawer_or_too_long_to_read() {
+    let junk = ["common", "utils", "util", "shared", "helpers", "misc"];
+    for path in sources() {
+        let names = path.components().map(|name| name.as_os_str().to_string_lossy());
+        let mut names = names.map(|name| name.trim_end_matches(".rs").to_owned());
+        assert!(!names.any(|name| junk.contains(&name.as_str())), "{}", path.display());
+        let lines = std::fs::read_to_string(&path).expect("source").lines().count();
+        assert!(lines <= 500, "{} has {lines} lines", path.display());
+    }
+}
+
+#[test]
+fn every_invariant_of_the_architecture_names_a_test_that_exists() {
+    let page = std::fs::read_to_string(root().join("ARCHITECTURE.md")).expect("the page");
+    let table = page.split("## Invariants").nth(1).expect("the section");
+    let rows = table.lines().filter(|line| line.starts_with("| ") && line.contains('`'));
+    let named: Vec<&str> = rows
+        .filter_map(|row| row.split(" | ").nth(1))
+        .flat_map(|tests| tests.split('`').skip(1).step_by(2))
+        .collect();
+    assert!(named.len() >= 20, "found only {} tests in the table", named.len());
+    let code: String =
+        sources().iter().map(|path| std::fs::read_to_string(path).expect("source")).collect();
+    for test in named {
+        assert!(code.contains(&format!("fn {test}(")), "no test is called {test}");
+    }
 }

@@ -2,6 +2,8 @@
 
 use tidewatch_rules::RuleError;
 
+use crate::output::say;
+
 /// How the program ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
@@ -32,10 +34,10 @@ impl Failure {
     /// Says it on standard error.
     pub fn report(self) {
         match self {
-            Failure::Usage(error) => eprintln!("tidewatch: {error:#}"),
+            Failure::Usage(error) => say(format_args!("tidewatch: {error:#}")),
             Failure::Rules(errors) => {
                 for error in errors {
-                    eprintln!("{:?}", miette::Report::new(error));
+                    say(format_args!("{:?}", miette::Report::new(error)));
                 }
             }
         }

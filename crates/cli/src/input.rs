@@ -1,7 +1,8 @@
 //! One input: a file, a pipe or standard input, plain or gzipped, as dated signals.
 //!
 //! Each input is its own shard. gzip is recognised by its first bytes and streams without a total cap;
-//! where it breaks off, everything before is still read, and the break is counted.
+//! where it breaks off, everything before is still read, and the break is counted. Opening reads
+//! nothing: a pipe may stay silent for hours, and whoever waits for it must be able to hear Ctrl-C.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -26,6 +27,8 @@ type Source = Box<dyn Read + Send>;
 pub struct Input {
     name: Arc<LogStream>,
     kind: InputKind,
+    /// What has been opened but not been looked at.
+    unread: Option<Source>,
     chunks: Chunks<Source>,
     gzip: bool,
     calendar: Calendar,
@@ -47,7 +50,7 @@ impl Input {
     /// Opens `path`, `-` being standard input.
     ///
     /// # Errors
-    /// If it cannot be opened, or its first bytes cannot be read.
+    /// If it cannot be opened.
     pub fn open(
         path: &Path,
         kind: InputKind,
@@ -65,24 +68,29 @@ impl Input {
             progress.expect(about.len());
             Box::new(file)
         };
-        Input::new(&path.display().to_string(), Box::new(progress.counted(raw)), kind, calendar)
-    }
-
-    fn new(name: &str, mut raw: Source, kind: InputKind, calendar: Calendar) -> io::Result<Input> {
-        let mut first = Vec::with_capacity(2);
-        raw.by_ref().take(2).read_to_end(&mut first)?;
-        let gzip = first == [0x1f, 0x8b];
-        let whole = io::Cursor::new(first).chain(raw);
-        let source: Source =
-            if gzip { Box::new(MultiGzDecoder::new(whole)) } else { Box::new(whole) };
+        let stream = path.display().to_string();
         Ok(Input {
-            name: Arc::new(LogStream { stream: name.to_owned(), ..LogStream::default() }),
+            name: Arc::new(LogStream { stream, ..LogStream::default() }),
             kind,
-            chunks: Chunks::new(source),
-            gzip,
+            unread: Some(Box::new(progress.counted(raw))),
+            chunks: Chunks::new(Box::new(io::empty())),
+            gzip: false,
             calendar,
             buffers: Buffers::default(),
         })
+    }
+
+    /// Looks whether it is gzip.
+    fn begin(&mut self, mut raw: Source) -> io::Result<()> {
+        let mut first = Vec::with_capacity(2);
+        raw.by_ref().take(2).read_to_end(&mut first)?;
+        self.gzip = first == [0x1f, 0x8b];
+        let whole = io::Cursor::new(first).chain(raw);
+        self.chunks = Chunks::new(match self.gzip {
+            true => Box::new(MultiGzDecoder::new(whole)),
+            false => Box::new(whole),
+        });
+        Ok(())
     }
 
     /// Its name as the user gave it.
@@ -94,9 +102,15 @@ impl Input {
     pub fn next(&mut self, ingest: &Ingest) -> Option<Step> {
         let mut batch = Batch::default();
         let mut fault = None;
+        if let Some(raw) = self.unread.take()
+            && let Err(error) = self.begin(raw)
+        {
+            return Some(self.dated(batch, Some(error)));
+        }
         match self.chunks.next() {
             Ok(None) => return None,
             Ok(Some(Chunk::Lines { bytes, offset })) => {
+                let (bytes, offset) = after_mark(bytes, offset);
                 if self.gzip {
                     batch.tally.bytes_inflated += bytes.len() as u64;
                 }
@@ -144,6 +158,15 @@ impl Input {
             }
         }
         Step { signals: dated, tally, fault }
+    }
+}
+
+/// The lines without the byte order mark that Windows' editors put at the start of a file.
+fn after_mark(bytes: &[u8], offset: u64) -> (&[u8], u64) {
+    const MARK: &[u8] = "\u{feff}".as_bytes();
+    match bytes.strip_prefix(MARK) {
+        Some(rest) if offset == 0 => (rest, MARK.len() as u64),
+        _ => (bytes, offset),
     }
 }
 

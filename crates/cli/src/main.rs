@@ -24,6 +24,7 @@ use clap::Parser;
 
 use crate::args::{Cli, Command};
 use crate::exit::Exit;
+use crate::output::say;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -33,7 +34,7 @@ fn main() -> ExitCode {
     let runtime = match runtime {
         Ok(runtime) => runtime,
         Err(error) => {
-            eprintln!("tidewatch: cannot start: {error}");
+            say(format_args!("tidewatch: cannot start: {error}"));
             return ExitCode::from(Exit::Failed as u8);
         }
     };

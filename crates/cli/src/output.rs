@@ -1,5 +1,7 @@
-//! Standard output: findings as text, or as one OCSF object a line and nothing else.
+//! Standard output: findings as text, or as one OCSF object a line and nothing else. Standard error:
+//! what is said about the run.
 
+use std::fmt;
 use std::io::{self, Write};
 
 use tidewatch_core::finding::Finding;
@@ -36,6 +38,12 @@ impl AlertSink for Stdout {
 pub fn print(text: &str) -> Result<(), SinkError> {
     let mut out = io::stdout().lock();
     writeln!(out, "{}", text.trim_end_matches('\n')).and_then(|()| out.flush()).map_err(closed)
+}
+
+/// Says something about the run on standard error. Nobody need listen: where it is closed, as behind
+/// `2>&1 | head`, the run goes on.
+pub fn say(what: fmt::Arguments<'_>) {
+    let _ = writeln!(io::stderr().lock(), "{what}");
 }
 
 /// A broken pipe is a reader who has seen enough, not a fault.

@@ -108,6 +108,10 @@ impl Summary {
     }
 
     fn write_losses(&self, text: &mut String) {
+        // Silence from a log in a form that is not read must not look like peace.
+        if self.tally.lines > 0 && self.counts.attempts + self.counts.mentions == 0 {
+            let _ = writeln!(text, "note: no login was recognised in these lines");
+        }
         for (name, count, sample) in self.quarantined() {
             let at = if sample.is_empty() { sample } else { format!(", first at {sample}") };
             let _ = writeln!(

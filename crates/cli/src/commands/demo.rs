@@ -24,7 +24,7 @@ use tidewatch_ingest::{Config, Ingest};
 
 use crate::args::{self, DemoArgs, Output};
 use crate::exit::{Exit, Failure};
-use crate::output::{Stdout, print};
+use crate::output::{Stdout, print, say};
 use crate::progress::Progress;
 use crate::settings::{self, Reporting};
 use crate::simulator::{self, HOURS_DEFAULT, Planted, PlantedKind, World};
@@ -62,7 +62,10 @@ pub async fn run(args: DemoArgs) -> Result<Exit, Failure> {
         _ => Usernames::Fold,
     };
     let begun = Instant::now();
-    eprintln!("simulating {HOURS_DEFAULT} hours of a shop under attack, seed {} ...", args.seed);
+    say(format_args!(
+        "simulating {HOURS_DEFAULT} hours of a shop under attack, seed {} ...",
+        args.seed
+    ));
     let plan = simulator::Plan { seed: args.seed, start_ms: START.0, hours: HOURS_DEFAULT };
     let world = simulator::simulate(&plan);
     let naming = Naming { key, usernames };
@@ -70,7 +73,7 @@ pub async fn run(args: DemoArgs) -> Result<Exit, Failure> {
         Ok(done) => done,
         Err(EngineError::Sink(SinkError::Closed)) => return Ok(Exit::Done),
         Err(error) => {
-            eprintln!("tidewatch: {error}");
+            say(format_args!("tidewatch: {error}"));
             return Ok(Exit::Failed);
         }
     };
@@ -79,7 +82,7 @@ pub async fn run(args: DemoArgs) -> Result<Exit, Failure> {
     match reporting.output {
         // A reader who has gone away has seen enough.
         Output::Text => drop(print(&table)),
-        Output::Json => eprint!("{table}"),
+        Output::Json => say(format_args!("{}", table.trim_end())),
     }
     let summary = Summary {
         inputs: 1,
@@ -91,9 +94,9 @@ pub async fn run(args: DemoArgs) -> Result<Exit, Failure> {
         usage: engine.store().usage(),
         open_episodes: engine.store().open_episodes(),
     };
-    eprint!("\n{}", summary.text());
+    say(format_args!("\n{}", summary.text().trim_end()));
     if reporting.stats {
-        eprintln!("{}", summary.json());
+        say(format_args!("{}", summary.json()));
     }
     Ok(Exit::Done)
 }

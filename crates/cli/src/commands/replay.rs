@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
+use tidewatch_alert::printable;
 use tidewatch_core::admission::Gate;
 use tidewatch_core::engine::{Counts, Engine};
 use tidewatch_core::memory::{MemoryStore, Usage};
@@ -16,7 +17,7 @@ use crate::calendar::Calendar;
 use crate::commands::started;
 use crate::exit::{Exit, Failure};
 use crate::input::Input;
-use crate::output::{Stdout, closed};
+use crate::output::{Stdout, closed, say};
 use crate::pipeline::{self, Counting, Outcome, Stopped, Work};
 use crate::progress::Progress;
 use crate::settings::{self, Reading, Reporting, Tumbling};
@@ -72,7 +73,7 @@ async fn execute(run: Run<'_>) -> Result<Exit, Failure> {
     let outcome = pipeline::run(parcels, &mut work, run.live).await;
     progress.finish();
     for fault in &outcome.faults {
-        eprintln!("tidewatch: {fault}");
+        say(format_args!("tidewatch: {}", printable(fault)));
         exit = Exit::Failed;
     }
     exit = end(&run, &outcome, &work, exit);
@@ -97,9 +98,9 @@ async fn execute(run: Run<'_>) -> Result<Exit, Failure> {
         usage,
         open_episodes,
     };
-    eprint!("{}", summary.text());
+    say(format_args!("{}", summary.text().trim_end()));
     if run.reporting.stats {
-        eprintln!("{}", summary.json());
+        say(format_args!("{}", summary.json()));
     }
     Ok(exit)
 }
@@ -115,7 +116,8 @@ fn open(run: &Run<'_>, progress: &Progress) -> (Vec<Input>, Exit) {
         match Input::open(path, reading.kind, calendar, progress) {
             Ok(input) => inputs.push(input),
             Err(error) => {
-                eprintln!("tidewatch: cannot open {}: {error}", path.display());
+                let name = path.display().to_string();
+                say(format_args!("tidewatch: cannot open {}: {error}", printable(&name)));
                 exit = Exit::Failed;
             }
         }
@@ -145,15 +147,15 @@ fn end(run: &Run<'_>, outcome: &Outcome, work: &Work<Stdout>, exit: Exit) -> Exi
     match &outcome.stopped {
         Some(Stopped::OutOfMemory(full)) => {
             let start = jiff::Timestamp::from_millisecond(full.window_start.0).unwrap_or_default();
-            eprintln!(
+            say(format_args!(
                 "tidewatch: --windows does not fit --memory ({}): the window that begins at {start} \
                  was the first that did not; take shorter spans of the log, or more memory",
                 bytesize::ByteSize(run.reporting.memory_bytes as u64)
-            );
+            ));
             return Exit::Failed;
         }
         Some(Stopped::Failed(error)) => {
-            eprintln!("tidewatch: {error}");
+            say(format_args!("tidewatch: {error}"));
             return Exit::Failed;
         }
         Some(Stopped::Gracefully) | None => {}
@@ -161,7 +163,7 @@ fn end(run: &Run<'_>, outcome: &Outcome, work: &Work<Stdout>, exit: Exit) -> Exi
     if let Work::Count(counting) = work {
         let out = std::io::BufWriter::new(std::io::stdout().lock());
         if let Err(SinkError::Failed(error)) = counting.windows.write(out).map_err(closed) {
-            eprintln!("tidewatch: {error}");
+            say(format_args!("tidewatch: {error}"));
             return Exit::Failed;
         }
     }
