@@ -15,6 +15,9 @@ use crate::sentence::is_plain;
 /// Sources named in text; the JSON document has them all.
 const SOURCES_SHOWN_MAX: usize = 8;
 
+/// Columns of running text, behind the label: 100 in all.
+const TEXT_COLUMNS: usize = 85;
+
 /// The finding as text, each line ended by a newline.
 pub fn text(finding: &Finding) -> String {
     let mut out = String::new();
@@ -38,7 +41,10 @@ pub fn text(finding: &Finding) -> String {
         line(&mut out, if nth == 0 { "events" } else { "" }, &event(origin));
     }
     if finding.activity == Activity::Create {
-        line(&mut out, "advice", &printable(&finding.advice));
+        let advice = textwrap::fill(&printable(&finding.advice), TEXT_COLUMNS);
+        for (nth, part) in advice.lines().enumerate() {
+            line(&mut out, if nth == 0 { "advice" } else { "" }, part);
+        }
     }
     line(&mut out, "uid", &finding.uid);
     out

@@ -240,14 +240,6 @@ fn clock(ms: i64) -> String {
 
 /// Appends `paragraph`, indented, broken at spaces.
 fn write_wrapped(text: &mut String, paragraph: &str) {
-    let mut line = String::from("   ");
-    for word in paragraph.split(' ') {
-        if line.len() + 1 + word.len() > WIDTH && line.len() > 4 {
-            let _ = writeln!(text, "{line}");
-            line = String::from("   ");
-        }
-        line.push(' ');
-        line.push_str(word);
-    }
-    let _ = writeln!(text, "{line}");
+    let indented = textwrap::Options::new(WIDTH).initial_indent("    ").subsequent_indent("    ");
+    let _ = writeln!(text, "{}", textwrap::fill(paragraph, indented));
 }
