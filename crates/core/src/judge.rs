@@ -141,7 +141,26 @@ impl Reading<'_> {
         };
         match compare(condition.comparison, left, right) {
             Some(certain) => certain,
-            None => self.holds_by_sketch(condition),
+            None => self.holds_by_parts(condition) || self.holds_by_sketch(condition),
+        }
+    }
+
+    /// Whether a share is certain by what both measures have in common: right is at most left and
+    /// what only right counts, so left ≥ factor × right where (1 − factor) × left ≥ factor × that.
+    /// It settles the usual case of a flood, whose names are nearly all of a source's names, without
+    /// any sketch.
+    fn holds_by_parts(&mut self, condition: &Condition) -> bool {
+        let Operand::Scaled { factor, measure } = condition.operand else { return false };
+        if factor > 1.0 {
+            return false;
+        }
+        let measures = (self.detector.measures[condition.measure], self.detector.measures[measure]);
+        let left = (1.0 - factor) * self.bounds(condition.measure).low;
+        let right = factor * self.window.only_in_second(measures, self.detector.ring);
+        match condition.comparison {
+            Comparison::AtLeast => left >= right,
+            Comparison::MoreThan => left > right,
+            Comparison::AtMost | Comparison::LessThan => false,
         }
     }
 

@@ -14,7 +14,7 @@ use crate::key::Key;
 use crate::panes::Resolution;
 use crate::plan::{Class, Counted, KeyPlan};
 use crate::sketch::{PRECISION, Sketch};
-use crate::state::KeyState;
+use crate::state::{ClassList, KeyState};
 use crate::time::{Span, Time};
 
 /// One key's state as of a time.
@@ -69,6 +69,26 @@ impl Window<'_> {
                 Bounds { low, high }
             }
         }
+    }
+
+    /// At most how many different values the second measure counts that the first cannot, by the lists
+    /// that only the second has; infinite where they do not say.
+    pub fn only_in_second(&self, measures: (Counted, Counted), ring: usize) -> f64 {
+        let (Counted::Distinct(field, first), Counted::Distinct(of, second)) = measures else {
+            return f64::INFINITY;
+        };
+        if field != of {
+            return f64::INFINITY;
+        }
+        let resolution = self.plan.resolutions[ring];
+        let only = self.state.lists.iter().filter(|list| {
+            list.field == field && list.class & second != 0 && list.class & first == 0
+        });
+        only.map(|ClassList { list, .. }| match list.is_exact(self.at, resolution.span) {
+            true => list.within(self.state.head, self.since(resolution)).count() as f64,
+            false => f64::INFINITY,
+        })
+        .sum()
     }
 
     /// The measure's number, by sketch where the lists are too short.

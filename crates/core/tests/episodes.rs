@@ -62,6 +62,9 @@ fn an_episode_opens_closes_once_quiet_and_a_later_one_is_another() {
     // Going on without growing tells nothing, however long.
     let steady: Vec<Try> = (0..600).map(|s| unknown(s * 4_000, 1, s as u64)).collect();
     check(&steady, 30, &[(Create, 0, 8), (Close, 0, 2_396)]);
+    // The last raise counts even if it came too soon after another one for a message.
+    let [a, b, c, d] = [0, 1_000, 2_900, 3_100].map(|ms| unknown(ms, 1, ms as u64));
+    check(&[a, b, c, d], 30, &[(Create, 0, 2), (Close, 0, 3)]);
     // A pause shorter than quiet is one episode, quiet itself is two.
     let twice = |s| [attack(0, 1), attack(s, 1)].concat();
     check(&twice(29), 30, &[(Create, 0, 2), (Close, 0, 31)]);
@@ -128,6 +131,15 @@ fn a_late_raise_takes_a_closed_episode_up_again_under_its_uid() {
     // Late, and quiet had passed: another one.
     let later = [tries.clone(), attack(31, 1)].concat();
     check(&later, 30, &[&closed[..], &[(Create, 1, 33), (Close, 1, 33)]].concat());
+}
+
+#[test]
+fn what_is_older_than_an_episode_and_not_part_of_it_does_not_disturb_it() {
+    // Kept time is much longer than quiet here: both attacks are in it, the later one comes first.
+    let tries = [attack(100, 1), attack(60, 1), attack(104, 1)].concat();
+    let found = findings(vec![scan(60, 10, 3)], &tries, Span::seconds(10));
+    let expected = [(Create, 0, 102), (Update, 0, 104), (Close, 0, 106)];
+    assert_eq!(story(&found), expected);
 }
 
 #[test]
@@ -225,6 +237,10 @@ fn what_a_sink_refused_is_published_again() {
     assert_eq!(told_through(|_| false, &tries), whole);
     // The opening: the next raise opens it.
     assert_eq!(told_through(|n| n == 0, &tries), [(Create, 0, 3), (Close, 0, 5)]);
+    // It need not wait for the next message to be due.
+    let [a, b, c, d, e] = [0, 1_000, 1_900, 2_100, 3_500].map(|ms| unknown(ms, 1, ms as u64));
+    let soon = told_through(|n| n == 0, &[a, b, c, d, e]);
+    assert_eq!(soon, [(Create, 0, 2), (Close, 0, 3)]);
     // The update: without another raise the closing tells.
     assert_eq!(told_through(|n| n == 1, &tries), [(Create, 0, 2), (Close, 0, 5)]);
     // The closing.

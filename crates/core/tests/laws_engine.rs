@@ -13,14 +13,18 @@ use proptest::prelude::*;
 use smallvec::SmallVec;
 use tidewatch_core::admission::{Admission, Rejected};
 use tidewatch_core::detector::{Condition, Detector};
+use tidewatch_core::distinct::Room;
 use tidewatch_core::finding::{Activity, Value};
+use tidewatch_core::judge::judge;
 use tidewatch_core::key::Key;
 use tidewatch_core::limits::TIME_MIN;
 use tidewatch_core::memory::MemoryStore;
 use tidewatch_core::plan::KeyPlanId;
+use tidewatch_core::state::KeyState;
 use tidewatch_core::store::WindowStore;
 use tidewatch_core::tally::Contribution;
 use tidewatch_core::time::{Span, Time};
+use tidewatch_core::window::Window;
 use world::*;
 
 const MEASURES: [tidewatch_core::detector::Measure; 2] = [UNKNOWN_USERS, USERS];
@@ -219,6 +223,50 @@ fn users_seen_again_since_still_count_against_a_share_as_of_a_late_time() {
     let when = [at_least(0, 5), at_least_share(0, 0.5, 1)];
     let share = detector("share", (20, 30), &MEASURES, &when);
     assert_eq!(told(&findings(vec![share], &tries, Span(0))), []);
+}
+
+#[test]
+fn a_share_of_a_flood_is_decided_by_what_is_certain() {
+    // `names` unknown ones and `customers` of the same source, all in one window: beyond 256 each.
+    let found = |names: u64, customers: u64, share: f64| {
+        let flood = (0..names).map(|n| unknown(n as i64 * 3, 1, n));
+        let calm = (0..customers).map(|n| success(n as i64 * 3 + 1, 1, 1_000_000 + n));
+        let mut tries: Vec<Try> = flood.chain(calm).collect();
+        tries.sort_by_key(|t| t.ms);
+        // It may only be raised where all are in.
+        let all = (names + customers) as u32;
+        let measures = [UNKNOWN_USERS, USERS, TRIES];
+        let when = [at_least(2, all), at_least_share(0, share, 1)];
+        !findings(vec![detector("share", (60, 60), &measures, &when)], &tries, Span(0)).is_empty()
+    };
+    assert!(found(2_000, 0, 1.0), "no other names: it is all of them, whatever a sketch would say");
+    assert!(found(2_000, 200, 0.5));
+    assert!(found(255, 255, 0.5), "exact on both sides");
+    assert!(!found(254, 256, 0.5));
+    assert!(!found(200, 2_000, 0.5));
+    // 1,200 of 2,400 and more customers than a list holds: only sketches can tell.
+    assert!(found(1_200, 1_200, 0.4));
+    assert!(!found(1_200, 1_200, 0.6));
+}
+
+#[test]
+fn a_share_of_a_flood_is_decided_without_room_for_sketches() {
+    let when = [at_least(0, 30), at_least_share(0, 0.5, 1)];
+    let plan = plan(vec![detector("share", (60, 60), &MEASURES, &when)]);
+    let (key_plan, key) = (plan.key(KeyPlanId(0)), Key::source_ip(v4(1)));
+    let raised = |tries: &mut dyn Iterator<Item = Try>| {
+        let mut state = KeyState::default();
+        for t in tries {
+            state.absorb(key_plan, &key, &t.point(&tag_key("a key")), Room::NoSketches);
+        }
+        let window = Window { plan: key_plan, key: &key, state: &state, at: state.head };
+        judge(&plan, &key_plan.detectors[0], &window).is_some()
+    };
+    let flood = |names| (0..names).map(|n| unknown(n as i64, 1, n));
+    let calm = |names| (0..names).map(|n| success(n as i64, 1, 1_000_000 + n));
+    assert!(raised(&mut flood(2_000)));
+    assert!(raised(&mut flood(2_000).chain(calm(256))), "256 at least, of at most 256 more");
+    assert!(!raised(&mut flood(2_000).chain(calm(257))), "257 may be 10,000: the interval is open");
 }
 
 #[test]

@@ -236,6 +236,24 @@ fn without_room_for_sketches_a_full_list_is_a_lower_bound_that_never_claims_more
 }
 
 #[test]
+fn a_full_list_without_a_sketch_makes_the_merged_one_a_lower_bound_too() {
+    let plan = two_windows();
+    let key_plan = plan.key(KeyPlanId(0));
+    let tries = flood(2_000, 10, 0);
+    let (first, second) = tries.split_at(1_000);
+    let sketched = absorb(key_plan, first);
+    let mut listed = KeyState::default();
+    for t in second {
+        listed.absorb(key_plan, &the_key(), &t.point(&tag_key("a key")), Room::NoSketches);
+    }
+    for state in [merged(key_plan, sketched.clone(), &listed), merged(key_plan, listed, &sketched)]
+    {
+        let (_, unknown_users) = values(key_plan, &state)[0];
+        assert_eq!(unknown_users, Value { amount: 256.0, error: Accuracy::AtLeast });
+    }
+}
+
+#[test]
 fn late_points_count_inside_kept_time_and_are_told_beyond_it() {
     let plan = two_windows();
     let key_plan = plan.key(KeyPlanId(0));

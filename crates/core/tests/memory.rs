@@ -106,13 +106,26 @@ fn sweeping_forgets_only_what_no_window_can_reach() {
 }
 
 #[test]
+fn an_open_episode_is_not_swept_away_and_closes() {
+    // Quiet is much longer than anything is kept for windows.
+    let mut engine = engine(vec![scan(10, 600, 3)], ROOMY);
+    let mut tries: Vec<Try> = (0..3).map(|n| unknown(n, 1, n as u64)).collect();
+    tries.extend(flood(140_000, 1, 4).map(|t| Try { ms: t.ms + 100, ..t }));
+    feed(&mut engine, &tries, Span::seconds(60));
+    let usage = engine.store().usage();
+    assert!(usage.keys < usage.keys_seen, "nothing was swept: {usage:?}");
+    let told: Vec<_> = engine.sink().iter().map(|f| f.activity).collect();
+    assert_eq!(told, [Activity::Create, Activity::Close]);
+}
+
+#[test]
 fn a_forged_future_time_makes_nobody_forgotten() {
     let mut engine = engine(rules(), 4 << 20);
     let mut tries: Vec<Try> = (0..19).map(|n| unknown(n, 1, n as u64)).collect();
     // One source claims tomorrow, again and again, while memory runs out.
     for (i, t) in flood(60_000, 1, 2).enumerate() {
         tries.push(t);
-        if i % 100 == 0 {
+        if i % 2 == 0 {
             tries.push(unknown(86_400_000 + i as i64, 9, i as u64 % 7));
         }
     }
@@ -149,12 +162,11 @@ fn forty_thousand_names_take_bounded_memory() {
     let plan = plan(rules());
     let key_plan = plan.key(KeyPlanId(0));
     let key = Key::source_ip(v4(1));
-    let bytes_after = |names: u32| {
+    let bytes_after = |names: u32, ms_in_all: i64| {
         let mut state = KeyState::default();
         let mut most = 0;
         for n in 0..names {
-            // All in 299 s.
-            let ms = i64::from(n) * 299_000 / i64::from(names);
+            let ms = i64::from(n) * ms_in_all / i64::from(names);
             let t = unknown(ms, 1, u64::from(n));
             state.absorb(key_plan, &key, &t.point(&tag_key("a key")), Room::Plenty);
             most = most.max(state.bytes());
@@ -162,12 +174,29 @@ fn forty_thousand_names_take_bounded_memory() {
         assert_eq!(state.lists.len(), 1);
         (most, state.lists[0].list.len())
     };
-    let (ten, ten_listed) = bytes_after(10_000);
-    let (forty, forty_listed) = bytes_after(40_000);
-    assert_eq!((ten_listed, forty_listed), (256, 256));
+    let (ten, ten_listed) = bytes_after(10_000, 299_000);
+    let (forty, forty_listed) = bytes_after(40_000, 299_000);
+    let (long, long_listed) = bytes_after(40_000, 6_000_000);
+    assert_eq!((ten_listed, forty_listed, long_listed), (256, 256, 256));
     assert!(forty <= ten, "{forty} bytes, {ten} for a quarter of the names");
-    // 32 panes of 2 KiB, a list of 256 tags of 16 bytes, 32 counter panes.
-    assert!(forty <= 32 * 2_100 + 256 * 16 + 32 * 40 + 1_000, "{forty} bytes");
+    // 32 panes of 2 KiB, a list of 256 tags of 16 bytes, counter panes of two windows.
+    let most = 32 * 2_100 + 256 * 16 + 64 * 40 + 1_000;
+    assert!(forty <= most && long <= most, "{forty} and {long} bytes, at most {most}");
+}
+
+#[test]
+fn merging_forgets_as_counting_does() {
+    let plan = plan(rules());
+    let key_plan = plan.key(KeyPlanId(0));
+    let key = Key::source_ip(v4(1));
+    let mut state = KeyState::default();
+    for n in 0..2_000 {
+        let mut other = KeyState::default();
+        let t = unknown(n * 10_000, 1, n as u64);
+        other.absorb(key_plan, &key, &t.point(&tag_key("a key")), Room::Plenty);
+        state.merge(key_plan, &key, &other, Room::Plenty);
+        assert!(state.bytes() <= 10_000, "{} bytes after {n} merges", state.bytes());
+    }
 }
 
 #[test]

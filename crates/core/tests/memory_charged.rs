@@ -57,7 +57,7 @@ fn what_is_charged_is_what_is_taken() {
         let charged = engine.store().usage().used_bytes;
         let ratio = taken as f64 / charged as f64;
         println!("{case:?}: {taken} bytes taken, {charged} charged: {ratio:.2}");
-        assert!(ratio <= 1.3, "{case:?}: {taken} bytes taken, {charged} charged: {ratio:.2}");
-        assert!(ratio >= 0.5, "{case:?}: {taken} bytes taken, {charged} charged: {ratio:.2}");
+        assert!(ratio <= 1.1, "{case:?}: {taken} bytes taken, {charged} charged: {ratio:.2}");
+        assert!(ratio >= 0.8, "{case:?}: {taken} bytes taken, {charged} charged: {ratio:.2}");
     }
 }
