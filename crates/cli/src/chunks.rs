@@ -68,14 +68,13 @@ impl<R: Read> Chunks<R> {
                 self.ended = true;
                 return Err(error);
             }
-            let fresh = &self.buffer[self.searched..];
             if self.skipping {
-                let end = memchr::memchr(b'\n', fresh).map(|at| self.searched + at + 1);
+                let end = memchr::memchr(b'\n', &self.buffer).map(|at| at + 1);
                 self.skipping = end.is_none();
                 self.done = end.unwrap_or(self.buffer.len());
                 self.drop_done();
-                continue;
             }
+            let fresh = &self.buffer[self.searched..];
             if let Some(at) = memchr::memrchr(b'\n', fresh) {
                 return Ok(Some(self.hand_on(self.searched + at + 1)));
             }
@@ -176,6 +175,15 @@ mod tests {
         }
     }
 
+    /// Must not be asked.
+    struct Silent;
+
+    impl Read for Silent {
+        fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+            panic!("a live pipe would wait here");
+        }
+    }
+
     fn lines(input: &[u8], step: usize) -> Vec<(u64, String)> {
         let mut chunks = Chunks::new(Slow(input, step));
         let mut out = Vec::new();
@@ -208,13 +216,25 @@ mod tests {
     #[test]
     fn a_line_beyond_the_cap_is_skipped_and_its_neighbours_are_not() {
         let mut input = b"before\n".to_vec();
-        input.resize(input.len() + EVENT_LINE_BYTES_MAX + 100, b'x');
+        input.resize(input.len() + EVENT_LINE_BYTES_MAX + 2 * READ_BYTES, b'x');
         input.extend_from_slice(b"\nafter\n");
         let found = lines(&input, 1 << 20);
         assert_eq!(found[0], (0, "before\n".to_owned()));
         assert_eq!(found[1], (7, "TOO LONG".to_owned()));
         assert_eq!(found[2].1, "after\n");
         assert_eq!(found[2].0 as usize, input.len() - 6);
+    }
+
+    #[test]
+    fn lines_behind_a_skipped_one_do_not_wait_for_another_read() {
+        let mut input = vec![b'x'; EVENT_LINE_BYTES_MAX + READ_BYTES];
+        input.extend_from_slice(b"\nafter\n");
+        // The last read brings the end of the skipped line and the line behind it; a live pipe has no
+        // more to give for now.
+        let mut chunks = Chunks::new(Slow(&input, READ_BYTES).chain(Silent));
+        assert_eq!(chunks.next().unwrap(), Some(Chunk::TooLong { offset: 0 }));
+        let offset = input.len() as u64 - 6;
+        assert_eq!(chunks.next().unwrap(), Some(Chunk::Lines { bytes: b"after\n", offset }));
     }
 
     #[test]
