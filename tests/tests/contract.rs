@@ -408,3 +408,20 @@ fn hidden_names_count_as_failures_and_never_as_names() {
     let csv = run(&["replay", "-", "--windows", "1h"], log(&events, Event::json).as_bytes()).stdout;
     assert_eq!(csv.lines().nth(1), Some("2024-05-14T06:00:00Z,203.0.113.9,25,0,0,0"));
 }
+
+#[test]
+fn no_username_leaves_the_program() {
+    let (mut events, _) = scan("203.0.113.9");
+    events.iter_mut().for_each(|event| event.user.insert_str(0, "hunter"));
+    let good = log(&events, Event::json);
+    let input =
+        good.clone() + &good.replace("\"event\":", "\"event\"") + &good.replace("2024", "1924");
+    for output in ["json", "text"] {
+        let ran = run(&["replay", "-", "--stats", "--output", output], input.as_bytes());
+        assert!(ran.stdout.contains("203.0.113.9"), "{}", ran.stdout);
+        assert_eq!((ran.quarantined("json"), ran.quarantined("time_too_early")), (25, 25));
+        for text in [&ran.stdout, &ran.stderr] {
+            assert!(!text.contains("hunter"), "{text}");
+        }
+    }
+}
