@@ -1,6 +1,7 @@
 //! How much memory the worst inputs take, as Linux counted it for the living process: the input is
 //! sent, then a scan, and when the finding about the scan is out, all that came before was handled.
 
+use tidewatch_tests::binary::Ran;
 use tidewatch_tests::containers::{gzip, gzip_zeros, kinesis_event, record};
 use tidewatch_tests::events::{Event, START_MS, Said, log, scan};
 use tidewatch_tests::live::start;
@@ -16,8 +17,8 @@ const GIB: usize = 1 << 30;
 /// of 16 MiB inflated, and a few chunks in between. The program itself takes about 20 MiB.
 const PEAK_MIB_MAX: u64 = 160;
 
-/// Sends `bytes` in pieces, then a scan, and gives the peak in MiB when the scan was found.
-fn peak_mib(bytes: &[u8], scan: &[u8], options: &[&str]) -> u64 {
+/// Sends `bytes` in pieces, then a scan, and gives the peak in MiB when the scan was found, and the whole run.
+fn peak_mib(bytes: &[u8], scan: &[u8], options: &[&str]) -> (u64, Ran) {
     let fixed =
         ["replay", "-", "--output", "json", "--stats", "--detectors", "tests/profiles/distinct20"];
     let mut live = start(&[&fixed[..], options].concat());
@@ -29,7 +30,7 @@ fn peak_mib(bytes: &[u8], scan: &[u8], options: &[&str]) -> u64 {
     let peak = live.peak_mib();
     let ran = live.finish();
     assert_eq!(ran.code, 0, "{}", ran.stderr);
-    peak
+    (peak, ran)
 }
 
 fn x(bytes: usize) -> String {
@@ -55,7 +56,7 @@ fn hostile_lines_and_records_take_bounded_memory() {
         ("objects for 15 MiB", "{\"logEvents\":[".repeat(15 * MIB / 14).into()),
     ];
     for (what, bytes) in cases {
-        let peak = peak_mib(&bytes, scan.as_bytes(), &[]);
+        let (peak, _) = peak_mib(&bytes, scan.as_bytes(), &[]);
         assert!(peak <= PEAK_MIB_MAX, "{what} takes {peak} MiB");
     }
 }
@@ -66,7 +67,7 @@ fn gzip_files_stream() {
     // 1 GiB as 1 MiB, and 1 GiB of lines: the same member over and over.
     let lines = gzip((x(1_000) + "\n").repeat(16 * KIB).as_bytes()).repeat(64);
     for (what, bytes) in [("zeros", gzip_zeros(GIB)), ("lines", lines)] {
-        let peak = peak_mib(&bytes, &gzip(scan_log().as_bytes()), &[]);
+        let (peak, _) = peak_mib(&bytes, &gzip(scan_log().as_bytes()), &[]);
         assert!(peak <= PEAK_MIB_MAX, "1 GiB of {what} takes {peak} MiB");
     }
 }
@@ -83,8 +84,15 @@ fn a_flood_of_sources_stays_under_the_memory_allowed() {
     let (watched, _) = scan(SCANNER);
     let flood: Vec<Event> = (0..200_000).map(event).collect();
     let text = log(&watched[..1], Event::json) + &log(&flood, Event::json);
-    let peak = peak_mib(text.as_bytes(), scan_log().as_bytes(), &["--memory", "8MiB"]);
+    let (peak, ran) = peak_mib(text.as_bytes(), scan_log().as_bytes(), &["--memory", "8MiB"]);
     assert!(peak <= 64, "a state of 8 MiB takes {peak} MiB");
+    let stats = ran.stats();
+    let refused = stats["overflow"]["keys_refused"].as_u64().expect("a count");
+    let keys = stats["keys"].as_u64().expect("a count");
+    assert_eq!(keys + refused, 200_001, "each source of the flood came once: {stats}");
+    assert!(refused > 100_000, "{stats}");
+    assert!(stats["state_bytes"].as_u64() <= Some(8 << 20), "{stats}");
+    assert!(ran.stderr.contains("--memory"), "{}", ran.stderr);
 }
 
 /// One source with 40,000 names in 299 s: bounded state, and a count that says how exact it is.
@@ -98,6 +106,7 @@ fn one_source_with_many_names_takes_bounded_memory() {
     };
     let events: Vec<Event> = (0..40_000).map(event).collect();
     let text = log(&events, Event::json);
-    let peak = peak_mib(text.as_bytes(), scan_log().as_bytes(), &[]);
+    let (peak, ran) = peak_mib(text.as_bytes(), scan_log().as_bytes(), &[]);
+    assert_eq!(ran.openings().len(), 2, "both sources are found");
     assert!(peak <= 64, "{peak} MiB");
 }
