@@ -1,6 +1,7 @@
 //! Labelled logs outside the repository: their licences differ, so a user brings them. Tests that
 //! score them say loudly that they were skipped when there are none.
 
+use std::io::Write;
 use std::path::PathBuf;
 
 /// The folder named by TIDEWATCH_DATA.
@@ -21,7 +22,9 @@ fn folder(variable: &str, what: &str) -> Option<PathBuf> {
             Some(folder)
         }
         None => {
-            println!("SKIPPED: {variable} names no folder of {what}");
+            // Straight to the stream: what a passing test prints with println! is not shown.
+            let mut stderr = std::io::stderr().lock();
+            let _ = writeln!(stderr, "SKIPPED: {variable} names no folder of {what}");
             None
         }
     }

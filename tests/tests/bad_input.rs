@@ -203,7 +203,7 @@ fn bad_events_in_good_envelopes() {
 fn bad_records() {
     let (first, _) = good();
     let event = Event { source: "192.0.2.200".to_owned(), ..first[0].clone() };
-    let packed = gzip(envelope(9, &[event.clone()], Event::json).as_bytes());
+    let packed = gzip(envelope(9, std::slice::from_ref(&event), Event::json).as_bytes());
     let cut = record(2, &packed[..packed.len() / 2]);
     check_record("a truncated record", &cut, json!({ "gzip_truncated": 1 }));
     let only_head = record(2, &packed[..5]);

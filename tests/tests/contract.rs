@@ -8,7 +8,7 @@ use serde_json::Value;
 use tempfile::tempdir;
 use tidewatch_tests::binary::{Ran, root, run, run_keyed};
 use tidewatch_tests::containers::{envelopes, gzip};
-use tidewatch_tests::events::{Event, PROFILE_SPAN_MS, Said, crossings, log, scan, shop};
+use tidewatch_tests::events::{Event, PROFILE_SPAN_MS, START_MS, Said, crossings, log, scan, shop};
 
 const DISTINCT20: [&str; 2] = ["--detectors", "tests/profiles/distinct20"];
 
@@ -407,4 +407,51 @@ fn hidden_names_count_as_failures_and_never_as_names() {
     }
     let csv = run(&["replay", "-", "--windows", "1h"], log(&events, Event::json).as_bytes()).stdout;
     assert_eq!(csv.lines().nth(1), Some("2024-05-14T06:00:00Z,203.0.113.9,25,0,0,0"));
+}
+
+#[test]
+fn no_username_leaves_the_program() {
+    let (mut events, _) = scan("203.0.113.9");
+    events.iter_mut().for_each(|event| event.user.insert_str(0, "hunter"));
+    let good = log(&events, Event::json);
+    let input =
+        good.clone() + &good.replace("\"event\":", "\"event\"") + &good.replace("2024", "1924");
+    for output in ["json", "text"] {
+        let ran = run(&["replay", "-", "--stats", "--output", output], input.as_bytes());
+        assert!(ran.stdout.contains("203.0.113.9"), "{}", ran.stdout);
+        assert_eq!((ran.quarantined("json"), ran.quarantined("time_too_early")), (25, 25));
+        for text in [&ran.stdout, &ran.stderr] {
+            assert!(!text.contains("hunter"), "{text}");
+        }
+    }
+}
+
+/// A key that is no single source names the sources behind it: up to 32, and how many there were.
+#[test]
+fn a_finding_about_everybody_names_the_top_sources_and_their_number() {
+    let folder = tempdir().expect("a folder");
+    let profile = root().join("tests/profiles/distinct20/distinct20.toml");
+    let profile = fs::read_to_string(profile).expect("the profile");
+    let everybody = profile.replace("\"source.ip\"", "\"global\"").replace(">= 20", ">= 60");
+    fs::write(folder.path().join("everybody.toml"), everybody).expect("a file");
+    // Sixty names from forty sources; the first twenty try twice.
+    let events: Vec<Event> = (0..60)
+        .map(|nth| Event {
+            ms: START_MS + nth * 1_000,
+            source: format!("198.51.100.{}", nth % 40 + 1),
+            user: format!("nobody{nth}"),
+            said: Said::UnknownUser,
+        })
+        .collect();
+    let detectors = folder.path().to_str().expect("a path");
+    let ran = replay(&["--detectors", detectors], log(&events, Event::json).as_bytes());
+    let [finding] = &ran.findings()[..] else { panic!("{}", ran.stdout) };
+    let evidence = finding["evidences"].as_array().expect("evidences");
+    let named: BTreeSet<&str> =
+        evidence.iter().filter_map(|e| e["src_endpoint"]["ip"].as_str()).collect();
+    assert_eq!(named.len(), 32);
+    assert_eq!(finding["unmapped"]["tidewatch"]["sources_total"], 40);
+    for busy in 1..=20 {
+        assert!(named.contains(&*format!("198.51.100.{busy}")), "{busy} tried twice: {named:?}");
+    }
 }

@@ -63,20 +63,15 @@ impl<R: Read> Chunks<R> {
     /// call.
     pub fn next(&mut self) -> io::Result<Option<Chunk<'_>>> {
         self.drop_done();
-        while !self.ended {
-            if let Err(error) = self.read_some() {
-                self.ended = true;
-                return Err(error);
-            }
-            let fresh = &self.buffer[self.searched..];
+        loop {
             if self.skipping {
-                let end = memchr::memchr(b'\n', fresh).map(|at| self.searched + at + 1);
+                let end = memchr::memchr(b'\n', &self.buffer).map(|at| at + 1);
                 self.skipping = end.is_none();
                 self.done = end.unwrap_or(self.buffer.len());
                 self.drop_done();
-                continue;
             }
-            // Nothing before `fresh` ends a line, so this is where the first one ends.
+            // Nothing before `searched` ends a line, so this is where the first one ends.
+            let fresh = &self.buffer[self.searched..];
             let first_end = memchr::memchr(b'\n', fresh).map(|at| self.searched + at + 1);
             if first_end.unwrap_or(self.buffer.len()) > EVENT_LINE_BYTES_MAX {
                 return Ok(Some(self.too_long(first_end)));
@@ -85,11 +80,15 @@ impl<R: Read> Chunks<R> {
                 return Ok(Some(self.hand_on(self.searched + at + 1)));
             }
             self.searched = self.buffer.len();
-        }
-        match self.buffer.len() {
-            0 => Ok(None),
-            _ if self.skipping => Ok(None),
-            all => Ok(Some(self.hand_on(all))),
+            match self.searched {
+                0 if self.ended => return Ok(None),
+                all if self.ended => return Ok(Some(self.hand_on(all))),
+                _ => {}
+            }
+            if let Err(error) = self.read_some() {
+                self.ended = true;
+                return Err(error);
+            }
         }
     }
 
@@ -178,6 +177,15 @@ mod tests {
         }
     }
 
+    /// Must not be asked.
+    struct Silent;
+
+    impl Read for Silent {
+        fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+            panic!("a live pipe would wait here");
+        }
+    }
+
     fn lines(input: &[u8], step: usize) -> Vec<(u64, String)> {
         let mut chunks = Chunks::new(Slow(input, step));
         let mut out = Vec::new();
@@ -210,7 +218,7 @@ mod tests {
     #[test]
     fn a_line_beyond_the_cap_is_skipped_and_its_neighbours_are_not() {
         let mut input = b"before\n".to_vec();
-        input.resize(input.len() + EVENT_LINE_BYTES_MAX + 100, b'x');
+        input.resize(input.len() + EVENT_LINE_BYTES_MAX + 2 * READ_BYTES, b'x');
         input.extend_from_slice(b"\nafter\n");
         let last = input.len() as u64 - 6;
         for step in [1 << 16, 1 << 20, (1 << 20) + 77] {
@@ -221,6 +229,18 @@ mod tests {
                 .collect();
             assert_eq!(short, [(0, "before"), (7, "TOO LONG"), (last, "after")], "step {step}");
         }
+    }
+
+    #[test]
+    fn lines_behind_a_skipped_one_do_not_wait_for_another_read() {
+        let mut input = vec![b'x'; EVENT_LINE_BYTES_MAX + READ_BYTES];
+        input.extend_from_slice(b"\nafter\n");
+        // The last read brings the end of the skipped line and the line behind it; a live pipe has no
+        // more to give for now.
+        let mut chunks = Chunks::new(Slow(&input, READ_BYTES).chain(Silent));
+        assert_eq!(chunks.next().unwrap(), Some(Chunk::TooLong { offset: 0 }));
+        let offset = input.len() as u64 - 6;
+        assert_eq!(chunks.next().unwrap(), Some(Chunk::Lines { bytes: b"after\n", offset }));
     }
 
     #[test]
