@@ -87,7 +87,7 @@ fn a_flood_of_sources_stays_under_the_memory_allowed() {
     let (peak, ran) = peak_mib(text.as_bytes(), scan_log().as_bytes(), &["--memory", "8MiB"]);
     assert!(peak <= 64, "a state of 8 MiB takes {peak} MiB");
     let stats = ran.stats();
-    let refused = stats["overflow"]["keys_refused"].as_u64().expect("a count");
+    let refused = stats["overflow"]["points_refused"].as_u64().expect("a count");
     let keys = stats["keys"].as_u64().expect("a count");
     assert_eq!(keys + refused, 200_001, "each source of the flood came once: {stats}");
     assert!(refused > 100_000, "{stats}");

@@ -69,7 +69,7 @@ impl Summary {
             "keys": self.usage.keys_seen,
             "state_bytes": self.usage.used_bytes,
             "overflow": {
-                "keys_refused": self.counts.keys_refused,
+                "points_refused": self.counts.points_refused,
                 "sketches_refused": self.counts.sketches_refused,
             },
         })
@@ -125,7 +125,10 @@ impl Summary {
         for (count, what) in [
             (self.counts.late, "came too late for their key's windows"),
             (self.tally.hostname_sources, "give a host name instead of an address as their source"),
-            (self.counts.keys_refused, "belong to keys there was no memory for (--memory)"),
+            (
+                self.counts.points_refused,
+                "were not counted for a key, for want of memory (--memory)",
+            ),
             (self.counts.sketches_refused, "are counted as lower bounds only, for want of memory"),
         ] {
             if count > 0 {

@@ -52,7 +52,7 @@ pub struct Counts {
     /// Findings closed.
     pub closed: u64,
     /// Signals that were not counted for a key, because there was no memory for it.
-    pub keys_refused: u64,
+    pub points_refused: u64,
     /// Signals whose distinct count fell back to a lower bound, because there was no memory.
     pub sketches_refused: u64,
 }
@@ -192,7 +192,7 @@ impl<S: WindowStore, A: AlertSink> Engine<S, A> {
                 verdicts.extend(detectors.iter().filter_map(|d| judge(plan, d, window)));
             })
             .await?;
-        self.counts.keys_refused += merged.keys_refused;
+        self.counts.points_refused += merged.points_refused;
         self.counts.sketches_refused += merged.sketches_refused;
         // A late event is judged twice: the second verdict builds on what the first one latched.
         for i in 0..verdicts.len() {

@@ -126,7 +126,7 @@ impl MemoryStore {
             Entry::Occupied(entry) => entry.into_ref(),
             Entry::Vacant(entry) => {
                 if self.room() != Room::Plenty || !self.fits(ENTRY_BYTES) {
-                    merged.keys_refused += 1;
+                    merged.points_refused += 1;
                     return;
                 }
                 self.used_bytes.fetch_add(ENTRY_BYTES, Ordering::Relaxed);
@@ -137,7 +137,7 @@ impl MemoryStore {
         let Some(Absorbed { late, sketch_refused }) =
             self.absorb(plan, &place.1, &mut state, point)
         else {
-            merged.keys_refused += 1;
+            merged.points_refused += 1;
             return;
         };
         merged.sketches_refused += u64::from(sketch_refused);

@@ -102,15 +102,14 @@ impl Ring {
         }
     }
 
-    /// Bytes on the heap.
+    /// Bytes on the heap. All panes have the same number of slots, so the first one tells whether
+    /// their counts are on the heap too.
     pub fn heap_bytes(&self) -> usize {
-        let spilled: usize = self
-            .panes
-            .iter()
-            .filter(|pane| pane.counts.spilled())
-            .map(|pane| pane.counts.len() * size_of::<u64>())
-            .sum();
-        self.panes.capacity() * size_of::<Pane>() + spilled
+        let spilled = match self.panes.first() {
+            Some(pane) if pane.counts.spilled() => pane.counts.capacity() * size_of::<u64>(),
+            _ => 0,
+        };
+        self.panes.capacity() * size_of::<Pane>() + self.panes.len() * spilled
     }
 }
 

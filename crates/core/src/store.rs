@@ -57,7 +57,7 @@ pub struct Merged {
     /// Points that lay behind everything kept.
     pub late: u64,
     /// Points not counted for want of memory, for their key or for more of it.
-    pub keys_refused: u64,
+    pub points_refused: u64,
     /// Points whose distinct list was cut without a sketch for want of memory.
     pub sketches_refused: u64,
 }

@@ -76,8 +76,12 @@ impl Problem {
     /// What it means, for a person.
     pub fn explanation(self) -> &'static str {
         match self {
-            Problem::GzipTruncated => "gzip data ends before its end; what came before was read",
-            Problem::GzipCorrupt => "damaged gzip data; what came before was read",
+            Problem::GzipTruncated => {
+                "gzip data that ends before its end: a record is lost, a file is read up to there"
+            }
+            Problem::GzipCorrupt => {
+                "damaged gzip data: a record is lost, a file is read up to there"
+            }
             Problem::InflateCap => "a record inflates to more than 16 MiB",
             Problem::NotUtf8 => "not UTF-8",
             Problem::LineTooLong => "a log line longer than 1 MiB",
