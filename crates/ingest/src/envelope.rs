@@ -20,6 +20,7 @@ use tidewatch_core::time::Time;
 
 use crate::Ingest;
 use crate::batch::{Batch, Piece, TextBuffers};
+use crate::format::{self, Said};
 use crate::limits::DAMAGED_ENVELOPES_MAX;
 use crate::marks::Marks;
 use crate::needles::Hits;
@@ -115,18 +116,14 @@ impl Ingest {
             if !promising && payload.text.is_some() {
                 continue;
             }
-            let (id, message) = match (text(payload, &event.id), unescaped(payload, event, buffers))
-            {
-                (Ok(id), Ok(message)) => (id, message),
+            let said = self.said_in_event(payload, event, buffers, promising);
+            let (id, said) = match (text(payload, &event.id), said) {
+                (Ok(id), Ok(said)) => (id, said),
                 (Err(problem), _) | (_, Err(problem)) => {
                     batch.tally.reject(problem, unnamed);
                     continue;
                 }
             };
-            if !promising {
-                continue;
-            }
-            let said = self.said(message.trim_end_matches(['\r', '\n']));
             let time = When::At(Time(event.timestamp_ms));
             batch.accept(said, Some(time), Place::Event { group, stream, id: &id }, || {
                 let origin = Origin {
@@ -137,6 +134,46 @@ impl Ingest {
             });
         }
     }
+}
+
+impl Ingest {
+    /// What an event says: nothing if it is not promising, but even then it has to be text.
+    fn said_in_event(
+        &self,
+        payload: Piece<'_>,
+        event: &Event,
+        buffers: &mut TextBuffers,
+        promising: bool,
+    ) -> Result<Said, Problem> {
+        let range = event.message.range.clone();
+        if let Some(raw) = payload.text.and_then(|text| text.get(range.clone()))
+            && promising
+            && event.message.escaped
+        {
+            let read = format::read_escaped(without_line_end(raw), true, &self.naming);
+            if let Some(said) = read {
+                return Ok(said);
+            }
+        }
+        let message = if event.message.escaped {
+            unescape(payload.bytes, range, &buffers.marks, &mut buffers.message)?
+        } else {
+            payload.part(range).text.ok_or(Problem::NotUtf8)?
+        };
+        if !promising {
+            return Ok(Said::Nothing);
+        }
+        Ok(self.said(message.trim_end_matches(['\r', '\n']), true))
+    }
+}
+
+/// A message that is still escaped, without its line end. An escaped backslash before an `n` looks the
+/// same; it leaves a backslash behind, with which nothing is read.
+fn without_line_end(mut raw: &str) -> &str {
+    while let Some(rest) = raw.strip_suffix("\\n").or_else(|| raw.strip_suffix("\\r")) {
+        raw = rest;
+    }
+    raw
 }
 
 /// The names of a data envelope, `None` for a control message.
@@ -172,18 +209,6 @@ pub(crate) fn text<'p>(payload: Piece<'p>, text: &Text) -> Result<Cow<'p, str>, 
         return Ok(Cow::Owned(text));
     }
     payload.part(text.range.clone()).text.map(Cow::Borrowed).ok_or(Problem::NotUtf8)
-}
-
-fn unescaped<'b>(
-    payload: Piece<'b>,
-    event: &Event,
-    buffers: &'b mut TextBuffers,
-) -> Result<&'b str, Problem> {
-    let range = event.message.range.clone();
-    if event.message.escaped {
-        return unescape(payload.bytes, range, &buffers.marks, &mut buffers.message);
-    }
-    payload.part(range).text.ok_or(Problem::NotUtf8)
 }
 
 /// The envelope at `at` and where it ends; or what is wrong with it and where to go on.

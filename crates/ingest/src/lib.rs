@@ -70,13 +70,14 @@ impl Ingest {
         }
     }
 
-    /// What a message that holds a needle says: the first format that makes anything of it decides.
-    fn said(&self, message: &str) -> Said {
+    /// What a message that holds a needle says: the first format that makes anything of it decides. One
+    /// that is `timed` from outside is not searched for a time.
+    fn said(&self, message: &str, timed: bool) -> Said {
         if nesting::too_deep(message.as_bytes()) {
             return Said::Unreadable(Problem::Nesting);
         }
         for format in Format::ALL {
-            match format::read(format, message, &self.naming) {
+            match format::read(format, message, timed, &self.naming) {
                 Said::Nothing => {}
                 said => return said,
             }

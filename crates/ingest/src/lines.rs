@@ -232,7 +232,7 @@ impl Ingest {
         }
         let (said, time, log_stream) = match &split {
             Some(tail) => self.said_in_tail(tail),
-            None => (self.said(text), None, None),
+            None => (self.said(text, false), None, None),
         };
         batch.accept(said, time, place(line, source), || {
             let event = self.naming.key.event(source.salt, &line.offset.to_be_bytes());
@@ -250,7 +250,7 @@ impl Ingest {
     fn said_in_tail<'l>(&self, tail: &tail::Tail<'l>) -> (Said, Option<When>, Option<&'l str>) {
         let mut unreadable = Said::Nothing;
         for reading in tail.readings() {
-            match self.said(reading.message) {
+            match self.said(reading.message, reading.time.is_some()) {
                 Said::Nothing => {}
                 Said::Unreadable(problem) => {
                     if matches!(unreadable, Said::Nothing) {

@@ -15,6 +15,7 @@ use tidewatch_core::signal::{Auth, Outcome, Role};
 use tidewatch_core::tag::UserTag;
 
 use super::Said;
+use super::flat;
 use super::json_fields::{Fields, Value, passed_or_not};
 use super::words::{Named, Words};
 use crate::problem::Problem;
@@ -35,17 +36,37 @@ const NESTING_MAX: usize = 64;
 /// The longest field of Lambda's prefix, in bytes.
 const PREFIX_FIELD_BYTES_MAX: usize = 64;
 
-/// Reads one message.
-pub(super) fn read(message: &str, naming: &Naming) -> Said {
+/// Reads one message; if it is `timed` from outside, no field of it is read as a time.
+pub(super) fn read(message: &str, timed: bool, naming: &Naming) -> Said {
     let Some((prefix_time, json)) = object(message) else { return Said::Nothing };
+    let mut fields = Fields::new(timed);
+    if flat::read::<false>(json, &mut fields).is_some() {
+        return said(&fields, prefix_time, naming);
+    }
+    read_any(json, prefix_time, timed, naming)
+}
+
+/// Reads a message that is one flat object and still escaped; `None` if it is not so simple.
+pub(super) fn read_escaped(message: &str, timed: bool, naming: &Naming) -> Option<Said> {
+    let mut fields = Fields::new(timed);
+    flat::read::<true>(message, &mut fields)?;
+    Some(said(&fields, None, naming))
+}
+
+/// Reads whatever an object may hold.
+fn read_any(json: &str, prefix_time: Option<When>, timed: bool, naming: &Naming) -> Said {
     if nested_too_deep(json.as_bytes()) {
         return Said::Unreadable(Problem::Nesting);
     }
-    let mut fields = Fields::default();
+    let mut fields = Fields::new(timed);
     if fields.read(json).is_err() {
         return Said::Unreadable(Problem::Json);
     }
-    let Some((outcome, user_known)) = judge(&fields) else { return Said::Nothing };
+    said(&fields, prefix_time, naming)
+}
+
+fn said(fields: &Fields<'_>, prefix_time: Option<When>, naming: &Naming) -> Said {
+    let Some((outcome, user_known)) = judge(fields) else { return Said::Nothing };
     let own_time = fields.time.get();
     let when = own_time.copied().flatten().or(prefix_time);
     let auth = Auth {
@@ -118,7 +139,7 @@ enum Login {
 fn judge(fields: &Fields<'_>) -> Option<(Outcome, Option<bool>)> {
     let login = login(fields)?;
     let words = |text: Option<&Cow<'_, str>>| text.map(|text| Words::of(text));
-    let (reason, error) = (words(fields.reason.get()), words(fields.error.get()));
+    let (reason, error) = (|| words(fields.reason.get()), || words(fields.error.get()));
     let mut message = None;
     let outcome = told_outcome(fields)
         .or_else(|| match &login {
@@ -129,9 +150,9 @@ fn judge(fields: &Fields<'_>) -> Option<(Outcome, Option<bool>)> {
             Login::Event(_) | Login::Path => status_outcome(*fields.status.get()?),
             Login::Alone => None,
         })
-        .or_else(|| reason?.outcome())
+        .or_else(|| reason()?.outcome())
         .or_else(|| match &login {
-            Login::Event(_) | Login::Path => error?.outcome().or_else(|| {
+            Login::Event(_) | Login::Path => error()?.outcome().or_else(|| {
                 message = words(fields.message.get());
                 message?.outcome()
             }),
@@ -140,6 +161,7 @@ fn judge(fields: &Fields<'_>) -> Option<(Outcome, Option<bool>)> {
     if outcome == Outcome::Success {
         return Some((outcome, Some(true)));
     }
+    let (reason, error) = (reason(), error());
     let event = if let Login::Event(event) = login { Some(event) } else { None };
     let told = fields.outcome.get().and_then(|outcome| outcome.words);
     // A message quotes what the client sent, so it is asked only where nothing else gives a reason.

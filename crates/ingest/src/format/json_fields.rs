@@ -1,7 +1,7 @@
 //! The fields of one flat JSON object, sorted into the parts they play in an authentication event.
 //!
-//! One pass of serde_json over borrowed text, into a fixed struct: this is the hottest code after
-//! inflating. A field's name is compared in lower case and without `_ - . @` and blanks. Invariant:
+//! One pass over borrowed text, into a fixed struct: this is the hottest code after inflating. Simple
+//! objects are read by [`super::flat`], all others here by serde_json. A field's name is compared in lower case and without `_ - . @` and blanks. Invariant:
 //! the order of fields in a line never decides. Where several could play a part, the first in its
 //! list of names does, but a value that says something (an address, a readable time, a decided outcome)
 //! before one that does not; of a name that stands twice, the last counts.
@@ -75,6 +75,8 @@ pub(super) struct Told {
 /// The fields of a line by the part they play.
 #[derive(Default)]
 pub(super) struct Fields<'a> {
+    /// Whether the time is known from outside, so that no field need be read as one.
+    timed: bool,
     /// `None` inside: a time that cannot be read.
     pub(super) time: Best<Option<When>>,
     /// `None` inside: a source that is no address.
@@ -95,6 +97,11 @@ pub(super) struct Fields<'a> {
 }
 
 impl<'a> Fields<'a> {
+    /// No fields yet, of a line whose time is known from outside if it is `timed`.
+    pub(super) fn new(timed: bool) -> Fields<'a> {
+        Fields { timed, ..Fields::default() }
+    }
+
     /// Reads the object that is all of `json` into these fields.
     pub(super) fn read(&mut self, json: &'a str) -> serde_json::Result<()> {
         let mut deserializer = serde_json::Deserializer::from_str(json);
@@ -113,8 +120,10 @@ impl<'a> Fields<'a> {
         self.user.best.as_ref().is_some_and(|(place, _)| usize::from(place % 256) < USER.len())
     }
 
-    fn offer(&mut self, part: Part, place: u8, value: Value<'a>) {
+    /// Takes a field in, if its value is better than those before it.
+    pub(super) fn offer(&mut self, part: Part, place: u8, value: Value<'a>) {
         match (part, value) {
+            (Part::Time, _) if self.timed => {}
             (Part::Time, value) => self.offer_time(place, &value),
             (Part::Source, value) => {
                 let address = if let Value::Text(text) = &value { endpoint(text) } else { None };
