@@ -5,7 +5,7 @@ use tidewatch_core::signal::{Body, Origin, Signal};
 use tidewatch_core::tag::EventTag;
 use tidewatch_core::time::Time;
 
-use crate::format::Said;
+use crate::format::{Memos, Said};
 use crate::inflate::Inflater;
 use crate::marks::Marks;
 use crate::problem::Problem;
@@ -75,7 +75,8 @@ impl Batch {
     }
 }
 
-/// Memory reused from reading to reading; it holds nothing that the next one looks at. One a thread.
+/// Memory reused from reading to reading; nothing that the next one says depends on what it holds. One a
+/// thread.
 #[derive(Default)]
 pub struct Buffers {
     pub(crate) decoders: Decoders,
@@ -89,6 +90,8 @@ pub(crate) struct TextBuffers {
     pub(crate) marks: Marks,
     /// An unescaped message.
     pub(crate) message: Vec<u8>,
+    /// What the formats found out about texts that come again and again.
+    pub(crate) memos: Memos,
 }
 
 /// What it takes to open a Kinesis record.

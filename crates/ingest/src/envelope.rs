@@ -150,7 +150,8 @@ impl Ingest {
             && promising
             && event.message.escaped
         {
-            let read = format::read_escaped(without_line_end(raw), true, &self.naming);
+            let read =
+                format::read_escaped(without_line_end(raw), true, &self.naming, &mut buffers.memos);
             if let Some(said) = read {
                 return Ok(said);
             }
@@ -163,7 +164,7 @@ impl Ingest {
         if !promising {
             return Ok(Said::Nothing);
         }
-        Ok(self.said(message.trim_end_matches(['\r', '\n']), true))
+        Ok(self.said(message.trim_end_matches(['\r', '\n']), true, &mut buffers.memos))
     }
 }
 

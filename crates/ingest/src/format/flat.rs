@@ -12,7 +12,7 @@ use std::borrow::Cow;
 use wide::u8x16;
 
 use super::json_fields::{Fields, Value};
-use super::json_names::part_of;
+use super::memo::Memos;
 
 /// The digits that surely fit into 63 bits.
 const DIGITS_MAX: usize = 18;
@@ -24,7 +24,11 @@ struct Flat<'a, const ESCAPED: bool> {
 }
 
 /// Reads the object that is all of `json` into `fields`, which are worthless after a `None`.
-pub(super) fn read<'a, const ESCAPED: bool>(json: &'a str, fields: &mut Fields<'a>) -> Option<()> {
+pub(super) fn read<'a, const ESCAPED: bool>(
+    json: &'a str,
+    fields: &mut Fields<'a>,
+    memos: &mut Memos,
+) -> Option<()> {
     let mut flat = Flat::<ESCAPED> { text: json, at: 0 };
     flat.eat(b'{')?;
     if flat.eat(b'}').is_none() {
@@ -32,8 +36,8 @@ pub(super) fn read<'a, const ESCAPED: bool>(json: &'a str, fields: &mut Fields<'
             let name = flat.string()?;
             flat.eat(b':')?;
             let value = flat.value()?;
-            if let Some((part, place)) = part_of(name) {
-                fields.offer(part, place, value);
+            if let Some((part, place)) = memos.part_of(name) {
+                fields.offer(part, place, value, memos);
             }
             if flat.eat(b',').is_none() {
                 break;

@@ -18,6 +18,7 @@ use tidewatch_core::signal::Outcome;
 
 use super::address::endpoint;
 use super::json_names::{ERROR, EVENT_OF_KIND, Part, USER, part_of};
+use super::memo::Memos;
 use super::words::Words;
 use crate::stamp;
 use crate::when::When;
@@ -103,9 +104,9 @@ impl<'a> Fields<'a> {
     }
 
     /// Reads the object that is all of `json` into these fields.
-    pub(super) fn read(&mut self, json: &'a str) -> serde_json::Result<()> {
+    pub(super) fn read(&mut self, json: &'a str, memos: &mut Memos) -> serde_json::Result<()> {
         let mut deserializer = serde_json::Deserializer::from_str(json);
-        ReadFields(self).deserialize(&mut deserializer)?;
+        ReadFields { fields: self, memos }.deserialize(&mut deserializer)?;
         deserializer.end()
     }
 
@@ -121,7 +122,7 @@ impl<'a> Fields<'a> {
     }
 
     /// Takes a field in, if its value is better than those before it.
-    pub(super) fn offer(&mut self, part: Part, place: u8, value: Value<'a>) {
+    pub(super) fn offer(&mut self, part: Part, place: u8, value: Value<'a>, memos: &mut Memos) {
         match (part, value) {
             (Part::Time, _) if self.timed => {}
             (Part::Time, value) => self.offer_time(place, &value),
@@ -131,7 +132,7 @@ impl<'a> Fields<'a> {
             }
             (Part::User, Value::Bool(_) | Value::Nested) => {}
             (Part::User, value) => self.user.offer(place, value != Value::Null, value),
-            (Part::Outcome, value) => self.offer_outcome(place, &value),
+            (Part::Outcome, value) => self.offer_outcome(place, &value, memos),
             (Part::Status, Value::Text(text)) if text.parse::<i64>().is_err() => {
                 // A code that is a word explains a failure, behind what is called an error.
                 self.error.offer(place + ERROR.len() as u8, !text.is_empty(), text);
@@ -168,14 +169,14 @@ impl<'a> Fields<'a> {
         self.time.offer(place, when.is_some(), when);
     }
 
-    fn offer_outcome(&mut self, place: u8, value: &Value<'a>) {
+    fn offer_outcome(&mut self, place: u8, value: &Value<'a>, memos: &mut Memos) {
         let said = match value {
             Value::Text(text) if text.parse::<i64>().is_ok() => {
                 return self.offer_status(place, value);
             }
             Value::Integer(_) => return self.offer_status(place, value),
             Value::Text(text) => {
-                let words = Words::of(text);
+                let words = memos.words(text);
                 Told { outcome: words.outcome(), words: Some(words) }
             }
             Value::Bool(passed) => Told { outcome: Some(passed_or_not(*passed)), words: None },
@@ -306,7 +307,10 @@ impl<'de> Visitor<'de> for ReadValue {
 }
 
 /// Reads an object into the fields where they stand: moving them about costs more than many fields.
-struct ReadFields<'f, 'de>(&'f mut Fields<'de>);
+struct ReadFields<'f, 'de> {
+    fields: &'f mut Fields<'de>,
+    memos: &'f mut Memos,
+}
 
 impl<'de> DeserializeSeed<'de> for ReadFields<'_, 'de> {
     type Value = ();
@@ -326,7 +330,9 @@ impl<'de> Visitor<'de> for ReadFields<'_, 'de> {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         while let Some(Name(part)) = map.next_key()? {
             match part {
-                Some((part, place)) => self.0.offer(part, place, map.next_value()?),
+                Some((part, place)) => {
+                    self.fields.offer(part, place, map.next_value()?, self.memos)
+                }
                 None => drop(map.next_value::<IgnoredAny>()?),
             }
         }

@@ -11,10 +11,13 @@ mod json_auth;
 mod json_fields;
 mod json_names;
 mod lexicon;
+mod memo;
 mod sshd;
 mod words;
 
 use tidewatch_core::signal::Auth;
+
+pub(crate) use memo::Memos;
 
 use crate::problem::Problem;
 use crate::username::Naming;
@@ -67,16 +70,27 @@ pub enum Said {
 
 /// Reads one log message: unescaped, without its line end; it may carry Lambda's text prefix. For a
 /// message that is `timed` from outside, a reader need not look for a time in it.
-pub fn read(format: Format, message: &str, timed: bool, naming: &Naming) -> Said {
+pub(crate) fn read(
+    format: Format,
+    message: &str,
+    timed: bool,
+    naming: &Naming,
+    memos: &mut Memos,
+) -> Said {
     match format {
         Format::Sshd => sshd::read(message, naming),
-        Format::JsonAuth => json_auth::read(message, timed, naming),
+        Format::JsonAuth => json_auth::read(message, timed, naming, memos),
     }
 }
 
 /// What all formats together make of a message that is still escaped as a JSON string; `None` where
 /// it has to be unescaped to know.
-pub(crate) fn read_escaped(message: &str, timed: bool, naming: &Naming) -> Option<Said> {
+pub(crate) fn read_escaped(
+    message: &str,
+    timed: bool,
+    naming: &Naming,
+    memos: &mut Memos,
+) -> Option<Said> {
     // Of an object that is read at all, only one format makes anything.
-    json_auth::read_escaped(message, timed, naming)
+    json_auth::read_escaped(message, timed, naming, memos)
 }

@@ -33,8 +33,9 @@ fn shown(said: Said) -> String {
 }
 
 fn check(lines: &[&str], expected: Expect) {
-    let lines =
-        lines.iter().map(|line| format!("{line}\n  {}\n", shown(read(line, false, &naming()))));
+    let lines = lines.iter().map(|line| {
+        format!("{line}\n  {}\n", shown(read(line, false, &naming(), &mut Memos::default())))
+    });
     expected.assert_eq(&lines.collect::<String>());
 }
 
@@ -248,7 +249,7 @@ fn damaged_lines() {
     let deep = format!(r#"{{"event":"login_failed","x":{}{}}}"#, "[".repeat(64), "]".repeat(64));
     let quoted = format!(r#"{{"event":"login_failed","x":"{}"}}"#, "[".repeat(100));
     let unclosed = format!(r#"{{"event":"login","x":{}"#, "[".repeat(10_000));
-    let read = |line: &str| shown(read(line, false, &naming()));
+    let read = |line: &str| shown(read(line, false, &naming(), &mut Memos::default()));
     assert_eq!(read(&deep), "Unreadable(Nesting)");
     assert_eq!(read(&unclosed), "Unreadable(Nesting)");
     assert_eq!(read(&quoted), "Failure known=? None from nowhere at no time");
@@ -296,7 +297,8 @@ fn what_can_be_read_holds_a_needle() {
     for words in events {
         let lost = spellings(words).into_iter().find(|text| {
             let line = format!(r#"{{"event":"{text}","outcome":"failed"}}"#);
-            matches!(read(&line, false, &naming()), Said::Signal { .. }) && !holds(text)
+            matches!(read(&line, false, &naming(), &mut Memos::default()), Said::Signal { .. })
+                && !holds(text)
         });
         assert_eq!(lost, None, "{words:?}");
     }
@@ -316,8 +318,8 @@ fn needles_are_found_in_escaped_text_too() {
 proptest! {
     #[test]
     fn any_text_is_read(text in ".*", inside in "[{}\\[\\]\":,a-z0-9\\\\ ]{0,60}") {
-        let _ = read(&text, false, &naming());
-        let _ = read(&format!(r#"{{"event":"login_failed",{inside}}}"#), false, &naming());
+        let _ = read(&text, false, &naming(), &mut Memos::default());
+        let _ = read(&format!(r#"{{"event":"login_failed",{inside}}}"#), false, &naming(), &mut Memos::default());
     }
 
     #[test]
@@ -327,7 +329,7 @@ proptest! {
             r#"{{"msg":{},"user":{},"ip":"192.0.2.1","event":"login_failed"}}"#,
             quoted(&message), quoted(&name),
         );
-        let Said::Signal { auth, .. } = read(&line, false, &naming()) else {
+        let Said::Signal { auth, .. } = read(&line, false, &naming(), &mut Memos::default()) else {
             return Err(TestCaseError::fail("not read"));
         };
         prop_assert_eq!(auth.source, "192.0.2.1".parse().ok());
@@ -352,8 +354,11 @@ fn ordinary_lines_are_read_where_they_stand() {
     ];
     for line in simple {
         let mut fields = Fields::new(false);
-        assert!(flat::read::<false>(line, &mut fields).is_some(), "{line}");
-        assert!(read_escaped(&escaped(line), false, &naming()).is_some(), "{line}");
+        assert!(flat::read::<false>(line, &mut fields, &mut Memos::default()).is_some(), "{line}");
+        assert!(
+            read_escaped(&escaped(line), false, &naming(), &mut Memos::default()).is_some(),
+            "{line}"
+        );
     }
     let others = [
         r#"{"user":"a\"b"}"#,
@@ -375,8 +380,11 @@ fn ordinary_lines_are_read_where_they_stand() {
     ];
     for line in others {
         let mut fields = Fields::new(false);
-        assert!(flat::read::<false>(line, &mut fields).is_none(), "{line}");
-        assert!(read_escaped(&escaped(line), false, &naming()).is_none(), "{line}");
+        assert!(flat::read::<false>(line, &mut fields, &mut Memos::default()).is_none(), "{line}");
+        assert!(
+            read_escaped(&escaped(line), false, &naming(), &mut Memos::default()).is_none(),
+            "{line}"
+        );
     }
 }
 
@@ -413,14 +421,14 @@ proptest! {
             line.replace_range(at..=line.ceil_char_boundary(at + 1) - 1, &instead);
         }
         let by_serde = match object(&line) {
-            Some((time, json)) => read_any(json, time, timed, &naming()),
+            Some((time, json)) => read_any(json, time, timed, &naming(), &mut Memos::default()),
             None => Said::Nothing,
         };
-        prop_assert_eq!(read(&line, timed, &naming()), by_serde);
+        prop_assert_eq!(read(&line, timed, &naming(), &mut Memos::default()), by_serde);
         // Inside an envelope all that must be escaped is, or only what would end the string.
         let lax = line.replace('\\', r"\\").replace('"', "\\\"");
         for message in [escaped(&line), lax] {
-            if let Some(said) = read_escaped(&message, timed, &naming()) {
+            if let Some(said) = read_escaped(&message, timed, &naming(), &mut Memos::default()) {
                 prop_assert_eq!(said, by_serde);
             }
         }
