@@ -5,6 +5,7 @@ use tidewatch_core::signal::{Body, Origin, Signal};
 use tidewatch_core::tag::EventTag;
 use tidewatch_core::time::Time;
 
+use crate::envelope::Event;
 use crate::format::{Memos, Said};
 use crate::inflate::Inflater;
 use crate::marks::Marks;
@@ -88,6 +89,8 @@ pub struct Buffers {
 pub(crate) struct TextBuffers {
     /// Of the payload.
     pub(crate) marks: Marks,
+    /// The places of an envelope's events.
+    pub(crate) events: Vec<Option<Event>>,
     /// An unescaped message.
     pub(crate) message: Vec<u8>,
     /// What the formats found out about texts that come again and again.

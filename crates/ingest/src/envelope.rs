@@ -43,7 +43,7 @@ struct Envelope {
 }
 
 #[derive(Debug, PartialEq)]
-struct Event {
+pub(crate) struct Event {
     id: Text,
     timestamp_ms: i64,
     message: Text,
@@ -72,7 +72,7 @@ impl Ingest {
         let mut damaged = 0;
         let mut at = 0;
         while Scan::new(payload.bytes, at).peek().is_some() && damaged < DAMAGED_ENVELOPES_MAX {
-            match next_envelope(payload, &buffers.marks, at) {
+            match next_envelope(payload, &buffers.marks, at, &mut buffers.events) {
                 Ok((envelope, end)) => {
                     at = end;
                     match header(payload, &envelope, &self.naming.key) {
@@ -81,6 +81,7 @@ impl Ingest {
                             batch.tally.envelopes += 1;
                             let events = envelope.events.unwrap_or_default();
                             self.read_events(payload, &header, &events, &mut hits, buffers, batch);
+                            buffers.events = events;
                         }
                         Err(problem) => batch.tally.reject(problem, place),
                     }
@@ -212,13 +213,15 @@ pub(crate) fn text<'p>(payload: Piece<'p>, text: &Text) -> Result<Cow<'p, str>, 
     payload.part(text.range.clone()).text.map(Cow::Borrowed).ok_or(Problem::NotUtf8)
 }
 
-/// The envelope at `at` and where it ends; or what is wrong with it and where to go on.
+/// The envelope at `at` and where it ends; or what is wrong with it and where to go on. `spare` is
+/// memory for its events.
 fn next_envelope(
     payload: Piece<'_>,
     marks: &Marks,
     at: usize,
+    spare: &mut Vec<Option<Event>>,
 ) -> Result<(Envelope, usize), (Problem, usize)> {
-    if let Some(found) = scan_envelope(payload.bytes, marks, at) {
+    if let Some(found) = scan_envelope(payload.bytes, marks, at, spare) {
         return Ok(found);
     }
     let found = extent(payload.bytes, at);
@@ -242,7 +245,12 @@ fn next_envelope(
     Err((problem, end))
 }
 
-fn scan_envelope(bytes: &[u8], marks: &Marks, at: usize) -> Option<(Envelope, usize)> {
+fn scan_envelope(
+    bytes: &[u8],
+    marks: &Marks,
+    at: usize,
+    spare: &mut Vec<Option<Event>>,
+) -> Option<(Envelope, usize)> {
     let mut envelope = Envelope::default();
     let mut scan = Scan::marked(bytes, marks, at);
     scan.object(|scan, key| match key {
@@ -252,7 +260,8 @@ fn scan_envelope(bytes: &[u8], marks: &Marks, at: usize) -> Option<(Envelope, us
         b"logStream" => string_field(scan, &mut envelope.stream),
         b"logEvents" if envelope.events.is_some() => None,
         b"logEvents" if scan.peek() == Some(b'[') => {
-            let events = envelope.events.insert(Vec::new());
+            let events = envelope.events.insert(std::mem::take(spare));
+            events.clear();
             scan.array(|scan| scan_event(scan).map(|event| events.push(event)))
         }
         _ => scan.skip(),

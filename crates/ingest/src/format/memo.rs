@@ -70,7 +70,8 @@ impl Short {
     fn of(text: &[u8]) -> Option<Short> {
         let length = text.len();
         let words = match length {
-            0..8 => [text.iter().fold(0, |word, byte| word << 8 | u64::from(*byte)), 0, 0, 0],
+            0..4 => [text.iter().fold(0, |word, byte| word << 8 | u64::from(*byte)), 0, 0, 0],
+            4..8 => [half(text, 0)? << 32 | half(text, length - 4)?, 0, 0, 0],
             8..=16 => [word(text, 0)?, word(text, length - 8)?, 0, 0],
             17..=SHORT_BYTES_MAX => {
                 [word(text, 0)?, word(text, 8)?, word(text, length - 16)?, word(text, length - 8)?]
@@ -88,6 +89,11 @@ impl Short {
         let product = (mixed ^ self.length as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
         (product >> (64 - SLOTS.trailing_zeros())) as usize
     }
+}
+
+#[inline]
+fn half(text: &[u8], at: usize) -> Option<u64> {
+    text.get(at..)?.first_chunk().map(|bytes| u64::from(u32::from_le_bytes(*bytes)))
 }
 
 #[inline]
