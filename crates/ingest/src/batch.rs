@@ -5,7 +5,8 @@ use tidewatch_core::signal::{Body, Origin, Signal};
 use tidewatch_core::tag::EventTag;
 use tidewatch_core::time::Time;
 
-use crate::format::Said;
+use crate::envelope::Event;
+use crate::format::{Memos, Said};
 use crate::inflate::Inflater;
 use crate::marks::Marks;
 use crate::problem::Problem;
@@ -75,7 +76,8 @@ impl Batch {
     }
 }
 
-/// Memory reused from reading to reading; it holds nothing that the next one looks at. One a thread.
+/// Memory reused from reading to reading; nothing that the next one says depends on what it holds. One a
+/// thread.
 #[derive(Default)]
 pub struct Buffers {
     pub(crate) decoders: Decoders,
@@ -87,8 +89,12 @@ pub struct Buffers {
 pub(crate) struct TextBuffers {
     /// Of the payload.
     pub(crate) marks: Marks,
+    /// The places of an envelope's events.
+    pub(crate) events: Vec<Option<Event>>,
     /// An unescaped message.
     pub(crate) message: Vec<u8>,
+    /// What the formats found out about texts that come again and again.
+    pub(crate) memos: Memos,
 }
 
 /// What it takes to open a Kinesis record.

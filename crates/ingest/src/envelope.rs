@@ -20,6 +20,7 @@ use tidewatch_core::time::Time;
 
 use crate::Ingest;
 use crate::batch::{Batch, Piece, TextBuffers};
+use crate::format::{self, Said};
 use crate::limits::DAMAGED_ENVELOPES_MAX;
 use crate::marks::Marks;
 use crate::needles::Hits;
@@ -42,7 +43,7 @@ struct Envelope {
 }
 
 #[derive(Debug, PartialEq)]
-struct Event {
+pub(crate) struct Event {
     id: Text,
     timestamp_ms: i64,
     message: Text,
@@ -71,7 +72,7 @@ impl Ingest {
         let mut damaged = 0;
         let mut at = 0;
         while Scan::new(payload.bytes, at).peek().is_some() && damaged < DAMAGED_ENVELOPES_MAX {
-            match next_envelope(payload, &buffers.marks, at) {
+            match next_envelope(payload, &buffers.marks, at, &mut buffers.events) {
                 Ok((envelope, end)) => {
                     at = end;
                     match header(payload, &envelope, &self.naming.key) {
@@ -80,6 +81,7 @@ impl Ingest {
                             batch.tally.envelopes += 1;
                             let events = envelope.events.unwrap_or_default();
                             self.read_events(payload, &header, &events, &mut hits, buffers, batch);
+                            buffers.events = events;
                         }
                         Err(problem) => batch.tally.reject(problem, place),
                     }
@@ -115,18 +117,14 @@ impl Ingest {
             if !promising && payload.text.is_some() {
                 continue;
             }
-            let (id, message) = match (text(payload, &event.id), unescaped(payload, event, buffers))
-            {
-                (Ok(id), Ok(message)) => (id, message),
+            let said = self.said_in_event(payload, event, buffers, promising);
+            let (id, said) = match (text(payload, &event.id), said) {
+                (Ok(id), Ok(said)) => (id, said),
                 (Err(problem), _) | (_, Err(problem)) => {
                     batch.tally.reject(problem, unnamed);
                     continue;
                 }
             };
-            if !promising {
-                continue;
-            }
-            let said = self.said(message.trim_end_matches(['\r', '\n']));
             let time = When::At(Time(event.timestamp_ms));
             batch.accept(said, Some(time), Place::Event { group, stream, id: &id }, || {
                 let origin = Origin {
@@ -137,6 +135,47 @@ impl Ingest {
             });
         }
     }
+}
+
+impl Ingest {
+    /// What an event says: nothing if it is not promising, but even then it has to be text.
+    fn said_in_event(
+        &self,
+        payload: Piece<'_>,
+        event: &Event,
+        buffers: &mut TextBuffers,
+        promising: bool,
+    ) -> Result<Said, Problem> {
+        let range = event.message.range.clone();
+        if let Some(raw) = payload.text.and_then(|text| text.get(range.clone()))
+            && promising
+            && event.message.escaped
+        {
+            let read =
+                format::read_escaped(without_line_end(raw), true, &self.naming, &mut buffers.memos);
+            if let Some(said) = read {
+                return Ok(said);
+            }
+        }
+        let message = if event.message.escaped {
+            unescape(payload.bytes, range, &buffers.marks, &mut buffers.message)?
+        } else {
+            payload.part(range).text.ok_or(Problem::NotUtf8)?
+        };
+        if !promising {
+            return Ok(Said::Nothing);
+        }
+        Ok(self.said(message.trim_end_matches(['\r', '\n']), true, &mut buffers.memos))
+    }
+}
+
+/// A message that is still escaped, without its line end. An escaped backslash before an `n` looks the
+/// same; it leaves a backslash behind, with which nothing is read.
+fn without_line_end(mut raw: &str) -> &str {
+    while let Some(rest) = raw.strip_suffix("\\n").or_else(|| raw.strip_suffix("\\r")) {
+        raw = rest;
+    }
+    raw
 }
 
 /// The names of a data envelope, `None` for a control message.
@@ -174,25 +213,15 @@ pub(crate) fn text<'p>(payload: Piece<'p>, text: &Text) -> Result<Cow<'p, str>, 
     payload.part(text.range.clone()).text.map(Cow::Borrowed).ok_or(Problem::NotUtf8)
 }
 
-fn unescaped<'b>(
-    payload: Piece<'b>,
-    event: &Event,
-    buffers: &'b mut TextBuffers,
-) -> Result<&'b str, Problem> {
-    let range = event.message.range.clone();
-    if event.message.escaped {
-        return unescape(payload.bytes, range, &buffers.marks, &mut buffers.message);
-    }
-    payload.part(range).text.ok_or(Problem::NotUtf8)
-}
-
-/// The envelope at `at` and where it ends; or what is wrong with it and where to go on.
+/// The envelope at `at` and where it ends; or what is wrong with it and where to go on. `spare` is
+/// memory for its events.
 fn next_envelope(
     payload: Piece<'_>,
     marks: &Marks,
     at: usize,
+    spare: &mut Vec<Option<Event>>,
 ) -> Result<(Envelope, usize), (Problem, usize)> {
-    if let Some(found) = scan_envelope(payload.bytes, marks, at) {
+    if let Some(found) = scan_envelope(payload.bytes, marks, at, spare) {
         return Ok(found);
     }
     let found = extent(payload.bytes, at);
@@ -216,7 +245,12 @@ fn next_envelope(
     Err((problem, end))
 }
 
-fn scan_envelope(bytes: &[u8], marks: &Marks, at: usize) -> Option<(Envelope, usize)> {
+fn scan_envelope(
+    bytes: &[u8],
+    marks: &Marks,
+    at: usize,
+    spare: &mut Vec<Option<Event>>,
+) -> Option<(Envelope, usize)> {
     let mut envelope = Envelope::default();
     let mut scan = Scan::marked(bytes, marks, at);
     scan.object(|scan, key| match key {
@@ -226,7 +260,8 @@ fn scan_envelope(bytes: &[u8], marks: &Marks, at: usize) -> Option<(Envelope, us
         b"logStream" => string_field(scan, &mut envelope.stream),
         b"logEvents" if envelope.events.is_some() => None,
         b"logEvents" if scan.peek() == Some(b'[') => {
-            let events = envelope.events.insert(Vec::new());
+            let events = envelope.events.insert(std::mem::take(spare));
+            events.clear();
             scan.array(|scan| scan_event(scan).map(|event| events.push(event)))
         }
         _ => scan.skip(),

@@ -33,7 +33,7 @@ pub use batch::{Batch, Buffers, Undated};
 pub use lines::{InputKind, UnknownInputKind};
 pub use tally::Tally;
 
-use format::{Format, Said};
+use format::{Format, Memos, Said};
 use needles::Needles;
 use problem::Problem;
 use username::Naming;
@@ -70,13 +70,14 @@ impl Ingest {
         }
     }
 
-    /// What a message that holds a needle says: the first format that makes anything of it decides.
-    fn said(&self, message: &str) -> Said {
+    /// What a message that holds a needle says: the first format that makes anything of it decides. One
+    /// that is `timed` from outside is not searched for a time.
+    fn said(&self, message: &str, timed: bool, memos: &mut Memos) -> Said {
         if nesting::too_deep(message.as_bytes()) {
             return Said::Unreadable(Problem::Nesting);
         }
         for format in Format::ALL {
-            match format::read(format, message, &self.naming) {
+            match format::read(format, message, timed, &self.naming, memos) {
                 Said::Nothing => {}
                 said => return said,
             }

@@ -12,7 +12,7 @@ use tidewatch_core::signal::{EventId, LogStream, Origin};
 
 use crate::Ingest;
 use crate::batch::{Batch, Buffers, Decoders, Piece, TextBuffers};
-use crate::format::Said;
+use crate::format::{Memos, Said};
 use crate::limits::{EVENT_LINE_BYTES_MAX, LOG_LINE_BYTES_MAX};
 use crate::needles::Hits;
 use crate::nesting::too_deep;
@@ -194,7 +194,7 @@ impl Ingest {
             | (Shape::KinesisEvent, InputKind::Auto, None)
             | (_, InputKind::AwsTail, _) => {
                 batch.tally.lines += 1;
-                if let Err(problem) = self.read_log_line(line, source, batch) {
+                if let Err(problem) = self.read_log_line(line, source, &mut buffers.memos, batch) {
                     batch.tally.reject(problem, place);
                 }
             }
@@ -209,6 +209,7 @@ impl Ingest {
         &self,
         line: &Line<'_>,
         source: &Source<'_>,
+        memos: &mut Memos,
         batch: &mut Batch,
     ) -> Result<(), Problem> {
         if line.piece.bytes.len() > LOG_LINE_BYTES_MAX {
@@ -231,8 +232,8 @@ impl Ingest {
             return Ok(());
         }
         let (said, time, log_stream) = match &split {
-            Some(tail) => self.said_in_tail(tail),
-            None => (self.said(text), None, None),
+            Some(tail) => self.said_in_tail(tail, memos),
+            None => (self.said(text, false, memos), None, None),
         };
         batch.accept(said, time, place(line, source), || {
             let event = self.naming.key.event(source.salt, &line.offset.to_be_bytes());
@@ -247,10 +248,14 @@ impl Ingest {
 
     /// What the likeliest reading of a tailed line says, with its time and log stream. A reading that
     /// says something goes before one that a format could not make sense of.
-    fn said_in_tail<'l>(&self, tail: &tail::Tail<'l>) -> (Said, Option<When>, Option<&'l str>) {
+    fn said_in_tail<'l>(
+        &self,
+        tail: &tail::Tail<'l>,
+        memos: &mut Memos,
+    ) -> (Said, Option<When>, Option<&'l str>) {
         let mut unreadable = Said::Nothing;
         for reading in tail.readings() {
-            match self.said(reading.message) {
+            match self.said(reading.message, reading.time.is_some(), memos) {
                 Said::Nothing => {}
                 Said::Unreadable(problem) => {
                     if matches!(unreadable, Said::Nothing) {

@@ -68,7 +68,8 @@ impl Marks {
             return head & ((1 << (range.end - range.start)) - 1) != 0;
         }
         let tail = self.escapes.get(last).map_or(0, |bits| bits & ((1 << (range.end % 64)) - 1));
-        let middle = self.escapes.get(first + 1..last).unwrap_or_default();
+        let words = self.escapes.len();
+        let middle = self.escapes.get(first + 1..last.min(words)).unwrap_or_default();
         head != 0 || tail != 0 || middle.iter().any(|bits| *bits != 0)
     }
 

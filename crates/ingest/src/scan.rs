@@ -12,6 +12,9 @@ use std::ops::Range;
 use crate::limits::JSON_NESTING_MAX;
 use crate::marks::Marks;
 
+/// So many digits fit into an `i64` whatever they are.
+const DIGITS_SURE: usize = 18;
+
 /// A cursor over bytes that should be JSON.
 pub(crate) struct Scan<'p> {
     bytes: &'p [u8],
@@ -90,8 +93,15 @@ impl<'p> Scan<'p> {
         if digits.is_empty() || (digits.len() > 1 && digits[0] == b'0') {
             return None;
         }
-        digits.iter().try_fold(0i64, |value, byte| {
-            let digit = i64::from(byte.is_ascii_digit().then(|| byte - b'0')?);
+        if !digits.iter().all(u8::is_ascii_digit) {
+            return None;
+        }
+        let mut digits = digits.iter().map(|byte| i64::from(byte - b'0'));
+        if digits.len() <= DIGITS_SURE {
+            let value = digits.fold(0, |value, digit| value * 10 + digit);
+            return Some(if negative { -value } else { value });
+        }
+        digits.try_fold(0i64, |value, digit| {
             let value = value.checked_mul(10)?;
             if negative { value.checked_sub(digit) } else { value.checked_add(digit) }
         })
@@ -175,8 +185,8 @@ impl<'p> Scan<'p> {
     /// The longest run of bytes a number may be made of.
     fn number(&mut self) -> &'p [u8] {
         let rest = &self.bytes[self.at..];
-        let in_number = |b: &&u8| matches!(b, b'0'..=b'9' | b'-' | b'+' | b'.' | b'e' | b'E');
-        let len = rest.iter().take_while(in_number).count();
+        let in_number = |b: &u8| matches!(b, b'0'..=b'9' | b'-' | b'+' | b'.' | b'e' | b'E');
+        let len = rest.iter().position(|byte| !in_number(byte)).unwrap_or(rest.len());
         self.at += len;
         &rest[..len]
     }
@@ -241,7 +251,21 @@ mod tests {
         assert_eq!(read("1794290400013,"), Some(1_794_290_400_013));
         assert_eq!(read("-5}"), Some(-5));
         assert_eq!(read("0"), Some(0));
-        for odd in ["1.0", "1e3", "01", "+1", "", "\"1\"", "99999999999999999999", "-"] {
+        assert_eq!(read("-999999999999999999"), Some(-999_999_999_999_999_999));
+        assert_eq!(read("9223372036854775807"), Some(i64::MAX));
+        assert_eq!(read("-9223372036854775808"), Some(i64::MIN));
+        for odd in [
+            "9223372036854775808",
+            "1-",
+            "1.0",
+            "1e3",
+            "01",
+            "+1",
+            "",
+            "\"1\"",
+            "99999999999999999999",
+            "-",
+        ] {
             assert_eq!(read(odd), None, "{odd}");
         }
     }

@@ -68,8 +68,11 @@ fn folded(name: &str) -> String {
 /// a mask (`***`), a word for hiding in brackets (`[REDACTED]`, `<hidden>`) or bare in capitals, or
 /// AWS's `HIDDEN_DUE_TO_SECURITY_REASONS`. Somebody who types such a name hides only that name.
 pub fn is_placeholder(name: &str) -> bool {
+    // Masks, brackets, capitals and blanks begin otherwise, and most names do not.
+    if name.as_bytes().first().is_some_and(|b| b.is_ascii_lowercase() || b.is_ascii_digit()) {
+        return false;
+    }
     let name = name.trim();
-    // Masks, brackets and capitals begin otherwise, and most names do not.
     if name.starts_with(|first: char| first.is_ascii_lowercase() || first.is_ascii_digit()) {
         return false;
     }

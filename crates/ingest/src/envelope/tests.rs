@@ -253,7 +253,7 @@ proptest! {
         let mut marks = Marks::default();
         marks.mark(json.as_bytes());
         let by_serde = serde_envelope(&json, 0).expect("valid JSON");
-        if let Some((scanned, end)) = scan_envelope(json.as_bytes(), &marks, 0) {
+        if let Some((scanned, end)) = scan_envelope(json.as_bytes(), &marks, 0, &mut Vec::new()) {
             prop_assert_eq!(&scanned, &by_serde);
             prop_assert_eq!(end, json.len());
         }

@@ -25,6 +25,10 @@ pub(crate) fn bare(text: &str) -> Option<IpAddr> {
 /// that Java prints before it. Of a comma list, as proxies append to it, the last: the nearest proxy
 /// wrote that one, everything before it may be the client's invention.
 pub(crate) fn endpoint(text: &str) -> Option<IpAddr> {
+    // The usual case, told apart from all others by its few bytes.
+    if let Ok(v4) = text.parse::<Ipv4Addr>() {
+        return Some(IpAddr::V4(v4));
+    }
     let last = text.rsplit(',').next().unwrap_or(text).trim();
     let last = last.strip_prefix('/').unwrap_or(last);
     if let Some(address) = bare(last) {

@@ -15,7 +15,9 @@ use tidewatch_core::signal::{Auth, Outcome, Role};
 use tidewatch_core::tag::UserTag;
 
 use super::Said;
-use super::json_fields::{Fields, Value, passed_or_not};
+use super::flat;
+use super::json_fields::{Best, Fields, Value, passed_or_not};
+use super::memo::Memos;
 use super::words::{Named, Words};
 use crate::problem::Problem;
 use crate::stamp;
@@ -35,17 +37,53 @@ const NESTING_MAX: usize = 64;
 /// The longest field of Lambda's prefix, in bytes.
 const PREFIX_FIELD_BYTES_MAX: usize = 64;
 
-/// Reads one message.
-pub(super) fn read(message: &str, naming: &Naming) -> Said {
+/// Reads one message; if it is `timed` from outside, no field of it is read as a time.
+pub(super) fn read(message: &str, timed: bool, naming: &Naming, memos: &mut Memos) -> Said {
     let Some((prefix_time, json)) = object(message) else { return Said::Nothing };
+    let mut fields = Fields::new(timed);
+    if flat::read::<false>(json, &mut fields, memos).is_some() {
+        return said(&fields, prefix_time, naming, memos);
+    }
+    read_any(json, prefix_time, timed, naming, memos)
+}
+
+/// Reads a message that is one flat object and still escaped; `None` if it is not so simple.
+pub(super) fn read_escaped(
+    message: &str,
+    timed: bool,
+    naming: &Naming,
+    memos: &mut Memos,
+) -> Option<Said> {
+    let mut fields = Fields::new(timed);
+    flat::read::<true>(message, &mut fields, memos)?;
+    Some(said(&fields, None, naming, memos))
+}
+
+/// Reads whatever an object may hold.
+fn read_any(
+    json: &str,
+    prefix_time: Option<When>,
+    timed: bool,
+    naming: &Naming,
+    memos: &mut Memos,
+) -> Said {
     if nested_too_deep(json.as_bytes()) {
         return Said::Unreadable(Problem::Nesting);
     }
-    let mut fields = Fields::default();
-    if fields.read(json).is_err() {
+    let mut fields = Fields::new(timed);
+    if fields.read(json, memos).is_err() {
         return Said::Unreadable(Problem::Json);
     }
-    let Some((outcome, user_known)) = judge(&fields) else { return Said::Nothing };
+    said(&fields, prefix_time, naming, memos)
+}
+
+fn said(
+    fields: &Fields<'_>,
+    prefix_time: Option<When>,
+    naming: &Naming,
+    memos: &mut Memos,
+) -> Said {
+    let Some((outcome, user_known)) = judge(fields, memos) else { return Said::Nothing };
     let own_time = fields.time.get();
     let when = own_time.copied().flatten().or(prefix_time);
     let auth = Auth {
@@ -115,10 +153,9 @@ enum Login {
 }
 
 /// Outcome and whether the account exists; `None` if the line is no decided login.
-fn judge(fields: &Fields<'_>) -> Option<(Outcome, Option<bool>)> {
-    let login = login(fields)?;
-    let words = |text: Option<&Cow<'_, str>>| text.map(|text| Words::of(text));
-    let (reason, error) = (words(fields.reason.get()), words(fields.error.get()));
+fn judge(fields: &Fields<'_>, memos: &mut Memos) -> Option<(Outcome, Option<bool>)> {
+    let login = login(fields, memos)?;
+    let mut words = |text: &Best<Cow<'_, str>>| text.get().map(|text| memos.words(text));
     let mut message = None;
     let outcome = told_outcome(fields)
         .or_else(|| match &login {
@@ -129,10 +166,10 @@ fn judge(fields: &Fields<'_>) -> Option<(Outcome, Option<bool>)> {
             Login::Event(_) | Login::Path => status_outcome(*fields.status.get()?),
             Login::Alone => None,
         })
-        .or_else(|| reason?.outcome())
+        .or_else(|| words(&fields.reason)?.outcome())
         .or_else(|| match &login {
-            Login::Event(_) | Login::Path => error?.outcome().or_else(|| {
-                message = words(fields.message.get());
+            Login::Event(_) | Login::Path => words(&fields.error)?.outcome().or_else(|| {
+                message = words(&fields.message);
                 message?.outcome()
             }),
             Login::Alone => None,
@@ -140,11 +177,12 @@ fn judge(fields: &Fields<'_>) -> Option<(Outcome, Option<bool>)> {
     if outcome == Outcome::Success {
         return Some((outcome, Some(true)));
     }
+    let (reason, error) = (words(&fields.reason), words(&fields.error));
     let event = if let Login::Event(event) = login { Some(event) } else { None };
     let told = fields.outcome.get().and_then(|outcome| outcome.words);
     // A message quotes what the client sent, so it is asked only where nothing else gives a reason.
     if reason.is_none() && error.is_none() {
-        message = message.or_else(|| words(fields.message.get()));
+        message = message.or_else(|| words(&fields.message));
     }
     let known = fields.user_known.get().copied().or_else(|| {
         let texts = [reason, error, told, event, message];
@@ -153,10 +191,10 @@ fn judge(fields: &Fields<'_>) -> Option<(Outcome, Option<bool>)> {
     Some((outcome, known))
 }
 
-fn login(fields: &Fields<'_>) -> Option<Login> {
+fn login(fields: &Fields<'_>, memos: &mut Memos) -> Option<Login> {
     let mut other = false;
     for (event, names_only_events) in fields.events() {
-        let words = Words::of(event);
+        let words = memos.words(event);
         match words.named() {
             Named::Login => return by_event(fields, words),
             Named::NotLogin => return None,
@@ -167,7 +205,7 @@ fn login(fields: &Fields<'_>) -> Option<Login> {
     if other {
         return None;
     }
-    if let Some(words) = fields.message.get().map(|message| Words::of(message)) {
+    if let Some(words) = fields.message.get().map(|message| memos.words(message)) {
         match words.named() {
             Named::Login => return by_event(fields, words),
             Named::NotLogin => return None,
@@ -182,7 +220,7 @@ fn login(fields: &Fields<'_>) -> Option<Login> {
     let path = path.split(['?', '#']).next().unwrap_or(path);
     let asks = ["GET", "HEAD", "OPTIONS"];
     let posts = fields.method.get().is_none_or(|method| !asks.contains(&method.as_ref()));
-    (whole && posts && Words::of(path).named() == Named::Login).then_some(Login::Path)
+    (whole && posts && memos.words(path).named() == Named::Login).then_some(Login::Path)
 }
 
 /// A login named in several words, as in `log in` or `bad password`, must have a user's field: no

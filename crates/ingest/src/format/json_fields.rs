@@ -1,7 +1,7 @@
 //! The fields of one flat JSON object, sorted into the parts they play in an authentication event.
 //!
-//! One pass of serde_json over borrowed text, into a fixed struct: this is the hottest code after
-//! inflating. A field's name is compared in lower case and without `_ - . @` and blanks. Invariant:
+//! One pass over borrowed text, into a fixed struct: this is the hottest code after inflating. Simple
+//! objects are read by [`super::flat`], all others here by serde_json. A field's name is compared in lower case and without `_ - . @` and blanks. Invariant:
 //! the order of fields in a line never decides. Where several could play a part, the first in its
 //! list of names does, but a value that says something (an address, a readable time, a decided outcome)
 //! before one that does not; of a name that stands twice, the last counts.
@@ -18,6 +18,7 @@ use tidewatch_core::signal::Outcome;
 
 use super::address::endpoint;
 use super::json_names::{ERROR, EVENT_OF_KIND, Part, USER, part_of};
+use super::memo::Memos;
 use super::words::Words;
 use crate::stamp;
 use crate::when::When;
@@ -75,6 +76,8 @@ pub(super) struct Told {
 /// The fields of a line by the part they play.
 #[derive(Default)]
 pub(super) struct Fields<'a> {
+    /// Whether the time is known from outside, so that no field need be read as one.
+    timed: bool,
     /// `None` inside: a time that cannot be read.
     pub(super) time: Best<Option<When>>,
     /// `None` inside: a source that is no address.
@@ -95,10 +98,15 @@ pub(super) struct Fields<'a> {
 }
 
 impl<'a> Fields<'a> {
+    /// No fields yet, of a line whose time is known from outside if it is `timed`.
+    pub(super) fn new(timed: bool) -> Fields<'a> {
+        Fields { timed, ..Fields::default() }
+    }
+
     /// Reads the object that is all of `json` into these fields.
-    pub(super) fn read(&mut self, json: &'a str) -> serde_json::Result<()> {
+    pub(super) fn read(&mut self, json: &'a str, memos: &mut Memos) -> serde_json::Result<()> {
         let mut deserializer = serde_json::Deserializer::from_str(json);
-        ReadFields(self).deserialize(&mut deserializer)?;
+        ReadFields { fields: self, memos }.deserialize(&mut deserializer)?;
         deserializer.end()
     }
 
@@ -113,8 +121,10 @@ impl<'a> Fields<'a> {
         self.user.best.as_ref().is_some_and(|(place, _)| usize::from(place % 256) < USER.len())
     }
 
-    fn offer(&mut self, part: Part, place: u8, value: Value<'a>) {
+    /// Takes a field in, if its value is better than those before it.
+    pub(super) fn offer(&mut self, part: Part, place: u8, value: Value<'a>, memos: &mut Memos) {
         match (part, value) {
+            (Part::Time, _) if self.timed => {}
             (Part::Time, value) => self.offer_time(place, &value),
             (Part::Source, value) => {
                 let address = if let Value::Text(text) = &value { endpoint(text) } else { None };
@@ -122,7 +132,7 @@ impl<'a> Fields<'a> {
             }
             (Part::User, Value::Bool(_) | Value::Nested) => {}
             (Part::User, value) => self.user.offer(place, value != Value::Null, value),
-            (Part::Outcome, value) => self.offer_outcome(place, &value),
+            (Part::Outcome, value) => self.offer_outcome(place, &value, memos),
             (Part::Status, Value::Text(text)) if text.parse::<i64>().is_err() => {
                 // A code that is a word explains a failure, behind what is called an error.
                 self.error.offer(place + ERROR.len() as u8, !text.is_empty(), text);
@@ -159,14 +169,14 @@ impl<'a> Fields<'a> {
         self.time.offer(place, when.is_some(), when);
     }
 
-    fn offer_outcome(&mut self, place: u8, value: &Value<'a>) {
+    fn offer_outcome(&mut self, place: u8, value: &Value<'a>, memos: &mut Memos) {
         let said = match value {
             Value::Text(text) if text.parse::<i64>().is_ok() => {
                 return self.offer_status(place, value);
             }
             Value::Integer(_) => return self.offer_status(place, value),
             Value::Text(text) => {
-                let words = Words::of(text);
+                let words = memos.words(text);
                 Told { outcome: words.outcome(), words: Some(words) }
             }
             Value::Bool(passed) => Told { outcome: Some(passed_or_not(*passed)), words: None },
@@ -297,7 +307,10 @@ impl<'de> Visitor<'de> for ReadValue {
 }
 
 /// Reads an object into the fields where they stand: moving them about costs more than many fields.
-struct ReadFields<'f, 'de>(&'f mut Fields<'de>);
+struct ReadFields<'f, 'de> {
+    fields: &'f mut Fields<'de>,
+    memos: &'f mut Memos,
+}
 
 impl<'de> DeserializeSeed<'de> for ReadFields<'_, 'de> {
     type Value = ();
@@ -317,7 +330,9 @@ impl<'de> Visitor<'de> for ReadFields<'_, 'de> {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         while let Some(Name(part)) = map.next_key()? {
             match part {
-                Some((part, place)) => self.0.offer(part, place, map.next_value()?),
+                Some((part, place)) => {
+                    self.fields.offer(part, place, map.next_value()?, self.memos)
+                }
                 None => drop(map.next_value::<IgnoredAny>()?),
             }
         }

@@ -6,14 +6,18 @@
 //! and would rather say nothing than a wrong name or a wrong source.
 
 mod address;
+mod flat;
 mod json_auth;
 mod json_fields;
 mod json_names;
 mod lexicon;
+mod memo;
 mod sshd;
 mod words;
 
 use tidewatch_core::signal::Auth;
+
+pub(crate) use memo::Memos;
 
 use crate::problem::Problem;
 use crate::username::Naming;
@@ -49,7 +53,7 @@ pub enum Said {
     Nothing,
     /// A signal.
     Signal {
-        /// The time the message itself gives.
+        /// The time the message itself gives, as far as it was looked for.
         when: Option<When>,
         /// Whether the message gives a time that cannot be read: then, where no envelope gives one
         /// either, the line is rejected for that reason and not for having no time.
@@ -64,10 +68,29 @@ pub enum Said {
     Unreadable(Problem),
 }
 
-/// Reads one log message: unescaped, without its line end; it may carry Lambda's text prefix.
-pub fn read(format: Format, message: &str, naming: &Naming) -> Said {
+/// Reads one log message: unescaped, without its line end; it may carry Lambda's text prefix. For a
+/// message that is `timed` from outside, a reader need not look for a time in it.
+pub(crate) fn read(
+    format: Format,
+    message: &str,
+    timed: bool,
+    naming: &Naming,
+    memos: &mut Memos,
+) -> Said {
     match format {
         Format::Sshd => sshd::read(message, naming),
-        Format::JsonAuth => json_auth::read(message, naming),
+        Format::JsonAuth => json_auth::read(message, timed, naming, memos),
     }
+}
+
+/// What all formats together make of a message that is still escaped as a JSON string; `None` where
+/// it has to be unescaped to know.
+pub(crate) fn read_escaped(
+    message: &str,
+    timed: bool,
+    naming: &Naming,
+    memos: &mut Memos,
+) -> Option<Said> {
+    // Of an object that is read at all, only one format makes anything.
+    json_auth::read_escaped(message, timed, naming, memos)
 }

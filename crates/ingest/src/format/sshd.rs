@@ -73,6 +73,10 @@ pub(super) fn read(message: &str, naming: &Naming) -> Said {
 
 /// The time and the body of a line of sshd's; `None` if another program wrote it.
 fn header(message: &str) -> Option<(Option<When>, &str)> {
+    // No header begins like JSON, which half of the world logs.
+    if message.starts_with('{') {
+        return None;
+    }
     let rest = after_priority(message);
     if let Some(rest) = rest.strip_prefix("1 ") {
         return structured_header(rest);

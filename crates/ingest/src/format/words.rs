@@ -109,7 +109,7 @@ const WORDS: Lexicon<Word, 1024> = Lexicon::new()
     );
 
 /// The known words of a text, in order and without fillers.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Words {
     list: [Word; WORDS_MAX],
     count: usize,

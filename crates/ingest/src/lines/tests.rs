@@ -96,14 +96,14 @@ fn an_unreadable_line_costs_that_line() {
         timeless("192.0.2.3").into_bytes(),
         [&b"{\"messageType\":\"DATA_MESSAGE\",\""[..], &vec![b'x'; EVENT_LINE_BYTES_MAX], b"\"}"]
             .concat(),
-        [&b"{\"Records\":["[..], &vec![b'1'; EVENT_LINE_BYTES_MAX], b"]}"].concat(),
+        [&b"{\"Records\":[\"kinesis\","[..], &vec![b'1'; EVENT_LINE_BYTES_MAX], b"]}"].concat(),
         sshd("192.0.2.4").into_bytes(),
     ];
     check(
         &read(InputKind::Auto, &input.join(&b'\n')),
         expect![[r#"
         192.0.2.1 Failure in.log 0 Civil(Civil { year: None, month: 11, day: 10, hour: 6, minute: 0, second: 5, millisecond: 0 })
-        192.0.2.4 Failure in.log 35671966 Civil(Civil { year: None, month: 11, day: 10, hour: 6, minute: 0, second: 5, millisecond: 0 })
+        192.0.2.4 Failure in.log 35671976 Civil(Civil { year: None, month: 11, day: 10, hour: 6, minute: 0, second: 5, millisecond: 0 })
         lines 10
         not_utf8 2 [in.log: byte 83]
         line_too_long 1 [in.log: byte 1048690]

@@ -33,7 +33,9 @@ fn shown(said: Said) -> String {
 }
 
 fn check(lines: &[&str], expected: Expect) {
-    let lines = lines.iter().map(|line| format!("{line}\n  {}\n", shown(read(line, &naming()))));
+    let lines = lines.iter().map(|line| {
+        format!("{line}\n  {}\n", shown(read(line, false, &naming(), &mut Memos::default())))
+    });
     expected.assert_eq(&lines.collect::<String>());
 }
 
@@ -247,7 +249,7 @@ fn damaged_lines() {
     let deep = format!(r#"{{"event":"login_failed","x":{}{}}}"#, "[".repeat(64), "]".repeat(64));
     let quoted = format!(r#"{{"event":"login_failed","x":"{}"}}"#, "[".repeat(100));
     let unclosed = format!(r#"{{"event":"login","x":{}"#, "[".repeat(10_000));
-    let read = |line: &str| shown(read(line, &naming()));
+    let read = |line: &str| shown(read(line, false, &naming(), &mut Memos::default()));
     assert_eq!(read(&deep), "Unreadable(Nesting)");
     assert_eq!(read(&unclosed), "Unreadable(Nesting)");
     assert_eq!(read(&quoted), "Failure known=? None from nowhere at no time");
@@ -295,7 +297,8 @@ fn what_can_be_read_holds_a_needle() {
     for words in events {
         let lost = spellings(words).into_iter().find(|text| {
             let line = format!(r#"{{"event":"{text}","outcome":"failed"}}"#);
-            matches!(read(&line, &naming()), Said::Signal { .. }) && !holds(text)
+            matches!(read(&line, false, &naming(), &mut Memos::default()), Said::Signal { .. })
+                && !holds(text)
         });
         assert_eq!(lost, None, "{words:?}");
     }
@@ -315,8 +318,8 @@ fn needles_are_found_in_escaped_text_too() {
 proptest! {
     #[test]
     fn any_text_is_read(text in ".*", inside in "[{}\\[\\]\":,a-z0-9\\\\ ]{0,60}") {
-        let _ = read(&text, &naming());
-        let _ = read(&format!(r#"{{"event":"login_failed",{inside}}}"#), &naming());
+        let _ = read(&text, false, &naming(), &mut Memos::default());
+        let _ = read(&format!(r#"{{"event":"login_failed",{inside}}}"#), false, &naming(), &mut Memos::default());
     }
 
     #[test]
@@ -326,11 +329,108 @@ proptest! {
             r#"{{"msg":{},"user":{},"ip":"192.0.2.1","event":"login_failed"}}"#,
             quoted(&message), quoted(&name),
         );
-        let Said::Signal { auth, .. } = read(&line, &naming()) else {
+        let Said::Signal { auth, .. } = read(&line, false, &naming(), &mut Memos::default()) else {
             return Err(TestCaseError::fail("not read"));
         };
         prop_assert_eq!(auth.source, "192.0.2.1".parse().ok());
         prop_assert_eq!(auth.outcome, Outcome::Failure);
         prop_assert_eq!(auth.user, (!is_placeholder(&name)).then(|| naming().tag(&name)));
+    }
+}
+
+/// The message as it stands in an envelope.
+fn escaped(message: &str) -> String {
+    let quoted = serde_json::Value::from(message).to_string();
+    quoted[1..quoted.len() - 1].to_owned()
+}
+
+#[test]
+fn ordinary_lines_are_read_where_they_stand() {
+    let simple = [
+        r#"{"timestamp":"2026-11-10T06:00:00.123Z","event":"login_failed","user":"bob","n":7}"#,
+        r#"{ "event" : "login_failed" , "user" : "ä" , "ok" : false , "no" : null , "port" : 0 } "#,
+        r#"{"login":true}"#,
+        "{}",
+    ];
+    for line in simple {
+        let mut fields = Fields::new(false);
+        assert!(flat::read::<false>(line, &mut fields, &mut Memos::default()).is_some(), "{line}");
+        assert!(
+            read_escaped(&escaped(line), false, &naming(), &mut Memos::default()).is_some(),
+            "{line}"
+        );
+    }
+    let others = [
+        r#"{"user":"a\"b"}"#,
+        r#"{"user":"a\u0062"}"#,
+        r#"{"user":["bob"]}"#,
+        r#"{"ts":1794290400.5}"#,
+        r#"{"ts":-1}"#,
+        r#"{"ts":01}"#,
+        r#"{"ts":1234567890123456789}"#,
+        r#"{"user":"bob"} x"#,
+        r#"{"user":"bob",}"#,
+        r#"{"user":"bob"#,
+        r#"{"user""bob"}"#,
+        r#"{"user":tru}"#,
+        "{\"user\":\"a\tb\"}",
+        "[]",
+        "{",
+        "",
+    ];
+    for line in others {
+        let mut fields = Fields::new(false);
+        assert!(flat::read::<false>(line, &mut fields, &mut Memos::default()).is_none(), "{line}");
+        assert!(
+            read_escaped(&escaped(line), false, &naming(), &mut Memos::default()).is_none(),
+            "{line}"
+        );
+    }
+}
+
+prop_compose! {
+    /// A field that may play a part, now and then of a value or in a spelling that is not simple.
+    fn any_field()(
+        name in prop_oneof![
+            9 => proptest::sample::select(vec!["ts", "src_ip", "client", "user", "login", "Result",
+                "status", "code", "reason", "err", "msg", "event", "type", "success", "user_known"]),
+            1 => proptest::sample::select(vec!["us\\u0065r", "x", "", "user\\n", "ü"]),
+        ],
+        value in prop_oneof![
+            8 => "\"(login|logged in|failed|ok|unknown user|bad_password|bob|192\\.0\\.2\\.1|401|0)\"",
+            1 => "\"(2026-11-10T06:00:00Z|[a-z:, ü\u{1f600}\t\u{7f}]{0,24})\"",
+            1 => "(true|false|null|[0-9]{1,20})",
+            1 => "(\"(\\\\\"|\\\\n|\\\\u00e9|\\\\x|\\\\)\"|-?[0-9]\\.[0-9]|-0|01|1e9|\\[1\\]|\\{\"user\":1\\}|nul|)",
+        ],
+        blank in "[ \t]{0,1}",
+    ) -> String {
+        format!("{blank}\"{name}\"{blank}:{blank}{value}{blank}")
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
+    #[test]
+    fn serde_says_the_same(
+        fields in proptest::collection::vec(any_field(), 0..7), timed in any::<bool>(),
+        damage in proptest::option::weighted(0.2, (any::<prop::sample::Index>(), "[{}\\[\\]\":,\\\\ ]?")),
+    ) {
+        let mut line = format!("{{{}}}", fields.join(","));
+        if let Some((at, instead)) = damage {
+            let (at, _) = *at.get(&line.char_indices().collect::<Vec<_>>());
+            line.replace_range(at..=line.ceil_char_boundary(at + 1) - 1, &instead);
+        }
+        let by_serde = match object(&line) {
+            Some((time, json)) => read_any(json, time, timed, &naming(), &mut Memos::default()),
+            None => Said::Nothing,
+        };
+        prop_assert_eq!(read(&line, timed, &naming(), &mut Memos::default()), by_serde);
+        // Inside an envelope all that must be escaped is, or only what would end the string.
+        let lax = line.replace('\\', r"\\").replace('"', "\\\"");
+        for message in [escaped(&line), lax] {
+            if let Some(said) = read_escaped(&message, timed, &naming(), &mut Memos::default()) {
+                prop_assert_eq!(said, by_serde);
+            }
+        }
     }
 }

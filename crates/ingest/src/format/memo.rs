@@ -1,0 +1,141 @@
+//! What was found out about short texts, for the few that stand on nearly every line: the names of
+//! fields, and words like `login_success`.
+//!
+//! A text of up to 32 bytes is compared as four machine words, with no call and no loop, which is
+//! several times cheaper than finding out again. Invariant: only answers of pure functions are kept, so
+//! what a line says does not depend on the lines before it, and a text that pushes another out of its
+//! slot costs only time.
+
+use super::json_names::{Part, part_of};
+use super::words::Words;
+
+/// How many texts are kept of each kind; a power of two.
+const SLOTS: usize = 256;
+const SHORT_BYTES_MAX: usize = 32;
+
+/// Answers kept from line to line.
+#[derive(Default)]
+pub(crate) struct Memos {
+    parts: Memo<Option<(Part, u8)>>,
+    words: Memo<Words>,
+}
+
+impl Memos {
+    /// The same as [`part_of`].
+    #[inline]
+    pub(super) fn part_of(&mut self, name: &str) -> Option<(Part, u8)> {
+        self.parts.get(name, part_of)
+    }
+
+    /// The same as [`Words::of`].
+    #[inline]
+    pub(super) fn words(&mut self, text: &str) -> Words {
+        self.words.get(text, Words::of)
+    }
+}
+
+/// Answers of one function, one slot for each value of a hash.
+struct Memo<T> {
+    slots: [Option<(Short, T)>; SLOTS],
+}
+
+impl<T: Copy> Default for Memo<T> {
+    fn default() -> Memo<T> {
+        Memo { slots: [None; SLOTS] }
+    }
+}
+
+impl<T: Copy> Memo<T> {
+    /// What `find` answers about `text`; always the same function.
+    #[inline]
+    fn get(&mut self, text: &str, find: impl Fn(&str) -> T) -> T {
+        let Some(short) = Short::of(text.as_bytes()) else { return find(text) };
+        let slot = &mut self.slots[short.slot()];
+        match slot {
+            Some((known, answer)) if *known == short => *answer,
+            _ => slot.insert((short, find(text))).1,
+        }
+    }
+}
+
+/// A short text: its length, and machine words that cover all of it and overlap.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Short {
+    words: [u64; 4],
+    length: usize,
+}
+
+impl Short {
+    #[inline]
+    fn of(text: &[u8]) -> Option<Short> {
+        let length = text.len();
+        let words = match length {
+            0..4 => [text.iter().fold(0, |word, byte| word << 8 | u64::from(*byte)), 0, 0, 0],
+            4..8 => [half(text, 0)? << 32 | half(text, length - 4)?, 0, 0, 0],
+            8..=16 => [word(text, 0)?, word(text, length - 8)?, 0, 0],
+            17..=SHORT_BYTES_MAX => {
+                [word(text, 0)?, word(text, 8)?, word(text, length - 16)?, word(text, length - 8)?]
+            }
+            _ => return None,
+        };
+        Some(Short { words, length })
+    }
+
+    #[inline]
+    fn slot(&self) -> usize {
+        let [first, second, third, last] = self.words;
+        let mixed = first ^ second.rotate_left(17) ^ third.rotate_left(31) ^ last.rotate_left(47);
+        // The upper bits of a product depend on all bits below (Fibonacci hashing).
+        let product = (mixed ^ self.length as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        (product >> (64 - SLOTS.trailing_zeros())) as usize
+    }
+}
+
+#[inline]
+fn half(text: &[u8], at: usize) -> Option<u64> {
+    text.get(at..)?.first_chunk().map(|bytes| u64::from(u32::from_le_bytes(*bytes)))
+}
+
+#[inline]
+fn word(text: &[u8], at: usize) -> Option<u64> {
+    text.get(at..)?.first_chunk().map(|bytes| u64::from_le_bytes(*bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn short_texts_are_told_apart(one in "[ab]{0,40}", other in "[ab]{0,40}") {
+            let short = |text: &str| Short::of(text.as_bytes());
+            prop_assert_eq!(short(&one).is_some(), one.len() <= SHORT_BYTES_MAX);
+            if let (Some(first), Some(second)) = (short(&one), short(&other)) {
+                prop_assert_eq!(first == second, one == other);
+            }
+        }
+
+        #[test]
+        fn answers_do_not_depend_on_what_was_asked_before(
+            texts in proptest::collection::vec("([a-z_]|user|login|fail|ok| ){0,9}", 0..300)) {
+            let mut memos = Memos::default();
+            for text in texts.iter().chain(&texts) {
+                prop_assert_eq!(memos.part_of(text), part_of(text));
+                prop_assert_eq!(memos.words(text), Words::of(text));
+            }
+        }
+    }
+
+    #[test]
+    fn every_length_is_covered_whole() {
+        for length in 0..=SHORT_BYTES_MAX {
+            let text = vec![b'a'; length];
+            for at in 0..length {
+                let mut other = text.clone();
+                other[at] = b'b';
+                assert_ne!(Short::of(&text), Short::of(&other), "{at} of {length}");
+            }
+        }
+    }
+}
