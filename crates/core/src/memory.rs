@@ -7,7 +7,7 @@
 //! settled by many events, never by one with a forged time.
 
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use dashmap::{DashMap, Entry};
@@ -49,6 +49,8 @@ pub struct MemoryStore {
     step_bytes: usize,
     used_bytes: AtomicUsize,
     keys_seen: AtomicU64,
+    /// Nothing is due before this; so most ticks need not look.
+    due_earliest: AtomicI64,
     upkeep: Mutex<Upkeep>,
 }
 
@@ -89,6 +91,7 @@ impl MemoryStore {
             step_bytes,
             used_bytes: AtomicUsize::new(0),
             keys_seen: AtomicU64::new(0),
+            due_earliest: AtomicI64::new(i64::MAX),
             upkeep: Mutex::new(Upkeep {
                 pending: BTreeSet::new(),
                 settled: [Time::MIN; SETTLING_BLOCKS],
@@ -233,6 +236,12 @@ impl MemoryStore {
         });
     }
 
+    /// To be called whenever `pending` has changed, before its lock is given up.
+    fn note_earliest(&self, upkeep: &Upkeep) {
+        let earliest = upkeep.pending.first().map_or(i64::MAX, |(time, _, _)| time.0);
+        self.due_earliest.store(earliest, Ordering::Release);
+    }
+
     fn upkeep(&self) -> MutexGuard<'_, Upkeep> {
         // Nothing panics while holding it; a poisoned lock would still hold sound data.
         self.upkeep.lock().unwrap_or_else(PoisonError::into_inner)
@@ -284,8 +293,11 @@ impl WindowStore for MemoryStore {
     }
 
     async fn due(&self, now: Time) -> Result<Vec<Due>, StoreError> {
-        let mut upkeep = self.upkeep();
         let mut due = Vec::new();
+        if now.0 < self.due_earliest.load(Ordering::Acquire) {
+            return Ok(due);
+        }
+        let mut upkeep = self.upkeep();
         while let Some((time, place, detector)) = upkeep.pending.first().copied() {
             if time > now {
                 break;
@@ -307,6 +319,7 @@ impl WindowStore for MemoryStore {
             let place = (found.plan, found.key);
             upkeep.pending.insert((found.episode.due(quiet), place, found.detector));
         }
+        self.note_earliest(&upkeep);
         Ok(due)
     }
 
@@ -335,7 +348,9 @@ impl WindowStore for MemoryStore {
             self.used_bytes.fetch_add(after.wrapping_sub(before), Ordering::Relaxed);
         }
         if opened {
-            self.upkeep().pending.insert((due, place, detector));
+            let mut upkeep = self.upkeep();
+            upkeep.pending.insert((due, place, detector));
+            self.note_earliest(&upkeep);
         }
         Ok(Latched::Won)
     }
