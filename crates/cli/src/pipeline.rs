@@ -3,6 +3,7 @@
 //! The order of signals is that of one input, or of time where there are several, so the two threads
 //! change nothing but the waiting.
 
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use tidewatch_core::admission::Gate;
@@ -19,7 +20,7 @@ use crate::input::{Input, Merged, Step};
 use crate::windows::{OutOfMemory, Windows};
 
 /// Steps that may wait between the threads.
-const STEPS_WAITING: usize = 4;
+const STEPS_WAITING: usize = 2;
 
 /// Signals of several inputs that travel together.
 const SIGNALS_TOGETHER: usize = 4_096;
@@ -35,14 +36,20 @@ pub struct Parcel {
     faults: Vec<String>,
 }
 
+/// The reading thread and what it sends.
+pub struct Reader {
+    parcels: mpsc::Receiver<Parcel>,
+    thread: JoinHandle<()>,
+}
+
 /// Reads `inputs` on a thread of their own.
-pub fn read(inputs: Vec<Input>, ingest: Ingest) -> mpsc::Receiver<Parcel> {
-    let (sender, receiver) = mpsc::channel(STEPS_WAITING);
-    std::thread::spawn(move || match <[Input; 1]>::try_from(inputs) {
+pub fn read(inputs: Vec<Input>, ingest: Ingest) -> Reader {
+    let (sender, parcels) = mpsc::channel(STEPS_WAITING);
+    let thread = std::thread::spawn(move || match <[Input; 1]>::try_from(inputs) {
         Ok([input]) => read_one(input, &ingest, &sender),
         Err(inputs) => read_together(inputs, &ingest, &sender),
     });
-    receiver
+    Reader { parcels, thread }
 }
 
 fn read_one(mut input: Input, ingest: &Ingest, sender: &mpsc::Sender<Parcel>) {
@@ -102,6 +109,8 @@ pub enum Stopped {
     OutOfMemory(OutOfMemory),
     /// The core failed.
     Failed(EngineError),
+    /// The reading thread panicked: a fault of this program.
+    Panicked,
 }
 
 /// What came of a run.
@@ -114,11 +123,7 @@ pub struct Outcome {
 
 /// Takes parcels until the inputs end or the run is stopped. A live run's clock goes on by itself
 /// from the newest event, so that episodes close although no line comes.
-pub async fn run<A: AlertSink>(
-    mut parcels: mpsc::Receiver<Parcel>,
-    work: &mut Work<A>,
-    live: bool,
-) -> Outcome {
+pub async fn run<A: AlertSink>(mut reader: Reader, work: &mut Work<A>, live: bool) -> Outcome {
     let mut outcome = Outcome::default();
     let interrupt = interrupted();
     tokio::pin!(interrupt);
@@ -128,8 +133,12 @@ pub async fn run<A: AlertSink>(
         let step = tokio::select! {
             biased;
             () = &mut interrupt => Err(Stopped::Gracefully),
-            parcel = parcels.recv() => match parcel {
-                None => return outcome,
+            parcel = reader.parcels.recv() => match parcel {
+                // The thread has let go of its end: it is done, or it has panicked and said so.
+                None => {
+                    outcome.stopped = reader.thread.join().err().map(|_| Stopped::Panicked);
+                    return outcome;
+                }
                 Some(parcel) => {
                     outcome.tally.merge(parcel.tally);
                     outcome.faults.extend(parcel.faults);

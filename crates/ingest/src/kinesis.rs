@@ -15,6 +15,7 @@ use crate::Ingest;
 use crate::batch::{Batch, Buffers, Decoders, Piece, TextBuffers};
 use crate::envelope::{raw_string, string_field, text};
 use crate::inflate::{Inflater, is_gzip};
+use crate::limits::EVENT_INFLATED_BYTES_MAX;
 use crate::lines::{InputKind, Shape, Source, shape};
 use crate::nesting::{Extent, extent};
 use crate::problem::Problem;
@@ -39,13 +40,18 @@ impl Ingest {
         batch: &mut Batch,
     ) {
         let (records, problem) = records(line);
+        let inflated_before = batch.tally.bytes_inflated;
         for record in &records {
             batch.tally.records += 1;
             let sequence = record.sequence.as_ref().and_then(|found| text(line, found).ok());
             let sequence = sequence.unwrap_or_default();
             let place =
                 if sequence.is_empty() { place } else { Place::Record { sequence: &sequence } };
+            let inflated = batch.tally.bytes_inflated - inflated_before;
             match data(line, record, &mut decoders.data) {
+                Ok(_) if inflated > EVENT_INFLATED_BYTES_MAX => {
+                    batch.tally.reject(Problem::InflateCap, place);
+                }
                 Ok(len) => {
                     let salt = Some(self.naming.key.stream("", "kinesis", &sequence));
                     let Decoders { data, inflater } = decoders;

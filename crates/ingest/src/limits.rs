@@ -4,6 +4,9 @@
 /// A record's data after decompression; more is `inflate_cap`.
 pub const RECORD_INFLATED_BYTES_MAX: usize = 16 << 20;
 
+/// All records of one Kinesis event after decompression; the records beyond are `inflate_cap`. Lambda
+/// takes events of 6 MB, which would be a ratio of 40.
+pub const EVENT_INFLATED_BYTES_MAX: u64 = 256 << 20;
 /// A log line of a local input, without its line end; more is `line_too_long`.
 pub const LOG_LINE_BYTES_MAX: usize = 1 << 20;
 

@@ -82,7 +82,9 @@ impl Problem {
             Problem::GzipCorrupt => {
                 "damaged gzip data: a record is lost, a file is read up to there"
             }
-            Problem::InflateCap => "a record inflates to more than 16 MiB",
+            Problem::InflateCap => {
+                "a record inflates to more than 16 MiB, or its event to more than 256 MiB"
+            }
             Problem::NotUtf8 => "not UTF-8",
             Problem::LineTooLong => "a log line longer than 1 MiB",
             Problem::EventTooLong => "an event or envelope line longer than 16 MiB",

@@ -69,8 +69,8 @@ async fn execute(run: Run<'_>) -> Result<Exit, Failure> {
     let inputs_open = inputs.len();
     let ingest = Ingest::new(Config { naming: run.reading.naming });
     let mut work = work(&run, &progress);
-    let parcels = pipeline::read(inputs, ingest);
-    let outcome = pipeline::run(parcels, &mut work, run.live).await;
+    let reader = pipeline::read(inputs, ingest);
+    let outcome = pipeline::run(reader, &mut work, run.live).await;
     progress.finish();
     for fault in &outcome.faults {
         say(format_args!("tidewatch: {}", printable(fault)));
@@ -156,6 +156,10 @@ fn end(run: &Run<'_>, outcome: &Outcome, work: &Work<Stdout>, exit: Exit) -> Exi
         }
         Some(Stopped::Failed(error)) => {
             say(format_args!("tidewatch: {error}"));
+            return Exit::Failed;
+        }
+        Some(Stopped::Panicked) => {
+            say(format_args!("tidewatch: reading stopped at a fault of this program (see above)"));
             return Exit::Failed;
         }
         Some(Stopped::Gracefully) | None => {}

@@ -185,3 +185,15 @@ proptest! {
         read_record(&gzip(&data));
     }
 }
+
+#[test]
+fn an_event_inflates_to_a_bounded_whole() {
+    let mut big = envelope(1, &[refusal("192.0.2.1")]).to_string().into_bytes();
+    big.resize(crate::limits::RECORD_INFLATED_BYTES_MAX, b'\n');
+    let packed = gzip(&big);
+    let batch = read_event(&kinesis_event(&vec![packed; 20]));
+    // Whoever is first over the cap is still read, those behind it are not.
+    let read = EVENT_INFLATED_BYTES_MAX / crate::limits::RECORD_INFLATED_BYTES_MAX as u64 + 1;
+    assert_eq!(batch.tally.rejected(Problem::InflateCap), 20 - read);
+    assert_eq!(batch.signals.len() as u64, read);
+}
