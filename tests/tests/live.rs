@@ -69,6 +69,27 @@ fn gzip_streams_too() {
     assert_eq!(live.finish().code, 0);
 }
 
+/// A live run's clock goes on from the newest event, however old the log.
+#[test]
+fn an_episode_closes_although_no_further_line_comes() {
+    let profile = root().join("tests/profiles/distinct20/distinct20.toml");
+    let detector = std::fs::read_to_string(profile).expect("the profile");
+    let folder = tempfile::tempdir().expect("a folder");
+    let brief = detector.replace("window = \"300s\"", "window = \"300s\"\nquiet = \"1s\"");
+    std::fs::write(folder.path().join("brief.toml"), brief).expect("a file");
+    let folder = folder.path().to_str().expect("a plain path");
+    let mut live = start(&["watch", "--output", "json", "--detectors", folder]);
+    live.send(log(&scan("203.0.113.9").0[..20], Event::json).as_bytes());
+    let activity = |line: &str| -> Value {
+        let finding: Value = serde_json::from_str(line).expect("a finding");
+        finding["activity_id"].clone()
+    };
+    assert_eq!(activity(&live.next_line()), 1);
+    assert_eq!(activity(&live.next_line()), 3);
+    let ran = live.finish();
+    assert!(ran.stderr.contains("1 opened, 1 closed, 0 still open"), "{}", ran.stderr);
+}
+
 #[test]
 fn ctrl_c_prints_the_summary_and_exits_0() {
     let mut live = watch(&["--stats"]);
