@@ -14,6 +14,7 @@ use hyperloglogplus::{HyperLogLog, HyperLogLogPlus};
 use tidewatch_benches::clock::{median, timed};
 use tidewatch_benches::options::Options;
 use tidewatch_benches::{subject, table};
+use tidewatch_core::contribution::{Point, Source};
 use tidewatch_core::detector::Severity;
 use tidewatch_core::distinct::Room;
 use tidewatch_core::episode::Episode;
@@ -24,7 +25,6 @@ use tidewatch_core::signal::{Auth, Outcome, Role};
 use tidewatch_core::sketch::{PRECISION, Sketch};
 use tidewatch_core::state::KeyState;
 use tidewatch_core::tag::{EventTag, UserTag};
-use tidewatch_core::tally::{Point, Source};
 use tidewatch_core::time::Time;
 use tidewatch_core::window::Window;
 

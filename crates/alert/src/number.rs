@@ -28,18 +28,20 @@ pub(crate) fn whole(amount: f64) -> Option<i64> {
 pub(crate) fn short(value: &Value) -> String {
     match value.error {
         Accuracy::Exact | Accuracy::Pane(_) => number(value.amount),
-        Accuracy::Sketch(_) => format!("about {}", number(value.amount.round())),
+        Accuracy::Sketch { .. } => format!("about {}", number(value.amount.round())),
         Accuracy::AtLeast => format!("at least {}", number(value.amount)),
     }
 }
 
-/// The same with the size of the error: `about 3600 (±1.6 %)`.
+/// The same with the size of the error: `34 (window + at most 20s)`, `about 3600 (±1.6 %, …)`.
 pub(crate) fn long(value: &Value) -> String {
     let short = short(value);
     match value.error {
         Accuracy::Exact | Accuracy::AtLeast => short,
-        Accuracy::Pane(pane) => format!("{short} (over the window and up to {pane} before it)"),
-        Accuracy::Sketch(relative) => format!("{short} (±{} %)", number(relative * 100.0)),
+        Accuracy::Pane(pane) => format!("{short} (window + at most {pane})"),
+        Accuracy::Sketch { relative, pane } => {
+            format!("{short} (±{} %, window + at most {pane})", number(relative * 100.0))
+        }
     }
 }
 
@@ -62,14 +64,13 @@ mod tests {
             (34.0, Accuracy::Exact, "34", "34"),
             (0.5, Accuracy::Exact, "0.5", "0.5"),
             (17.333_3, Accuracy::Exact, "17.33", "17.33"),
+            (34.0, Accuracy::Pane(Span::seconds(20)), "34", "34 (window + at most 20s)"),
             (
-                34.0,
-                Accuracy::Pane(Span::seconds(20)),
-                "34",
-                "34 (over the window and up to 20s before it)",
+                3_600.2,
+                Accuracy::Sketch { relative: 0.01625, pane: Span::seconds(20) },
+                "about 3600",
+                "about 3600 (±1.63 %, window + at most 20s)",
             ),
-            (3_600.2, Accuracy::Sketch(0.02), "about 3600", "about 3600 (±2 %)"),
-            (3_600.2, Accuracy::Sketch(0.01625), "about 3600", "about 3600 (±1.63 %)"),
             (256.0, Accuracy::AtLeast, "at least 256", "at least 256"),
             (1e300, Accuracy::Exact, &format!("{}", 1e300), &format!("{}", 1e300)),
         ] {

@@ -211,7 +211,9 @@ fn measure(measured: &Measured) -> Json {
     let error = match measured.value.error {
         Accuracy::Exact => json!({ "kind": "exact" }),
         Accuracy::Pane(pane) => json!({ "extra_s": seconds(pane), "kind": "pane" }),
-        Accuracy::Sketch(relative) => json!({ "kind": "sketch", "relative": relative }),
+        Accuracy::Sketch { relative, pane } => {
+            json!({ "kind": "sketch", "relative": relative, "pane_s": seconds(pane) })
+        }
         Accuracy::AtLeast => json!({ "kind": "at_least" }),
     };
     json!({ "error": error, "name": measured.name, "value": amount(measured.value.amount) })

@@ -3,20 +3,27 @@
 //! The order of signals is that of one input, or of time where there are several, so the two threads
 //! change nothing but the waiting.
 
+use std::collections::BTreeSet;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use tidewatch_core::admission::Gate;
+use tidewatch_alert::printable;
+use tidewatch_core::admission::{Gate, Rejected};
 use tidewatch_core::engine::{Counts, Engine, EngineError};
+use tidewatch_core::limits::FUTURE_MAX;
 use tidewatch_core::memory::MemoryStore;
 use tidewatch_core::signal::{Body, Role, Signal};
 use tidewatch_core::sink::{AlertSink, SinkError};
 use tidewatch_core::time::{Span, Time};
 use tidewatch_ingest::Ingest;
 use tidewatch_ingest::Tally;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
+use crate::commands::started;
 use crate::input::{Input, Merged, Step};
+use crate::output::say;
+use crate::summary::explanation;
 use crate::windows::{OutOfMemory, Windows};
 
 /// Steps that may wait between the threads.
@@ -25,7 +32,8 @@ const STEPS_WAITING: usize = 2;
 /// Signals of several inputs that travel together.
 const SIGNALS_TOGETHER: usize = 4_096;
 
-/// How often a live run looks for episodes that have been quiet.
+/// How often a live run looks at the clock: for episodes that have been quiet, and for how far in
+/// the future an event may lie.
 const TICK: Duration = Duration::from_millis(500);
 
 /// A message from the reading thread.
@@ -123,12 +131,17 @@ pub struct Outcome {
 
 /// Takes parcels until the inputs end or the run is stopped. A live run's clock goes on by itself
 /// from the newest event, so that episodes close although no line comes.
-pub async fn run<A: AlertSink>(mut reader: Reader, work: &mut Work<A>, live: bool) -> Outcome {
+pub async fn run<A: AlertSink>(
+    mut reader: Reader,
+    work: &mut Work<A>,
+    live: Option<Live>,
+) -> Outcome {
     let mut outcome = Outcome::default();
     let interrupt = interrupted();
     tokio::pin!(interrupt);
     let mut ticks = tokio::time::interval(TICK);
     let mut arrived = (Time::MIN, Instant::now());
+    let mut health = Health::default();
     loop {
         let step = tokio::select! {
             biased;
@@ -147,12 +160,18 @@ pub async fn run<A: AlertSink>(mut reader: Reader, work: &mut Work<A>, live: boo
                     step
                 }
             },
-            _ = ticks.tick(), if live => {
+            _ = ticks.tick(), if live.is_some() => {
+                if let Some(Live { not_after: None }) = live {
+                    work.believe_until(started().plus(FUTURE_MAX));
+                }
                 let (newest, at) = arrived;
                 let passed = Span(i64::try_from(at.elapsed().as_millis()).unwrap_or(i64::MAX));
                 work.tick(newest.plus(passed)).await
             }
         };
+        if live.is_some() {
+            health.tell(&outcome.tally, work);
+        }
         if let Err(stopped) = step {
             outcome.stopped = Some(stopped);
             return outcome;
@@ -160,10 +179,47 @@ pub async fn run<A: AlertSink>(mut reader: Reader, work: &mut Work<A>, live: boo
     }
 }
 
-/// Resolves when the user presses Ctrl-C.
-async fn interrupted() {
-    if tokio::signal::ctrl_c().await.is_err() {
-        std::future::pending::<()>().await;
+/// Resolves when the user presses Ctrl-C, or the system asks the program to end.
+pub async fn interrupted() {
+    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        pressed = tokio::signal::ctrl_c() => if pressed.is_err() {
+            std::future::pending::<()>().await;
+        },
+        _ = terminate.recv() => {}
+    }
+}
+
+/// What is particular to a live run.
+#[derive(Clone, Copy, Debug)]
+pub struct Live {
+    /// The user's own limit on event times; without one it goes with the clock.
+    pub not_after: Option<Time>,
+}
+
+/// What a live run has already said about its input: each trouble once, when it first occurs, since
+/// the summary may be days away.
+#[derive(Debug, Default)]
+struct Health {
+    told: BTreeSet<&'static str>,
+}
+
+impl Health {
+    fn tell<A: AlertSink>(&mut self, tally: &Tally, work: &Work<A>) {
+        let rejected = Rejected::ALL.into_iter().filter_map(|reason| {
+            let first = work.gate().turned_away(reason).first.as_ref()?;
+            Some((reason.name(), format!("{}: {}", first.stream.stream, first.id)))
+        });
+        let problems = tally.problems.iter();
+        let problems = problems.map(|(problem, found)| (problem.name(), found.first.clone()));
+        for (name, first) in problems.chain(rejected) {
+            if self.told.insert(name) {
+                let (why, first) = (explanation(name), printable(&first));
+                say(format_args!("tidewatch: not counted: {name} ({why}), first at {first}"));
+            }
+        }
     }
 }
 
@@ -182,6 +238,21 @@ impl<A: AlertSink> Work<A> {
         match self {
             Work::Detect(engine) => Ok(engine.tick(now).await?),
             Work::Count(_) => Ok(()),
+        }
+    }
+
+    fn believe_until(&mut self, latest: Time) {
+        match self {
+            Work::Detect(engine) => engine.believe_until(latest),
+            Work::Count(counting) => counting.gate.extend_to(latest),
+        }
+    }
+
+    /// The signals that were not believed.
+    pub fn gate(&self) -> &Gate {
+        match self {
+            Work::Detect(engine) => engine.gate(),
+            Work::Count(counting) => &counting.gate,
         }
     }
 

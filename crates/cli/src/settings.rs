@@ -109,7 +109,10 @@ pub fn reading(
 /// Validates how results are reported, and loads the detectors.
 pub fn reporting(raw: &ReportArgs, key: TagKey) -> Result<Reporting, Failure> {
     let memory = raw.memory.parse::<bytesize::ByteSize>().map_err(|error| {
-        Failure::Usage(anyhow::anyhow!("--memory {}: {error}; e.g. 512MiB", raw.memory))
+        Failure::Usage(anyhow::anyhow!(
+            "--memory {}: not a size such as 512MiB ({error})",
+            raw.memory
+        ))
     })?;
     let memory_bytes = usize::try_from(memory.as_u64()).unwrap_or(usize::MAX);
     if memory_bytes < MEMORY_BYTES_MIN {

@@ -124,7 +124,10 @@ impl Summary {
         }
         for (count, what) in [
             (self.counts.late, "came too late for their key's windows"),
-            (self.tally.hostname_sources, "give a host name instead of an address as their source"),
+            (
+                self.tally.hostname_sources,
+                "give no address as their source (a host name, or nothing)",
+            ),
             (
                 self.counts.points_refused,
                 "were not counted for a key, for want of memory (--memory)",
@@ -132,14 +135,14 @@ impl Summary {
             (self.counts.sketches_refused, "are counted as lower bounds only, for want of memory"),
         ] {
             if count > 0 {
-                let _ = writeln!(text, "note: {} log events {what}", grouped(count));
+                let _ = writeln!(text, "note: {} log event(s) {what}", grouped(count));
             }
         }
     }
 }
 
 /// Why something of that name is not counted.
-fn explanation(name: &str) -> &'static str {
+pub fn explanation(name: &str) -> &'static str {
     let problem = Problem::ALL.into_iter().find(|problem| problem.name() == name);
     match problem {
         Some(problem) => problem.explanation(),

@@ -66,6 +66,12 @@ impl Gate {
         Gate { admission, too_early: TurnedAway::default(), in_future: TurnedAway::default() }
     }
 
+    /// Believes times up to `latest` from now on, if that is later than before: a live run's clock
+    /// goes on.
+    pub fn extend_to(&mut self, latest: Time) {
+        self.admission.latest = self.admission.latest.max(latest);
+    }
+
     /// Whether the signal's time is believed; if not, it is counted.
     pub fn lets_in(&mut self, signal: &Signal) -> bool {
         let turned_away = match self.admission.admit(signal.time) {

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use smallvec::{SmallVec, smallvec};
 
 use crate::admission::{Admission, Gate};
+use crate::contribution::{Contribution, Point, Source};
 use crate::detector::{Detector, Raise, Severity};
 use crate::episode::{self, Episode};
 use crate::finding::{Activity, Finding};
@@ -20,7 +21,6 @@ use crate::signal::{Auth, Body, Origin, Role, Signal};
 use crate::sink::{AlertSink, SinkError};
 use crate::store::{Due, Latched, StoreError, WindowStore};
 use crate::tag::TagKey;
-use crate::tally::{Contribution, Point, Source};
 use crate::time::{Span, Time};
 use crate::window::Window;
 
@@ -90,6 +90,11 @@ impl<S: WindowStore, A: AlertSink> Engine<S, A> {
     /// Which signals were not believed.
     pub fn gate(&self) -> &Gate {
         &self.gate
+    }
+
+    /// Believes event times up to `latest` from now on, if that is later than before.
+    pub fn believe_until(&mut self, latest: Time) {
+        self.gate.extend_to(latest);
     }
 
     /// The store.

@@ -92,8 +92,13 @@ pub enum Accuracy {
     Exact,
     /// It counts a span at most this much longer than the window: the oldest pane is counted whole.
     Pane(Span),
-    /// Relative standard error of a sketch, e.g. 0.016.
-    Sketch(f64),
+    /// Estimated by a sketch over a span at most `pane` longer than the window.
+    Sketch {
+        /// Relative standard error, e.g. 0.023.
+        relative: f64,
+        /// The oldest pane, which is taken whole.
+        pane: Span,
+    },
     /// At least this many; no sketch stands behind the full list.
     AtLeast,
 }

@@ -2,10 +2,11 @@
 //!
 //! It has no IO, no clock, no randomness, no async runtime and no file format, so that everything it
 //! does can be tested by law and by oracle, and runs the same embedded and deployed. Read it in the
-//! order of the data's way: [`signal`] → [`tally`] → [`state`] → [`window`] → [`judge`] →
+//! order of the data's way: [`signal`] → [`contribution`] → [`state`] → [`window`] → [`judge`] →
 //! [`finding`]; [`engine`] runs them in that order.
 
 pub mod admission;
+pub mod contribution;
 pub mod detector;
 pub mod distinct;
 pub mod engine;
@@ -24,6 +25,5 @@ pub mod sources;
 pub mod state;
 pub mod store;
 pub mod tag;
-pub mod tally;
 pub mod time;
 pub mod window;

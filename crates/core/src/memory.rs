@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use dashmap::{DashMap, Entry};
 use foldhash::quality::SeedableRandomState;
 
+use crate::contribution::{Contribution, Point};
 use crate::distinct::Room;
 use crate::episode::Episode;
 use crate::key::Key;
@@ -21,7 +22,6 @@ use crate::plan::{DetectorId, KeyPlan, KeyPlanId, Plan};
 use crate::sketch::PRECISION;
 use crate::state::{Absorbed, KeyState};
 use crate::store::{Due, Latched, Merged, StoreError, WindowStore};
-use crate::tally::{Contribution, Point};
 use crate::time::Time;
 use crate::window::Window;
 
@@ -137,15 +137,15 @@ impl MemoryStore {
                 entry.insert(KeyState::default())
             }
         };
-        let Some(Absorbed { late, sketch_refused }) =
+        let Some(Absorbed { late, dropped, sketch_refused }) =
             self.absorb(plan, &place.1, &mut state, point)
         else {
             merged.points_refused += 1;
             return;
         };
         merged.sketches_refused += u64::from(sketch_refused);
-        if late {
-            merged.late += 1;
+        merged.late += u64::from(late);
+        if dropped {
             return;
         }
         let at = |at| Window { plan, key: &place.1, state: &state, at };

@@ -7,10 +7,10 @@
 use std::cmp::Reverse;
 use std::net::IpAddr;
 
+use crate::contribution::Source;
 use crate::distinct::{DistinctList, Keeping};
 use crate::key::KeyPart;
 use crate::limits::{SOURCES_KEPT_MAX, SOURCES_NAMED_MAX, SOURCES_OF_NET_MAX};
-use crate::tally::Source;
 use crate::time::{Span, Time};
 
 /// The sources of one key.

@@ -3,6 +3,7 @@
 //! Law: a state depends on the points that went in, not on their order or on how they were split
 //! (apart from points that came too late to be kept, which depends on what came before).
 
+use crate::contribution::Point;
 use crate::detector::DistinctField;
 use crate::distinct::{DistinctList, Keeping, Room};
 use crate::episode::Episode;
@@ -10,7 +11,6 @@ use crate::key::Key;
 use crate::panes::Ring;
 use crate::plan::{Class, DetectorId, KeyPlan};
 use crate::sources::Sources;
-use crate::tally::Point;
 use crate::time::{Span, Time};
 
 /// What is known about one key.
@@ -42,8 +42,10 @@ pub struct ClassList {
 /// What became of a point.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Absorbed {
-    /// It lay behind everything kept, and was not counted.
+    /// It lay behind what some window of its key keeps, and was not counted there.
     pub late: bool,
+    /// It lay behind everything kept, and was not counted at all.
+    pub dropped: bool,
     /// A list outgrew its cap and there was no memory for sketches.
     pub sketch_refused: bool,
 }
@@ -64,7 +66,7 @@ impl KeyState {
     /// Adds one point of `key`.
     pub fn absorb(&mut self, plan: &KeyPlan, key: &Key, point: &Point, room: Room) -> Absorbed {
         if point.time <= self.head.minus(plan.kept) {
-            return Absorbed { late: true, sketch_refused: false };
+            return Absorbed { late: true, dropped: true, sketch_refused: false };
         }
         self.head = self.head.max(point.time);
         let keeping = self.keeping(plan, room);
@@ -75,14 +77,12 @@ impl KeyState {
                 sketch_refused |= self.list(*field, *class).insert(tag, point.time, keeping);
             }
         }
-        if !shape.counters.is_empty() {
-            self.count(plan, point);
-        }
+        let late = !shape.counters.is_empty() && !self.count(plan, point);
         if let Some(source) = point.source.filter(|_| !plan.tells_source(key.first)) {
             let sources = self.sources.get_or_insert_default();
             sketch_refused |= sources.add(key.first, source, point.time, point.attempts, keeping);
         }
-        Absorbed { late: false, sketch_refused }
+        Absorbed { late, dropped: false, sketch_refused }
     }
 
     /// Takes in everything `other`, a state of the same key, has absorbed. Episodes are not merged:
@@ -149,15 +149,17 @@ impl KeyState {
         &mut self.lists[at].list
     }
 
-    fn count(&mut self, plan: &KeyPlan, point: &Point) {
+    /// Adds to the counters, and says whether the point lay inside what every ring keeps.
+    fn count(&mut self, plan: &KeyPlan, point: &Point) -> bool {
         if self.rings.is_empty() {
             self.rings = vec![Ring::default(); plan.resolutions.len()];
         }
         let slots = plan.counters.len();
-        let head = self.head;
+        let (head, mut inside) = (self.head, true);
         for (ring, resolution) in self.rings.iter_mut().zip(&plan.resolutions) {
             let index = resolution.index(point.time);
             if index < resolution.window(head, Span(resolution.span.0 * 2)).0 {
+                inside = false;
                 continue;
             }
             for slot in &plan.shape(point.shape).counters {
@@ -165,6 +167,7 @@ impl KeyState {
             }
         }
         self.forget_panes(plan);
+        inside
     }
 
     fn forget_panes(&mut self, plan: &KeyPlan) {

@@ -1,5 +1,5 @@
-//! The first seam: where windows live. Two homes: [`crate::memory::MemoryStore`] here, DynamoDB in
-//! the deployed stack.
+//! The first seam: where windows live. [`crate::memory::MemoryStore`] is their home in one process;
+//! the methods are futures, so that a home may as well be a database shared by many.
 //!
 //! Merged windows are lent to a pure function instead of returned: a copy of every key's panes would
 //! cost more than the judgement. Whatever a store does, it shows the state after its own write and
@@ -7,10 +7,10 @@
 
 use std::future::Future;
 
+use crate::contribution::{Contribution, Point};
 use crate::episode::Episode;
 use crate::key::Key;
 use crate::plan::{DetectorId, KeyPlanId};
-use crate::tally::{Contribution, Point};
 use crate::time::Time;
 use crate::window::Window;
 

@@ -108,7 +108,10 @@ impl Window<'_> {
                     // The list is certain, so an estimate below it is moved up to it.
                     Some(sketch) => Value {
                         amount: sketch.estimate().max(bounds.low).round(),
-                        error: Accuracy::Sketch(sketch.relative_error()),
+                        error: Accuracy::Sketch {
+                            relative: sketch.relative_error(),
+                            pane: resolution.pane,
+                        },
                     },
                     None => Value { amount: bounds.low, error: Accuracy::AtLeast },
                 }

@@ -7,6 +7,7 @@ use std::sync::Mutex;
 
 use smallvec::smallvec;
 use tidewatch_core::admission::Admission;
+use tidewatch_core::contribution::{Contribution, Point};
 use tidewatch_core::detector::{Comparison, Condition, Detector, Raise, Severity};
 use tidewatch_core::engine::{Engine, EngineError};
 use tidewatch_core::episode::Episode;
@@ -19,7 +20,6 @@ use tidewatch_core::memory::MemoryStore;
 use tidewatch_core::plan::{DetectorId, KeyPlanId};
 use tidewatch_core::sink::{AlertSink, SinkError};
 use tidewatch_core::store::{Due, Latched, Merged, StoreError, WindowStore};
-use tidewatch_core::tally::{Contribution, Point};
 use tidewatch_core::time::{Span, Time};
 use tidewatch_core::window::Window;
 use world::*;

@@ -29,6 +29,9 @@ pub fn rfc3339(text: &[u8]) -> Option<(When, usize)> {
 /// many bytes it takes. A fraction, as journald's precise output has one, is read too. No year: the
 /// day is only known to exist in a leap year.
 pub fn syslog(text: &[u8]) -> Option<(Civil, usize)> {
+    if text.get(5) == Some(&b' ') && text.get(3) == Some(&b' ') && text.get(8) == Some(&b':') {
+        return unpadded_syslog(text);
+    }
     let head = text.get(..15)?;
     if [head[3], head[6], head[9], head[12]] != *b"  ::" {
         return None;
@@ -51,6 +54,16 @@ pub fn syslog(text: &[u8]) -> Option<(Civil, usize)> {
     let (millisecond, length) = fraction(&text[15..]);
     civil.millisecond = millisecond;
     Some((civil, 15 + length))
+}
+
+/// A day of one digit that was not padded, `Jun 1 06:00:00`, read as if it was.
+fn unpadded_syslog(text: &[u8]) -> Option<(Civil, usize)> {
+    let mut padded = [b' '; 40];
+    let length = text.len().min(padded.len() - 1);
+    padded[..4].copy_from_slice(text.get(..4)?);
+    padded[5..=length].copy_from_slice(text.get(4..length)?);
+    let (civil, end) = syslog(&padded[..=length])?;
+    Some((civil, end - 1))
 }
 
 /// The time that a JSON string gives: RFC 3339 and its relatives (blanks before the zone, `/` in the
@@ -245,6 +258,11 @@ fn worded(text: &[u8]) -> Option<When> {
     let mut civil = date(digits(year)?, month(name)?, digits(day)?)?;
     clock(hms, &mut civil)?;
     zoned(civil, zone)
+}
+
+/// Whether the text begins with a month's short name and a blank.
+pub(crate) fn begins_with_month(text: &str) -> bool {
+    text.as_bytes().get(..4).is_some_and(|head| head[3] == b' ' && month(&head[..3]).is_some())
 }
 
 fn month(name: &[u8]) -> Option<u32> {

@@ -95,7 +95,11 @@ pub(crate) fn bare(activity: Activity) -> Finding {
         attacks: Vec::new(),
         key: Key::source_ip(address("2001:db8:1:2::77")),
         measures: vec![
-            measured("unknown_users", 3_600.4, Accuracy::Sketch(0.016)),
+            measured(
+                "unknown_users",
+                3_600.4,
+                Accuracy::Sketch { relative: 0.016, pane: Span::seconds(20) },
+            ),
             measured("failures", 9_000.0, Accuracy::Pane(Span::seconds(20))),
             measured("users", 256.0, Accuracy::AtLeast),
         ],

@@ -71,16 +71,16 @@ fn inexact_numbers_hostile_names_and_missing_parts() {
     check(
         &bare(Activity::Create),
         expect![[r#"
-        2026-11-22T10:15:30Z OPEN high One source tries many usernames that do not exist: 2001:db8:1:2::/64
-            counted    unknown_users about 3600 (±1.6 %), failures 9000 (over the window and up to 20s before it), users at least 256 in 10m
-            raised by  unknown_users >= 30
-            seen       2026-11-22T10:12:10Z to 2026-11-22T10:15:30Z
-            sources    2001:db8:1:2::1, 2001:db8:1:2::2, 2001:db8:1:2::3, 2001:db8:1:2::4, 2001:db8:1:2::5, 2001:db8:1:2::6, 2001:db8:1:2::7, 2001:db8:1:2::8 and 4 more
-            events     auth\u{1b}[2J\u{202e}gol at byte 4096
-            uid        0123456789abcdef0123456789abcdef
+            2026-11-22T10:15:30Z OPEN high One source tries many usernames that do not exist: 2001:db8:1:2::/64
+                counted    unknown_users about 3600 (±1.6 %, window + at most 20s), failures 9000 (window + at most 20s), users at least 256 in 10m
+                raised by  unknown_users >= 30
+                seen       2026-11-22T10:12:10Z to 2026-11-22T10:15:30Z
+                sources    2001:db8:1:2::1, 2001:db8:1:2::2, 2001:db8:1:2::3, 2001:db8:1:2::4, 2001:db8:1:2::5, 2001:db8:1:2::6, 2001:db8:1:2::7, 2001:db8:1:2::8 and 4 more
+                events     auth\u{1b}[2J\u{202e}gol at byte 4096
+                uid        0123456789abcdef0123456789abcdef
 
-        One source tries many usernames that do not exist: 2001:db8:1:2::/64 reached about 3600 unknown users in 10m (threshold 30).
-    "#]],
+            One source tries many usernames that do not exist: 2001:db8:1:2::/64 reached about 3600 unknown users in 10m (threshold 30).
+        "#]],
     );
 }
 
@@ -124,14 +124,14 @@ fn nothing_but_a_measure() {
     check(
         &little,
         expect![[r#"
-        2026-11-22T10:15:30Z OPEN high One source tries many usernames that do not exist: global
-            counted    tries 1.5 (over the window and up to 20s before it) in 10m
-            seen       2026-11-22T10:12:10Z to 2026-11-22T10:15:30Z
-            advice     Block the source.
-            uid        0123456789abcdef0123456789abcdef
+            2026-11-22T10:15:30Z OPEN high One source tries many usernames that do not exist: global
+                counted    tries 1.5 (window + at most 20s) in 10m
+                seen       2026-11-22T10:12:10Z to 2026-11-22T10:15:30Z
+                advice     Block the source.
+                uid        0123456789abcdef0123456789abcdef
 
-        One source tries many usernames that do not exist: all traffic together reached 1.5 tries in 10m.
-    "#]],
+            One source tries many usernames that do not exist: all traffic together reached 1.5 tries in 10m.
+        "#]],
     );
 }
 

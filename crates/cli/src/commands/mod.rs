@@ -1,4 +1,4 @@
-//! One file a command.
+//! The commands: `demo`, and `replay` with its live twin `watch`.
 
 pub mod demo;
 pub mod replay;

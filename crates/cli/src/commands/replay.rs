@@ -18,7 +18,7 @@ use crate::commands::started;
 use crate::exit::{Exit, Failure};
 use crate::input::Input;
 use crate::output::{Stdout, closed, say};
-use crate::pipeline::{self, Counting, Outcome, Stopped, Work};
+use crate::pipeline::{self, Counting, Live, Outcome, Stopped, Work};
 use crate::progress::Progress;
 use crate::settings::{self, Reading, Reporting, Tumbling};
 use crate::summary::Summary;
@@ -30,7 +30,7 @@ struct Run<'a> {
     reading: Reading,
     reporting: Reporting,
     tumbling: Option<Tumbling>,
-    live: bool,
+    live: Option<Live>,
 }
 
 /// Runs past logs.
@@ -47,7 +47,7 @@ pub async fn replay(args: ReplayArgs) -> Result<Exit, Failure> {
     let reading = settings::reading(&args.read, &args.report, key, usernames, started())?;
     let reporting = settings::reporting(&args.report, key)?;
     let files = settings::inputs(&args.files)?;
-    execute(Run { files, reading, reporting, tumbling, live: false }).await
+    execute(Run { files, reading, reporting, tumbling, live: None }).await
 }
 
 /// Runs a live pipe.
@@ -59,13 +59,22 @@ pub async fn watch(args: WatchArgs) -> Result<Exit, Failure> {
     let reading = settings::reading(&args.read, &args.report, key, Usernames::Fold, started())?;
     let reporting = settings::reporting(&args.report, key)?;
     let files = std::slice::from_ref(&args.input);
-    execute(Run { files, reading, reporting, tumbling: None, live: true }).await
+    let live =
+        Live { not_after: args.read.not_after.is_some().then_some(reading.admission.latest) };
+    execute(Run { files, reading, reporting, tumbling: None, live: Some(live) }).await
 }
 
 async fn execute(run: Run<'_>) -> Result<Exit, Failure> {
     let begun = Instant::now();
-    let progress = Progress::new(!run.live);
+    let progress = Progress::new(run.live.is_none());
+    // A named pipe without a writer blocks in being opened, where no Ctrl-C would be heard.
+    let impatience = tokio::spawn(async {
+        pipeline::interrupted().await;
+        say(format_args!("tidewatch: interrupted before any input was there"));
+        std::process::exit(Exit::Done as i32);
+    });
     let (inputs, mut exit) = open(&run, &progress);
+    impatience.abort();
     let inputs_open = inputs.len();
     let ingest = Ingest::new(Config { naming: run.reading.naming });
     let mut work = work(&run, &progress);

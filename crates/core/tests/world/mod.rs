@@ -12,6 +12,7 @@ use std::sync::Arc;
 use proptest::prelude::*;
 use smallvec::smallvec;
 use tidewatch_core::admission::Admission;
+use tidewatch_core::contribution::{Point, Source};
 use tidewatch_core::detector::{
     Comparison, Condition, Detector, DistinctField, Filter, Measure, NamedMeasure, Operand, Raise,
     Severity,
@@ -26,7 +27,6 @@ use tidewatch_core::signal::{
 };
 use tidewatch_core::state::KeyState;
 use tidewatch_core::tag::{EventTag, TagKey, UserTag};
-use tidewatch_core::tally::{Point, Source};
 use tidewatch_core::time::{Span, Time};
 use tidewatch_core::window::Window;
 

@@ -14,6 +14,7 @@ use tidewatch_core::signal::{Auth, Outcome, Role};
 
 use super::Said;
 use super::address::{bare, is_host, is_port};
+use crate::problem::Problem;
 use crate::stamp;
 use crate::username::Naming;
 use crate::when::When;
@@ -55,10 +56,12 @@ enum Tail {
 
 /// Reads one message.
 pub(super) fn read(message: &str, naming: &Naming) -> Said {
-    let Some((when, body)) = header(message) else { return Said::Nothing };
+    let Some((stamp, body)) = header(message) else { return Said::Nothing };
     match read_body(body) {
         Body::Nothing => Said::Nothing,
         Body::HostnameSource => Said::HostnameSource,
+        // Without its stamp the header is only a guess, which no other time makes better.
+        Body::Try { .. } if stamp == Stamp::Unreadable => Said::Unreadable(Problem::TimeUnreadable),
         Body::Try { role, outcome, known, place, times } => {
             let (user, source) = match place {
                 Place::At { name, host } => (Some(naming.tag(name)), bare(host)),
@@ -66,13 +69,23 @@ pub(super) fn read(message: &str, naming: &Naming) -> Said {
             };
             let auth =
                 Auth { role, outcome, user_known: Some(known), user, source, attempts: times };
+            let when = if let Stamp::Read(when) = stamp { Some(when) } else { None };
             Said::Signal { when, time_unreadable: false, auth }
         }
     }
 }
 
+/// What a header says of the time.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Stamp {
+    Missing,
+    Read(When),
+    /// It stands where a time should, and is none: `Jun 31`, 25 o'clock.
+    Unreadable,
+}
+
 /// The time and the body of a line of sshd's; `None` if another program wrote it.
-fn header(message: &str) -> Option<(Option<When>, &str)> {
+fn header(message: &str) -> Option<(Stamp, &str)> {
     // No header begins like JSON, which half of the world logs.
     if message.starts_with('{') {
         return None;
@@ -82,22 +95,37 @@ fn header(message: &str) -> Option<(Option<When>, &str)> {
         return structured_header(rest);
     }
     if let Some(body) = after_program(rest) {
-        return Some((None, body));
+        return Some((Stamp::Missing, body));
     }
-    let (when, end) = match stamp::syslog(rest.as_bytes()) {
-        Some((civil, end)) => (When::Civil(civil), end),
-        None => stamp::rfc3339(rest.as_bytes())?,
-    };
-    let rest = rest.get(end..)?.strip_prefix(' ')?;
+    let (stamp, rest) = after_stamp(rest)?;
     let behind_host = || {
         let (host, rest) = rest.split_once(' ')?;
         if is_host(host) { after_program(rest) } else { None }
     };
-    Some((Some(when), after_program(rest).or_else(behind_host)?))
+    Some((stamp, after_program(rest).or_else(behind_host)?))
+}
+
+/// The time that a header begins with, and what follows the blank behind it.
+fn after_stamp(text: &str) -> Option<(Stamp, &str)> {
+    let classic = stamp::syslog(text.as_bytes()).map(|(civil, end)| (When::Civil(civil), end));
+    if let Some((when, end)) = classic.or_else(|| stamp::rfc3339(text.as_bytes())) {
+        return Some((Stamp::Read(when), text.get(end..)?.strip_prefix(' ')?));
+    }
+    // What has the looks of a time and is none: a month and two more words, or one like an ISO time.
+    let (first, mut rest) = text.split_once(' ')?;
+    let iso = first.starts_with(|c: char| c.is_ascii_digit()) && first.contains('-');
+    if stamp::begins_with_month(text) {
+        for _ in 0..2 {
+            rest = rest.trim_start_matches(' ').split_once(' ')?.1;
+        }
+    } else if !(iso && first.contains(':')) {
+        return None;
+    }
+    Some((Stamp::Unreadable, rest))
 }
 
 /// RFC 5424 behind its version: time, host, program, pid, message id, structured data.
-fn structured_header(rest: &str) -> Option<(Option<When>, &str)> {
+fn structured_header(rest: &str) -> Option<(Stamp, &str)> {
     let (time, rest) = rest.split_once(' ')?;
     let (_host, rest) = rest.split_once(' ')?;
     let (program, rest) = rest.split_once(' ')?;
@@ -109,7 +137,12 @@ fn structured_header(rest: &str) -> Option<(Option<When>, &str)> {
     let rest = rest.strip_prefix('-').or_else(|| after_structured_data(rest))?;
     let body = rest.strip_prefix(' ')?;
     let when = stamp::rfc3339(time.as_bytes()).filter(|(_, end)| *end == time.len());
-    Some((when.map(|(when, _)| when), body.strip_prefix('\u{feff}').unwrap_or(body)))
+    let stamp = match when {
+        Some((when, _)) => Stamp::Read(when),
+        None if time == "-" => Stamp::Missing,
+        None => Stamp::Unreadable,
+    };
+    Some((stamp, body.strip_prefix('\u{feff}').unwrap_or(body)))
 }
 
 /// What follows `[id name="value" …][…]`: in a value `"`, `]` and `\` are escaped (RFC 5424, 6.3.3).

@@ -345,6 +345,12 @@ fn headers() {
         "Nov 10 06:00:00 web-1 sshd[47x]: ",
         "Nov 10 06:00:00 web-1 sshd(pam_unix)[4711]: ",
         "Nov 31 06:00:00 web-1 sshd[4711]: ",
+        "Nov 10 25:00:00 web-1 sshd[4711]: ",
+        "2026-13-10T06:00:00Z web-1 sshd[4711]: ",
+        "Nov 1 06:00:00 web-1 sshd[4711]: ",
+        "Nov 1 06:00:00.250 web-1 sshd[4711]: ",
+        "Nov 31 06:00:00 web-1 app: sshd[4711]: ",
+        "10.0.0.1 web-1 sshd[4711]: ",
         "<38>1 2026-11-10T06:00:00Z web-1 app 1 - [x a=\"sshd 1 - - \"] ",
     ];
     let lines = heads.iter().map(|head| match read(&format!("{head}{body}"), &naming()) {
@@ -389,6 +395,18 @@ fn headers() {
         Nov 10 06:00:00 web-1 sshd(pam_unix)[4711]: 
           Nothing
         Nov 31 06:00:00 web-1 sshd[4711]: 
+          Unreadable(TimeUnreadable)
+        Nov 10 25:00:00 web-1 sshd[4711]: 
+          Unreadable(TimeUnreadable)
+        2026-13-10T06:00:00Z web-1 sshd[4711]: 
+          Unreadable(TimeUnreadable)
+        Nov 1 06:00:00 web-1 sshd[4711]: 
+          Some(Civil(Civil { year: None, month: 11, day: 1, hour: 6, minute: 0, second: 0, millisecond: 0 }))
+        Nov 1 06:00:00.250 web-1 sshd[4711]: 
+          Some(Civil(Civil { year: None, month: 11, day: 1, hour: 6, minute: 0, second: 0, millisecond: 250 }))
+        Nov 31 06:00:00 web-1 app: sshd[4711]: 
+          Nothing
+        10.0.0.1 web-1 sshd[4711]: 
           Nothing
         <38>1 2026-11-10T06:00:00Z web-1 app 1 - [x a="sshd 1 - - "] 
           Nothing
