@@ -90,6 +90,24 @@ fn an_episode_closes_although_no_further_line_comes() {
     assert!(ran.stderr.contains("1 opened, 1 closed, 0 still open"), "{}", ran.stderr);
 }
 
+/// The summary of a live run may be days away.
+#[test]
+fn trouble_is_told_when_it_first_occurs() {
+    let mut live = watch(&[]);
+    live.send(b"{\"event\":\"login_failed\",\"user\":\"cut\n");
+    let (mut events, _) = scan("203.0.113.9");
+    events[0].ms = 1_000;
+    live.send(log(&events[..1], Event::json).as_bytes());
+    live.send(log(&scan("198.51.100.7").0[..20], Event::json).as_bytes());
+    live.next_line();
+    live.interrupt();
+    let ran = live.wait();
+    let place = |part: &str| ran.stderr.find(part).unwrap_or_else(|| panic!("{}", ran.stderr));
+    let summary = place("read 22 lines");
+    assert!(place("not counted: json (broken JSON), first at -: byte 0") < summary);
+    assert!(place("not counted: time_too_early") < summary);
+}
+
 #[test]
 fn ctrl_c_prints_the_summary_and_exits_0() {
     let mut live = watch(&["--stats"]);

@@ -23,7 +23,7 @@ use tokio::sync::mpsc;
 use crate::commands::started;
 use crate::input::{Input, Merged, Step};
 use crate::output::say;
-use crate::summary::explanation;
+use crate::summary::{explanation, place};
 use crate::windows::{OutOfMemory, Windows};
 
 /// Steps that may wait between the threads.
@@ -210,7 +210,7 @@ impl Health {
     fn tell<A: AlertSink>(&mut self, tally: &Tally, work: &Work<A>) {
         let rejected = Rejected::ALL.into_iter().filter_map(|reason| {
             let first = work.gate().turned_away(reason).first.as_ref()?;
-            Some((reason.name(), format!("{}: {}", first.stream.stream, first.id)))
+            Some((reason.name(), place(first)))
         });
         let problems = tally.problems.iter();
         let problems = problems.map(|(problem, found)| (problem.name(), found.first.clone()));

@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use tidewatch_core::admission::{Gate, Rejected};
 use tidewatch_core::engine::Counts;
 use tidewatch_core::memory::Usage;
+use tidewatch_core::signal::{EventId, Origin};
 use tidewatch_ingest::Tally;
 use tidewatch_ingest::problem::Problem;
 
@@ -34,7 +35,7 @@ impl Summary {
         let rejected = Rejected::ALL.into_iter().filter_map(|reason| {
             let turned_away = self.gate.turned_away(reason);
             let first = turned_away.first.as_ref();
-            let first = first.map(|origin| format!("{}: {}", origin.stream.stream, origin.id));
+            let first = first.map(place);
             (turned_away.count > 0)
                 .then(|| (reason.name(), turned_away.count, first.unwrap_or_default()))
         });
@@ -138,6 +139,15 @@ impl Summary {
                 let _ = writeln!(text, "note: {} log event(s) {what}", grouped(count));
             }
         }
+    }
+}
+
+/// Where a log event stands, as ingest says it of what it cannot read.
+pub fn place(origin: &Origin) -> String {
+    let stream = &origin.stream.stream;
+    match &origin.id {
+        EventId::Offset(offset) => format!("{stream}: byte {offset}"),
+        EventId::CloudWatch(id) => format!("{} {stream}: event {id}", origin.stream.group),
     }
 }
 
