@@ -178,6 +178,7 @@ fn open_episode() -> Episode {
         last: Time(START),
         severity: Severity::Critical,
         reported: 0.0,
+        peak: 0.0,
         next_report: Time(i64::MAX / 4),
         claimed: 1,
         published: 1,

@@ -188,6 +188,7 @@ fn unmapped(finding: &Finding) -> Json {
         "conditions": finding.decided.iter().map(condition).collect::<Vec<_>>(),
         "key": finding.key.to_string(),
         "measures": finding.measures.iter().map(measure).collect::<Vec<_>>(),
+        "peak": amount(finding.peak),
         "quiet_s": seconds(finding.quiet),
         "samples": finding.samples.iter().map(sample).collect::<Vec<_>>(),
         "sources_total": finding.sources_total,

@@ -33,6 +33,10 @@ pub fn text(finding: &Finding) -> String {
 
     let measures = finding.measures.iter().map(|m| format!("{} {}", m.name, long(&m.value)));
     line(&mut out, "counted", &format!("{} in {}", joined(measures), finding.window));
+    if let (Activity::Close, Some(leading)) = (finding.activity, finding.decided.first()) {
+        let peak = number(finding.peak.max(leading.amount));
+        line(&mut out, "at worst", &format!("{} {peak} in {}", leading.measure, finding.window));
+    }
     line(&mut out, "raised by", &joined(finding.decided.iter().map(condition)));
     let (first, last) = (rfc3339(finding.first_seen), rfc3339(finding.last));
     line(&mut out, "seen", &format!("{first} to {last}"));

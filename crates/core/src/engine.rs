@@ -240,7 +240,7 @@ impl<S: WindowStore, A: AlertSink> Engine<S, A> {
         let pane = plan.key(plan_id).resolutions[ring_of(&plan, plan_id, verdict.detector)].pane;
         let (activity, mut episode) = match &known {
             Some(known) if known.covers(verdict.at, rule.quiet) => {
-                (news(known, verdict, report), longer(known, verdict, pane))
+                (news(known, verdict, report), longer(known, verdict, report, pane))
             }
             _ => (Some(Activity::Create), begun(verdict, report, pane)),
         };
@@ -337,11 +337,12 @@ fn news(known: &Episode, verdict: &Verdict, report: &Report) -> Option<Activity>
 }
 
 /// The episode with a verdict it covers.
-fn longer(known: &Episode, verdict: &Verdict, pane: Span) -> Episode {
+fn longer(known: &Episode, verdict: &Verdict, report: &Report, pane: Span) -> Episode {
     Episode {
         last: known.last.max(verdict.at),
         next_report: verdict.at.plus(pane),
         severity: known.severity.max(verdict.severity),
+        peak: known.peak.max(report.leading()),
         closed: false,
         ..known.clone()
     }
@@ -354,6 +355,7 @@ fn begun(verdict: &Verdict, report: &Report, pane: Span) -> Episode {
         last: verdict.at,
         severity: verdict.severity,
         reported: 0.0,
+        peak: report.leading(),
         next_report: verdict.at.plus(pane),
         claimed: 0,
         published: 0,
@@ -398,6 +400,7 @@ fn finding(
         quiet: rule.quiet,
         measures: report.measures.clone(),
         decided: report.decided.clone(),
+        peak: episode.peak,
         sources: report.sources.clone(),
         sources_total: report.sources_total,
         samples: episode.samples.to_vec(),

@@ -28,6 +28,8 @@ pub struct Episode {
     pub severity: Severity,
     /// The leading number of the last message.
     pub reported: f64,
+    /// The largest leading number looked at so far, once a pane.
+    pub peak: f64,
     /// No update before this time, unless it gets worse.
     pub next_report: Time,
     /// Messages claimed so far.

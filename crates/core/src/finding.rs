@@ -47,6 +47,9 @@ pub struct Finding {
     pub measures: Vec<Measured>,
     /// The conditions of the severity raised, with the numbers that met them.
     pub decided: Vec<Decided>,
+    /// The largest number the first of the conditions has seen in any window of the episode, as far
+    /// as it was looked at: once a pane, a thirtieth of the window.
+    pub peak: f64,
     /// Source addresses: the key itself for an IPv4 source, up to 8 recent ones for a /64, the top
     /// 32 by attempts for other keys.
     pub sources: Vec<IpAddr>,

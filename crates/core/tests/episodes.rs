@@ -73,6 +73,19 @@ fn an_episode_opens_closes_once_quiet_and_a_later_one_is_another() {
 }
 
 #[test]
+fn a_closing_tells_the_worst_although_the_end_was_mild() {
+    // Ten names a second, then one in four seconds: at the end only three lie in the window.
+    let storm = (0..100).map(|n| unknown(n * 100, 1, n as u64));
+    let tail = (0..20).map(|n| unknown(10_000 + n * 4_000, 1, 100 + n as u64));
+    let tries: Vec<Try> = storm.chain(tail).collect();
+    let told = findings(vec![rule()], &tries, Span::seconds(30));
+    let close = told.last().expect("a closing");
+    assert_eq!((close.activity, close.decided[0].amount), (Close, 3.0));
+    // It is looked at once a pane, a third of a second here.
+    assert!((96.0..=100.0).contains(&close.peak), "{}", close.peak);
+}
+
+#[test]
 fn one_attackers_open_finding_hides_neither_another_attacker_nor_another_detector() {
     let other = Detector { id: "other".to_owned(), ..scan(20, 30, 4) };
     let tries = [attack(0, 1), attack(1, 2), attack(3, 1)].concat();

@@ -72,6 +72,7 @@ pub(crate) fn finding(activity: Activity) -> Finding {
             measured("unknown_users", 34.0, Accuracy::Exact),
             measured("users", 41.0, Accuracy::Exact),
         ],
+        peak: 61.0,
         decided: vec![
             decided(34.0, 20.5, "unknown_users >= 0.5 * users"),
             decided(34.0, 30.0, "unknown_users >= 30"),

@@ -51,18 +51,19 @@ fn an_episode_opens_goes_on_and_closes() {
     check(
         &finding(Activity::Close),
         expect![[r#"
-        2026-11-22T10:15:30Z CLOSE high One source tries many usernames that do not exist: 203.0.113.9
-            counted    unknown_users 34, users 41 in 10m
-            raised by  unknown_users >= 0.5 * users (= 20.5), unknown_users >= 30
-            seen       2026-11-22T10:12:10Z to 2026-11-22T10:15:30Z
-            sources    203.0.113.9
-            events     /aws/lambda/login 2026/11/22/[$LATEST]aa 3811
-                       /aws/lambda/login 2026/11/22/[$LATEST]bb 3812
-                       /aws/lambda/login 2026/11/22/[$LATEST]aa 3813
-            uid        0123456789abcdef0123456789abcdef
+            2026-11-22T10:15:30Z CLOSE high One source tries many usernames that do not exist: 203.0.113.9
+                counted    unknown_users 34, users 41 in 10m
+                at worst   unknown_users 61 in 10m
+                raised by  unknown_users >= 0.5 * users (= 20.5), unknown_users >= 30
+                seen       2026-11-22T10:12:10Z to 2026-11-22T10:15:30Z
+                sources    203.0.113.9
+                events     /aws/lambda/login 2026/11/22/[$LATEST]aa 3811
+                           /aws/lambda/login 2026/11/22/[$LATEST]bb 3812
+                           /aws/lambda/login 2026/11/22/[$LATEST]aa 3813
+                uid        0123456789abcdef0123456789abcdef
 
-        One source tries many usernames that do not exist: 203.0.113.9 has been quiet for 30m after 34 unknown users in 10m (threshold 30).
-    "#]],
+            One source tries many usernames that do not exist: 203.0.113.9 has been quiet for 30m after 34 unknown users in 10m (threshold 30).
+        "#]],
     );
 }
 
