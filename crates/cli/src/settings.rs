@@ -75,11 +75,8 @@ pub fn reading(
     usernames: Usernames,
     started: Time,
 ) -> Result<Reading> {
-    let names: Vec<&str> = InputKind::ALL.iter().map(|kind| kind.name()).collect();
-    let kind = InputKind::ALL.into_iter().find(|kind| kind.name() == raw.input_kind);
-    let Some(kind) = kind else {
-        bail!("--input {}: no such kind; there are {}", raw.input_kind, names.join(", "));
-    };
+    let kind: InputKind =
+        raw.input_kind.parse().with_context(|| format!("--input {}", raw.input_kind))?;
     let latest = match &raw.not_after {
         None => started.plus(FUTURE_MAX),
         Some(text) => {

@@ -133,8 +133,7 @@ impl DistinctList {
         true
     }
 
-    /// How many tags are listed, whatever their age: an upper bound for every window while
-    /// [`DistinctList::has_evicted`] is false.
+    /// How many tags are listed, whatever their age.
     pub fn len(&self) -> usize {
         self.seen.len()
     }
@@ -142,11 +141,6 @@ impl DistinctList {
     /// Whether nothing is listed.
     pub fn is_empty(&self) -> bool {
         self.seen.is_empty()
-    }
-
-    /// Whether any tag had to go that may still matter to some window.
-    pub fn has_evicted(&self) -> bool {
-        self.evicted.is_some()
     }
 
     /// Bytes on the heap.

@@ -237,7 +237,9 @@ impl<S: WindowStore, A: AlertSink> Engine<S, A> {
                 return Ok(None);
             }
         }
-        let pane = plan.key(plan_id).resolutions[ring_of(&plan, plan_id, verdict.detector)].pane;
+        let key_plan = plan.key(plan_id);
+        let Some(detector) = key_plan.detector(verdict.detector) else { return Ok(None) };
+        let pane = key_plan.resolutions[detector.ring].pane;
         let (activity, mut episode) = match &known {
             Some(known) if known.covers(verdict.at, rule.quiet) => {
                 (news(known, verdict, report), longer(known, verdict, report, pane))
@@ -264,7 +266,7 @@ impl<S: WindowStore, A: AlertSink> Engine<S, A> {
         let plan = Arc::clone(&self.plan);
         let key_plan = plan.key(due.plan);
         let rule = plan.detector(due.detector);
-        let detector = key_plan.detectors.iter().find(|d| d.id == due.detector);
+        let detector = key_plan.detector(due.detector);
         let raise = raise_of(rule, due.episode.severity);
         let (Some(detector), Some(raise)) = (detector, raise) else { return Ok(None) };
         let mut numbers = None;
@@ -362,11 +364,6 @@ fn begun(verdict: &Verdict, report: &Report, pane: Span) -> Episode {
         closed: false,
         samples: SmallVec::new(),
     }
-}
-
-fn ring_of(plan: &Plan, key: KeyPlanId, detector: DetectorId) -> usize {
-    let detectors = &plan.key(key).detectors;
-    detectors.iter().find(|d| d.id == detector).map_or(0, |d| d.ring)
 }
 
 /// The raise an episode of `severity` came from.

@@ -227,6 +227,11 @@ impl KeyPlan {
         &self.shapes[usize::from(shape.0)]
     }
 
+    /// Where the measures of detector `id` are found; `None` if it is not one of this key's.
+    pub fn detector(&self, id: DetectorId) -> Option<&DetectorPlan> {
+        self.detectors.iter().find(|detector| detector.id == id)
+    }
+
     /// Whether the key itself tells the whole source address, so that none need be kept.
     pub fn tells_source(&self, first: KeyPart) -> bool {
         self.fields[0] == KeyField::SourceIp && matches!(first, KeyPart::Ipv4(_))

@@ -10,7 +10,6 @@
 
 use std::borrow::Cow;
 
-use memchr::memchr2_iter;
 use tidewatch_core::signal::{Auth, Outcome, Role};
 use tidewatch_core::tag::UserTag;
 
@@ -19,6 +18,7 @@ use super::flat;
 use super::json_fields::{Best, Fields, Value, passed_or_not};
 use super::memo::Memos;
 use super::words::{Named, Words};
+use crate::nesting;
 use crate::problem::Problem;
 use crate::stamp;
 use crate::username::{Naming, is_placeholder};
@@ -32,8 +32,6 @@ pub(super) const NEEDLES: &[&str] = &[
     "ogin", "OGIN", "ogon", "OGON", "ignin", "IGNIN", "ignon", "IGNON", "auth", "Auth", "AUTH",
 ];
 
-/// How deep objects and lists may be nested.
-const NESTING_MAX: usize = 64;
 /// The longest field of Lambda's prefix, in bytes.
 const PREFIX_FIELD_BYTES_MAX: usize = 64;
 
@@ -67,7 +65,7 @@ fn read_any(
     naming: &Naming,
     memos: &mut Memos,
 ) -> Said {
-    if nested_too_deep(json.as_bytes()) {
+    if nesting::too_deep(json.as_bytes()) {
         return Said::Unreadable(Problem::Nesting);
     }
     let mut fields = Fields::new(timed);
@@ -117,29 +115,6 @@ fn object(message: &str) -> Option<(Option<When>, &str)> {
         rest = behind;
     }
     None
-}
-
-/// Whether the object is nested deeper than is read. Most lines have few brackets at all.
-fn nested_too_deep(json: &[u8]) -> bool {
-    if memchr2_iter(b'{', b'[', json).take(NESTING_MAX + 1).count() <= NESTING_MAX {
-        return false;
-    }
-    let (mut depth, mut quoted, mut escaped) = (0_usize, false, false);
-    for byte in json {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' if quoted => escaped = true,
-            b'"' => quoted = !quoted,
-            _ if quoted => {}
-            b'{' | b'[' => depth += 1,
-            b'}' | b']' => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-        if depth > NESTING_MAX {
-            return true;
-        }
-    }
-    false
 }
 
 /// What makes a line a login.
