@@ -7,6 +7,7 @@
 
 pub mod admission;
 pub mod contribution;
+pub mod delivery;
 pub mod detector;
 pub mod distinct;
 pub mod engine;
@@ -18,6 +19,8 @@ pub mod limits;
 pub mod memory;
 pub mod panes;
 pub mod plan;
+pub mod sequence;
+pub mod shared;
 pub mod signal;
 pub mod sink;
 pub mod sketch;

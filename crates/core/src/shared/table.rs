@@ -1,0 +1,208 @@
+//! The seam below the shared store: a table of items with conditional writes, as DynamoDB has it.
+//!
+//! Everything exact about the shared state rests on what this trait promises and on nothing else:
+//! one write is atomic, is applied only if all its expectations hold at that moment, and answers with
+//! the item as it then is. A write whose answer was lost may or may not have been applied.
+//!
+//! Two homes: DynamoDB in crates/aws, and a model of it that the simulator breaks on purpose.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+
+use crate::sequence::ShardId;
+use crate::time::{Span, Time};
+
+/// Names an item: DynamoDB's partition key `k` and sort key `r`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ItemKey {
+    /// What is counted by, encoded.
+    pub key: Vec<u8>,
+    /// Which item of it.
+    pub part: Part,
+}
+
+/// The items of one key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Part {
+    /// The latches, and the shares of all shards where they live together.
+    Main,
+    /// One shard's share, where every shard has an item of its own.
+    Share(ShardId),
+    /// The sketches that all shards write together.
+    Sketches,
+}
+
+/// A value of an item.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Attribute {
+    /// `s<shard>`: one shard's share.
+    Share(ShardId),
+    /// `x<shard>`: a share that could not be read, kept for a person to look at.
+    Unreadable(ShardId),
+    /// `o`: the episodes.
+    Latch,
+    /// `h<list>`: the sketches behind one distinct list.
+    Sketch(u8),
+}
+
+/// An item as it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Item {
+    /// Its values.
+    pub values: BTreeMap<Attribute, Vec<u8>>,
+    /// `v`: how often it was written.
+    pub version: u64,
+}
+
+/// An entry of the sparse index that the tick reads: `q` and `d`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Due {
+    /// The index's partition, below [`INDEX_PARTITIONS`].
+    pub partition: u8,
+    /// When somebody should look at the key.
+    pub at: Time,
+}
+
+/// Partitions of the index: a partition takes 1,000 writes a second.
+pub const INDEX_PARTITIONS: u8 = 8;
+
+/// What a write does to the index entry of its item.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Indexing {
+    /// It stays as it is.
+    Keep,
+    /// It becomes this.
+    Set(Due),
+    /// There is none any more.
+    Clear,
+}
+
+/// One conditional write of one item; it adds one to the item's version.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Write {
+    /// Which item; it is made where it does not exist.
+    pub item: ItemKey,
+    /// All must hold: the attribute has exactly this value, or (`None`) does not exist.
+    pub expected: Vec<(Attribute, Option<Vec<u8>>)>,
+    /// Where given, must be the item's version too.
+    pub version: Option<u64>,
+    /// New values.
+    pub set: Vec<(Attribute, Vec<u8>)>,
+    /// Attributes that go.
+    pub removed: Vec<Attribute>,
+    /// The index entry.
+    pub index: Indexing,
+    /// `t`: from when on the item may be deleted, whole seconds of it; never moved back by a caller.
+    pub expires: Time,
+}
+
+/// What became of a write.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Written {
+    /// It was applied; the item as it is now (`ALL_NEW`).
+    Applied(Item),
+    /// An expectation did not hold; the item as it is (`ALL_OLD` of the failed condition), `None`
+    /// where there is none.
+    Refused(Option<Item>),
+}
+
+/// Why a table did not answer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TableError {
+    /// It is too busy; nothing was applied.
+    #[error("the table is throttled: {0}")]
+    Throttled(String),
+    /// No answer came; the write may have been applied or not.
+    #[error("the table did not answer: {0}")]
+    Unanswered(String),
+    /// The item would be larger than 400 KB; nothing was applied.
+    #[error("the item would be larger than the table allows: {0}")]
+    TooLarge(String),
+    /// It will not work however often it is tried: no such table, no permission, a faulty request.
+    #[error("the table refuses to work: {0}")]
+    Fatal(String),
+}
+
+/// A table of items. All reads but [`Table::due`] are strongly consistent.
+pub trait Table: Send + Sync {
+    /// Writes one item under its conditions.
+    fn write(&self, write: &Write) -> impl Future<Output = Result<Written, TableError>> + Send;
+
+    /// One item as it is.
+    fn get(&self, item: &ItemKey) -> impl Future<Output = Result<Option<Item>, TableError>> + Send;
+
+    /// All items of one key.
+    fn query(
+        &self,
+        key: &[u8],
+    ) -> impl Future<Output = Result<Vec<(Part, Item)>, TableError>> + Send;
+
+    /// The items with an index entry in `partition` at or before `until`, earliest first, at most
+    /// `limit` of them. Eventually consistent: an entry may be stale or missing for a while.
+    fn due(
+        &self,
+        partition: u8,
+        until: Time,
+        limit: usize,
+    ) -> impl Future<Output = Result<Vec<ItemKey>, TableError>> + Send;
+}
+
+/// The clock and the chance a store waits by; passed in, because core has neither.
+pub trait Pace: Send + Sync {
+    /// The time now, on the same clock as deadlines.
+    fn now(&self) -> Time;
+
+    /// Waits.
+    fn wait(&self, span: Span) -> impl Future<Output = ()> + Send;
+
+    /// A number in 0.0..1.0, different each time.
+    fn chance(&self) -> f64;
+}
+
+impl Part {
+    /// The sort key `r`: a kind byte, and for a share the shard's number in four bytes.
+    pub fn bytes(self) -> Vec<u8> {
+        match self {
+            Part::Main => vec![0],
+            Part::Share(ShardId(shard)) => {
+                let [a, b, c, d] = shard.to_be_bytes();
+                vec![1, a, b, c, d]
+            }
+            Part::Sketches => vec![2],
+        }
+    }
+
+    /// Reads what [`Part::bytes`] wrote; `None` for anything else.
+    pub fn from_bytes(bytes: &[u8]) -> Option<Part> {
+        match *bytes {
+            [0] => Some(Part::Main),
+            [1, a, b, c, d] => Some(Part::Share(ShardId(u32::from_be_bytes([a, b, c, d])))),
+            [2] => Some(Part::Sketches),
+            _ => None,
+        }
+    }
+}
+
+impl Attribute {
+    /// The attribute's name in the table.
+    pub fn name(self) -> String {
+        match self {
+            Attribute::Share(ShardId(shard)) => format!("s{shard}"),
+            Attribute::Unreadable(ShardId(shard)) => format!("x{shard}"),
+            Attribute::Latch => "o".to_owned(),
+            Attribute::Sketch(list) => format!("h{list}"),
+        }
+    }
+
+    /// Reads what [`Attribute::name`] wrote; `None` for any other name, such as a newer version's.
+    pub fn from_name(name: &str) -> Option<Attribute> {
+        let number = |digits: &str| digits.parse().ok().filter(|n: &u32| n.to_string() == digits);
+        match name.split_at_checked(1)? {
+            ("s", shard) => Some(Attribute::Share(ShardId(number(shard)?))),
+            ("x", shard) => Some(Attribute::Unreadable(ShardId(number(shard)?))),
+            ("o", "") => Some(Attribute::Latch),
+            ("h", list) => Some(Attribute::Sketch(u8::try_from(number(list)?).ok()?)),
+            _ => None,
+        }
+    }
+}
