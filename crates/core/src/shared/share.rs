@@ -94,6 +94,7 @@ impl Share {
             taken.repeated += u64::from(absorbed.repeated);
         }
         self.state.forget_tags(plan);
+        self.state.bring_to_head(plan);
         self.applied = self.applied.max(last);
         taken
     }
