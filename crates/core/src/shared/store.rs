@@ -33,7 +33,7 @@ use crate::shared::table::{
     Write, Written,
 };
 use crate::shared::view::{TooNew, View};
-use crate::store::{Claimant, Due, Latched, LostShare, Merged, Place, StoreError, WindowStore};
+use crate::store::{Claimant, DueNow, Latched, LostShare, Merged, Place, StoreError, WindowStore};
 use crate::time::{Span, Time};
 use crate::window::Window;
 
@@ -407,7 +407,7 @@ impl<T: Table, P: Pace> WindowStore for Invocation<'_, T, P> {
         Ok(())
     }
 
-    async fn due<J>(&self, now: Time, mut judge: J) -> Result<Vec<Due>, StoreError>
+    async fn due<J>(&self, now: Time, mut judge: J) -> Result<DueNow, StoreError>
     where
         J: FnMut(Place, &Window<'_>) + Send,
     {
