@@ -256,6 +256,12 @@ impl<T: Table, P: Pace> Invocation<'_, T, P> {
         if !plan.is_hot() && (outcome.taken.fresh || self.store.settings.safeguards.judge_always) {
             let main = image.filter(|_| !apart);
             let view = self.view(place, main).await?;
+            if outcome.taken.fresh {
+                // Behind what any shard's newest event keeps, not only this one's.
+                let horizon = view.state.head.minus(plan.retention.kept);
+                let late = contribution.points.iter().filter(|point| point.time <= horizon);
+                outcome.taken.late = late.count() as u64;
+            }
             outcome.lost.extend(view.lost.iter().cloned());
             outcome.view = Some(view);
         }
