@@ -1,8 +1,8 @@
 //! A delivered batch: records of one shard in order, and how far it was dealt with.
 use crate::sequence::Sequence;
 use crate::signal::Signal;
-use crate::store::StoreError;
 use crate::sink::SinkError;
+use crate::store::StoreError;
 use crate::time::Time;
 
 /// One record of a shard, decoded.

@@ -158,7 +158,11 @@ impl<S: WindowStore, A: AlertSink> Engine<S, A> {
 
     /// STUB: Deals with a batch of one shard. `now` is the wall clock.
     #[allow(clippy::unimplemented)]
-    pub async fn deliver(&mut self, records: &[crate::delivery::Record], now: Time) -> crate::delivery::Acknowledged {
+    pub async fn deliver(
+        &mut self,
+        records: &[crate::delivery::Record],
+        now: Time,
+    ) -> crate::delivery::Acknowledged {
         let _ = (records, now);
         unimplemented!()
     }
