@@ -6,7 +6,7 @@
 //! everything else, from a dropped connection to an answer we cannot read, leaves it open.
 
 use aws_sdk_dynamodb::config::http::HttpResponse;
-use aws_sdk_dynamodb::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use tidewatch_core::shared::table::TableError;
 
 use crate::item::WrongType;
@@ -59,7 +59,7 @@ impl Asked<'_> {
     where
         E: ProvideErrorMetadata + std::error::Error + 'static,
     {
-        let told = || format!("{}: {}", self.name(), DisplayErrorContext(error));
+        let told = || format!("{}: {}", self.name(), chain(error));
         match error {
             SdkError::ConstructionFailure(_) => TableError::Fatal(format!(
                 "{}; nothing was sent: set a Region and credentials, in the environment or the role",
@@ -144,4 +144,11 @@ fn is_too_large(code: &str, message: &str) -> bool {
     code == "ValidationException"
         && message.contains("Item size")
         && message.contains("exceeded the maximum allowed size")
+}
+
+/// An error and what caused it, in their own words. The SDK's own way to print one adds the answer as
+/// it came, and with it what is in the item.
+fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }

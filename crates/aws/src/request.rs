@@ -5,7 +5,7 @@
 //! a request reads as what it is. An expression may have 4 KB and 300 operators: enough for some 100
 //! attributes in one write, and a write of the store has a handful.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use tidewatch_core::shared::table::{INDEX_PARTITIONS, Indexing, Write};
@@ -31,8 +31,13 @@ impl Expressions {
     /// What `write` asks for.
     ///
     /// # Panics
-    /// If it names an index partition that does not exist.
+    /// If it names an index partition that does not exist, or sets or removes an attribute twice:
+    /// DynamoDB refuses overlapping paths, and the local cloud of the tests does not.
     pub(crate) fn of(write: &Write) -> Expressions {
+        let mut changed = BTreeSet::new();
+        for attribute in write.set.iter().map(|(attribute, _)| attribute).chain(&write.removed) {
+            assert!(changed.insert(attribute), "a write changes {attribute:?} twice");
+        }
         let mut made = Expressions::default();
         made.update = made.update_of(write);
         let terms = made.condition_of(write);
@@ -184,8 +189,7 @@ mod tests {
             // DynamoDB refuses a placeholder that no expression uses, and the other way round.
             let text = format!("{} {}", made.update, made.condition.unwrap_or_default());
             let words = text.split(|c: char| !c.is_ascii_alphanumeric() && !"#:_".contains(c));
-            let used: std::collections::BTreeSet<&str> =
-                words.filter(|word| word.starts_with(['#', ':'])).collect();
+            let used: BTreeSet<&str> = words.filter(|word| word.starts_with(['#', ':'])).collect();
             let defined = made.names.keys().chain(made.values.keys()).map(String::as_str).collect();
             assert_eq!(used, defined);
         }
@@ -196,6 +200,13 @@ mod tests {
         for (milliseconds, second) in [(0, 0), (1, 1), (1_000, 1), (1_001, 2), (-1, 0)] {
             assert_eq!(seconds(Time(milliseconds)), second);
         }
+    }
+
+    #[test]
+    #[should_panic(expected = "a write changes Latch twice")]
+    fn an_attribute_is_changed_once() {
+        let set = vec![(Attribute::Latch, vec![1])];
+        Expressions::of(&Write { set, removed: vec![Attribute::Latch], ..bare() });
     }
 
     #[test]

@@ -93,7 +93,7 @@ impl Table for DynamoTable {
     /// the write was applied: the item then holds what another program wrote.
     ///
     /// # Panics
-    /// If the write names an index partition that does not exist.
+    /// If the write names an index partition that does not exist, or changes an attribute twice.
     async fn write(&self, write: &Write) -> Result<Written, TableError> {
         let Expressions { update, condition, names, values } = Expressions::of(write);
         let sent = self

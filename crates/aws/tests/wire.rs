@@ -23,7 +23,7 @@ fn replay(answers: &[(u16, Value)]) -> StaticReplayClient {
             .status(*status)
             .header("content-type", "application/x-amz-json-1.0")
             .body(SdkBody::from(body.to_string()));
-        ReplayEvent::new(http::Request::new(SdkBody::empty()), response.unwrap())
+        ReplayEvent::new(http::Request::new(SdkBody::empty()), response.expect("a response"))
     };
     StaticReplayClient::new(answers.iter().map(event).collect())
 }
@@ -305,18 +305,38 @@ async fn an_error_that_no_retry_mends_says_what_to_do() {
 /// Answers that no DynamoDB gives, and none at all.
 #[tokio::test]
 async fn an_answer_that_cannot_be_read_leaves_it_open() {
-    for (status, body) in [(200, "<html>"), (200, "{}"), (403, "<html>"), (400, "{}"), (302, "")] {
+    let broken = r#"{"Attributes": {"s3": {"B": "c2VjcmV0", "#;
+    let cases =
+        [(200, "<html>"), (200, "{}"), (200, broken), (403, "<html>"), (400, "{}"), (302, "")];
+    for (status, body) in cases {
         let response = http::Response::builder().status(status).body(SdkBody::from(body));
         let request = http::Request::new(SdkBody::empty());
         let http = StaticReplayClient::new(vec![ReplayEvent::new(request, response.unwrap())]);
         let error = table(&http).write(&write()).await.unwrap_err();
         assert_eq!(kind(&error), "unanswered", "{status} {body}: {error}");
+        assert!(!error.to_string().contains("c2VjcmV0"), "it tells what is in the item: {error}");
     }
     // Nobody listens there: a port that was free a moment ago.
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let table = DynamoTable::new(client(&local(&format!("http://{free}"))), "state");
     let error = table.write(&write()).await.unwrap_err();
     assert_eq!(kind(&error), "unanswered", "{error}");
+}
+
+/// The first byte of TLS is a handshake record (RFC 8446, section 5.1); no certificate would do here.
+#[tokio::test]
+async fn an_https_endpoint_is_spoken_to_in_tls() {
+    let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("https://{}", server.local_addr().unwrap());
+    let heard = std::thread::spawn(move || {
+        let mut first = [0];
+        std::io::Read::read_exact(&mut server.accept().unwrap().0, &mut first).unwrap();
+        first
+    });
+    let table = DynamoTable::new(client(&local(&endpoint)), "state");
+    let error = table.write(&write()).await.unwrap_err();
+    assert_eq!(kind(&error), "unanswered", "{error}");
+    assert_eq!(heard.join().unwrap(), [22], "{error}");
 }
 
 #[tokio::test(start_paused = true)]
