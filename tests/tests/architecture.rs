@@ -80,6 +80,24 @@ fn only_one_crate_knows_aws() {
     }
 }
 
+/// Cargo builds the tests of a workspace with the features of all its members' dependencies together:
+/// one that changes what serde_json writes would test JSON that is not the shipped binary's.
+#[test]
+fn no_dependency_changes_what_serde_json_does() {
+    let output = std::process::Command::new(env!("CARGO"))
+        .args(["tree", "--locked", "--offline", "--workspace", "--edges", "features"])
+        .args(["--invert", "serde_json"])
+        .current_dir(root())
+        .output()
+        .expect("cargo runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let tree = String::from_utf8(output.stdout).expect("UTF-8");
+    assert!(tree.contains("serde_json feature \"raw_value\""), "the tree says nothing: {tree}");
+    for feature in ["preserve_order", "arbitrary_precision", "float_roundtrip"] {
+        assert!(!tree.contains(&format!("serde_json feature \"{feature}\"")), "{feature}: {tree}");
+    }
+}
+
 /// Every source file of ours.
 fn sources() -> Vec<PathBuf> {
     let mut folders = vec![root().join("crates"), root().join("tests"), root().join("benches")];

@@ -70,25 +70,7 @@ fn https() -> SharedHttpClient {
 
 #[cfg(test)]
 mod tests {
-    use aws_smithy_http_client::test_util::{ReplayEvent, StaticReplayClient};
-    use aws_smithy_types::body::SdkBody;
-
     use super::*;
-
-    #[tokio::test]
-    async fn a_client_tries_once_and_goes_where_it_is_told() {
-        let answer = || {
-            let response = http::Response::builder().status(500).body(SdkBody::from("{}"));
-            ReplayEvent::new(http::Request::new(SdkBody::empty()), response.expect("a response"))
-        };
-        let replay = StaticReplayClient::new(vec![answer(), answer()]);
-        let config = local("http://127.0.0.1:9").into_builder().http_client(replay.clone()).build();
-        let sent = client(&config).list_tables().send().await;
-        assert!(sent.is_err());
-        let requests: Vec<_> = replay.actual_requests().collect();
-        assert_eq!(requests.len(), 1, "retries are on");
-        assert_eq!(requests[0].uri(), "http://127.0.0.1:9/");
-    }
 
     #[test]
     fn the_timeouts_are_ours_whatever_the_config_says() {

@@ -1,10 +1,10 @@
-//! What goes over the wire, to the byte, and what each answer means: DynamoDB is played by the SDK's
-//! own replaying HTTP client.
+//! What goes over the wire, to the byte, and what each answer means.
+
+mod replay;
 
 use std::collections::BTreeMap;
 
-use aws_smithy_http_client::test_util::{ReplayEvent, StaticReplayClient};
-use aws_smithy_types::body::SdkBody;
+use replay::Replay;
 use serde_json::{Value, json};
 use tidewatch_aws::client::{client, local};
 use tidewatch_aws::{DynamoTable, schema};
@@ -17,34 +17,21 @@ use tidewatch_core::time::Time;
 const SHARE: Attribute = Attribute::Share(ShardId(3));
 
 /// Answers in order, each a status and a body.
-fn replay(answers: &[(u16, Value)]) -> StaticReplayClient {
-    let event = |(status, body): &(u16, Value)| {
-        let response = http::Response::builder()
-            .status(*status)
-            .header("content-type", "application/x-amz-json-1.0")
-            .body(SdkBody::from(body.to_string()));
-        ReplayEvent::new(http::Request::new(SdkBody::empty()), response.expect("a response"))
-    };
-    StaticReplayClient::new(answers.iter().map(event).collect())
+fn replay(answers: &[(u16, Value)]) -> Replay {
+    Replay::of(answers.iter().map(|(status, body)| (*status, body.to_string())))
 }
 
-fn reached_by(http: &StaticReplayClient) -> aws_sdk_dynamodb::Client {
+fn reached_by(http: &Replay) -> aws_sdk_dynamodb::Client {
     client(&local("http://127.0.0.1:9").into_builder().http_client(http.clone()).build())
 }
 
-fn table(http: &StaticReplayClient) -> DynamoTable {
+fn table(http: &Replay) -> DynamoTable {
     DynamoTable::new(reached_by(http), "state")
 }
 
 /// The operations asked for, with their bodies.
-fn requests(http: &StaticReplayClient) -> Vec<(String, Value)> {
-    let read = |request: &aws_sdk_dynamodb::config::http::HttpRequest| {
-        let target = request.headers().get("x-amz-target").expect("an operation");
-        let operation = target.trim_start_matches("DynamoDB_20120810.").to_owned();
-        let body = request.body().bytes().expect("a body in memory");
-        (operation, serde_json::from_slice(body).expect("JSON"))
-    };
-    http.actual_requests().map(read).collect()
+fn requests(http: &Replay) -> Vec<(String, Value)> {
+    http.sent().into_iter().map(|sent| (sent.operation, sent.body)).collect()
 }
 
 fn key(part: Part) -> ItemKey {
@@ -309,9 +296,7 @@ async fn an_answer_that_cannot_be_read_leaves_it_open() {
     let cases =
         [(200, "<html>"), (200, "{}"), (200, broken), (403, "<html>"), (400, "{}"), (302, "")];
     for (status, body) in cases {
-        let response = http::Response::builder().status(status).body(SdkBody::from(body));
-        let request = http::Request::new(SdkBody::empty());
-        let http = StaticReplayClient::new(vec![ReplayEvent::new(request, response.unwrap())]);
+        let http = Replay::of([(status, body.to_owned())]);
         let error = table(&http).write(&write()).await.unwrap_err();
         assert_eq!(kind(&error), "unanswered", "{status} {body}: {error}");
         assert!(!error.to_string().contains("c2VjcmV0"), "it tells what is in the item: {error}");
@@ -341,14 +326,24 @@ async fn an_https_endpoint_is_spoken_to_in_tls() {
 
 #[tokio::test(start_paused = true)]
 async fn a_request_that_hangs_is_given_up() {
-    let http = aws_smithy_http_client::test_util::NeverClient::new();
-    let config = local("http://127.0.0.1:9").into_builder().http_client(http.clone()).build();
-    let table = DynamoTable::new(client(&config), "state");
+    let http = replay(&[]);
+    let table = table(&http);
     let begun = tokio::time::Instant::now();
     let error = table.write(&write()).await.unwrap_err();
     assert_eq!(kind(&error), "unanswered", "{error}");
     assert_eq!(begun.elapsed().as_secs(), tidewatch_aws::client::OPERATION_TIMEOUT.as_secs());
-    assert_eq!(http.num_calls(), 1, "retries are on");
+    assert_eq!(http.sent().len(), 1, "retries are on");
+}
+
+#[tokio::test]
+async fn a_client_tries_once_and_goes_where_it_is_told() {
+    for code in ["InternalServerError", "ThrottlingException"] {
+        let answer = (500, json!({ "__type": code }));
+        let http = replay(&[answer.clone(), answer]);
+        table(&http).write(&write()).await.unwrap_err();
+        assert_eq!(http.sent().len(), 1, "retries are on");
+        assert_eq!(http.sent()[0].uri, "http://127.0.0.1:9/");
+    }
 }
 
 #[tokio::test(start_paused = true)]
