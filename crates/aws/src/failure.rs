@@ -133,7 +133,7 @@ impl Asked<'_> {
 
     /// An item that we cannot have written.
     pub(crate) fn unreadable(self, wrong: &WrongType) -> TableError {
-        TableError::Fatal(format!("{}: {wrong}; remove or mend the item", self.name()))
+        TableError::Unusable(format!("{}: {wrong}; remove or mend the item", self.name()))
     }
 }
 

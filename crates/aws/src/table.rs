@@ -89,7 +89,7 @@ fn more(start: &Attributes) -> bool {
 }
 
 impl Table for DynamoTable {
-    /// UpdateItem. An error of the kind [`TableError::Fatal`] that names an attribute may come after
+    /// UpdateItem. An error of the kind [`TableError::Unusable`] may come after
     /// the write was applied: the item then holds what another program wrote.
     ///
     /// # Panics

@@ -220,6 +220,7 @@ fn kind(error: &TableError) -> &'static str {
         TableError::Throttled(_) => "throttled",
         TableError::Unanswered(_) => "unanswered",
         TableError::TooLarge(_) => "too large",
+        TableError::Unusable(_) => "unusable",
         TableError::Fatal(_) => "fatal",
     }
 }
