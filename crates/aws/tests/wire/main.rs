@@ -129,7 +129,7 @@ async fn a_refusal_carries_the_item_as_it_is() {
     let old = Item { values: BTreeMap::from([(SHARE, b"old".to_vec())]), version: 9 };
     assert_eq!(table.write(&write()).await, Ok(Written::Refused(Some(old))));
     assert_eq!(table.write(&write()).await, Ok(Written::Refused(None)));
-    let Err(TableError::Fatal(says)) = table.write(&write()).await else { panic!("no fault") };
+    let Err(TableError::Unusable(says)) = table.write(&write()).await else { panic!("no fault") };
     assert!(says.contains("attribute `o` of an item is a number (N)"), "{says}");
 }
 
