@@ -6,3 +6,4 @@ pub mod containers;
 pub mod events;
 pub mod labelled;
 pub mod live;
+pub mod simulator;
