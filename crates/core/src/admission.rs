@@ -1,6 +1,6 @@
 //! Which event times are believed. A rejected time moves nothing: neither `now`, nor a key's head.
 
-use crate::limits::TIME_MIN;
+use crate::limits::{AGE_MAX, FUTURE_MAX, TIME_MIN};
 use crate::signal::{Origin, Signal};
 use crate::time::Time;
 
@@ -82,6 +82,13 @@ impl Gate {
         turned_away.count += 1;
         turned_away.first.get_or_insert_with(|| signal.origin.clone());
         false
+    }
+
+    /// The event time of a signal that arrived at `arrival`, if it is believed; one that lies slightly
+    /// ahead is the arrival's, so that no clock can own the newest event of a key.
+    pub fn lets_in_live(&mut self, signal: &Signal, arrival: Time) -> Option<Time> {
+        self.admission = Admission { earliest: arrival.minus(AGE_MAX), latest: arrival.plus(FUTURE_MAX) };
+        self.lets_in(signal).then(|| signal.time.min(arrival))
     }
 
     /// The signals rejected for `reason`.

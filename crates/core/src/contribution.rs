@@ -2,7 +2,7 @@
 //!
 //! A point is what one signal adds; points stay in input order, because embedded every point is judged
 //! at its own event time. Embedded a batch is one log event, so that nothing depends on where input is
-//! cut; deployed it is a Lambda batch with the range of sequence numbers it stands for.
+//! cut; deployed it is a Lambda batch, and each point knows which record it came in.
 
 use std::net::IpAddr;
 
@@ -11,6 +11,7 @@ use smallvec::SmallVec;
 use crate::detector::DistinctField;
 use crate::key::Key;
 use crate::plan::{KeyPlanId, Shape};
+use crate::sequence::Sequence;
 use crate::tag::{EventTag, UserTag};
 use crate::time::Time;
 
@@ -23,6 +24,36 @@ pub struct Contribution {
     pub key: Key,
     /// What it adds, in input order, at least one.
     pub points: SmallVec<[Point; 1]>,
+    /// Which records the points came in, in order; none where there are no records.
+    pub parts: Vec<Part>,
+}
+
+/// The points of one record, which follow those of the part before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// The record.
+    pub sequence: Sequence,
+    /// Where its points end in [`Contribution::points`].
+    pub end: usize,
+}
+
+impl Contribution {
+    /// The first and the last record with a share in it.
+    pub fn sequences(&self) -> Option<(Sequence, Sequence)> {
+        Some((self.parts.first()?.sequence, self.parts.last()?.sequence))
+    }
+
+    /// The points of records after `applied`.
+    pub fn points_after(&self, applied: Sequence) -> &[Point] {
+        let old = self.parts.partition_point(|part| part.sequence <= applied);
+        let start = old.checked_sub(1).map_or(0, |last| self.parts[last].end);
+        &self.points[start..]
+    }
+
+    /// The earliest event time among its points.
+    pub fn earliest(&self) -> Time {
+        self.points.iter().map(|point| point.time).min().unwrap_or(Time::MIN)
+    }
 }
 
 /// What one signal adds to one key.

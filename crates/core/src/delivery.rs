@@ -1,8 +1,9 @@
 //! A delivered batch: records of one shard in order, and how far it was dealt with.
+
+use crate::contribution::Contribution;
+use crate::engine::Fault;
 use crate::sequence::Sequence;
 use crate::signal::Signal;
-use crate::store::StoreError;
-use crate::sink::SinkError;
 use crate::time::Time;
 
 /// One record of a shard, decoded.
@@ -16,7 +17,9 @@ pub struct Record {
     pub signals: Vec<Signal>,
 }
 
-/// How far a batch was dealt with: everything before `first_unapplied` need not come again.
+/// How far a batch was dealt with: everything before `first_unapplied` need not come again. As Lambda's
+/// partial batch response has it
+/// (<https://docs.aws.amazon.com/lambda/latest/dg/services-kinesis-batchfailurereporting.html>).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Acknowledged {
     /// The lowest sequence number that must be delivered again, with all after it; `None`: the whole
@@ -26,13 +29,14 @@ pub struct Acknowledged {
     pub fault: Option<Fault>,
 }
 
-/// Why a part of a batch must be delivered again.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Fault {
-    /// The store failed.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// The sink failed.
-    #[error(transparent)]
-    Sink(#[from] SinkError),
+impl Acknowledged {
+    /// Asks for all records of a contribution again.
+    pub(crate) fn give_back(&mut self, contribution: &Contribution, fault: Fault) {
+        let first = contribution.sequences().map(|(first, _)| first);
+        self.first_unapplied = match (self.first_unapplied, first) {
+            (Some(known), Some(first)) => Some(known.min(first)),
+            (known, first) => known.or(first),
+        };
+        self.fault.get_or_insert(fault);
+    }
 }

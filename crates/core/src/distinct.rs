@@ -1,6 +1,6 @@
 //! Distinct tags over every window at once: a recency-capped list, and a sketch beyond its cap.
 //!
-//! A list keeps the [`DISTINCT_LIST_TAGS_MAX`] most recent (tag, last seen). Merging takes the newest
+//! A list keeps the most recent (tag, last seen), up to its home's cap. Merging takes the newest
 //! time of each tag and then the newest tags: a semilattice, so order, splits and repeats change
 //! nothing. `evicted` is the newest last-seen time of any tag that had to go: a window that begins at
 //! or after it is counted exactly from the list, one that begins before it needs the sketch.
@@ -11,10 +11,10 @@
 //!
 //! Only the last sighting is kept, so a window that ends before the newest event is a lower bound.
 
-use crate::limits::DISTINCT_LIST_TAGS_MAX;
 use crate::panes::Resolution;
-use crate::sketch::{PRECISION, Sketch};
-use crate::time::{Span, Time};
+use crate::retention::Retention;
+use crate::sketch::Sketch;
+use crate::time::Time;
 
 /// A tag and when it was seen last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -36,12 +36,10 @@ pub struct DistinctList {
 /// What a list needs to know of its key: where panes are cut and how far back anything matters.
 #[derive(Clone, Copy, Debug)]
 pub struct Keeping<'a> {
-    /// The pane widths in use.
-    pub resolutions: &'a [Resolution],
+    /// What its home keeps.
+    pub retention: &'a Retention,
     /// The newest event time of the key.
     pub head: Time,
-    /// How far behind `head` anything still matters.
-    pub kept: Span,
     /// What memory is left for.
     pub room: Room,
 }
@@ -58,7 +56,7 @@ pub enum Room {
 impl Keeping<'_> {
     /// Nothing at or before this time matters any more.
     fn horizon(&self) -> Time {
-        self.head.minus(self.kept)
+        self.head.minus(self.retention.kept)
     }
 }
 
@@ -79,10 +77,11 @@ impl DistinctList {
             seen.last = seen.last.max(time);
             return false;
         }
-        if self.seen.len() == self.seen.capacity() || self.seen.len() >= DISTINCT_LIST_TAGS_MAX {
+        let tags_max = keeping.retention.list_tags_max;
+        if self.seen.len() == self.seen.capacity() || self.seen.len() >= tags_max {
             self.forget(keeping);
         }
-        if self.seen.len() < DISTINCT_LIST_TAGS_MAX {
+        if self.seen.len() < tags_max {
             self.seen.push(Seen { last: time, tag });
             return false;
         }
@@ -111,15 +110,14 @@ impl DistinctList {
         }
     }
 
-    /// The tags of the window (at − span, at] that the list holds, in no order.
-    pub fn within(&self, at: Time, span: Span) -> impl Iterator<Item = &Seen> {
-        let after = at.minus(span);
-        self.seen.iter().filter(move |seen| seen.last > after && seen.last <= at)
+    /// The tags last seen in (after, until] that the list holds, in no order.
+    pub fn within(&self, after: Time, until: Time) -> impl Iterator<Item = &Seen> {
+        self.seen.iter().filter(move |seen| seen.last > after && seen.last <= until)
     }
 
-    /// Whether [`DistinctList::within`] is the whole window.
-    pub fn is_exact(&self, at: Time, span: Span) -> bool {
-        self.evicted.is_none_or(|evicted| evicted <= at.minus(span))
+    /// Whether the list holds every tag last seen after `after`.
+    pub fn is_exact(&self, after: Time) -> bool {
+        self.evicted.is_none_or(|evicted| evicted <= after)
     }
 
     /// Takes the window's panes into `union`; `false` if there is no sketch to take.
@@ -131,6 +129,16 @@ impl DistinctList {
             }
         }
         true
+    }
+
+    /// All tags listed, in no order.
+    pub fn seen(&self) -> &[Seen] {
+        &self.seen
+    }
+
+    /// The newest last sighting that is listed no more, if any still matters.
+    pub fn evicted(&self) -> Option<Time> {
+        self.evicted
     }
 
     /// How many tags are listed, whatever their age.
@@ -168,7 +176,7 @@ impl DistinctList {
         if keeping.room != Room::Plenty || self.evicted.is_some() {
             return true;
         }
-        let mut sketches = PaneSketches { rings: vec![Vec::new(); keeping.resolutions.len()] };
+        let mut sketches = PaneSketches { rings: vec![Vec::new(); keeping.retention.sketches.len()] };
         for seen in &self.seen {
             sketches.insert(seen.tag, seen.last, keeping);
         }
@@ -190,17 +198,17 @@ impl DistinctList {
 
 impl PaneSketches {
     fn insert(&mut self, tag: u64, time: Time, keeping: Keeping<'_>) {
-        for (ring, resolution) in self.rings.iter_mut().zip(keeping.resolutions) {
-            if let Some(sketch) = pane(ring, resolution.index(time), *resolution, keeping.head) {
+        for (ring, resolution) in self.rings.iter_mut().zip(&keeping.retention.sketches) {
+            if let Some(sketch) = pane(ring, resolution.index(time), *resolution, keeping) {
                 sketch.insert(tag);
             }
         }
     }
 
     fn merge(&mut self, other: &PaneSketches, keeping: Keeping<'_>) {
-        for (at, resolution) in keeping.resolutions.iter().enumerate() {
+        for (at, resolution) in keeping.retention.sketches.iter().enumerate() {
             for (index, theirs) in &other.rings[at] {
-                if let Some(sketch) = pane(&mut self.rings[at], *index, *resolution, keeping.head) {
+                if let Some(sketch) = pane(&mut self.rings[at], *index, *resolution, keeping) {
                     sketch.merge(theirs);
                 }
             }
@@ -218,19 +226,19 @@ impl PaneSketches {
 
 /// The sketch of pane `index`, made where it is missing, or `None` if it lies behind the window that
 /// ends at `head`. Making one drops those that now lie behind.
-fn pane(
-    ring: &mut Vec<(i64, Sketch)>,
+fn pane<'a>(
+    ring: &'a mut Vec<(i64, Sketch)>,
     index: i64,
     resolution: Resolution,
-    head: Time,
-) -> Option<&mut Sketch> {
+    keeping: Keeping<'_>,
+) -> Option<&'a mut Sketch> {
     if ring.last().is_none_or(|(last, _)| *last != index) {
-        let (first, _) = resolution.window(head, resolution.span);
+        let (first, _) = resolution.window(keeping.head, resolution.span);
         if index < first {
             return None;
         }
         if let Err(at) = ring.binary_search_by_key(&index, |(index, _)| *index) {
-            ring.insert(at, (index, Sketch::new(PRECISION)));
+            ring.insert(at, (index, Sketch::new(keeping.retention.precision)));
             ring.retain(|(index, _)| *index >= first);
         }
     }

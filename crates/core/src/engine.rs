@@ -3,26 +3,29 @@
 //! Embedded every signal is a batch of its own, judged at its own event time, in input order: so
 //! where the input was cut into reads, records or lines changes nothing. `now` is the newest accepted
 //! event time, or later where the caller's clock has run on.
+//!
+//! Deployed a batch is what Lambda was given of one shard. Its points are gathered by key, merged with
+//! one write a key, judged as of every window end they may have changed, and acknowledged up to the
+//! first record of which something was not applied, judged and published.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use smallvec::{SmallVec, smallvec};
 
 use crate::admission::{Admission, Gate};
-use crate::contribution::{Contribution, Point, Source};
-use crate::detector::{Detector, Raise, Severity};
-use crate::episode::{self, Episode};
-use crate::finding::{Activity, Finding};
-use crate::judge::{Report, Verdict, judge, report};
+use crate::contribution::{Contribution, Part, Point, Source};
+use crate::delivery::{Acknowledged, Record};
+use crate::judge::{Verdict, judge};
 use crate::key::Key;
-use crate::limits::SAMPLES_MAX;
-use crate::plan::{DetectorId, KeyPlan, KeyPlanId, Plan, Shape};
-use crate::signal::{Auth, Body, Origin, Role, Signal};
+use crate::outbox::Outbox;
+use crate::plan::{KeyPlanId, Plan, Shape};
+use crate::sequence::Sequence;
+use crate::signal::{Body, Origin, Role, Signal};
 use crate::sink::{AlertSink, SinkError};
-use crate::store::{Due, Latched, StoreError, WindowStore};
+use crate::store::{Merged, Place, StoreError, WindowStore};
 use crate::tag::TagKey;
-use crate::time::{Span, Time};
-use crate::window::Window;
+use crate::time::Time;
 
 /// Runs signals through detectors.
 #[derive(Debug)]
@@ -55,11 +58,15 @@ pub struct Counts {
     pub points_refused: u64,
     /// Signals whose distinct count fell back to a lower bound, because there was no memory.
     pub sketches_refused: u64,
+    /// Points of events that had been counted, delivered once more.
+    pub repeated: u64,
+    /// Shares of the shared state that were not legible and are begun anew.
+    pub shares_lost: u64,
 }
 
-/// Why the pipeline stopped.
+/// Why the pipeline stopped, or a part of a batch must be delivered again.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum EngineError {
+pub enum Fault {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -116,297 +123,226 @@ impl<S: WindowStore, A: AlertSink> Engine<S, A> {
     ///
     /// # Errors
     /// If the store or the sink fails; the signal may then have been counted.
-    pub async fn observe(&mut self, signal: &Signal) -> Result<(), EngineError> {
+    pub async fn observe(&mut self, signal: &Signal) -> Result<(), Fault> {
         if !self.gate.lets_in(signal) {
             return Ok(());
         }
-        let Body::Auth(auth) = &signal.body;
-        match auth.role {
-            Role::Attempt => self.counts.attempts += 1,
-            Role::Mention => self.counts.mentions += 1,
-        }
+        self.counts.note(signal);
         if signal.time > self.now {
             self.tick(signal.time).await?;
         }
         let plan = Arc::clone(&self.plan);
-        let shape = Shape::of(auth);
-        let mut late = false;
-        for (index, key_plan) in plan.keys.iter().enumerate() {
-            if key_plan.shape(shape).is_empty() {
-                continue;
-            }
-            let Some(key) = Key::of_signal(&key_plan.fields, signal) else { continue };
-            let point = self.point(key_plan, &key, signal, auth, shape);
-            late |= self.contribute(KeyPlanId(index as u16), key, point, &signal.origin).await?;
+        let (mut late, tags) = (false, self.key);
+        for (place, point) in points(&plan, &tags, signal) {
+            late |= self.contribute(place, point, &signal.origin).await?;
         }
         self.counts.late += u64::from(late);
         Ok(())
     }
 
-    /// Moves `now` forward and closes the episodes that have been quiet.
+    /// Moves `now` forward, judges what is judged at the tick only, and closes the episodes that have
+    /// been quiet.
     ///
     /// # Errors
     /// If the store or the sink fails.
-    pub async fn tick(&mut self, now: Time) -> Result<(), EngineError> {
+    pub async fn tick(&mut self, now: Time) -> Result<(), Fault> {
         self.now = self.now.max(now);
-        for due in self.store.due(self.now).await? {
+        let plan = Arc::clone(&self.plan);
+        let mut shown: BTreeMap<Place, Vec<Verdict>> = BTreeMap::new();
+        let due = self.store.due(self.now, |place, window| {
+            let verdicts = shown.entry(place).or_default();
+            verdicts.extend(window.plan.detectors.iter().filter_map(|d| judge(&plan, d, window)));
+        });
+        let due = due.await?;
+        for (place, mut verdicts) in shown {
+            verdicts.sort_by_key(|verdict| (verdict.detector, verdict.at));
+            for verdicts in verdicts.chunk_by(|a, b| a.detector == b.detector) {
+                self.outbox(&plan).settle(place, verdicts, |_| None).await?;
+            }
+            self.store.dealt_with(place).await?;
+        }
+        for due in due {
             // Where somebody else has changed the episode meanwhile, it is theirs to close.
-            let _closed = self.close(due).await?;
+            let now = self.now;
+            let _slots = self.outbox(&plan).close(&due, now).await?;
         }
         Ok(())
     }
 
-    /// STUB: Deals with a batch of one shard. `now` is the wall clock.
-    #[allow(clippy::unimplemented)]
-    pub async fn deliver(&mut self, records: &[crate::delivery::Record], now: Time) -> crate::delivery::Acknowledged {
-        let _ = (records, now);
-        unimplemented!()
+    /// Deals with a batch of one shard: counts, judges, publishes, and says how far it came. `now` is
+    /// the wall clock; event times are believed by each record's arrival. However often a record is
+    /// delivered, and with whichever others, the outcome is the same.
+    pub async fn deliver(&mut self, records: &[Record], now: Time) -> Acknowledged {
+        self.now = self.now.max(now);
+        let plan = Arc::clone(&self.plan);
+        let mut batch = Gathered::default();
+        for record in records {
+            for signal in &record.signals {
+                let Some(time) = self.gate.lets_in_live(signal, record.arrival) else { continue };
+                self.counts.note(signal);
+                for (place, point) in points(&plan, &self.key, signal) {
+                    batch.add(place, Point { time, ..point }, record.sequence, &signal.origin);
+                }
+            }
+        }
+        let (contributions, origins) = batch.finish();
+        let mut acknowledged = Acknowledged::default();
+        if contributions.is_empty() {
+            return acknowledged;
+        }
+        let mut verdicts: Vec<(usize, Verdict)> = Vec::new();
+        let merged = self.store.merge(&contributions, self.now, |at, window| {
+            let detectors = &window.plan.detectors;
+            let said = detectors.iter().filter_map(|d| judge(&plan, d, window));
+            verdicts.extend(said.map(|verdict| (at, verdict)));
+        });
+        match merged.await {
+            Ok(merged) => {
+                self.counts.add(&merged);
+                for (at, error) in merged.unapplied {
+                    acknowledged.give_back(&contributions[at], error.into());
+                }
+            }
+            Err(error) => {
+                for contribution in &contributions {
+                    acknowledged.give_back(contribution, error.clone().into());
+                }
+            }
+        }
+        verdicts.sort_by_key(|(at, verdict)| (*at, verdict.detector, verdict.at));
+        for told in verdicts.chunk_by(|a, b| (a.0, a.1.detector) == (b.0, b.1.detector)) {
+            let (at, _) = told[0];
+            let place = (contributions[at].plan, contributions[at].key);
+            let said: Vec<Verdict> = told.iter().map(|(_, verdict)| verdict.clone()).collect();
+            let sample = |time| sample(&contributions[at], &origins[at], time);
+            if let Err(fault) = self.outbox(&plan).settle(place, &said, sample).await {
+                acknowledged.give_back(&contributions[at], fault);
+            }
+        }
+        if !self.store.claimant().safeguards.partial_acknowledgement {
+            acknowledged.first_unapplied = None;
+        }
+        acknowledged
     }
 
-    fn point(
-        &self,
-        plan: &KeyPlan,
-        key: &Key,
-        signal: &Signal,
-        auth: &Auth,
-        shape: Shape,
-    ) -> Point {
-        let tagged = plan.counts_sources() || !plan.tells_source(key.first);
+    /// Merges one point and settles what its windows say. Says whether it came too late.
+    async fn contribute(
+        &mut self,
+        place: Place,
+        point: Point,
+        origin: &Origin,
+    ) -> Result<bool, Fault> {
+        let (of_plan, key) = place;
+        let points = smallvec![point];
+        let contribution = Contribution { plan: of_plan, key, points, parts: Vec::new() };
+        let mut verdicts: SmallVec<[Verdict; 1]> = SmallVec::new();
+        let plan = &self.plan;
+        let merged = self
+            .store
+            .merge(std::slice::from_ref(&contribution), self.now, |_, window| {
+                let detectors = &window.plan.detectors;
+                verdicts.extend(detectors.iter().filter_map(|d| judge(plan, d, window)));
+            })
+            .await?;
+        self.counts.add(&merged);
+        if !verdicts.is_empty() {
+            let plan = Arc::clone(&self.plan);
+            // A late event is judged twice, and both verdicts of a detector are told as one.
+            verdicts.sort_by_key(|verdict| (verdict.detector, verdict.at));
+            for verdicts in verdicts.chunk_by(|a, b| a.detector == b.detector) {
+                self.outbox(&plan).settle(place, verdicts, |_| Some(origin.clone())).await?;
+            }
+        }
+        match merged.unapplied.into_iter().next() {
+            Some((_, error)) => Err(error.into()),
+            None => Ok(merged.late > 0),
+        }
+    }
+
+    fn outbox<'a>(&'a mut self, plan: &'a Plan) -> Outbox<'a, S, A> {
+        let Engine { store, sink, now, counts, .. } = self;
+        Outbox { plan, store, sink, now: *now, counts }
+    }
+}
+
+/// What `signal` adds, by key: one point for each plan some measure of which selects it.
+fn points<'a>(
+    plan: &'a Plan,
+    tags: &'a TagKey,
+    signal: &'a Signal,
+) -> impl Iterator<Item = (Place, Point)> + 'a {
+    let Body::Auth(auth) = &signal.body;
+    let shape = Shape::of(auth);
+    plan.keys.iter().enumerate().filter_map(move |(index, key_plan)| {
+        if key_plan.shape(shape).is_empty() {
+            return None;
+        }
+        let key = Key::of_signal(&key_plan.fields, signal)?;
+        let tagged = key_plan.counts_sources() || !key_plan.tells_source(key.first);
         let source = auth.source.map(|address| Source {
             address,
-            tag: if tagged { self.key.source(address) } else { 0 },
+            tag: if tagged { tags.source(address) } else { 0 },
         });
-        Point {
+        let point = Point {
             time: signal.time,
             event: signal.event,
             shape,
             attempts: auth.attempts,
             user: auth.user,
             source,
-        }
-    }
-
-    /// Merges one point and settles what its windows say. Says whether it came too late.
-    async fn contribute(
-        &mut self,
-        plan_id: KeyPlanId,
-        key: Key,
-        point: Point,
-        origin: &Origin,
-    ) -> Result<bool, EngineError> {
-        let contribution = Contribution { plan: plan_id, key, points: smallvec![point] };
-        let mut verdicts: SmallVec<[Verdict; 1]> = SmallVec::new();
-        let plan = &self.plan;
-        let merged = self
-            .store
-            .merge(std::slice::from_ref(&contribution), self.now, |window, _| {
-                let detectors = &window.plan.detectors;
-                verdicts.extend(detectors.iter().filter_map(|d| judge(plan, d, window)));
-            })
-            .await?;
-        self.counts.points_refused += merged.points_refused;
-        self.counts.sketches_refused += merged.sketches_refused;
-        // A late event is judged twice: the second verdict builds on what the first one latched.
-        for i in 0..verdicts.len() {
-            let Some(latched) = self.settle(plan_id, key, &verdicts[i], origin).await? else {
-                continue;
-            };
-            let detector = verdicts[i].detector;
-            for later in verdicts[i + 1..].iter_mut().filter(|later| later.detector == detector) {
-                later.episode = Some(latched.clone());
-            }
-        }
-        Ok(merged.late > 0)
-    }
-
-    /// Turns a verdict into a new, longer or worse episode, publishes where there is news, and gives
-    /// the episode as it stands; `None` if somebody else has changed it meanwhile.
-    async fn settle(
-        &mut self,
-        plan_id: KeyPlanId,
-        key: Key,
-        verdict: &Verdict,
-        origin: &Origin,
-    ) -> Result<Option<Episode>, EngineError> {
-        let plan = Arc::clone(&self.plan);
-        let rule = plan.detector(verdict.detector);
-        let place = (plan_id, key, verdict.detector);
-        let mut known = verdict.episode.clone();
-        let Some(report) = &verdict.report else {
-            let Some(known) = known else { return Ok(None) };
-            let longer = Episode { last: known.last.max(verdict.at), ..known.clone() };
-            return self.latch(place, Some(&known), longer).await;
         };
-        if let Some(over) = known.take_if(|k| k.is_pending() && !k.covers(verdict.at, rule.quiet)) {
-            let detector = verdict.detector;
-            known = self.close(Due { plan: plan_id, key, detector, episode: over }).await?;
-            if known.is_none() {
-                return Ok(None);
-            }
-        }
-        let key_plan = plan.key(plan_id);
-        let Some(detector) = key_plan.detector(verdict.detector) else { return Ok(None) };
-        let pane = key_plan.resolutions[detector.ring].pane;
-        let (activity, mut episode) = match &known {
-            Some(known) if known.covers(verdict.at, rule.quiet) => {
-                (news(known, verdict, report), longer(known, verdict, report, pane))
-            }
-            _ => (Some(Activity::Create), begun(verdict, report, pane)),
-        };
-        if activity.is_some() {
-            episode.claimed += 1;
-            episode.reported = report.leading();
-            if episode.samples.len() < SAMPLES_MAX && !episode.samples.contains(origin) {
-                episode.samples.push(origin.clone());
-            }
-        }
-        let latched = self.latch(place, known.as_ref(), episode).await?;
-        match (activity, latched) {
-            (Some(activity), Some(claimed)) => self.publish(place, claimed, activity, report).await,
-            (_, latched) => Ok(latched),
+        Some(((KeyPlanId(index as u16), key), point))
+    })
+}
+
+/// The log event that stands for a window that ends at `time`: the newest one of the batch in it.
+fn sample(contribution: &Contribution, origins: &[&Origin], time: Time) -> Option<Origin> {
+    let points = contribution.points.iter().zip(origins);
+    let within = points.filter(|(point, _)| point.time <= time);
+    let newest = within.max_by_key(|(point, _)| point.time);
+    newest.map(|(_, origin)| (*origin).clone())
+}
+
+/// A batch, sorted by key.
+#[derive(Default)]
+struct Gathered<'a> {
+    by_key: BTreeMap<Place, (Contribution, Vec<&'a Origin>)>,
+}
+
+impl<'a> Gathered<'a> {
+    fn add(&mut self, place: Place, point: Point, sequence: Sequence, origin: &'a Origin) {
+        let (contribution, origins) = self.by_key.entry(place).or_insert_with(|| {
+            let (plan, key) = place;
+            let points = SmallVec::new();
+            (Contribution { plan, key, points, parts: Vec::new() }, Vec::new())
+        });
+        contribution.points.push(point);
+        origins.push(origin);
+        let end = contribution.points.len();
+        match contribution.parts.last_mut().filter(|part| part.sequence == sequence) {
+            Some(part) => part.end = end,
+            None => contribution.parts.push(Part { sequence, end }),
         }
     }
 
-    /// Closes an episode, or publishes its closing again, and gives it as it then stands. One whose
-    /// opening never left is opened first.
-    async fn close(&mut self, due: Due) -> Result<Option<Episode>, EngineError> {
-        let plan = Arc::clone(&self.plan);
-        let key_plan = plan.key(due.plan);
-        let rule = plan.detector(due.detector);
-        let detector = key_plan.detector(due.detector);
-        let raise = raise_of(rule, due.episode.severity);
-        let (Some(detector), Some(raise)) = (detector, raise) else { return Ok(None) };
-        let mut numbers = None;
-        self.store
-            .read(&[(due.plan, due.key)], |window| {
-                let window = Window { at: due.episode.last, ..*window };
-                numbers = Some(report(rule, detector, raise, &window));
-            })
-            .await?;
-        let Some(numbers) = numbers else { return Ok(None) };
-        let place = (due.plan, due.key, due.detector);
-        let mut episode = due.episode;
-        if episode.published == 0 {
-            let opened = self.publish(place, episode, Activity::Create, &numbers).await?;
-            let Some(opened) = opened else { return Ok(None) };
-            episode = opened;
-        }
-        if !episode.closed {
-            let closed = Episode { closed: true, claimed: episode.claimed + 1, ..episode.clone() };
-            let Some(latched) = self.latch(place, Some(&episode), closed).await? else {
-                return Ok(None);
-            };
-            episode = latched;
-        }
-        self.publish(place, episode, Activity::Close, &numbers).await
-    }
-
-    /// Gives the new episode if the latch was as expected.
-    async fn latch(
-        &self,
-        (plan, key, detector): (KeyPlanId, Key, DetectorId),
-        expected: Option<&Episode>,
-        new: Episode,
-    ) -> Result<Option<Episode>, EngineError> {
-        let latched = self.store.latch(plan, &key, detector, expected, new.clone()).await?;
-        Ok((latched == Latched::Won).then_some(new))
-    }
-
-    /// Publishes a claimed message, and only then marks it published.
-    async fn publish(
-        &mut self,
-        place: (KeyPlanId, Key, DetectorId),
-        episode: Episode,
-        activity: Activity,
-        report: &Report,
-    ) -> Result<Option<Episode>, EngineError> {
-        let rule = self.plan.detector(place.2);
-        let finding = finding(rule, place.1, &episode, activity, report, self.now);
-        self.sink.publish(&finding).await?;
-        match activity {
-            Activity::Create => self.counts.created += 1,
-            Activity::Update => self.counts.updated += 1,
-            Activity::Close => self.counts.closed += 1,
-        }
-        let confirmed = Episode { published: episode.claimed, ..episode.clone() };
-        self.latch(place, Some(&episode), confirmed).await
+    fn finish(self) -> (Vec<Contribution>, Vec<Vec<&'a Origin>>) {
+        self.by_key.into_values().unzip()
     }
 }
 
-/// Whether a verdict on an episode that covers it is worth a message, and which.
-fn news(known: &Episode, verdict: &Verdict, report: &Report) -> Option<Activity> {
-    if known.published == 0 {
-        return Some(Activity::Create);
+impl Counts {
+    fn note(&mut self, signal: &Signal) {
+        let Body::Auth(auth) = &signal.body;
+        match auth.role {
+            Role::Attempt => self.attempts += 1,
+            Role::Mention => self.mentions += 1,
+        }
     }
-    let news = known.published < known.claimed
-        || known.closed
-        || verdict.severity > known.severity
-        || report.leading() >= 2.0 * known.reported;
-    news.then_some(Activity::Update)
-}
 
-/// The episode with a verdict it covers.
-fn longer(known: &Episode, verdict: &Verdict, report: &Report, pane: Span) -> Episode {
-    Episode {
-        last: known.last.max(verdict.at),
-        next_report: verdict.at.plus(pane),
-        severity: known.severity.max(verdict.severity),
-        peak: known.peak.max(report.leading()),
-        closed: false,
-        ..known.clone()
-    }
-}
-
-fn begun(verdict: &Verdict, report: &Report, pane: Span) -> Episode {
-    Episode {
-        start: verdict.at,
-        first_seen: report.first_seen,
-        last: verdict.at,
-        severity: verdict.severity,
-        reported: 0.0,
-        peak: report.leading(),
-        next_report: verdict.at.plus(pane),
-        claimed: 0,
-        published: 0,
-        closed: false,
-        samples: SmallVec::new(),
-    }
-}
-
-/// The raise an episode of `severity` came from.
-fn raise_of(rule: &Detector, severity: Severity) -> Option<&Raise> {
-    rule.raises.iter().find(|raise| raise.severity == severity)
-}
-
-fn finding(
-    rule: &Detector,
-    key: Key,
-    episode: &Episode,
-    activity: Activity,
-    report: &Report,
-    now: Time,
-) -> Finding {
-    Finding {
-        uid: episode::uid(&rule.id, &key, episode.start),
-        activity,
-        severity: episode.severity,
-        detector: rule.id.clone(),
-        title: rule.title.clone(),
-        description: rule.description.clone(),
-        advice: rule.advice.clone(),
-        attacks: rule.attacks.clone(),
-        key,
-        time: now,
-        start: episode.start,
-        first_seen: episode.first_seen,
-        last: episode.last,
-        window: rule.window,
-        quiet: rule.quiet,
-        measures: report.measures.clone(),
-        decided: report.decided.clone(),
-        peak: episode.peak,
-        sources: report.sources.clone(),
-        sources_total: report.sources_total,
-        samples: episode.samples.to_vec(),
+    fn add(&mut self, merged: &Merged) {
+        self.points_refused += merged.points_refused;
+        self.sketches_refused += merged.sketches_refused;
+        self.repeated += merged.repeated;
+        self.shares_lost += merged.shares_lost.len() as u64;
     }
 }

@@ -7,7 +7,7 @@
 use smallvec::SmallVec;
 
 use crate::detector::{Comparison, Condition, Detector, Operand, Raise, Severity};
-use crate::episode::Episode;
+use crate::episode::{Slots, covering};
 use crate::finding::{Accuracy, Decided, Measured, Value};
 use crate::plan::{DetectorId, DetectorPlan, Plan};
 use crate::time::Time;
@@ -22,8 +22,8 @@ pub struct Verdict {
     pub severity: Severity,
     /// The time it was judged at.
     pub at: Time,
-    /// The episode known when it was judged.
-    pub episode: Option<Episode>,
+    /// The detector's episodes known when it was judged.
+    pub episodes: Slots,
     /// The numbers, where a message may have to be published.
     pub report: Option<Report>,
 }
@@ -57,27 +57,44 @@ pub fn judge(plan: &Plan, detector: &DetectorPlan, window: &Window<'_>) -> Optio
     let mut reading = Reading { detector, window, bounds: SmallVec::new() };
     reading.bounds.resize(detector.measures.len(), None);
     let raise = rule.raises.iter().find(|raise| raise.when.iter().all(|c| reading.holds(c)))?;
-    let episode = window.state.episode(detector.id);
+    let episodes = &window.state.episodes;
     let verdict = |report| Verdict {
         detector: detector.id,
         severity: raise.severity,
         at: window.at,
-        episode: episode.cloned(),
+        episodes: episodes.slots(detector.id),
         report,
     };
-    match episode {
-        Some(known) if window.at <= known.start.minus(rule.quiet) => None,
+    match covering(episodes.of(detector.id), window.at, rule.quiet) {
         Some(known)
             if !known.closed
-                && known.covers(window.at, rule.quiet)
                 && raise.severity <= known.severity
                 && window.at < known.next_report
-                && known.published == known.claimed =>
+                && !known.is_unconfirmed() =>
         {
-            (window.at > known.last).then(|| verdict(None))
+            let longer = known.last.plus(window.plan.retention.lengthen);
+            (window.at > longer).then(|| verdict(None))
         }
+        None if episodes.is_before_memory(detector.id, window.at, rule.quiet) => None,
         _ => Some(verdict(Some(report(rule, detector, raise, window)))),
     }
+}
+
+/// The newest window end of `ends` at which `detector` raises, whatever is known of it.
+pub fn last_raise(
+    plan: &Plan,
+    detector: &DetectorPlan,
+    window: &Window<'_>,
+    ends: &[Time],
+) -> Option<Time> {
+    let rule = plan.detector(detector.id);
+    let raises = |at: &&Time| {
+        let window = Window { at: **at, ..*window };
+        let mut reading = Reading { detector, window: &window, bounds: SmallVec::new() };
+        reading.bounds.resize(detector.measures.len(), None);
+        rule.raises.iter().any(|raise| raise.when.iter().all(|c| reading.holds(c)))
+    };
+    ends.iter().rev().find(raises).copied()
 }
 
 /// The numbers of `window` for a finding raised by `raise`.
@@ -88,7 +105,7 @@ pub fn report(
     window: &Window<'_>,
 ) -> Report {
     let values: Vec<Value> =
-        detector.measures.iter().map(|counted| window.value(*counted, detector.ring)).collect();
+        detector.measures.iter().map(|counted| window.value(*counted, detector)).collect();
     let decided = raise.when.iter().map(|condition| decided(rule, condition, &values)).collect();
     let measures = rule
         .measures
@@ -96,17 +113,16 @@ pub fn report(
         .zip(&values)
         .map(|(named, value)| Measured { name: named.name.clone(), value: *value })
         .collect();
-    let span = window.plan.resolutions[detector.ring].span;
     let sources = match (&window.state.sources, window.key.first) {
-        (Some(sources), first) => sources.top(first, window.at, span),
+        (Some(sources), first) => sources.top(first, window.at, detector.span),
         (None, crate::key::KeyPart::Ipv4(address)) => vec![address.into()],
         (None, _) => Vec::new(),
     };
     Report {
         measures,
         decided,
-        first_seen: window.first_seen(detector.ring),
-        sources_total: window.sources_total(detector.ring).max(sources.len() as u64),
+        first_seen: window.first_seen(detector),
+        sources_total: window.sources_total(detector).max(sources.len() as u64),
         sources,
     }
 }
@@ -156,7 +172,7 @@ impl Reading<'_> {
         }
         let measures = (self.detector.measures[condition.measure], self.detector.measures[measure]);
         let left = (1.0 - factor) * self.bounds(condition.measure).low;
-        let right = factor * self.window.only_in_second(measures, self.detector.ring);
+        let right = factor * self.window.only_in_second(measures, self.detector);
         match condition.comparison {
             Comparison::AtLeast => left >= right,
             Comparison::MoreThan => left > right,
@@ -175,8 +191,8 @@ impl Reading<'_> {
     }
 
     fn bounds(&mut self, measure: usize) -> Bounds {
-        let (counted, ring) = (self.detector.measures[measure], self.detector.ring);
-        *self.bounds[measure].get_or_insert_with(|| self.window.bounds(counted, ring))
+        let (counted, detector) = (self.detector.measures[measure], self.detector);
+        *self.bounds[measure].get_or_insert_with(|| self.window.bounds(counted, detector))
     }
 
     fn estimated(&mut self, measure: usize) -> Bounds {
@@ -184,7 +200,7 @@ impl Reading<'_> {
         if bounds.low == bounds.high {
             return bounds;
         }
-        let value = self.window.value(self.detector.measures[measure], self.detector.ring);
+        let value = self.window.value(self.detector.measures[measure], self.detector);
         let estimated = match value.error {
             Accuracy::AtLeast => bounds,
             _ => Bounds { low: value.amount, high: value.amount },

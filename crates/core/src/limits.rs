@@ -6,6 +6,34 @@ use crate::time::{Span, Time};
 /// Most recent tags a distinct list keeps per class; exact below, a sketch beyond.
 pub const DISTINCT_LIST_TAGS_MAX: usize = 256;
 
+/// The same in the shared home, where every entry is written again with each batch.
+pub const SHARED_LIST_TAGS_MAX: usize = 48;
+
+/// Source addresses a key of the shared home keeps.
+pub const SHARED_SOURCES_MAX: usize = 8;
+
+/// The last event tags a key remembers, per shard, to know a second delivery by.
+pub const EVENT_RING_TAGS: usize = 16;
+
+/// Episodes kept of one detector for one key, closed ones included.
+pub const EPISODES_MAX: usize = 4;
+
+/// The shortest window of the shared home, whose finest pane is a minute.
+pub const SHARED_WINDOW_MIN: Span = Span::minutes(5);
+
+/// The longest window of the shared home.
+pub const SHARED_WINDOW_MAX: Span = Span::minutes(24 * 60);
+
+/// The largest number a distinct count of the shared home can be compared with, unless a sketch stands
+/// behind it: two thirds of a list, so that a list that is shared by several windows still decides.
+pub const SHARED_THRESHOLD_MAX: usize = SHARED_LIST_TAGS_MAX * 2 / 3;
+
+/// How often a latch that others keep changing is tried before the batch is given back.
+pub const LATCH_TRIES_MAX: usize = 16;
+
+/// How far back an event time may lie when it arrives (CloudWatch Logs accepts the same).
+pub const AGE_MAX: Span = Span::minutes(14 * 24 * 60);
+
 /// Log events a finding quotes.
 pub const SAMPLES_MAX: usize = 4;
 

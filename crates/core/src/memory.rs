@@ -18,11 +18,13 @@ use crate::distinct::Room;
 use crate::episode::Episode;
 use crate::key::Key;
 use crate::panes::Resolution;
-use crate::plan::{DetectorId, KeyPlan, KeyPlanId, Plan};
+use crate::plan::{DetectorId, KeyPlan, Plan};
+use crate::sequence::ShardId;
+use crate::shared::safeguards::Safeguards;
 use crate::sketch::PRECISION;
 use crate::state::{Absorbed, KeyState};
-use crate::store::{Due, Latched, Merged, StoreError, WindowStore};
-use crate::time::Time;
+use crate::store::{Claimant, Due, Latched, Merged, Place, StoreError, WindowStore};
+use crate::time::{Span, Time};
 use crate::window::Window;
 
 /// Points in a block whose minimum time settles the clock for forgetting.
@@ -37,8 +39,6 @@ const SWEEP_KEYS_MIN: usize = 1 << 16;
 
 /// Points between two sweeps for want of memory.
 const SWEEP_POINTS: u64 = 1 << 16;
-
-type Place = (KeyPlanId, Key);
 
 /// Keeps all windows in memory.
 #[derive(Debug)]
@@ -121,7 +121,7 @@ impl MemoryStore {
 
     fn merge_point<J>(&self, place: Place, point: &Point, merged: &mut Merged, judge: &mut J)
     where
-        J: FnMut(&Window<'_>, &Point),
+        J: FnMut(&Window<'_>),
     {
         self.settle(point.time);
         let plan = self.plan.key(place.0);
@@ -137,7 +137,7 @@ impl MemoryStore {
                 entry.insert(KeyState::default())
             }
         };
-        let Some(Absorbed { late, dropped, sketch_refused }) =
+        let Some(Absorbed { late, dropped, sketch_refused, repeated }) =
             self.absorb(plan, &place.1, &mut state, point)
         else {
             merged.points_refused += 1;
@@ -145,14 +145,15 @@ impl MemoryStore {
         };
         merged.sketches_refused += u64::from(sketch_refused);
         merged.late += u64::from(late);
+        merged.repeated += u64::from(repeated);
         if dropped {
             return;
         }
-        let at = |at| Window { plan, key: &place.1, state: &state, at };
-        judge(&at(point.time), point);
+        let at = |at| Window { plan, key: &place.1, state: &state, at, version: 0 };
+        judge(&at(point.time));
         if state.head > point.time {
             // It came late: the windows that end at the newest event have changed as well.
-            judge(&at(state.head), point);
+            judge(&at(state.head));
         }
     }
 
@@ -226,8 +227,8 @@ impl MemoryStore {
     /// Forgets keys whose newest event no window can reach, unless an episode of theirs is pending.
     fn sweep(&self, settled: Time) {
         self.states.retain(|(plan, _), state| {
-            let idle = state.head < settled.minus(self.plan.key(*plan).kept)
-                && !state.episodes.iter().any(|(_, episode)| episode.is_pending());
+            let idle = state.head < settled.minus(self.plan.key(*plan).retention.kept)
+                && !state.episodes.any_pending();
             if idle {
                 let bytes = ENTRY_BYTES + state.bytes() - size_of::<KeyState>();
                 self.used_bytes.fetch_sub(bytes, Ordering::Relaxed);
@@ -255,7 +256,7 @@ const ENTRY_BYTES: usize = (size_of::<Place>() + size_of::<KeyState>()) * 16 / 7
 /// everything else doubles.
 fn step_bytes(plan: &KeyPlan) -> usize {
     let sketches = |r: &Resolution| (r.span.0 / r.pane.0 + 2) as usize * (2 << PRECISION);
-    let sketches: usize = plan.resolutions.iter().map(sketches).sum();
+    let sketches: usize = plan.retention.sketches.iter().map(sketches).sum();
     (plan.distinct.len() + 1) * sketches + (1 << 16)
 }
 
@@ -267,13 +268,13 @@ impl WindowStore for MemoryStore {
         mut judge: J,
     ) -> Result<Merged, StoreError>
     where
-        J: FnMut(&Window<'_>, &Point) + Send,
+        J: FnMut(usize, &Window<'_>) + Send,
     {
         let mut merged = Merged::default();
-        for contribution in contributions {
+        for (at, contribution) in contributions.iter().enumerate() {
             let place = (contribution.plan, contribution.key);
             for point in &contribution.points {
-                self.merge_point(place, point, &mut merged, &mut judge);
+                self.merge_point(place, point, &mut merged, &mut |window| judge(at, window));
             }
         }
         Ok(merged)
@@ -286,13 +287,17 @@ impl WindowStore for MemoryStore {
         for place in keys {
             if let Some(state) = self.states.get(place) {
                 let plan = self.plan.key(place.0);
-                view(&Window { plan, key: &place.1, state: &state, at: state.head });
+                let at = state.head;
+                view(&Window { plan, key: &place.1, state: &state, at, version: 0 });
             }
         }
         Ok(())
     }
 
-    async fn due(&self, now: Time) -> Result<Vec<Due>, StoreError> {
+    async fn due<J>(&self, now: Time, _judge: J) -> Result<Vec<Due>, StoreError>
+    where
+        J: FnMut(Place, &Window<'_>) + Send,
+    {
         let mut due = Vec::new();
         if now.0 < self.due_earliest.load(Ordering::Acquire) {
             return Ok(due);
@@ -304,54 +309,65 @@ impl WindowStore for MemoryStore {
             }
             upkeep.pending.pop_first();
             let quiet = self.plan.detector(detector).quiet;
-            let episode =
-                self.states.get(&place).and_then(|state| state.episode(detector).cloned());
-            let Some(episode) = episode.filter(Episode::is_pending) else { continue };
-            if episode.due(quiet) == time {
-                due.push(Due { plan: place.0, key: place.1, detector, episode });
-            } else {
-                upkeep.pending.insert((episode.due(quiet), place, detector));
+            let Some(state) = self.states.get(&place) else { continue };
+            // Each pending episode has an entry of its own, at or before it is due.
+            for episode in state.episodes.of(detector).filter(|episode| episode.is_pending()) {
+                if episode.due(quiet) <= time {
+                    due.push(Due { place, detector, episode: episode.clone() });
+                } else {
+                    upkeep.pending.insert((episode.due(quiet), place, detector));
+                }
             }
         }
         // Those that are due stay listed until nothing is pending about them.
         for found in &due {
             let quiet = self.plan.detector(found.detector).quiet;
-            let place = (found.plan, found.key);
-            upkeep.pending.insert((found.episode.due(quiet), place, found.detector));
+            upkeep.pending.insert((found.episode.due(quiet), found.place, found.detector));
         }
         self.note_earliest(&upkeep);
         Ok(due)
     }
 
+    async fn dealt_with(&self, _place: Place) -> Result<(), StoreError> {
+        Ok(())
+    }
+
     async fn latch(
         &self,
-        plan: KeyPlanId,
-        key: &Key,
+        place: Place,
         detector: DetectorId,
-        expected: Option<&Episode>,
+        expected: &[Episode],
         new: Episode,
+        _version: Option<u64>,
     ) -> Result<Latched, StoreError> {
-        let place = (plan, *key);
-        let opened = !new.closed && expected.is_none_or(|episode| episode.closed);
+        let same = |episode: &&Episode| episode.start == new.start;
+        let opened = !new.closed && expected.iter().find(same).is_none_or(|known| known.closed);
         let due = new.due(self.plan.detector(detector).quiet);
-        {
+        let slots = {
             let Some(mut state) = self.states.get_mut(&place) else {
-                return Err(StoreError::Fatal(format!("no state for {key} to latch")));
+                return Err(StoreError::Fatal(format!("no state for {} to latch", place.1)));
             };
-            let current = state.episode(detector);
-            if current != expected {
-                return Ok(Latched::Lost(current.cloned()));
+            if !state.episodes.of(detector).eq(expected) {
+                return Ok(Latched::Lost(state.episodes.slots(detector)));
             }
             let before = state.bytes();
-            state.set_episode(detector, new);
+            let put = state.episodes.put(detector, new);
+            put.map_err(|full| StoreError::Retryable(full.to_string()))?;
             let after = state.bytes();
             self.used_bytes.fetch_add(after.wrapping_sub(before), Ordering::Relaxed);
-        }
+            state.episodes.slots(detector)
+        };
         if opened {
             let mut upkeep = self.upkeep();
             upkeep.pending.insert((due, place, detector));
             self.note_earliest(&upkeep);
         }
-        Ok(Latched::Won)
+        Ok(Latched::Won(slots))
+    }
+
+    fn claimant(&self) -> Claimant {
+        // Nobody else writes here: whatever was claimed is ours.
+        let safeguards = Safeguards::default();
+        Claimant { who: ShardId(0), lease: Span(0), safeguards }
     }
 }

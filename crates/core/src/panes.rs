@@ -1,6 +1,7 @@
 //! Counter panes: sums per slice of time, so that a sliding window forgets by dropping slices.
 //!
-//! A ring holds panes of one width, aligned to the epoch, sorted, only those with something in them.
+//! A ring holds panes of one width, one rung of the ladder in [`crate::retention`], aligned to the
+//! epoch, sorted, only those with something in them.
 //! Merging adds pane by pane, so it is commutative and associative; it is not idempotent, which is why
 //! the shared state guards counters by sequence number.
 //!
@@ -15,7 +16,7 @@ use crate::time::{Span, Time};
 pub struct Resolution {
     /// The width of a pane.
     pub pane: Span,
-    /// The longest window read from it.
+    /// How far back they are kept.
     pub span: Span,
 }
 
@@ -30,6 +31,9 @@ impl Resolution {
         (self.index(Time(at.minus(span).0 + 1)), self.index(at))
     }
 }
+
+/// A set of counters: bit i is counter i.
+pub type Slots = u64;
 
 /// One slice of time.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,14 +74,24 @@ impl Ring {
         *count = count.saturating_add(amount);
     }
 
-    /// The sum of counter `slot` over panes `first..=last`.
-    pub fn sum(&self, slot: usize, (first, last): (i64, i64)) -> u64 {
+    /// The sum of the counters in `slots` over panes `first..=last`.
+    pub fn sum(&self, slots: Slots, (first, last): (i64, i64)) -> u64 {
         self.panes
             .iter()
             .rev()
             .skip_while(|pane| pane.index > last)
             .take_while(|pane| pane.index >= first)
-            .fold(0, |sum, pane| sum.saturating_add(pane.counts[slot]))
+            .fold(0, |sum, pane| sum.saturating_add(pane.sum(slots)))
+    }
+
+    /// The panes: index, earliest event time, counters by slot.
+    pub fn panes(&self) -> impl DoubleEndedIterator<Item = (i64, Time, &[u64])> {
+        self.panes.iter().map(|pane| (pane.index, pane.first, pane.counts.as_slice()))
+    }
+
+    /// Whether nothing is counted.
+    pub fn is_empty(&self) -> bool {
+        self.panes.is_empty()
     }
 
     /// The earliest time counted in panes `first..=last`.
@@ -93,12 +107,27 @@ impl Ring {
         }
     }
 
+    /// Moves panes before `first` into `upper`, whose panes are `ratio` times as wide.
+    pub fn move_up_before(&mut self, first: i64, upper: &mut Ring, ratio: i64) {
+        if self.panes.first().is_none_or(|pane| pane.index >= first) {
+            return;
+        }
+        let moving = self.panes.partition_point(|pane| pane.index < first);
+        for pane in self.panes.drain(..moving) {
+            upper.add_pane(pane.index.div_euclid(ratio), &pane);
+        }
+    }
+
     /// Adds everything `other` counted.
     pub fn merge(&mut self, other: &Ring) {
         for pane in &other.panes {
-            for (slot, amount) in pane.counts.iter().enumerate() {
-                self.add(pane.index, pane.first, slot, pane.counts.len(), *amount);
-            }
+            self.add_pane(pane.index, pane);
+        }
+    }
+
+    fn add_pane(&mut self, index: i64, pane: &Pane) {
+        for (slot, amount) in pane.counts.iter().enumerate() {
+            self.add(index, pane.first, slot, pane.counts.len(), *amount);
         }
     }
 
@@ -116,6 +145,14 @@ impl Ring {
 impl Pane {
     fn new(index: i64, first: Time, slots: usize) -> Pane {
         Pane { index, first, counts: SmallVec::from_elem(0, slots) }
+    }
+
+    fn sum(&self, slots: Slots) -> u64 {
+        if slots.is_power_of_two() {
+            return self.counts[slots.trailing_zeros() as usize];
+        }
+        let slot = |(slot, amount): (usize, &u64)| (slots >> slot & 1) * amount;
+        self.counts.iter().enumerate().map(slot).fold(0, u64::saturating_add)
     }
 }
 
@@ -146,7 +183,7 @@ mod tests {
         ) {
             let at = events.iter().map(|(t, _)| *t).max().unwrap();
             let window = RESOLUTION.window(Time(at), RESOLUTION.span);
-            let sum = ring(&events).sum(0, window);
+            let sum = ring(&events).sum(1, window);
             prop_assert!(oracle(&events, at, 300_000) <= sum);
             prop_assert!(sum <= oracle(&events, at, 310_000));
         }

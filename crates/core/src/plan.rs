@@ -1,8 +1,12 @@
 //! The plan: what all loaded detectors together need counted, grouped by key.
 //!
-//! Detectors on the same key share one state. Equal measures are counted once. A class is the set of
-//! a key's distinct measures that a signal satisfies, as bits; it depends only on the signal's shape
-//! (role, outcome, whether the user is known), so all of it is looked up, never computed per signal.
+//! Detectors on the same key share one state. Equal measures are counted once. A class is what a
+//! measure takes or leaves as a whole; it depends only on the signal's shape (role, outcome, whether
+//! the user is known), so all of it is looked up, never computed per signal.
+//!
+//! In memory a class is the set of a key's distinct measures that a signal satisfies: as few lists as
+//! the detectors need. In the shared home it is the signal's own kind (outcome and whether the user is
+//! known), so that what is stored does not depend on which detectors are loaded: a table outlives them.
 //!
 //! Invariant: a signal that no measure selects has an empty [`Shape`] plan and touches no state.
 
@@ -10,13 +14,22 @@ use smallvec::SmallVec;
 
 use crate::detector::{Detector, DistinctField, Filter, Measure};
 use crate::key::{KeyField, KeyFields, KeyPart};
-use crate::limits::{MEASURES_PER_KEY_MAX, PANES_PER_WINDOW_MIN};
-use crate::panes::Resolution;
+use crate::detector::{Comparison, Condition, Operand};
+use crate::limits::{
+    MEASURES_PER_KEY_MAX, SHARED_THRESHOLD_MAX, SHARED_WINDOW_MAX, SHARED_WINDOW_MIN,
+};
+use crate::panes::Slots;
+use crate::retention::{Home, Retention, SHARED_SKETCH};
 use crate::signal::{Auth, Outcome, Role};
 use crate::time::Span;
 
-/// A set of distinct measures: bit i is the i-th of [`KeyPlan::distinct`].
+/// A class as bits. A list belongs to a measure if they have a bit in common. In memory bit i of a
+/// list's class says that it counts for the i-th of [`KeyPlan::distinct`]; in the shared home a list
+/// has the bit of its [`Shape::kind`].
 pub type Class = u64;
+
+/// Kinds of signal: outcome × whether the user is known.
+pub const KINDS: usize = 6;
 
 /// All detectors, ready to run.
 #[derive(Clone, Debug)]
@@ -44,13 +57,13 @@ pub struct KeyPlan {
     pub distinct: Vec<(DistinctField, Filter)>,
     /// The counters; counts and sums alike.
     pub counters: Vec<Filter>,
-    /// The pane widths, one for each different window.
-    pub resolutions: Vec<Resolution>,
+    /// How many counters a pane has: in memory one a filter, in the shared home one a kind.
+    pub slots: usize,
+    /// What is kept for how long.
+    pub retention: Retention,
     /// The detectors on this key.
     pub detectors: Vec<DetectorPlan>,
-    /// How far behind a key's newest event another may lie and still count: twice the longest
-    /// window, so that an event one whole window late is still judged with its own whole window.
-    pub kept: Span,
+    home: Home,
     shapes: Vec<ShapePlan>,
 }
 
@@ -59,8 +72,12 @@ pub struct KeyPlan {
 pub struct DetectorPlan {
     /// Which detector.
     pub id: DetectorId,
-    /// Index into [`KeyPlan::resolutions`].
-    pub ring: usize,
+    /// Its window.
+    pub span: Span,
+    /// The rung of counters its window ends in.
+    pub rung: usize,
+    /// The sketches that can answer its window, if any.
+    pub sketch: Option<usize>,
     /// One entry for each of [`Detector::measures`].
     pub measures: Vec<Counted>,
 }
@@ -70,8 +87,8 @@ pub struct DetectorPlan {
 pub enum Counted {
     /// The union of the classes of this field that have this bit.
     Distinct(DistinctField, Class),
-    /// This counter's slot.
-    Counter(usize),
+    /// The sum of these counters.
+    Counter(Slots),
 }
 
 /// Everything a filter can ask of a signal, in one small number.
@@ -110,6 +127,12 @@ impl Shape {
         Shape(known + 3 * outcome + 6 * role)
     }
 
+    /// The shape without its role: 0 to 2 for a failure whose user may exist, does not, does; 3 to 5
+    /// for a success.
+    pub fn kind(self) -> usize {
+        usize::from(self.0 % 6)
+    }
+
     fn is_attempt(self) -> bool {
         self.0 < 6
     }
@@ -123,19 +146,38 @@ impl Shape {
 }
 
 impl Plan {
-    /// Groups the measures of `detectors` by key.
+    /// Groups the measures of `detectors` by key, for state in memory.
     ///
     /// # Errors
     /// Names the detector whose measures would be more than [`MEASURES_PER_KEY_MAX`] of a kind on
     /// its key.
-    pub fn new(detectors: Vec<Detector>) -> Result<Plan, TooManyMeasures> {
+    pub fn new(detectors: Vec<Detector>) -> Result<Plan, PlanError> {
+        Plan::of(Home::Memory, detectors)
+    }
+
+    /// Groups the measures of `detectors` by key, for state in a shared table.
+    ///
+    /// # Errors
+    /// Names the detector that has too many measures, or that the shared home could never decide.
+    pub fn shared(detectors: Vec<Detector>) -> Result<Plan, PlanError> {
+        detectors.iter().try_for_each(decidable)?;
+        Plan::of(Home::Shared, detectors)
+    }
+
+    fn of(home: Home, detectors: Vec<Detector>) -> Result<Plan, PlanError> {
         let mut keys: Vec<KeyPlan> = Vec::new();
+        for detector in &detectors {
+            if !keys.iter().any(|key| key.fields == detector.key) {
+                let same = detectors.iter().filter(|other| other.key == detector.key);
+                let retention = Retention::new(home, &Retention::windows(same));
+                keys.push(KeyPlan::empty(detector.key.clone(), home, retention));
+            }
+        }
         for (index, detector) in detectors.iter().enumerate() {
-            let at = keys.iter().position(|key| key.fields == detector.key).unwrap_or_else(|| {
-                keys.push(KeyPlan::empty(detector.key.clone()));
-                keys.len() - 1
-            });
-            keys[at].add(DetectorId(index as u16), detector)?;
+            let of_key = keys.iter_mut().filter(|key| key.fields == detector.key);
+            for key in of_key {
+                key.add(DetectorId(index as u16), detector)?;
+            }
         }
         keys.iter_mut().for_each(KeyPlan::finish);
         Ok(Plan { detectors, keys })
@@ -152,74 +194,152 @@ impl Plan {
     }
 }
 
-/// One key has too many measures.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "detector `{detector}` brings its key to more than {MEASURES_PER_KEY_MAX} different measures of a kind"
-)]
-pub struct TooManyMeasures {
-    /// The first detector that does not fit.
-    pub detector: String,
+/// Detectors that cannot run together, or not in this home.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum PlanError {
+    /// One key has too many measures.
+    #[error(
+        "detector `{detector}` brings its key to more than {MEASURES_PER_KEY_MAX} different measures of a kind"
+    )]
+    TooManyMeasures {
+        /// The first detector that does not fit.
+        detector: String,
+    },
+    /// The shared home has no panes for this window.
+    #[error(
+        "detector `{detector}`: a window of {window}; shared state serves windows of whole minutes from {SHARED_WINDOW_MIN} to {SHARED_WINDOW_MAX}"
+    )]
+    Window {
+        /// Whose.
+        detector: String,
+        /// Its window.
+        window: Span,
+    },
+    /// The shared home cannot count that far.
+    #[error(
+        "detector `{detector}`: `{condition}` can never be decided: shared state counts distinct values up to {SHARED_THRESHOLD_MAX}, and beyond that over windows of 6h and more. Count attempts instead, or widen the window"
+    )]
+    Undecidable {
+        /// Whose.
+        detector: String,
+        /// The condition as its file writes it.
+        condition: String,
+    },
+}
+
+/// Whether the shared home can decide every condition of `detector`.
+fn decidable(detector: &Detector) -> Result<(), PlanError> {
+    let window = detector.window;
+    let served = (SHARED_WINDOW_MIN..=SHARED_WINDOW_MAX).contains(&window);
+    if !served || window.0 % Span::minutes(1).0 != 0 {
+        return Err(PlanError::Window { detector: detector.id.clone(), window });
+    }
+    let beyond = |condition: &&Condition| {
+        let distinct =
+            matches!(detector.measures[condition.measure].measure, Measure::Distinct(..));
+        let raising = matches!(condition.comparison, Comparison::AtLeast | Comparison::MoreThan);
+        let far = match condition.operand {
+            Operand::Number(number) => number > SHARED_THRESHOLD_MAX as f64,
+            Operand::Scaled { .. } => false,
+        };
+        distinct && raising && far && window < SHARED_SKETCH.pane
+    };
+    match detector.raises.iter().flat_map(|raise| &raise.when).find(beyond) {
+        None => Ok(()),
+        Some(condition) => Err(PlanError::Undecidable {
+            detector: detector.id.clone(),
+            condition: detector.describe(condition),
+        }),
+    }
 }
 
 impl KeyPlan {
-    fn empty(fields: KeyFields) -> KeyPlan {
+    fn empty(fields: KeyFields, home: Home, retention: Retention) -> KeyPlan {
         KeyPlan {
             fields,
             distinct: Vec::new(),
             counters: Vec::new(),
-            resolutions: Vec::new(),
+            slots: 0,
+            retention,
             detectors: Vec::new(),
-            kept: Span(0),
+            home,
             shapes: Vec::new(),
         }
     }
 
-    fn add(&mut self, id: DetectorId, detector: &Detector) -> Result<(), TooManyMeasures> {
-        let resolution = resolution(detector.window);
-        let ring = index_of(&mut self.resolutions, resolution);
+    fn add(&mut self, id: DetectorId, detector: &Detector) -> Result<(), PlanError> {
+        let span = detector.window;
+        let sketches = &self.retention.sketches;
+        let sketch = match self.home {
+            Home::Memory => sketches.iter().position(|ring| ring.span == span),
+            Home::Shared => sketches.iter().position(|ring| ring.pane <= span),
+        };
+        let rung = self.retention.rung(span);
+        let home = self.home;
         let measures = detector
             .measures
             .iter()
             .map(|named| match named.measure {
                 // The only number of an authentication signal is its attempts, which a count sums.
                 Measure::Count(filter) | Measure::Sum(_, filter) => {
-                    Counted::Counter(index_of(&mut self.counters, filter))
+                    let slot = index_of(&mut self.counters, filter);
+                    Counted::Counter(match home {
+                        Home::Memory => bit(slot),
+                        Home::Shared => kinds(filter),
+                    })
                 }
                 Measure::Distinct(field, filter) => {
-                    let bit = index_of(&mut self.distinct, (field, filter));
-                    Counted::Distinct(field, 1u64.checked_shl(bit as u32).unwrap_or(0))
+                    let measure = index_of(&mut self.distinct, (field, filter));
+                    let class = match home {
+                        Home::Memory => bit(measure),
+                        Home::Shared => kinds(filter),
+                    };
+                    Counted::Distinct(field, class)
                 }
             })
             .collect();
         if self.distinct.len().max(self.counters.len()) > MEASURES_PER_KEY_MAX {
-            return Err(TooManyMeasures { detector: detector.id.clone() });
+            return Err(PlanError::TooManyMeasures { detector: detector.id.clone() });
         }
-        self.detectors.push(DetectorPlan { id, ring, measures });
-        self.kept = self.kept.max(Span(detector.window.0 * 2));
+        self.detectors.push(DetectorPlan { id, span, rung, sketch, measures });
         Ok(())
     }
 
     fn finish(&mut self) {
+        self.slots = match self.home {
+            Home::Memory => self.counters.len(),
+            Home::Shared => KINDS,
+        };
         self.shapes = (0..Shape::COUNT).map(|shape| self.shape_plan(Shape(shape))).collect();
     }
 
     fn shape_plan(&self, shape: Shape) -> ShapePlan {
         let mut plan = ShapePlan::default();
-        for (bit, (field, filter)) in self.distinct.iter().enumerate() {
-            if shape.passes(*filter) {
-                match plan.classes.iter_mut().find(|(of, _)| of == field) {
-                    Some((_, class)) => *class |= 1 << bit,
-                    None => plan.classes.push((*field, 1 << bit)),
-                }
+        let distinct = self.distinct.iter().enumerate();
+        for (measure, (field, _)) in distinct.filter(|(_, (_, filter))| shape.passes(*filter)) {
+            let class = match self.home {
+                Home::Memory => bit(measure),
+                Home::Shared => bit(shape.kind()),
+            };
+            match plan.classes.iter_mut().find(|(of, _)| of == field) {
+                Some((_, classes)) => *classes |= class,
+                None => plan.classes.push((*field, class)),
             }
         }
         if shape.is_attempt() {
-            let slots = self.counters.iter().enumerate();
-            plan.counters =
-                slots.filter(|(_, filter)| shape.passes(**filter)).map(|(slot, _)| slot).collect();
+            let counters = self.counters.iter().enumerate();
+            let counted = counters.filter(|(_, filter)| shape.passes(**filter));
+            plan.counters = match self.home {
+                Home::Memory => counted.map(|(slot, _)| slot).collect(),
+                Home::Shared => counted.map(|_| shape.kind()).take(1).collect(),
+            };
         }
         plan
+    }
+
+    /// The widest step a counter of `detector` is counted in.
+    pub fn pane(&self, detector: &DetectorPlan) -> Span {
+        self.retention.counters[detector.rung].pane
     }
 
     /// What a signal of `shape` adds to.
@@ -237,15 +357,25 @@ impl KeyPlan {
         self.fields[0] == KeyField::SourceIp && matches!(first, KeyPart::Ipv4(_))
     }
 
+    /// Whether some measure counts attempts.
+    pub fn counts(&self) -> bool {
+        !self.counters.is_empty()
+    }
+
     /// Whether some measure counts different source addresses.
     pub fn counts_sources(&self) -> bool {
         self.distinct.iter().any(|(field, _)| *field == DistinctField::SourceIp)
     }
 }
 
-/// Panes of whole milliseconds, at least [`PANES_PER_WINDOW_MIN`] a window.
-fn resolution(window: Span) -> Resolution {
-    Resolution { pane: Span((window.0 / PANES_PER_WINDOW_MIN).max(1)), span: window }
+/// The n-th bit; none beyond 64, which [`PlanError::TooManyMeasures`] refuses.
+fn bit(n: usize) -> u64 {
+    1u64.checked_shl(n as u32).unwrap_or(0)
+}
+
+/// The kinds a filter takes, as bits.
+fn kinds(filter: Filter) -> u64 {
+    (0..KINDS as u8).filter(|kind| Shape(*kind).passes(filter)).map(|kind| 1 << kind).sum()
 }
 
 /// Where `item` stands in `items`, appended if it is new.

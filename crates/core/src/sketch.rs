@@ -16,6 +16,9 @@ use hyperloglogplus::{HyperLogLog, HyperLogLogPlus};
 /// The precision of the sketches behind distinct lists: 2^11 registers.
 pub const PRECISION: u8 = 11;
 
+/// The precision of the sketches that all shards write together: 2^8 registers.
+pub const SHARED_PRECISION: u8 = 8;
+
 /// The smallest precision a sketch may have.
 pub const PRECISION_MIN: u8 = 6;
 

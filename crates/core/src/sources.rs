@@ -10,7 +10,7 @@ use std::net::IpAddr;
 use crate::contribution::Source;
 use crate::distinct::{DistinctList, Keeping};
 use crate::key::KeyPart;
-use crate::limits::{SOURCES_KEPT_MAX, SOURCES_NAMED_MAX, SOURCES_OF_NET_MAX};
+use crate::limits::{SOURCES_NAMED_MAX, SOURCES_OF_NET_MAX};
 use crate::time::{Span, Time};
 
 /// The sources of one key.
@@ -27,11 +27,19 @@ struct Behind {
     attempts: u64,
 }
 
-/// How many addresses a key keeps and how many it names.
-fn caps(first: KeyPart) -> (usize, usize) {
+/// How many addresses a key keeps, of the `most` its home does.
+fn kept_max(first: KeyPart, most: usize) -> usize {
     match first {
-        KeyPart::Ipv6Net(_) => (SOURCES_OF_NET_MAX, SOURCES_OF_NET_MAX),
-        _ => (SOURCES_KEPT_MAX, SOURCES_NAMED_MAX),
+        KeyPart::Ipv6Net(_) => SOURCES_OF_NET_MAX.min(most),
+        _ => most,
+    }
+}
+
+/// How many addresses of a key are named.
+fn named_max(first: KeyPart) -> usize {
+    match first {
+        KeyPart::Ipv6Net(_) => SOURCES_OF_NET_MAX,
+        _ => SOURCES_NAMED_MAX,
     }
 }
 
@@ -46,14 +54,15 @@ impl Sources {
         keeping: Keeping<'_>,
     ) -> bool {
         let behind = Behind { last: time, address: source.address, attempts: u64::from(attempts) };
-        self.add_behind(first, behind);
-        self.all.insert(source.tag, time, keeping)
+        self.add_behind(first, behind, keeping.retention.sources_max);
+        let tag = source.tag & keeping.retention.tag_mask;
+        self.all.insert(tag, keeping.retention.step(time), keeping)
     }
 
     /// Takes in everything `other` saw.
     pub fn merge(&mut self, first: KeyPart, other: &Sources, keeping: Keeping<'_>) {
         for behind in &other.recent {
-            self.add_behind(first, *behind);
+            self.add_behind(first, *behind, keeping.retention.sources_max);
         }
         self.all.merge(&other.all, keeping);
     }
@@ -65,7 +74,7 @@ impl Sources {
             self.recent.iter().filter(|behind| behind.last > after && behind.last <= at).collect();
         within
             .sort_by_key(|behind| (Reverse(behind.attempts), Reverse(behind.last), behind.address));
-        within.iter().take(caps(first).1).map(|behind| behind.address).collect()
+        within.iter().take(named_max(first)).map(|behind| behind.address).collect()
     }
 
     /// Every address seen, as a distinct list.
@@ -78,14 +87,14 @@ impl Sources {
         self.recent.capacity() * size_of::<Behind>() + self.all.heap_bytes()
     }
 
-    fn add_behind(&mut self, first: KeyPart, new: Behind) {
+    fn add_behind(&mut self, first: KeyPart, new: Behind, most: usize) {
         if let Some(known) = self.recent.iter_mut().rev().find(|b| b.address == new.address) {
             known.last = known.last.max(new.last);
             known.attempts = known.attempts.saturating_add(new.attempts);
             return;
         }
         self.recent.push(new);
-        if self.recent.len() > caps(first).0 {
+        if self.recent.len() > kept_max(first, most) {
             let oldest = self.recent.iter().enumerate().min_by_key(|(_, b)| (b.last, b.address));
             if let Some(at) = oldest.map(|(at, _)| at) {
                 self.recent.swap_remove(at);

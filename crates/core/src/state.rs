@@ -6,12 +6,13 @@
 use crate::contribution::Point;
 use crate::detector::DistinctField;
 use crate::distinct::{DistinctList, Keeping, Room};
-use crate::episode::Episode;
+use crate::episode::Episodes;
+use crate::event_ring::EventRing;
 use crate::key::Key;
 use crate::panes::Ring;
-use crate::plan::{Class, DetectorId, KeyPlan};
+use crate::plan::{Class, KeyPlan};
 use crate::sources::Sources;
-use crate::time::{Span, Time};
+use crate::time::Time;
 
 /// What is known about one key.
 #[derive(Clone, Debug)]
@@ -20,12 +21,14 @@ pub struct KeyState {
     pub head: Time,
     /// One list for each (field, class) that has occurred.
     pub lists: Vec<ClassList>,
-    /// One ring for each of the plan's resolutions; none before the first counter.
+    /// One ring for each rung of counters; none before the first counter.
     pub rings: Vec<Ring>,
+    /// The events counted last, so that none of them is counted twice.
+    pub events: EventRing,
     /// The addresses behind a key that is not one itself.
     pub sources: Option<Box<Sources>>,
-    /// The latest episode of each detector that ever raised here.
-    pub episodes: Vec<(DetectorId, Episode)>,
+    /// The latest episodes of each detector that ever raised here.
+    pub episodes: Episodes,
 }
 
 /// The distinct tags of one class.
@@ -48,6 +51,8 @@ pub struct Absorbed {
     pub dropped: bool,
     /// A list outgrew its cap and there was no memory for sketches.
     pub sketch_refused: bool,
+    /// It is an event that was counted already, delivered once more.
+    pub repeated: bool,
 }
 
 impl Default for KeyState {
@@ -56,8 +61,9 @@ impl Default for KeyState {
             head: Time::MIN,
             lists: Vec::new(),
             rings: Vec::new(),
+            events: EventRing::default(),
             sources: None,
-            episodes: Vec::new(),
+            episodes: Episodes::default(),
         }
     }
 }
@@ -65,28 +71,34 @@ impl Default for KeyState {
 impl KeyState {
     /// Adds one point of `key`.
     pub fn absorb(&mut self, plan: &KeyPlan, key: &Key, point: &Point, room: Room) -> Absorbed {
-        if point.time <= self.head.minus(plan.kept) {
-            return Absorbed { late: true, dropped: true, sketch_refused: false };
+        let mut absorbed = Absorbed::default();
+        if point.time <= self.head.minus(plan.retention.kept) {
+            return Absorbed { late: true, dropped: true, ..absorbed };
         }
         self.head = self.head.max(point.time);
         let keeping = self.keeping(plan, room);
         let shape = plan.shape(point.shape);
-        let mut sketch_refused = false;
+        let seen = plan.retention.step(point.time);
         for (field, class) in &shape.classes {
             if let Some(tag) = point.tag(*field) {
-                sketch_refused |= self.list(*field, *class).insert(tag, point.time, keeping);
+                let tag = tag & plan.retention.tag_mask;
+                absorbed.sketch_refused |= self.list(*field, *class).insert(tag, seen, keeping);
             }
         }
-        let late = !shape.counters.is_empty() && !self.count(plan, point);
+        if plan.counts() && !self.events.note(point.event, plan.retention.event_mask) {
+            return Absorbed { repeated: true, ..absorbed };
+        }
+        absorbed.late = !shape.counters.is_empty() && !self.count(plan, point);
         if let Some(source) = point.source.filter(|_| !plan.tells_source(key.first)) {
             let sources = self.sources.get_or_insert_default();
-            sketch_refused |= sources.add(key.first, source, point.time, point.attempts, keeping);
+            absorbed.sketch_refused |=
+                sources.add(key.first, source, point.time, point.attempts, keeping);
         }
-        Absorbed { late, dropped: false, sketch_refused }
+        absorbed
     }
 
     /// Takes in everything `other`, a state of the same key, has absorbed. Episodes are not merged:
-    /// they are latched.
+    /// they are latched. Nor are the latest events: they tell repetitions in one shard's order.
     pub fn merge(&mut self, plan: &KeyPlan, key: &Key, other: &KeyState, room: Room) {
         self.head = self.head.max(other.head);
         let keeping = self.keeping(plan, room);
@@ -99,26 +111,27 @@ impl KeyState {
         for (mine, theirs) in self.rings.iter_mut().zip(&other.rings) {
             mine.merge(theirs);
         }
-        self.forget_panes(plan);
+        self.move_panes(plan);
         if let Some(theirs) = &other.sources {
             self.sources.get_or_insert_default().merge(key.first, theirs, keeping);
         }
     }
 
-    /// The latest episode of `detector`.
-    pub fn episode(&self, detector: DetectorId) -> Option<&Episode> {
-        self.episodes.iter().find(|(id, _)| *id == detector).map(|(_, episode)| episode)
-    }
-
-    /// Replaces the latest episode of `detector`.
-    pub fn set_episode(&mut self, detector: DetectorId, episode: Episode) {
-        match self.episodes.iter_mut().find(|(id, _)| *id == detector) {
-            Some((_, known)) => *known = episode,
-            None => {
-                self.episodes.reserve_exact(1);
-                self.episodes.push((detector, episode));
-            }
-        }
+    /// The ends of all windows that could show something new once an event at `from` was counted, by
+    /// what is still known: each last sighting and each counter pane from then on, and the newest
+    /// event. Sorted, each once.
+    pub fn ends_since(&self, plan: &KeyPlan, from: Time) -> Vec<Time> {
+        let listed = self.lists.iter().flat_map(|list| list.list.seen()).map(|seen| seen.last);
+        let rungs = self.rings.iter().zip(&plan.retention.counters);
+        let counted = rungs.flat_map(|(ring, rung)| {
+            ring.panes().map(|(index, _, _)| Time((index + 1) * rung.pane.0 - 1))
+        });
+        let ends = listed.chain(counted).filter(|end| *end >= from);
+        let mut ends: Vec<Time> = ends.map(|end| end.min(self.head)).collect();
+        ends.push(self.head);
+        ends.sort_unstable();
+        ends.dedup();
+        ends
     }
 
     /// Bytes it takes, itself included, as far as its own structures know.
@@ -132,11 +145,12 @@ impl KeyState {
             + self.rings.capacity() * size_of::<Ring>()
             + rings
             + sources
-            + self.episodes.capacity() * size_of::<(DetectorId, Episode)>()
+            + self.events.heap_bytes()
+            + self.episodes.heap_bytes()
     }
 
     fn keeping<'a>(&self, plan: &'a KeyPlan, room: Room) -> Keeping<'a> {
-        Keeping { resolutions: &plan.resolutions, head: self.head, kept: plan.kept, room }
+        Keeping { retention: &plan.retention, head: self.head, room }
     }
 
     fn list(&mut self, field: DistinctField, class: Class) -> &mut DistinctList {
@@ -149,31 +163,42 @@ impl KeyState {
         &mut self.lists[at].list
     }
 
-    /// Adds to the counters, and says whether the point lay inside what every ring keeps.
+    /// Adds to the counters on the finest rung that reaches back to the point, and says whether that
+    /// was the finest of all.
     fn count(&mut self, plan: &KeyPlan, point: &Point) -> bool {
+        let rungs = &plan.retention.counters;
         if self.rings.is_empty() {
-            self.rings = vec![Ring::default(); plan.resolutions.len()];
+            self.rings = vec![Ring::default(); rungs.len()];
         }
-        let slots = plan.counters.len();
-        let (head, mut inside) = (self.head, true);
-        for (ring, resolution) in self.rings.iter_mut().zip(&plan.resolutions) {
-            let index = resolution.index(point.time);
-            if index < resolution.window(head, Span(resolution.span.0 * 2)).0 {
-                inside = false;
-                continue;
-            }
+        let head = self.head;
+        let reaches = |rung: &usize| {
+            rungs[*rung].index(point.time) >= plan.retention.first_kept(*rung, head)
+        };
+        let rung = (0..rungs.len()).find(reaches);
+        if let Some(rung) = rung {
+            let index = rungs[rung].index(point.time);
             for slot in &plan.shape(point.shape).counters {
-                ring.add(index, point.time, *slot, slots, u64::from(point.attempts));
+                let attempts = u64::from(point.attempts);
+                self.rings[rung].add(index, point.time, *slot, plan.slots, attempts);
             }
         }
-        self.forget_panes(plan);
-        inside
+        self.move_panes(plan);
+        rung == Some(0)
     }
 
-    fn forget_panes(&mut self, plan: &KeyPlan) {
-        for (ring, resolution) in self.rings.iter_mut().zip(&plan.resolutions) {
-            let kept = Span(resolution.span.0 * 2);
-            ring.forget_before(resolution.window(self.head, kept).0);
+    /// Moves panes that are too old for their rung up to the next, and forgets them after the last.
+    fn move_panes(&mut self, plan: &KeyPlan) {
+        let rungs = &plan.retention.counters;
+        for rung in 0..self.rings.len() {
+            let first = plan.retention.first_kept(rung, self.head);
+            match self.rings.split_at_mut(rung + 1) {
+                ([.., ring], [upper, ..]) => {
+                    let ratio = rungs[rung + 1].pane.0 / rungs[rung].pane.0;
+                    ring.move_up_before(first, upper, ratio);
+                }
+                ([.., last], []) => last.forget_before(first),
+                ([], _) => {}
+            }
         }
     }
 }

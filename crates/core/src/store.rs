@@ -1,5 +1,5 @@
-//! The first seam: where windows live. [`crate::memory::MemoryStore`] is their home in one process;
-//! the methods are futures, so that a home may as well be a database shared by many.
+//! The first seam: where windows live. [`crate::memory::MemoryStore`] is their home in one process,
+//! [`crate::shared::store::SharedStore`] in a table that many processes write.
 //!
 //! Merged windows are lent to a pure function instead of returned: a copy of every key's panes would
 //! cost more than the judgement. Whatever a store does, it shows the state after its own write and
@@ -7,17 +7,23 @@
 
 use std::future::Future;
 
-use crate::contribution::{Contribution, Point};
-use crate::episode::Episode;
+use crate::contribution::Contribution;
+use crate::episode::{Episode, Slots};
 use crate::key::Key;
 use crate::plan::{DetectorId, KeyPlanId};
-use crate::time::Time;
+use crate::sequence::ShardId;
+use crate::shared::safeguards::Safeguards;
+use crate::time::{Span, Time};
 use crate::window::Window;
+
+/// One key of one plan.
+pub type Place = (KeyPlanId, Key);
 
 /// Keeps the state of all keys.
 pub trait WindowStore: Send + Sync {
-    /// Merges a batch and shows `judge` each key's window with the point it is to be judged for.
-    /// Embedded that is every point in turn, at its own time.
+    /// Merges a batch and shows `judge`, with the index of the contribution, each window of its key
+    /// that the contribution may have changed, in the order of their ends. Embedded that is one or
+    /// two for every point in turn.
     fn merge<J>(
         &self,
         contributions: &[Contribution],
@@ -25,50 +31,91 @@ pub trait WindowStore: Send + Sync {
         judge: J,
     ) -> impl Future<Output = Result<Merged, StoreError>> + Send
     where
-        J: FnMut(&Window<'_>, &Point) + Send;
+        J: FnMut(usize, &Window<'_>) + Send;
 
     /// Shows `view` the window of each of `keys` that has any state, as of its newest event.
     fn read<V>(
         &self,
-        keys: &[(KeyPlanId, Key)],
+        keys: &[Place],
         view: V,
     ) -> impl Future<Output = Result<(), StoreError>> + Send
     where
         V: FnMut(&Window<'_>) + Send;
 
-    /// The episodes that will have been quiet for long enough at `now` and are open, or closed by
-    /// a message that is not known to have left; oldest first.
-    fn due(&self, now: Time) -> impl Future<Output = Result<Vec<Due>, StoreError>> + Send;
+    /// The episodes that will have been quiet for long enough at `now` and are open, or of which a
+    /// message is not known to have left; oldest first. Keys that are judged at the tick only are
+    /// shown to `judge` first.
+    fn due<J>(
+        &self,
+        now: Time,
+        judge: J,
+    ) -> impl Future<Output = Result<Vec<Due>, StoreError>> + Send
+    where
+        J: FnMut(Place, &Window<'_>) + Send;
 
-    /// Replaces the latest episode of (key, detector) by `new` if it is still `expected`.
+    /// Says that what [`WindowStore::due`] showed of `place` has been dealt with.
+    fn dealt_with(&self, place: Place) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Puts `new` among the episodes of (place, detector) if these are still `expected`, and, where
+    /// it is given, the state's version is still `version`.
     fn latch(
         &self,
-        plan: KeyPlanId,
-        key: &Key,
+        place: Place,
         detector: DetectorId,
-        expected: Option<&Episode>,
+        expected: &[Episode],
         new: Episode,
+        version: Option<u64>,
     ) -> impl Future<Output = Result<Latched, StoreError>> + Send;
+
+    /// On whose behalf messages are claimed.
+    fn claimant(&self) -> Claimant;
+}
+
+/// Who claims messages, and on what terms.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Claimant {
+    /// Who.
+    pub who: ShardId,
+    /// How long a message that somebody else claimed is left to them.
+    pub lease: Span,
+    /// What keeps it exact.
+    pub safeguards: Safeguards,
 }
 
 /// What became of a batch.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Merged {
     /// Points that lay behind everything kept.
     pub late: u64,
-    /// Points not counted for want of memory, for their key or for more of it.
+    /// Points of events that had been counted, delivered once more.
+    pub repeated: u64,
+    /// Points not counted for want of memory or room, for their key or for more of it.
     pub points_refused: u64,
     /// Points whose distinct list was cut without a sketch for want of memory.
     pub sketches_refused: u64,
+    /// Shares that were not legible and are begun anew, so that their keys count too little for a
+    /// while.
+    pub shares_lost: Vec<LostShare>,
+    /// The contributions that are not known to be applied and judged, by index.
+    pub unapplied: Vec<(usize, StoreError)>,
+}
+
+/// A share that could not be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LostShare {
+    /// Whose.
+    pub place: Place,
+    /// Which shard's.
+    pub shard: ShardId,
+    /// What was wrong with it.
+    pub why: String,
 }
 
 /// An episode that may close.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Due {
-    /// The key's plan.
-    pub plan: KeyPlanId,
     /// Whose episode.
-    pub key: Key,
+    pub place: Place,
     /// Which detector's.
     pub detector: DetectorId,
     /// The episode as it was found.
@@ -78,16 +125,16 @@ pub struct Due {
 /// The outcome of a compare-and-set.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Latched {
-    /// It was as expected, and is replaced.
-    Won,
-    /// It was this.
-    Lost(Option<Episode>),
+    /// It was as expected, and the detector's episodes are these now.
+    Won(Slots),
+    /// It was not; these are the detector's episodes.
+    Lost(Slots),
 }
 
 /// A fault of the store's host.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
-    /// Trying again later may help; nothing, or only part, was applied.
+    /// Trying again later may help.
     #[error("the store cannot take this now: {0}")]
     Retryable(String),
     /// Trying again will not help.

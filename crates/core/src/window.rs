@@ -11,11 +11,11 @@ use crate::detector::DistinctField;
 use crate::distinct::DistinctList;
 use crate::finding::{Accuracy, Value};
 use crate::key::Key;
-use crate::panes::Resolution;
-use crate::plan::{Class, Counted, KeyPlan};
-use crate::sketch::{PRECISION, Sketch};
+use crate::panes::{Ring, Slots};
+use crate::plan::{Class, Counted, DetectorPlan, KeyPlan};
+use crate::sketch::Sketch;
 use crate::state::{ClassList, KeyState};
-use crate::time::{Span, Time};
+use crate::time::Time;
 
 /// One key's state as of a time.
 #[derive(Clone, Copy, Debug)]
@@ -28,6 +28,8 @@ pub struct Window<'a> {
     pub state: &'a KeyState,
     /// Where windows end.
     pub at: Time,
+    /// Which version of the state this is, where its home counts them.
+    pub version: u64,
 }
 
 /// A number known to lie in `low..=high`; `high` may be infinite.
@@ -39,30 +41,19 @@ pub struct Bounds {
     pub high: f64,
 }
 
-impl Bounds {
-    fn exact(amount: f64) -> Bounds {
-        Bounds { low: amount, high: amount }
-    }
-}
-
 impl Window<'_> {
     /// What is certain about a measure without asking a sketch.
-    pub fn bounds(&self, counted: Counted, ring: usize) -> Bounds {
-        let resolution = self.plan.resolutions[ring];
+    pub fn bounds(&self, counted: Counted, detector: &DetectorPlan) -> Bounds {
         match counted {
-            Counted::Counter(slot) => {
-                let panes = resolution.window(self.at, resolution.span);
-                let sum = self.state.rings.get(ring).map_or(0, |ring| ring.sum(slot, panes));
-                Bounds::exact(sum as f64)
-            }
+            Counted::Counter(slots) => self.counted(slots, detector),
             Counted::Distinct(field, class) => {
-                let low = self.listed(field, class, self.at, resolution.span) as f64;
-                let whole =
-                    self.lists(field, class).all(|list| list.is_exact(self.at, resolution.span));
+                let (after, until) = self.ends(detector);
+                let low = self.listed(field, class, after, until) as f64;
+                let whole = self.lists(field, class).all(|list| list.is_exact(after));
                 let high = match whole {
                     false => f64::INFINITY,
                     true if self.at < self.state.head => {
-                        self.listed(field, class, self.state.head, self.since(resolution)) as f64
+                        self.listed(field, class, after, self.newest()) as f64
                     }
                     true => low,
                 };
@@ -73,44 +64,48 @@ impl Window<'_> {
 
     /// At most how many different values the second measure counts that the first cannot, by the lists
     /// that only the second has; infinite where they do not say.
-    pub fn only_in_second(&self, measures: (Counted, Counted), ring: usize) -> f64 {
+    pub fn only_in_second(&self, measures: (Counted, Counted), detector: &DetectorPlan) -> f64 {
         let (Counted::Distinct(field, first), Counted::Distinct(of, second)) = measures else {
             return f64::INFINITY;
         };
         if field != of {
             return f64::INFINITY;
         }
-        let resolution = self.plan.resolutions[ring];
+        let after = self.ends(detector).0;
         let only = self.state.lists.iter().filter(|list| {
             list.field == field && list.class & second != 0 && list.class & first == 0
         });
-        only.map(|ClassList { list, .. }| match list.is_exact(self.at, resolution.span) {
-            true => list.within(self.state.head, self.since(resolution)).count() as f64,
+        only.map(|ClassList { list, .. }| match list.is_exact(after) {
+            true => list.within(after, self.newest()).count() as f64,
             false => f64::INFINITY,
         })
         .sum()
     }
 
     /// The measure's number, by sketch where the lists are too short.
-    pub fn value(&self, counted: Counted, ring: usize) -> Value {
-        let resolution = self.plan.resolutions[ring];
-        let bounds = self.bounds(counted, ring);
+    pub fn value(&self, counted: Counted, detector: &DetectorPlan) -> Value {
+        let bounds = self.bounds(counted, detector);
+        let certain = bounds.low == bounds.high;
         match counted {
-            Counted::Counter(_) => {
-                Value { amount: bounds.low, error: Accuracy::Pane(resolution.pane) }
+            Counted::Counter(_) if certain => {
+                let pane = self.plan.pane(detector);
+                Value { amount: bounds.low, error: Accuracy::Pane(pane) }
             }
-            Counted::Distinct(..) if bounds.low == bounds.high => {
+            Counted::Counter(_) => Value { amount: bounds.low, error: Accuracy::AtLeast },
+            Counted::Distinct(..) if certain => {
                 Value { amount: bounds.low, error: Accuracy::Exact }
             }
             Counted::Distinct(field, class) => {
                 let short = bounds.high.is_infinite();
-                match short.then(|| self.sketch(field, class, ring)).flatten() {
+                let sketch = detector.sketch.filter(|_| short);
+                match sketch.and_then(|ring| Some((ring, self.sketch(field, class, ring, detector)?)))
+                {
                     // The list is certain, so an estimate below it is moved up to it.
-                    Some(sketch) => Value {
+                    Some((ring, sketch)) => Value {
                         amount: sketch.estimate().max(bounds.low).round(),
                         error: Accuracy::Sketch {
                             relative: sketch.relative_error(),
-                            pane: resolution.pane,
+                            pane: self.plan.retention.sketches[ring].pane,
                         },
                     },
                     None => Value { amount: bounds.low, error: Accuracy::AtLeast },
@@ -120,16 +115,17 @@ impl Window<'_> {
     }
 
     /// How many addresses stand behind the key in the window.
-    pub fn sources_total(&self, ring: usize) -> u64 {
-        let resolution = self.plan.resolutions[ring];
+    pub fn sources_total(&self, detector: &DetectorPlan) -> u64 {
         let Some(sources) = &self.state.sources else { return 1 };
         let all = sources.all();
-        let listed = all.within(self.at, resolution.span).count() as u64;
-        if all.is_exact(self.at, resolution.span) {
+        let (after, until) = self.ends(detector);
+        let listed = all.within(after, until).count() as u64;
+        if all.is_exact(after) {
             return listed;
         }
-        let mut union = Sketch::new(PRECISION);
-        let panes = resolution.window(self.at, resolution.span);
+        let Some(ring) = detector.sketch else { return listed };
+        let mut union = Sketch::new(self.plan.retention.precision);
+        let panes = self.plan.retention.sketches[ring].window(self.at, detector.span);
         match all.sketch_into(&mut union, ring, panes) {
             true => listed.max(union.estimate().round() as u64),
             false => listed,
@@ -138,19 +134,41 @@ impl Window<'_> {
 
     /// The earliest event of the window that is still known: a listed tag's last sighting, or the
     /// first of a pane, but never before the window.
-    pub fn first_seen(&self, ring: usize) -> Time {
-        let resolution = self.plan.resolutions[ring];
-        let after = self.at.minus(resolution.span);
-        let listed = self
-            .state
-            .lists
-            .iter()
-            .flat_map(|list| list.list.within(self.at, resolution.span))
-            .map(|seen| seen.last);
-        let panes = resolution.window(self.at, resolution.span);
-        let counted = self.state.rings.get(ring).and_then(|ring| ring.first(panes));
+    pub fn first_seen(&self, detector: &DetectorPlan) -> Time {
+        let (after, until) = self.ends(detector);
+        let lists = self.state.lists.iter();
+        let listed = lists.flat_map(|list| list.list.within(after, until)).map(|seen| seen.last);
+        let counted = self.rungs(detector).filter_map(|(ring, panes)| ring.first(panes));
         let counted = counted.map(|time| time.max(Time(after.0 + 1)));
-        listed.chain(counted).min().unwrap_or(self.at)
+        listed.chain(counted).min().unwrap_or(self.at).min(self.at)
+    }
+
+    /// The window as lists read it: after the first, up to the second.
+    fn ends(&self, detector: &DetectorPlan) -> (Time, Time) {
+        (self.at.minus(detector.span), self.plan.retention.step(self.at))
+    }
+
+    /// The newest sighting a list can hold.
+    fn newest(&self) -> Time {
+        self.plan.retention.step(self.state.head)
+    }
+
+    /// Each rung of counters with the panes of it that the window touches, finest first.
+    fn rungs(&self, detector: &DetectorPlan) -> impl Iterator<Item = (&Ring, (i64, i64))> {
+        let rungs = self.state.rings.iter().zip(&self.plan.retention.counters);
+        rungs.map(move |(ring, resolution)| (ring, resolution.window(self.at, detector.span)))
+    }
+
+    /// A sum of counters: no less than the window's and no more than with its oldest pane whole. Where
+    /// that pane has moved up to a wider one than the detector reckons with, only bounds are known.
+    fn counted(&self, slots: Slots, detector: &DetectorPlan) -> Bounds {
+        let mut sums = [0u64; 2];
+        for (rung, (ring, panes)) in self.rungs(detector).enumerate() {
+            let wider = usize::from(rung > detector.rung);
+            sums[wider] = sums[wider].saturating_add(ring.sum(slots, panes));
+        }
+        let [low, wider] = sums.map(|sum| sum as f64);
+        Bounds { low, high: low + wider }
     }
 
     fn lists(&self, field: DistinctField, class: Class) -> impl Iterator<Item = &DistinctList> {
@@ -161,20 +179,15 @@ impl Window<'_> {
             .map(|list| &list.list)
     }
 
-    /// From where the window begins to the newest event.
-    fn since(&self, resolution: Resolution) -> Span {
-        Span(self.state.head.0 - self.at.minus(resolution.span).0)
-    }
-
-    /// How many different tags the lists hold in (at − span, at].
-    fn listed(&self, field: DistinctField, class: Class, at: Time, span: Span) -> usize {
+    /// How many different tags the lists hold that were last seen in (after, until].
+    fn listed(&self, field: DistinctField, class: Class, after: Time, until: Time) -> usize {
         let mut lists = self.lists(field, class).filter(|list| !list.is_empty());
         let Some(first) = lists.next() else { return 0 };
-        let Some(second) = lists.next() else { return first.within(at, span).count() };
+        let Some(second) = lists.next() else { return first.within(after, until).count() };
         let mut tags: Vec<u64> = [first, second]
             .into_iter()
             .chain(lists)
-            .flat_map(|list| list.within(at, span))
+            .flat_map(|list| list.within(after, until))
             .map(|seen| seen.tag)
             .collect();
         tags.sort_unstable();
@@ -185,19 +198,25 @@ impl Window<'_> {
     /// The union of a measure's lists as a sketch, if a sketch stands behind every list that is short
     /// and all panes of the window are kept: they are for one that ends in the newest event's pane.
     /// Lists are then read up to the newest event too, so that all measures err to the same side.
-    fn sketch(&self, field: DistinctField, class: Class, ring: usize) -> Option<Sketch> {
-        let resolution = self.plan.resolutions[ring];
-        let panes = resolution.window(self.at, resolution.span);
-        if panes != resolution.window(self.state.head, resolution.span) {
+    fn sketch(
+        &self,
+        field: DistinctField,
+        class: Class,
+        ring: usize,
+        detector: &DetectorPlan,
+    ) -> Option<Sketch> {
+        let resolution = self.plan.retention.sketches[ring];
+        let panes = resolution.window(self.at, detector.span);
+        if panes != resolution.window(self.state.head, detector.span) {
             return None;
         }
-        let mut union = Sketch::new(PRECISION);
+        let after = self.ends(detector).0;
+        let mut union = Sketch::new(self.plan.retention.precision);
         for list in self.lists(field, class) {
-            if list.is_exact(self.at, resolution.span) {
-                for seen in list.within(self.state.head, self.since(resolution)) {
-                    union.insert(seen.tag);
-                }
-            } else if !list.sketch_into(&mut union, ring, panes) {
+            for seen in list.within(after, self.newest()) {
+                union.insert(seen.tag);
+            }
+            if !list.is_exact(after) && !list.sketch_into(&mut union, ring, panes) {
                 return None;
             }
         }

@@ -150,11 +150,16 @@ fn windows_seen(tries: &[Try], sizes: &[usize]) -> BTreeMap<Key, Vec<(Time, Vec<
         let mut contributions: BTreeMap<Key, Contribution> = BTreeMap::new();
         for t in batch {
             let key = Key::source_ip(t.source);
-            let of = || Contribution { plan: KeyPlanId(0), key, points: SmallVec::new() };
+            let of = || Contribution {
+                plan: KeyPlanId(0),
+                key,
+                points: SmallVec::new(),
+                parts: Vec::new(),
+            };
             contributions.entry(key).or_insert_with(of).points.push(t.point(&tag_key("a key")));
         }
         let contributions: Vec<Contribution> = contributions.into_values().collect();
-        let merging = pin!(store.merge(&contributions, at(0), |window, _| {
+        let merging = pin!(store.merge(&contributions, at(0), |_, window| {
             let values = shown(window.plan, window.key, window.state, window.at);
             let values = values.map(|(_, _, value)| value).collect();
             seen.entry(*window.key).or_default().push((window.at, values));
@@ -259,7 +264,7 @@ fn a_share_of_a_flood_is_decided_without_room_for_sketches() {
         for t in tries {
             state.absorb(key_plan, &key, &t.point(&tag_key("a key")), Room::NoSketches);
         }
-        let window = Window { plan: key_plan, key: &key, state: &state, at: state.head };
+        let window = Window { plan: key_plan, key: &key, state: &state, at: state.head, version: 0 };
         judge(&plan, &key_plan.detectors[0], &window).is_some()
     };
     let flood = |names| (0..names).map(|n| unknown(n as i64, 1, n));

@@ -54,7 +54,7 @@ fn check(plan: &Plan, state: &KeyState, tries: &[Try]) -> Result<(), TestCaseErr
     for (i, (detector, _, value)) in shown(key_plan, &key, state, state.head).enumerate() {
         let measure = MEASURES[i % MEASURES.len()];
         let span = plan.detector(detector.id).window;
-        let pane = key_plan.resolutions[detector.ring].pane;
+        let pane = key_plan.pane(detector);
         let from = state.head.minus(span);
         let least = oracle(tries, measure, from, state.head) as f64;
         let most = oracle(tries, measure, from.minus(pane), state.head) as f64;
@@ -92,7 +92,7 @@ proptest! {
         let key_plan = plan.key(KeyPlanId(0));
         // Nothing is late here: whether something is depends on what came before.
         let head = tries.iter().map(|t| t.ms).max().unwrap();
-        tries.retain(|t| t.ms > head - key_plan.kept.0);
+        tries.retain(|t| t.ms > head - key_plan.retention.kept.0);
         let part = |n| absorb(
             key_plan,
             tries.iter().zip(&parts).filter(|(_, part)| **part == n).map(|(t, _)| t),
@@ -152,7 +152,7 @@ proptest! {
         // What is later than kept is late for a state that starts with the head.
         let head = tries.last().unwrap().ms;
         let tries: Vec<Try> =
-            tries.into_iter().filter(|t| t.ms > head - key_plan.kept.0).collect();
+            tries.into_iter().filter(|t| t.ms > head - key_plan.retention.kept.0).collect();
         let whole = absorb(key_plan, &tries);
         check(&plan, &whole, &tries)?;
         let part = |n| absorb(key_plan, tries.iter().skip(n).step_by(stride));
@@ -257,7 +257,7 @@ fn a_full_list_without_a_sketch_makes_the_merged_one_a_lower_bound_too() {
 fn late_points_count_inside_kept_time_and_are_told_beyond_it() {
     let plan = two_windows();
     let key_plan = plan.key(KeyPlanId(0));
-    assert_eq!(key_plan.kept, Span::seconds(600));
+    assert_eq!(key_plan.retention.kept, Span::seconds(600));
     let late_by = |ms: i64| {
         let mut state = absorb(key_plan, &[unknown(0, 0, 1)]);
         let point = unknown(-ms, 0, 2).point(&tag_key("a key"));

@@ -17,7 +17,7 @@ use tidewatch_core::detector::{
     Comparison, Condition, Detector, DistinctField, Filter, Measure, NamedMeasure, Operand, Raise,
     Severity,
 };
-use tidewatch_core::engine::{Engine, EngineError};
+use tidewatch_core::engine::{Engine, Fault};
 use tidewatch_core::finding::{Activity, Finding};
 use tidewatch_core::key::{Key, KeyField};
 use tidewatch_core::memory::MemoryStore;
@@ -83,7 +83,24 @@ pub(crate) fn tag_key(passphrase: &str) -> TagKey {
     TagKey::from_passphrase(passphrase)
 }
 
+/// A tag whose upper half tells events apart, as a hash does.
+pub(crate) fn event_tag(n: u64) -> EventTag {
+    EventTag(n.wrapping_mul(0x9e37_79b9_7f4a_7c15))
+}
+
 impl Try {
+    /// A tag of its own: no two tries of a world are all the same.
+    fn event(&self) -> EventTag {
+        let source = match self.source {
+            IpAddr::V4(v4) => u64::from(v4.to_bits()),
+            IpAddr::V6(v6) => v6.to_bits() as u64 ^ (v6.to_bits() >> 64) as u64,
+        };
+        let shape = u64::from(self.attempts) << 4 | u64::from(self.success) << 3;
+        let known = self.known.map_or(2, u64::from) | u64::from(self.mention) << 2;
+        let user = self.user.map_or(u64::MAX, |user| user);
+        tag_key("events").event(self.ms as u64 ^ source.rotate_left(32), &user.wrapping_mul(31).wrapping_add(shape | known).to_be_bytes())
+    }
+
     pub(crate) fn time(&self) -> Time {
         at(self.ms)
     }
@@ -103,7 +120,7 @@ impl Try {
         let stream = Arc::new(LogStream { stream: "world".to_owned(), ..LogStream::default() });
         Signal {
             time: self.time(),
-            event: EventTag(offset),
+            event: event_tag(offset),
             origin: Origin { stream, id: EventId::Offset(offset) },
             body: Body::Auth(self.auth(key)),
         }
@@ -113,7 +130,7 @@ impl Try {
         let auth = self.auth(key);
         Point {
             time: self.time(),
-            event: EventTag(0),
+            event: self.event(),
             shape: Shape::of(&auth),
             attempts: self.attempts,
             user: auth.user,
@@ -216,9 +233,9 @@ pub(crate) fn shown<'a>(
     state: &'a KeyState,
     at: Time,
 ) -> impl Iterator<Item = (&'a DetectorPlan, Counted, tidewatch_core::finding::Value)> {
-    let window = Window { plan, key, state, at };
+    let window = Window { plan, key, state, at, version: 0 };
     plan.detectors.iter().flat_map(move |detector| {
-        let value = move |c: &Counted| (detector, *c, window.value(*c, detector.ring));
+        let value = move |c: &Counted| (detector, *c, window.value(*c, detector));
         detector.measures.iter().map(value)
     })
 }
@@ -264,8 +281,8 @@ pub(crate) fn findings(detectors: Vec<Detector>, tries: &[Try], then: Span) -> V
 }
 
 pub(crate) fn run<T>(
-    future: impl Future<Output = Result<T, EngineError>>,
-) -> Result<T, EngineError> {
+    future: impl Future<Output = Result<T, Fault>>,
+) -> Result<T, Fault> {
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
     runtime.block_on(future)
 }
