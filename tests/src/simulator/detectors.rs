@@ -39,7 +39,10 @@ fn detectors() -> Vec<Detector> {
             "scan-10m",
             (KeyField::SourceIp, 10, 30),
             &[UNKNOWN_USERS, TRIES],
-            vec![raise(Severity::High, vec![at_least(0, 20)]), raise(Severity::Medium, vec![at_least(0, 8)])],
+            vec![
+                raise(Severity::High, vec![at_least(0, 20)]),
+                raise(Severity::Medium, vec![at_least(0, 8)]),
+            ],
         ),
         detector(
             "guess-1h",
@@ -80,7 +83,8 @@ fn detector(
     measures: &[Measure],
     raises: Vec<Raise>,
 ) -> Detector {
-    let named = |(i, measure): (usize, &Measure)| NamedMeasure { name: format!("m{i}"), measure: *measure };
+    let named =
+        |(i, measure): (usize, &Measure)| NamedMeasure { name: format!("m{i}"), measure: *measure };
     Detector {
         id: id.to_owned(),
         title: id.to_owned(),

@@ -279,7 +279,8 @@ impl Fleet {
         let number = self.started.fetch_add(1, Ordering::Relaxed);
         let clock_ahead_ms = self.clock_ahead_ms();
         let invocation = Arc::new(AtomicU32::new(0));
-        let store = Arc::new(self.store(number, clock_ahead_ms, &invocation));
+        let store = self.store(format!("env{number}"), clock_ahead_ms, &invocation, &self.weather);
+        let store = Arc::new(store);
         self.trace.note(format!("env{number}"), || {
             format!("starts, its clock {clock_ahead_ms} ms ahead")
         });
@@ -289,12 +290,12 @@ impl Fleet {
     /// A store as a fresh process has it.
     pub fn store(
         &self,
-        number: u32,
+        caller: String,
         ahead_ms: i64,
         invocation: &Arc<AtomicU32>,
+        weather: &Weather,
     ) -> SharedStore<ModelTable, EnvironmentPace> {
-        let parts = (self.clock.clone(), self.weather.clone(), self.trace.clone());
-        let caller = format!("env{number}");
+        let parts = (self.clock.clone(), weather.clone(), self.trace.clone());
         let table = ModelTable::new(Arc::clone(&self.items), parts, caller, Arc::clone(invocation));
         let chance = self.weather.chance.clone();
         let pace = EnvironmentPace { clock: self.clock.clone(), ahead_ms, chance };

@@ -71,7 +71,7 @@ impl Mapping {
             self.clock().sleep(self.window_ms).await;
             let batch = self.waiting(shard, usize::MAX);
             if self.parallel == 1 {
-                let read = self.deal(shard, &batch, 0, FAILURES_MAX).await;
+                let read = self.deal(shard, &batch).await;
                 self.dealt(shard, read);
                 continue;
             }
@@ -89,16 +89,11 @@ impl Mapping {
 
     /// Delivers the head of what waits until some of it has been dealt with; gives how many records
     /// were.
-    async fn deal(
-        &self,
-        shard: ShardId,
-        batch: &[Arc<Record>],
-        mut failures: u32,
-        failures_max: u32,
-    ) -> usize {
+    async fn deal(&self, shard: ShardId, batch: &[Arc<Record>]) -> usize {
         let chance = &self.fleet.weather.chance;
         let mut most = self.batch_records_max;
         let mut batch = batch.to_vec();
+        let mut failures = 0;
         loop {
             if failures > 0 && self.parallel == 1 {
                 // A retry takes what waits now: its boundaries have moved.
@@ -114,7 +109,7 @@ impl Mapping {
             });
             lock(&self.log).deliveries += 1;
             let work = Work::Batch(shard, batch.clone());
-            match self.fleet.invoke(work, failures >= failures_max).await {
+            match self.fleet.invoke(work, failures >= FAILURES_MAX).await {
                 Ending::Acknowledged(acknowledged) => {
                     let read = self.read_of(&batch, &acknowledged);
                     if read > 0 {
@@ -179,7 +174,7 @@ impl Mapping {
             self.clock().spawn(async move {
                 let mut from = 0;
                 while from < records.len() {
-                    from += mapping.deal(shard, &records[from..], 0, 0).await;
+                    from += mapping.deal(shard, &records[from..]).await;
                 }
                 *lock(&left.0) -= 1;
                 left.1.tell();

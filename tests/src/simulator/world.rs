@@ -7,9 +7,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
-use tidewatch_core::signal::{
-    Auth, Body, EventId, LogStream, Origin, Outcome, Role, Signal,
-};
+use tidewatch_core::signal::{Auth, Body, EventId, LogStream, Origin, Outcome, Role, Signal};
 use tidewatch_core::tag::{EventTag, TagKey};
 use tidewatch_core::time::Time;
 
@@ -94,12 +92,18 @@ impl World {
                 drawing.attack(attacker(chance, 210 + other as u8));
             }
             let tries = std::mem::take(&mut drawing.tries);
-            let pause_ms = [5 * MINUTE, 40 * MINUTE, 3 * HOUR, 7 * HOUR, 26 * HOUR][chance.below(5)];
-            let mut made = Phase { pause_ms: if phase == 0 { 0 } else { pause_ms }, ..Phase::default() };
+            let pause_ms =
+                [5 * MINUTE, 40 * MINUTE, 3 * HOUR, 7 * HOUR, 26 * HOUR][chance.below(5)];
+            let mut made =
+                Phase { pause_ms: if phase == 0 { 0 } else { pause_ms }, ..Phase::default() };
             made.puts = sent(chance, level, tries);
             let length_ms = made.puts.last().map_or(1, |put| put.at_ms.max(1));
             for _ in 0..chance.skewed(0..4) {
-                made.reshards.push((chance.within(0..length_ms), chance.below(8), chance.happens(0.5)));
+                made.reshards.push((
+                    chance.within(0..length_ms),
+                    chance.below(8),
+                    chance.happens(0.5),
+                ));
             }
             made.reshards.sort_unstable();
             if level >= Level::Heavy {
@@ -143,7 +147,13 @@ impl Drawing<'_> {
                 if self.chance.happens(0.1) {
                     self.add(at_ms, office, user, false, Some(true));
                 }
-                self.add(at_ms + self.chance.within(2 * SECOND..30 * SECOND), office, user, true, Some(true));
+                self.add(
+                    at_ms + self.chance.within(2 * SECOND..30 * SECOND),
+                    office,
+                    user,
+                    true,
+                    Some(true),
+                );
             }
         }
     }
@@ -154,14 +164,21 @@ impl Drawing<'_> {
         let at_ms = chance.within(0..30 * MINUTE);
         match chance.below(9) {
             // Fast, and one that pauses within its episode.
-            0 | 1 => self.names(source, at_ms, chance.within(10..30), chance.within(MINUTE..6 * MINUTE)),
+            0 | 1 => {
+                self.names(source, at_ms, chance.within(10..30), chance.within(MINUTE..6 * MINUTE))
+            }
             2 => {
                 self.names(source, at_ms, chance.within(10..20), 4 * MINUTE);
                 let again_ms = at_ms + chance.within(10 * MINUTE..25 * MINUTE);
                 self.names(source, again_ms, chance.within(10..20), 4 * MINUTE);
             }
             // Slow, over a day.
-            3 | 4 => self.names(source, at_ms, chance.within(22..36), chance.within(16 * HOUR..24 * HOUR)),
+            3 | 4 => self.names(
+                source,
+                at_ms,
+                chance.within(22..36),
+                chance.within(16 * HOUR..24 * HOUR),
+            ),
             // Grows.
             5 => {
                 let mut begin_ms = at_ms;
@@ -171,7 +188,12 @@ impl Drawing<'_> {
                 }
             }
             // More names than a list holds.
-            6 => self.names(source, at_ms, chance.within(60..130), chance.within(2 * MINUTE..9 * MINUTE)),
+            6 => self.names(
+                source,
+                at_ms,
+                chance.within(60..130),
+                chance.within(2 * MINUTE..9 * MINUTE),
+            ),
             // Few names, many guesses.
             7 => {
                 let span_ms = chance.within(10 * MINUTE..50 * MINUTE);
@@ -208,7 +230,8 @@ impl Drawing<'_> {
     fn add(&mut self, time_ms: i64, source: IpAddr, user: u64, success: bool, known: Option<bool>) {
         self.ids += 1;
         let attempts = if self.chance.happens(0.05) { 3 } else { 1 };
-        let one = Try { id: self.ids, time_ms, source, user, success, known, mention: false, attempts };
+        let one =
+            Try { id: self.ids, time_ms, source, user, success, known, mention: false, attempts };
         self.tries.push(one);
         if self.chance.happens(0.05) {
             self.ids += 1;
@@ -221,7 +244,8 @@ impl Drawing<'_> {
 /// How log events reach the stream: each in the record of its log stream that is sent next.
 fn sent(chance: &Chance, level: Level, mut tries: Vec<Try>) -> Vec<Put> {
     let streams = chance.within(1..9) as usize;
-    let hashes: Vec<u32> = (0..streams).map(|_| chance.within(0..i64::from(HASHES)) as u32).collect();
+    let hashes: Vec<u32> =
+        (0..streams).map(|_| chance.within(0..i64::from(HASHES)) as u32).collect();
     let untidy = if level == Level::Calm { 0.0 } else { 1.0 };
     let stalled = chance.happens(0.3 * untidy).then(|| chance.below(streams));
     let stalled_ms = chance.within(MINUTE..8 * MINUTE);

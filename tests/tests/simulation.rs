@@ -1,0 +1,218 @@
+//! The shared state under everything that can go wrong, by seed. What must hold is in the simulator's
+//! laws; here are the seeds, the replay of one, and the controls: each safeguard switched off must
+//! break its law on some of the seeds on which the whole protocol breaks none.
+//!
+//! `TIDEWATCH_SEEDS=0..100000` plays a range, `TIDEWATCH_SEED=7` replays one with its trace:
+//! `TIDEWATCH_SEED=7 cargo test --release -p tidewatch-tests --test simulation -- replay --nocapture`.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use tidewatch_core::shared::safeguards::{Guard, Safeguards};
+use tidewatch_tests::simulator::figures::Figures;
+use tidewatch_tests::simulator::laws::Law;
+use tidewatch_tests::simulator::{Run, Setup, run};
+
+/// Seeds played where nobody asks for others.
+const SEEDS: Range<u64> = 0..1_500;
+
+/// Seeds each control is given.
+const CONTROL_SEEDS: Range<u64> = 0..400;
+
+/// A seed played often between two lines of progress.
+const PROGRESS: u64 = 10_000;
+
+/// Says which seed it was if a run panics.
+struct Playing(u64);
+
+impl Drop for Playing {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("{}", replay_command(self.0));
+        }
+    }
+}
+
+fn replay_command(seed: u64) -> String {
+    format!(
+        "seed {seed} fails; replay it with: TIDEWATCH_SEED={seed} cargo test --release \
+         -p tidewatch-tests --test simulation -- replay --nocapture"
+    )
+}
+
+fn play(seed: u64, setup: &Setup) -> Run {
+    let _playing = Playing(seed);
+    run(seed, setup)
+}
+
+fn range(text: &str) -> Option<Range<u64>> {
+    let (from, to) = text.split_once("..")?;
+    Some(from.parse().ok()?..to.parse().ok()?)
+}
+
+/// Nanoseconds this thread has been on a CPU, where the system says.
+fn cpu_ns() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
+    text.split(' ').next()?.parse().ok()
+}
+
+/// Plays all seeds on all CPUs, and gives the figures, the CPU seconds, and what broke.
+fn play_all(seeds: Range<u64>) -> (Figures, f64, BTreeMap<u64, Vec<String>>) {
+    let workers = std::thread::available_parallelism().map_or(1, |n| n.get() as u64);
+    let played = AtomicU64::new(0);
+    let began = Instant::now();
+    let work = |worker: u64| {
+        let (mut figures, mut failed) = (Figures::default(), BTreeMap::new());
+        for seed in seeds.clone().filter(|seed| seed % workers == worker) {
+            let run = play(seed, &Setup::default());
+            figures.add(run.figures);
+            if !run.broken.is_empty() {
+                let told = run.broken.iter().map(|b| format!("{:?}: {}", b.law, b.what));
+                failed.insert(seed, told.collect());
+            }
+            let played = played.fetch_add(1, Ordering::Relaxed) + 1;
+            if played.is_multiple_of(PROGRESS) {
+                let per_s = played as f64 / began.elapsed().as_secs_f64();
+                eprintln!("{played} seeds, {per_s:.0} a second, {} fail", failed.len());
+            }
+        }
+        let cpu_s = cpu_ns().map_or(began.elapsed().as_secs_f64(), |ns| ns as f64 / 1e9);
+        (figures, cpu_s, failed)
+    };
+    let work = &work;
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..workers).map(|worker| scope.spawn(move || work(worker))).collect();
+        let mut all = (Figures::default(), 0.0, BTreeMap::new());
+        for thread in threads {
+            let (figures, cpu_s, failed) = thread.join().expect("a run panicked");
+            all.0.add(figures);
+            all.1 += cpu_s;
+            all.2.extend(failed);
+        }
+        all
+    })
+}
+
+#[test]
+fn every_seed_keeps_every_law() {
+    let asked = std::env::var("TIDEWATCH_SEEDS").ok();
+    let seeds = asked.map_or(SEEDS, |text| range(&text).expect("TIDEWATCH_SEEDS is FROM..TO"));
+    let number = seeds.end - seeds.start;
+    let (figures, cpu_s, failed) = play_all(seeds);
+    eprintln!("{figures}{number} runs, {:.0} a CPU-second", number as f64 / cpu_s);
+    if let Some((seed, told)) = failed.first_key_value() {
+        let first: Vec<u64> = failed.keys().copied().take(20).collect();
+        panic!(
+            "{} of {number} seeds fail: {first:?} …\n{}\n{}",
+            failed.len(),
+            told.join("\n"),
+            replay_command(*seed)
+        );
+    }
+}
+
+#[test]
+fn replay() {
+    let Ok(seed) = std::env::var("TIDEWATCH_SEED") else { return };
+    let seed = seed.parse().expect("TIDEWATCH_SEED is a number");
+    let run = play(seed, &Setup { traced: true, ..Setup::default() });
+    println!("{}", run.trace);
+    let told: Vec<String> =
+        run.broken.iter().map(|broken| format!("{:?}: {}", broken.law, broken.what)).collect();
+    assert!(told.is_empty(), "seed {seed} breaks\n{}", told.join("\n"));
+}
+
+#[test]
+fn the_same_seed_gives_the_same_trace() {
+    let traced = Setup { traced: true, ..Setup::default() };
+    for seed in 0..60 {
+        let (first, second) = (play(seed, &traced), play(seed, &traced));
+        assert!(first.trace.lines().count() > 20, "seed {seed} has hardly a trace");
+        assert!(first.trace == second.trace, "seed {seed} gives two traces");
+        assert_eq!(first.broken, second.broken);
+    }
+}
+
+/// Plays the control's seeds with and without its safeguard, and holds that only without it some law
+/// of `laws` breaks.
+fn control(setup: Setup, laws: &[Law]) {
+    let mut red: BTreeMap<Law, u64> = BTreeMap::new();
+    let mut first = None;
+    for seed in CONTROL_SEEDS {
+        let broken = play(seed, &setup).broken;
+        let mut of_seed: Vec<Law> = broken.iter().map(|broken| broken.law).collect();
+        of_seed.sort();
+        of_seed.dedup();
+        if of_seed.iter().any(|law| laws.contains(law)) {
+            let sound = play(seed, &Setup::default()).broken;
+            assert_eq!(sound, [], "seed {seed} is red with all safeguards on");
+            first.get_or_insert(seed);
+        }
+        of_seed.into_iter().for_each(|law| *red.entry(law).or_default() += 1);
+    }
+    eprintln!("{setup:?}: first seed {first:?}, red by law: {red:?}");
+    assert!(laws.iter().any(|law| red.contains_key(law)), "{setup:?} breaks only {red:?}");
+}
+
+fn without(change: impl FnOnce(&mut Safeguards)) -> Setup {
+    let mut safeguards = Safeguards::default();
+    change(&mut safeguards);
+    Setup { safeguards, ..Setup::default() }
+}
+
+#[test]
+fn blind_writes_miscount() {
+    control(without(|s| s.compare_and_set = false), &[Law::Counts]);
+}
+
+#[test]
+fn a_guard_for_the_whole_batch_miscounts() {
+    control(without(|s| s.guard = Guard::WholeBatch), &[Law::Counts]);
+}
+
+#[test]
+fn no_guard_miscounts() {
+    control(without(|s| s.guard = Guard::None), &[Law::Counts]);
+}
+
+#[test]
+fn without_the_ring_copies_are_counted() {
+    control(without(|s| s.event_ring = false), &[Law::Counts]);
+}
+
+#[test]
+fn a_start_of_ones_own_gives_two_uids() {
+    control(without(|s| s.claim = false), &[Law::OneUid, Law::Closed]);
+}
+
+#[test]
+fn confirming_before_publishing_loses_findings() {
+    control(without(|s| s.publish_before_confirm = false), &[Law::Published, Law::Closed]);
+}
+
+#[test]
+fn judging_only_fresh_writes_loses_findings() {
+    control(without(|s| s.judge_always = false), &[Law::Published]);
+}
+
+#[test]
+fn without_tombstones_an_episode_begins_twice() {
+    control(without(|s| s.tombstones = false), &[Law::OneUid, Law::Planted]);
+}
+
+#[test]
+fn acknowledging_the_whole_batch_loses_events() {
+    control(without(|s| s.partial_acknowledgement = false), &[Law::Counts, Law::Published]);
+}
+
+#[test]
+fn a_sketch_after_the_share_loses_names() {
+    control(without(|s| s.sketch_before_share = false), &[Law::Counts]);
+}
+
+#[test]
+fn two_batches_of_a_shard_at_once_miscount() {
+    control(Setup { parallel_more: 1, ..Setup::default() }, &[Law::Counts]);
+}
