@@ -23,6 +23,7 @@ use tidewatch_core::key::Key;
 use tidewatch_core::plan::{DetectorId, KeyPlan, Plan, Shape};
 use tidewatch_core::signal::{Auth, Outcome, Role};
 use tidewatch_core::sketch::{PRECISION, Sketch};
+use tidewatch_core::sequence::ShardId;
 use tidewatch_core::state::KeyState;
 use tidewatch_core::tag::{EventTag, UserTag};
 use tidewatch_core::time::Time;
@@ -165,7 +166,8 @@ fn prepared(plan: &Plan, names: u64) -> KeyState {
     }
     if names > 1 {
         for index in 0..plan.detectors.len() {
-            state.set_episode(DetectorId(index as u16), open_episode());
+            let put = state.episodes.put(DetectorId(index as u16), open_episode());
+            put.expect("it is the first");
         }
     }
     state
@@ -183,6 +185,8 @@ fn open_episode() -> Episode {
         claimed: 1,
         published: 1,
         closed: false,
+        claimant: ShardId(0),
+        claimed_at: Time(START),
         samples: smallvec::SmallVec::new(),
     }
 }
@@ -205,7 +209,12 @@ fn events(plan: &Plan, state: &KeyState, names: u64, step: usize) -> f64 {
         }
         if names > 0 {
             // As the engine does when an episode goes on.
-            state.episodes.iter_mut().for_each(|(_, episode)| episode.last = point.time);
+            for index in 0..plan.detectors.len() {
+                let id = DetectorId(index as u16);
+                let latest = state.episodes.of(id).last().expect("it was put there").clone();
+                let put = state.episodes.put(id, Episode { last: point.time, ..latest });
+                put.expect("it is there");
+            }
         }
     };
     let (seconds, ()) = timed(|| {
@@ -221,7 +230,7 @@ fn events(plan: &Plan, state: &KeyState, names: u64, step: usize) -> f64 {
 
 fn judged(plan: &Plan, key_plan: &KeyPlan, state: &KeyState, at: Time) {
     let key = key().0;
-    let window = Window { plan: key_plan, key: &key, state, at };
+    let window = Window { plan: key_plan, key: &key, state, at, version: 0 };
     for detector in &key_plan.detectors {
         black_box(judge(plan, detector, &window));
     }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use tidewatch_alert::printable;
 use tidewatch_core::admission::{Gate, Rejected};
-use tidewatch_core::engine::{Counts, Engine, EngineError};
+use tidewatch_core::engine::{Counts, Engine, Fault};
 use tidewatch_core::limits::FUTURE_MAX;
 use tidewatch_core::memory::MemoryStore;
 use tidewatch_core::signal::{Body, Role, Signal};
@@ -116,7 +116,7 @@ pub enum Stopped {
     /// The counts did not fit the memory.
     OutOfMemory(OutOfMemory),
     /// The core failed.
-    Failed(EngineError),
+    Failed(Fault),
     /// The reading thread panicked: a fault of this program.
     Panicked,
 }
@@ -278,10 +278,10 @@ impl Counting {
     }
 }
 
-impl From<EngineError> for Stopped {
-    fn from(error: EngineError) -> Stopped {
+impl From<Fault> for Stopped {
+    fn from(error: Fault) -> Stopped {
         match error {
-            EngineError::Sink(SinkError::Closed) => Stopped::Gracefully,
+            Fault::Sink(SinkError::Closed) => Stopped::Gracefully,
             error => Stopped::Failed(error),
         }
     }

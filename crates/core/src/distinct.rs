@@ -141,6 +141,41 @@ impl DistinctList {
         self.evicted
     }
 
+    /// Puts back a tag that was listed, as it was.
+    pub(crate) fn restore(&mut self, seen: Seen) {
+        self.seen.push(seen);
+    }
+
+    /// Notes that a tag last seen at `time` is listed no more.
+    pub(crate) fn forgotten(&mut self, time: Time) {
+        self.evicted = self.evicted.max(Some(time));
+    }
+
+    /// Puts sketches behind the list, one ring, panes sorted.
+    pub(crate) fn stand_behind(&mut self, panes: Vec<(i64, Sketch)>) {
+        self.sketches = Some(Box::new(PaneSketches { rings: vec![panes] }));
+    }
+
+    /// Leaves out the tags that `other` has seen more recently, and those that are not among the
+    /// `most` most recent of both. Ties go as in a full list.
+    pub(crate) fn leave_out(&mut self, other: &DistinctList, most: usize) {
+        let newer = |mine: &Seen| {
+            other.seen.iter().any(|theirs| theirs.tag == mine.tag && theirs.last > mine.last)
+        };
+        self.seen.retain(|mine| !newer(mine));
+        let listed_here = |theirs: &&Seen| self.seen.iter().any(|mine| mine.tag == theirs.tag);
+        let only_there = other.seen.iter().filter(|theirs| !listed_here(theirs));
+        let mut both: Vec<Seen> = self.seen.iter().chain(only_there).copied().collect();
+        if both.len() <= most {
+            return;
+        }
+        let (_, oldest, _) = both.select_nth_unstable_by(most - 1, |a, b| b.cmp(a));
+        let oldest = *oldest;
+        let gone = self.seen.iter().filter(|seen| **seen < oldest).map(|seen| seen.last).max();
+        self.evicted = self.evicted.max(gone);
+        self.seen.retain(|seen| *seen >= oldest);
+    }
+
     /// How many tags are listed, whatever their age.
     pub fn len(&self) -> usize {
         self.seen.len()
@@ -158,7 +193,7 @@ impl DistinctList {
     }
 
     /// Drops what no window can reach any more.
-    fn forget(&mut self, keeping: Keeping<'_>) {
+    pub(crate) fn forget(&mut self, keeping: Keeping<'_>) {
         let horizon = keeping.horizon();
         self.seen.retain(|seen| seen.last > horizon);
         if self.evicted.is_some_and(|evicted| evicted <= horizon) {

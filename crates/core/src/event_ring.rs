@@ -38,6 +38,11 @@ impl EventRing {
         self.tags.push(tag);
     }
 
+    /// Forgets all.
+    pub fn clear(&mut self) {
+        self.tags.clear();
+    }
+
     /// The tags, oldest first.
     pub fn tags(&self) -> &[u32] {
         &self.tags

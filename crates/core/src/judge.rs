@@ -114,7 +114,10 @@ pub fn report(
         .map(|(named, value)| Measured { name: named.name.clone(), value: *value })
         .collect();
     let sources = match (&window.state.sources, window.key.first) {
-        (Some(sources), first) => sources.top(first, window.at, detector.span),
+        (Some(sources), first) => {
+            let (after, until) = window.ends(detector);
+            sources.top(first, after, until)
+        }
         (None, crate::key::KeyPart::Ipv4(address)) => vec![address.into()],
         (None, _) => Vec::new(),
     };

@@ -34,6 +34,18 @@ pub const LATCH_TRIES_MAX: usize = 16;
 /// How far back an event time may lie when it arrives (CloudWatch Logs accepts the same).
 pub const AGE_MAX: Span = Span::minutes(14 * 24 * 60);
 
+/// Panes of the sketches behind one list of the shared home: a window of 24 h touches five.
+pub const SKETCH_PANES_MAX: usize = 6;
+
+/// How long a record may come again: a stream's retention, and a day more.
+pub const REDELIVERY_MAX: Span = Span::minutes(2 * 24 * 60);
+
+/// How long a message the tick has claimed is left to that tick; the next but one takes it over.
+pub const TICK_LEASE: Span = Span::seconds(90);
+
+/// Index entries of one partition that a tick looks at.
+pub const DUE_ITEMS_MAX: usize = 256;
+
 /// Log events a finding quotes.
 pub const SAMPLES_MAX: usize = 4;
 

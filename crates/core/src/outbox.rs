@@ -283,15 +283,9 @@ struct Terms<'a> {
 }
 
 impl Terms<'_> {
-    /// Whether a message of `episode` that is not known to have left is ours to publish.
-    fn is_ours(&self, episode: &Episode) -> bool {
-        episode.claimant == self.claimant.who
-            || self.now >= episode.claimed_at.plus(self.claimant.lease)
-    }
-
     /// Whether a verdict on an episode that covers it is worth a message, and which.
     fn news(&self, known: &Episode, verdict: &Verdict, report: &Report) -> Option<Activity> {
-        let waits = known.is_unconfirmed() && !self.is_ours(known);
+        let waits = known.is_unconfirmed() && !self.claimant.may_publish(known, self.now);
         let worse = verdict.severity > known.severity;
         let more = known.closed || report.leading() >= 2.0 * known.reported;
         match known.published {

@@ -61,6 +61,9 @@ pub struct KeyPlan {
     pub slots: usize,
     /// What is kept for how long.
     pub retention: Retention,
+    /// In the shared home, the lists behind which sketches are kept: some condition compares their
+    /// measure with more than a list holds.
+    pub sketched: Vec<(DistinctField, Class)>,
     /// The detectors on this key.
     pub detectors: Vec<DetectorPlan>,
     home: Home,
@@ -234,7 +237,19 @@ fn decidable(detector: &Detector) -> Result<(), PlanError> {
     if !served || window.0 % Span::minutes(1).0 != 0 {
         return Err(PlanError::Window { detector: detector.id.clone(), window });
     }
-    let beyond = |condition: &&Condition| {
+    match beyond_lists(detector).next() {
+        Some(condition) if window < SHARED_SKETCH.pane => Err(PlanError::Undecidable {
+            detector: detector.id.clone(),
+            condition: detector.describe(condition),
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// The conditions that need a distinct count beyond what a list of the shared home can tell.
+fn beyond_lists(detector: &Detector) -> impl Iterator<Item = &Condition> {
+    let conditions = detector.raises.iter().flat_map(|raise| &raise.when);
+    conditions.filter(|condition| {
         let distinct =
             matches!(detector.measures[condition.measure].measure, Measure::Distinct(..));
         let raising = matches!(condition.comparison, Comparison::AtLeast | Comparison::MoreThan);
@@ -242,15 +257,8 @@ fn decidable(detector: &Detector) -> Result<(), PlanError> {
             Operand::Number(number) => number > SHARED_THRESHOLD_MAX as f64,
             Operand::Scaled { .. } => false,
         };
-        distinct && raising && far && window < SHARED_SKETCH.pane
-    };
-    match detector.raises.iter().flat_map(|raise| &raise.when).find(beyond) {
-        None => Ok(()),
-        Some(condition) => Err(PlanError::Undecidable {
-            detector: detector.id.clone(),
-            condition: detector.describe(condition),
-        }),
-    }
+        distinct && raising && far
+    })
 }
 
 impl KeyPlan {
@@ -261,6 +269,7 @@ impl KeyPlan {
             counters: Vec::new(),
             slots: 0,
             retention,
+            sketched: Vec::new(),
             detectors: Vec::new(),
             home,
             shapes: Vec::new(),
@@ -301,7 +310,15 @@ impl KeyPlan {
         if self.distinct.len().max(self.counters.len()) > MEASURES_PER_KEY_MAX {
             return Err(PlanError::TooManyMeasures { detector: detector.id.clone() });
         }
-        self.detectors.push(DetectorPlan { id, span, rung, sketch, measures });
+        let plan = DetectorPlan { id, span, rung, sketch, measures };
+        if home == Home::Shared && beyond_lists(detector).next().is_some() {
+            // Its conditions compare all its measures with one another.
+            self.sketched.extend(plan.measures.iter().filter_map(|counted| match counted {
+                Counted::Distinct(field, class) => Some((*field, *class)),
+                Counted::Counter(_) => None,
+            }));
+        }
+        self.detectors.push(plan);
         Ok(())
     }
 
@@ -335,6 +352,17 @@ impl KeyPlan {
             };
         }
         plan
+    }
+
+    /// Whether a sketch is kept behind the list of (field, class) of the shared home.
+    pub fn is_sketched(&self, field: DistinctField, class: Class) -> bool {
+        self.sketched.iter().any(|(of, classes)| *of == field && classes & class != 0)
+    }
+
+    /// Whether keys of this plan are written by every batch of every shard, so that they are judged at
+    /// the tick only: everything, and subnets.
+    pub fn is_hot(&self) -> bool {
+        self.fields.iter().all(|field| matches!(field, KeyField::Global | KeyField::SourceSubnet))
     }
 
     /// The widest step a counter of `detector` is counted in.

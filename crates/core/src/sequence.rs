@@ -17,6 +17,12 @@ pub const SEQUENCE_DIGITS_MAX: usize = 129;
 /// The bytes 129 decimal digits may need: ⌈129 · log2(10) / 8⌉.
 const WIDTH: usize = 54;
 
+impl Default for Sequence {
+    fn default() -> Sequence {
+        Sequence::ZERO
+    }
+}
+
 /// A sequence number. Two of different shards must not be compared.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Sequence([u8; WIDTH]);

@@ -85,6 +85,20 @@ impl Sketch {
         1.04 / (self.registers.len() as f64).sqrt()
     }
 
+    /// The registers, one byte each.
+    pub fn registers(&self) -> &[u8] {
+        &self.registers
+    }
+
+    /// A sketch with these registers, if their number and their ranks are possible ones.
+    pub fn from_registers(registers: Vec<u8>) -> Option<Sketch> {
+        let precision = registers.len().trailing_zeros() as u8;
+        let sized = registers.len().is_power_of_two()
+            && (PRECISION_MIN..=PRECISION_MAX).contains(&precision);
+        let ranked = registers.iter().all(|rank| u32::from(*rank) <= 65 - u32::from(precision));
+        (sized && ranked).then(|| Sketch { registers: registers.into_boxed_slice() })
+    }
+
     /// Bytes on the heap.
     pub fn heap_bytes(&self) -> usize {
         self.registers.len()

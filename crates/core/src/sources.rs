@@ -11,7 +11,7 @@ use crate::contribution::Source;
 use crate::distinct::{DistinctList, Keeping};
 use crate::key::KeyPart;
 use crate::limits::{SOURCES_NAMED_MAX, SOURCES_OF_NET_MAX};
-use crate::time::{Span, Time};
+use crate::time::Time;
 
 /// The sources of one key.
 #[derive(Clone, Debug, Default)]
@@ -20,11 +20,15 @@ pub struct Sources {
     all: DistinctList,
 }
 
+/// One address behind a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Behind {
-    last: Time,
-    address: IpAddr,
-    attempts: u64,
+pub struct Behind {
+    /// When it was seen last.
+    pub last: Time,
+    /// The address.
+    pub address: IpAddr,
+    /// Its attempts since it is kept.
+    pub attempts: u64,
 }
 
 /// How many addresses a key keeps, of the `most` its home does.
@@ -53,7 +57,8 @@ impl Sources {
         attempts: u32,
         keeping: Keeping<'_>,
     ) -> bool {
-        let behind = Behind { last: time, address: source.address, attempts: u64::from(attempts) };
+        let last = keeping.retention.step(time);
+        let behind = Behind { last, address: source.address, attempts: u64::from(attempts) };
         self.add_behind(first, behind, keeping.retention.sources_max);
         let tag = source.tag & keeping.retention.tag_mask;
         self.all.insert(tag, keeping.retention.step(time), keeping)
@@ -67,11 +72,10 @@ impl Sources {
         self.all.merge(&other.all, keeping);
     }
 
-    /// The addresses of the window (at − span, at], most attempts first, capped.
-    pub fn top(&self, first: KeyPart, at: Time, span: Span) -> Vec<IpAddr> {
-        let after = at.minus(span);
-        let mut within: Vec<&Behind> =
-            self.recent.iter().filter(|behind| behind.last > after && behind.last <= at).collect();
+    /// The addresses last seen in (after, until], most attempts first, capped.
+    pub fn top(&self, first: KeyPart, after: Time, until: Time) -> Vec<IpAddr> {
+        let within = |behind: &&Behind| behind.last > after && behind.last <= until;
+        let mut within: Vec<&Behind> = self.recent.iter().filter(within).collect();
         within
             .sort_by_key(|behind| (Reverse(behind.attempts), Reverse(behind.last), behind.address));
         within.iter().take(named_max(first)).map(|behind| behind.address).collect()
@@ -80,6 +84,25 @@ impl Sources {
     /// Every address seen, as a distinct list.
     pub fn all(&self) -> &DistinctList {
         &self.all
+    }
+
+    /// The addresses kept, in no order.
+    pub fn recent(&self) -> &[Behind] {
+        &self.recent
+    }
+
+    pub(crate) fn all_mut(&mut self) -> &mut DistinctList {
+        &mut self.all
+    }
+
+    /// Puts back an address that was kept, as it was.
+    pub(crate) fn restore(&mut self, behind: Behind) {
+        self.recent.push(behind);
+    }
+
+    /// As [`DistinctList::leave_out`], for the count of all addresses.
+    pub(crate) fn leave_out(&mut self, other: &Sources, most: usize) {
+        self.all.leave_out(&other.all, most);
     }
 
     /// Bytes on the heap.

@@ -126,7 +126,8 @@ impl KeyState {
         let counted = rungs.flat_map(|(ring, rung)| {
             ring.panes().map(|(index, _, _)| Time((index + 1) * rung.pane.0 - 1))
         });
-        let ends = listed.chain(counted).filter(|end| *end >= from);
+        let kept = self.head.minus(plan.retention.kept);
+        let ends = listed.chain(counted).filter(|end| *end >= from && *end > kept);
         let mut ends: Vec<Time> = ends.map(|end| end.min(self.head)).collect();
         ends.push(self.head);
         ends.sort_unstable();
@@ -153,7 +154,8 @@ impl KeyState {
         Keeping { retention: &plan.retention, head: self.head, room }
     }
 
-    fn list(&mut self, field: DistinctField, class: Class) -> &mut DistinctList {
+    /// The list of a class, made where it is missing.
+    pub(crate) fn list(&mut self, field: DistinctField, class: Class) -> &mut DistinctList {
         let at = self.lists.iter().position(|list| list.field == field && list.class == class);
         let at = at.unwrap_or_else(|| {
             self.lists.reserve_exact(1);
@@ -184,6 +186,22 @@ impl KeyState {
         }
         self.move_panes(plan);
         rung == Some(0)
+    }
+
+    /// Drops the tags that no window can reach any more, and lists that have none left.
+    pub(crate) fn forget_tags(&mut self, plan: &KeyPlan) {
+        let keeping = self.keeping(plan, Room::NoSketches);
+        self.lists.iter_mut().for_each(|list| list.list.forget(keeping));
+        self.lists.retain(|list| !list.list.is_empty() || list.list.evicted().is_some());
+        if let Some(sources) = &mut self.sources {
+            sources.all_mut().forget(keeping);
+        }
+    }
+
+    /// Forgets and moves up what is too old for the newest event: after reading what a plan with other
+    /// windows wrote.
+    pub(crate) fn bring_to_head(&mut self, plan: &KeyPlan) {
+        self.move_panes(plan);
     }
 
     /// Moves panes that are too old for their rung up to the next, and forgets them after the last.

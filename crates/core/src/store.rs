@@ -13,6 +13,7 @@ use crate::key::Key;
 use crate::plan::{DetectorId, KeyPlanId};
 use crate::sequence::ShardId;
 use crate::shared::safeguards::Safeguards;
+use crate::limits::TICK_LEASE;
 use crate::time::{Span, Time};
 use crate::window::Window;
 
@@ -80,6 +81,22 @@ pub struct Claimant {
     pub lease: Span,
     /// What keeps it exact.
     pub safeguards: Safeguards,
+}
+
+impl Claimant {
+    /// Whether a claimed message of `episode` that is not known to have left may be published on this
+    /// one's behalf: a shard's claim by who serves the shard, whose batch comes again until it is
+    /// confirmed; anybody's once its lease has run out.
+    pub fn may_publish(&self, episode: &Episode, now: Time) -> bool {
+        let same = episode.claimant == self.who && self.who != ShardId::TICK;
+        same || now >= free_at(episode, self.lease)
+    }
+}
+
+/// When a claim of `episode` is free to all.
+pub fn free_at(episode: &Episode, lease: Span) -> Time {
+    let lease = if episode.claimant == ShardId::TICK { TICK_LEASE } else { lease };
+    episode.claimed_at.plus(lease)
 }
 
 /// What became of a batch.

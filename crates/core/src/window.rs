@@ -144,7 +144,7 @@ impl Window<'_> {
     }
 
     /// The window as lists read it: after the first, up to the second.
-    fn ends(&self, detector: &DetectorPlan) -> (Time, Time) {
+    pub(crate) fn ends(&self, detector: &DetectorPlan) -> (Time, Time) {
         (self.at.minus(detector.span), self.plan.retention.step(self.at))
     }
 

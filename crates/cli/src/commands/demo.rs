@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use jiff::{Timestamp, ToSpan};
 use tidewatch_core::admission::Admission;
-use tidewatch_core::engine::{Engine, EngineError};
+use tidewatch_core::engine::{Engine, Fault};
 use tidewatch_core::finding::{Activity, Finding};
 use tidewatch_core::limits::FUTURE_MAX;
 use tidewatch_core::memory::MemoryStore;
@@ -74,7 +74,7 @@ pub async fn run(args: DemoArgs) -> Result<Exit, Failure> {
     let naming = Naming { key, usernames };
     let (mut engine, tally) = match detect(&world, &reporting, naming).await {
         Ok(done) => done,
-        Err(EngineError::Sink(SinkError::Closed)) => return Ok(Exit::Done),
+        Err(Fault::Sink(SinkError::Closed)) => return Ok(Exit::Done),
         Err(error) => {
             say(format_args!("tidewatch: {error}"));
             return Ok(Exit::Failed);
@@ -109,7 +109,7 @@ async fn detect(
     world: &World,
     reporting: &Reporting,
     naming: Naming,
-) -> Result<(Engine<MemoryStore, Keeping>, Tally), EngineError> {
+) -> Result<(Engine<MemoryStore, Keeping>, Tally), Fault> {
     let Reporting { output, plan, key, memory_bytes, .. } = reporting;
     let newest = world.records.last().map_or(START, |record| Time(record.arrival_ms));
     let admission = Admission::until(newest.plus(FUTURE_MAX));

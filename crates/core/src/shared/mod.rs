@@ -1,3 +1,19 @@
-//! The shared home of windows: many writers, none of which can be relied on.
+//! The shared home of windows: a table that many writers change, none of which can be relied on.
+//!
+//! Read [`share`] for what a shard keeps of a key, [`store`] for how it is written, [`view`] for how the
+//! shares of all shards become one window, [`latches`] for episodes, and [`table`] for the seam below.
+//! docs/shared-state.md explains the protocol and why nothing simpler counts right.
+
+pub mod bytes;
+pub mod cache;
+pub mod key_bytes;
+pub mod latches;
+mod latching;
+pub mod patience;
 pub mod safeguards;
+pub mod share;
+pub mod sketches;
+pub mod stats;
+pub mod store;
 pub mod table;
+pub mod view;

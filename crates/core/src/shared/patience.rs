@@ -1,0 +1,69 @@
+//! How long and how often a table is asked: one policy for every request, under the invocation's
+//! deadline.
+//!
+//! Waits grow from [`WAIT_MS_FIRST`] to [`WAIT_MS_MAX`] and are drawn between nothing and that, so that
+//! those who were refused together do not come back together ("full jitter",
+//! <https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/>). What the deadline cuts
+//! off is given back to whoever delivered it, and never tried for ever.
+
+use crate::shared::table::{Pace, TableError};
+use crate::store::StoreError;
+use crate::time::{Span, Time};
+
+/// The first wait is at most this.
+pub const WAIT_MS_FIRST: i64 = 20;
+
+/// No wait is longer than this.
+pub const WAIT_MS_MAX: i64 = 2_000;
+
+/// One request's patience.
+#[derive(Debug)]
+pub struct Patience<'a, P> {
+    pace: &'a P,
+    deadline: Time,
+    tries: u32,
+}
+
+impl<'a, P: Pace> Patience<'a, P> {
+    /// Patience until `deadline`, on the clock of `pace`.
+    pub fn new(pace: &'a P, deadline: Time) -> Patience<'a, P> {
+        Patience { pace, deadline, tries: 0 }
+    }
+
+    /// Waits before another try, if `error` lets one hope and there is time.
+    ///
+    /// # Errors
+    /// If another try would not help, or would come too late.
+    pub async fn after(&mut self, error: TableError) -> Result<(), StoreError> {
+        match error {
+            TableError::Throttled(_) | TableError::Unanswered(_) => self.wait(error).await,
+            TableError::TooLarge(_) | TableError::Fatal(_) => {
+                Err(StoreError::Fatal(error.to_string()))
+            }
+        }
+    }
+
+    /// Waits before another try after somebody else was faster; the first time not at all.
+    ///
+    /// # Errors
+    /// If it would come too late.
+    pub async fn after_refusal(&mut self) -> Result<(), StoreError> {
+        if self.tries == 0 && self.pace.now() < self.deadline {
+            self.tries = 1;
+            return Ok(());
+        }
+        self.wait("others keep changing the item").await
+    }
+
+    async fn wait(&mut self, why: impl std::fmt::Display) -> Result<(), StoreError> {
+        let most = (WAIT_MS_FIRST << self.tries.min(10)).min(WAIT_MS_MAX);
+        self.tries += 1;
+        let wait = Span((self.pace.chance() * most as f64) as i64 + 1);
+        if self.pace.now().plus(wait) >= self.deadline {
+            let tries = self.tries;
+            return Err(StoreError::Retryable(format!("{why} (tried {tries} times until the deadline)")));
+        }
+        self.pace.wait(wait).await;
+        Ok(())
+    }
+}

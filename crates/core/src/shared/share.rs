@@ -1,0 +1,315 @@
+//! A share: what one shard has contributed to one key, and how far that shard was read.
+//!
+//! Invariant: a share is a function of its shard's records up to `applied` and of nothing else, but for
+//! tags that its lists left out because others had newer ones (see [`Share::trim`]). So whoever serves
+//! the shard next, however often a record comes again and wherever batches are cut, writes the same.
+//!
+//! The encoding does not depend on which detectors are loaded. Version 1, numbers as in
+//! [`crate::shared::bytes`], `head` in milliseconds, all other times in whole seconds before `head`
+//! rounded up to a second:
+//!
+//! ```text
+//! version · applied: length, bytes · head
+//! event tags: number, 3 bytes each, oldest first
+//! rungs: number; each: panes, newest first: number; each: panes older than the last (of the head at
+//!   first), one byte with a bit for each kind of signal that is counted in it, their counts
+//! tags: number; newest first: seconds before the last one, 5 bytes: 36 bits of tag, 4 bits of list
+//! forgotten: number; each: list, seconds before head of the newest sighting that is listed no more
+//! sources: number; each: 4 or 16, address, seconds before head, attempts
+//! ```
+//!
+//! A list is 8 × field (user, source) + kind of signal, or 15 for all sources of the key.
+
+use std::net::IpAddr;
+
+use crate::contribution::Contribution;
+use crate::detector::DistinctField;
+use crate::distinct::{DistinctList, Room, Seen};
+use crate::panes::Ring;
+use crate::plan::{KINDS, KeyPlan};
+use crate::retention::{SHARED_RUNGS, SHARED_TAG_MASK};
+use crate::sequence::Sequence;
+use crate::shared::bytes::{Reader, Unreadable, Writer};
+use crate::shared::safeguards::{Guard, Safeguards};
+use crate::sources::{Behind, Sources};
+use crate::state::KeyState;
+use crate::tag::EventTag;
+use crate::time::Time;
+
+/// The newest version of the encoding.
+pub const VERSION: u8 = 1;
+
+/// The list of all sources behind a key.
+const ALL_SOURCES: u8 = 15;
+
+/// More tags, panes or sources than this no share has.
+const ENTRIES_MAX: usize = 16 * 64;
+
+const SECOND: i64 = 1_000;
+
+/// One shard's share in one key.
+#[derive(Clone, Debug, Default)]
+pub struct Share {
+    /// The last record that is counted in it.
+    pub applied: Sequence,
+    /// What was counted; no episodes.
+    pub state: KeyState,
+}
+
+/// What became of a contribution.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Taken {
+    /// Whether the share has changed.
+    pub fresh: bool,
+    /// Points behind everything kept.
+    pub late: u64,
+    /// Points of events that had been counted.
+    pub repeated: u64,
+}
+
+impl Share {
+    /// Counts what is new in a contribution.
+    pub fn take(
+        &mut self,
+        plan: &KeyPlan,
+        contribution: &Contribution,
+        safeguards: &Safeguards,
+    ) -> Taken {
+        let Some((_, last)) = contribution.sequences() else { return Taken::default() };
+        let points = match safeguards.guard {
+            Guard::EachPoint => contribution.points_after(self.applied),
+            Guard::WholeBatch if last <= self.applied => &[],
+            Guard::WholeBatch | Guard::None => contribution.points.as_slice(),
+        };
+        let mut taken = Taken { fresh: !points.is_empty(), ..Taken::default() };
+        for (nth, point) in points.iter().enumerate() {
+            let mut point = *point;
+            if !safeguards.event_ring {
+                // A tag nobody else has.
+                point.event = EventTag((nth as u64 + 1) << 40 ^ point.time.0 as u64);
+                self.state.events.clear();
+            }
+            let absorbed = self.state.absorb(plan, &contribution.key, &point, Room::NoSketches);
+            taken.late += u64::from(absorbed.late);
+            taken.repeated += u64::from(absorbed.repeated);
+        }
+        self.state.forget_tags(plan);
+        self.applied = self.applied.max(last);
+        taken
+    }
+
+    /// Leaves out tags that the window of all shards has no use for, as far as `others`, what the other
+    /// shards had at some time, shows: those it has seen more recently, and those that are not among
+    /// its and our most recent together.
+    ///
+    /// However old that view is, the most recent tags of all shards stay in some share: a tag is left
+    /// out only for as many others as a list holds, each really seen more recently.
+    pub fn trim(&mut self, plan: &KeyPlan, others: &KeyState) {
+        for mine in &mut self.state.lists {
+            let same = |list: &&crate::state::ClassList| {
+                list.field == mine.field && list.class == mine.class
+            };
+            if let Some(theirs) = others.lists.iter().find(same) {
+                mine.list.leave_out(&theirs.list, plan.retention.list_tags_max);
+            }
+        }
+        if let (Some(mine), Some(theirs)) = (&mut self.state.sources, &others.sources) {
+            mine.leave_out(theirs, plan.retention.list_tags_max);
+        }
+    }
+
+    /// The share as bytes.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut out = Writer::default();
+        out.byte(VERSION);
+        out.counted(self.applied.bytes());
+        out.signed(self.state.head.0);
+        let tags = self.state.events.tags();
+        out.number(tags.len() as u64);
+        tags.iter().for_each(|tag| out.bytes.extend_from_slice(&tag.to_be_bytes()[..3]));
+        self.encode_panes(&mut out);
+        self.encode_lists(&mut out);
+        self.encode_sources(&mut out);
+        out.bytes
+    }
+
+    fn encode_panes(&self, out: &mut Writer) {
+        out.number(self.state.rings.len() as u64);
+        for (ring, rung) in self.state.rings.iter().zip(&SHARED_RUNGS) {
+            let mut last = rung.index(self.state.head);
+            out.number(ring.panes().count() as u64);
+            for (index, _, counts) in ring.panes().rev() {
+                out.number((last - index) as u64);
+                last = index;
+                let counted = |kind: &usize| counts.get(*kind).is_some_and(|count| *count > 0);
+                out.byte((0..KINDS).filter(counted).map(|kind| 1 << kind).sum());
+                (0..KINDS).filter(counted).for_each(|kind| out.number(counts[kind]));
+            }
+        }
+    }
+
+    /// The second that ends at or after the newest event: what times are told from.
+    fn second(&self) -> i64 {
+        (self.state.head.0 + SECOND - 1).div_euclid(SECOND)
+    }
+
+    fn encode_lists(&self, out: &mut Writer) {
+        let lists = self.state.lists.iter();
+        let coded = lists.map(|of| (list_code(of.field, of.class), &of.list));
+        let all = self.state.sources.as_ref().map(|sources| (ALL_SOURCES, sources.all()));
+        let coded: Vec<(u8, &DistinctList)> = coded.chain(all).collect();
+        let mut tags: Vec<(i64, u8, u64)> = Vec::new();
+        for (code, list) in &coded {
+            let seen = list.seen().iter();
+            tags.extend(seen.map(|seen| (seen.last.0.div_euclid(SECOND), *code, seen.tag)));
+        }
+        tags.sort_unstable_by(|a, b| b.cmp(a));
+        out.number(tags.len() as u64);
+        let mut last = self.second();
+        for (second, code, tag) in tags {
+            out.number((last - second).max(0) as u64);
+            last = second.min(last);
+            let [bytes @ .., _, _, _] = (tag & SHARED_TAG_MASK | u64::from(code) << 24).to_be_bytes();
+            out.bytes.extend_from_slice(&bytes);
+        }
+        let forgotten = coded.iter().filter_map(|(code, list)| Some((*code, list.evicted()?)));
+        let forgotten: Vec<(u8, Time)> = forgotten.collect();
+        out.number(forgotten.len() as u64);
+        for (code, time) in forgotten {
+            out.byte(code);
+            out.number((self.second() - time.0.div_euclid(SECOND)).max(0) as u64);
+        }
+    }
+
+    fn encode_sources(&self, out: &mut Writer) {
+        let recent = self.state.sources.as_ref().map_or(&[][..], |sources| sources.recent());
+        out.number(recent.len() as u64);
+        for Behind { last, address, attempts } in recent {
+            match address {
+                IpAddr::V4(v4) => out.counted(&v4.octets()),
+                IpAddr::V6(v6) => out.counted(&v6.octets()),
+            }
+            out.number((self.second() - last.0.div_euclid(SECOND)).max(0) as u64);
+            out.number(*attempts);
+        }
+    }
+
+    /// Reads what [`Share::encode`] wrote. Panes of rungs that `plan` has no window for are left out.
+    ///
+    /// # Errors
+    /// If a later version wrote it, or nobody did.
+    pub fn decode(plan: &KeyPlan, bytes: &[u8]) -> Result<Share, Unreadable> {
+        let mut from = Reader::new(bytes);
+        from.version(VERSION)?;
+        let applied = Sequence::from_bytes(from.counted(bytes.len(), "sequence number")?);
+        let applied = applied.ok_or(Unreadable::Damaged("sequence number"))?;
+        let head = Time(from.signed("newest time")?);
+        if !(Time::MIN..Time(i64::MAX / 4)).contains(&head) {
+            return Err(Unreadable::Damaged("newest time"));
+        }
+        let mut state = KeyState { head, ..KeyState::default() };
+        for _ in 0..from.count(crate::limits::EVENT_RING_TAGS, "event tags")? {
+            let [a, b, c] = from.array("event tag")?;
+            state.events.push(u32::from_be_bytes([a, b, c, 0]));
+        }
+        decode_panes(plan, &mut state, &mut from)?;
+        decode_lists(&mut state, &mut from)?;
+        decode_sources(&mut state, &mut from)?;
+        from.end()?;
+        state.bring_to_head(plan);
+        Ok(Share { applied, state })
+    }
+}
+
+fn decode_panes(
+    plan: &KeyPlan,
+    state: &mut KeyState,
+    from: &mut Reader<'_>,
+) -> Result<(), Unreadable> {
+    let rungs = from.count(SHARED_RUNGS.len(), "rungs")?;
+    if rungs > 0 {
+        state.rings = vec![Ring::default(); plan.retention.counters.len()];
+    }
+    for (at, rung) in SHARED_RUNGS.iter().enumerate().take(rungs) {
+        let mut index = rung.index(state.head);
+        let mut panes = Vec::new();
+        for _ in 0..from.count(ENTRIES_MAX, "panes")? {
+            let older = i64::try_from(from.number("pane")?);
+            let older = older.map_err(|_| Unreadable::Damaged("pane"))?;
+            index = index.checked_sub(older).ok_or(Unreadable::Damaged("pane"))?;
+            let start = index.checked_mul(rung.pane.0).ok_or(Unreadable::Damaged("pane"))?;
+            let counted = from.byte("pane")?;
+            let mut counts = [0; KINDS];
+            for kind in (0..KINDS).filter(|kind| counted >> kind & 1 == 1) {
+                counts[kind] = from.number("count")?;
+            }
+            panes.push((index, Time(start), counts));
+        }
+        // Oldest first is how a ring grows; a rung without a window here has nowhere to go.
+        if let Some(ring) = state.rings.get_mut(at) {
+            for (index, start, counts) in panes.into_iter().rev() {
+                for (kind, count) in counts.into_iter().enumerate().filter(|(_, count)| *count > 0) {
+                    ring.add(index, start, kind, KINDS, count);
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+fn decode_lists(state: &mut KeyState, from: &mut Reader<'_>) -> Result<(), Unreadable> {
+    let second = Time((state.head.0 + SECOND - 1).div_euclid(SECOND) * SECOND);
+    let mut last = second;
+    for _ in 0..from.count(ENTRIES_MAX, "tags")? {
+        last = from.ago(last, SECOND, "sighting")?;
+        let [a, b, c, d, e] = from.array("tag")?;
+        let bits = u64::from_be_bytes([a, b, c, d, e, 0, 0, 0]);
+        let list = coded_list(state, (bits >> 24 & 0xf) as u8)?;
+        list.restore(Seen { last, tag: bits & SHARED_TAG_MASK });
+    }
+    for _ in 0..from.count(16, "forgotten")? {
+        let code = from.byte("forgotten")?;
+        let time = from.ago(second, SECOND, "forgotten")?;
+        coded_list(state, code)?.forgotten(time);
+    }
+    Ok(())
+}
+
+fn decode_sources(state: &mut KeyState, from: &mut Reader<'_>) -> Result<(), Unreadable> {
+    let second = Time((state.head.0 + SECOND - 1).div_euclid(SECOND) * SECOND);
+    for _ in 0..from.count(ENTRIES_MAX, "sources")? {
+        let address = from.counted(16, "source")?;
+        let address = match (<[u8; 4]>::try_from(address), <[u8; 16]>::try_from(address)) {
+            (Ok(v4), _) => IpAddr::from(v4),
+            (_, Ok(v6)) => IpAddr::from(v6),
+            _ => return Err(Unreadable::Damaged("source")),
+        };
+        let last = from.ago(second, SECOND, "source")?;
+        let attempts = from.number("source")?;
+        let sources: &mut Sources = state.sources.get_or_insert_default();
+        sources.restore(Behind { last, address, attempts });
+    }
+    Ok(())
+}
+
+/// The code of a list of the shared home, whose class is one kind's bit.
+pub(crate) fn list_code(field: DistinctField, class: u64) -> u8 {
+    let field = match field {
+        DistinctField::User => 0,
+        DistinctField::SourceIp => 8,
+    };
+    field + class.trailing_zeros() as u8
+}
+
+/// The list with `code`, made where it is missing.
+fn coded_list(state: &mut KeyState, code: u8) -> Result<&mut DistinctList, Unreadable> {
+    if code == ALL_SOURCES {
+        return Ok(state.sources.get_or_insert_default().all_mut());
+    }
+    let field = if code < 8 { DistinctField::User } else { DistinctField::SourceIp };
+    let kind = code & 7;
+    if usize::from(kind) >= KINDS || code > ALL_SOURCES {
+        return Err(Unreadable::Damaged("list"));
+    }
+    Ok(state.list(field, 1 << kind))
+}

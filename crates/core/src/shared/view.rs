@@ -1,0 +1,169 @@
+//! A view: the shares of all shards merged, as one strongly consistent answer of the table shows them.
+
+use crate::distinct::Room;
+use crate::key::Key;
+use crate::plan::{KeyPlan, KeyPlanId, Plan};
+use crate::sequence::ShardId;
+use crate::shared::bytes::Unreadable;
+use crate::shared::latches::Latches;
+use crate::shared::share::{Share, list_code};
+use crate::shared::sketches::ListSketches;
+use crate::shared::table::{Attribute, Item};
+use crate::state::KeyState;
+use crate::store::LostShare;
+use crate::time::Time;
+use crate::window::Window;
+
+/// A key as all shards together know it.
+#[derive(Clone, Debug, Default)]
+pub struct View {
+    /// The merged state, with its episodes.
+    pub state: KeyState,
+    /// The version of the key's main item.
+    pub version: u64,
+    /// Shares that could not be read, and are missing in `state`.
+    pub lost: Vec<LostShare>,
+    /// Shards all of whose share is too old for any window.
+    pub expired: Vec<ShardId>,
+    /// The tags of all shares, for lists that are too short for them.
+    tags: Vec<(u8, u64, Time)>,
+}
+
+/// The key's items do not say what they hold.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{what} of {key} has {why}")]
+pub struct TooNew {
+    what: String,
+    key: Key,
+    why: Unreadable,
+}
+
+impl View {
+    /// Merges the shares in `items`, the main item first.
+    ///
+    /// # Errors
+    /// If a later version of this program wrote one of them: without it nothing can be judged.
+    pub fn of<'a>(
+        plan: &Plan,
+        (id, key): (KeyPlanId, Key),
+        items: impl IntoIterator<Item = &'a Item>,
+    ) -> Result<View, TooNew> {
+        let key_plan = plan.key(id);
+        let mut view = View::default();
+        let mut heads: Vec<(ShardId, Time)> = Vec::new();
+        for (nth, item) in items.into_iter().enumerate() {
+            if nth == 0 {
+                view.version = item.version;
+            }
+            for (attribute, bytes) in &item.values {
+                let shard = match attribute {
+                    Attribute::Latch => ShardId::TICK,
+                    Attribute::Share(shard) => *shard,
+                    Attribute::Unreadable(_) | Attribute::Sketch(_) => continue,
+                };
+                let read = match attribute {
+                    Attribute::Latch => Latches::decode(plan, key_plan, bytes)
+                        .map(|latches| view.state.episodes = latches.episodes),
+                    _ => Share::decode(key_plan, bytes).map(|share| {
+                        heads.push((shard, share.state.head));
+                        view.take(key_plan, &key, &share);
+                    }),
+                };
+                match read {
+                    Ok(()) => {}
+                    Err(why @ Unreadable::Newer(_)) => {
+                        return Err(TooNew { what: attribute.name(), key, why });
+                    }
+                    Err(why) => view.lost.push(LostShare { place: (id, key), shard, why: why.to_string() }),
+                }
+            }
+        }
+        let horizon = view.state.head.minus(key_plan.retention.kept);
+        let expired = heads.into_iter().filter(|(_, head)| *head <= horizon);
+        view.expired = expired.map(|(shard, _)| shard).collect();
+        view.state.forget_tags(key_plan);
+        Ok(view)
+    }
+
+    fn take(&mut self, plan: &KeyPlan, key: &Key, share: &Share) {
+        self.state.merge(plan, key, &share.state, Room::NoSketches);
+        if !plan.sketched.is_empty() {
+            self.tags.extend(sketched_tags(plan, &share.state));
+        }
+    }
+
+    /// Whether a list that sketches are kept behind is too short to say.
+    pub fn needs_sketches(&self, plan: &KeyPlan) -> bool {
+        let short = |list: &crate::state::ClassList| {
+            list.list.evicted().is_some() && plan.is_sketched(list.field, list.class)
+        };
+        self.state.lists.iter().any(short)
+    }
+
+    /// Puts the sketches of `item` behind the lists that are too short, with the tags of all shares:
+    /// a shard whose own list is not yet full has written none of its tags there.
+    ///
+    /// # Errors
+    /// If a later version of this program wrote them.
+    pub fn stand_behind(
+        &mut self,
+        plan: &KeyPlan,
+        key: Key,
+        item: Option<&Item>,
+    ) -> Result<(), TooNew> {
+        let tags = &self.tags;
+        for list in &mut self.state.lists {
+            if list.list.evicted().is_none() || !plan.is_sketched(list.field, list.class) {
+                continue;
+            }
+            let code = list_code(list.field, list.class);
+            let attribute = Attribute::Sketch(code);
+            let bytes = item.and_then(|item| item.values.get(&attribute));
+            let mut sketches = match bytes.map(|bytes| ListSketches::decode(bytes)) {
+                None => ListSketches::default(),
+                Some(Ok(sketches)) => sketches,
+                Some(Err(why @ Unreadable::Newer(_))) => {
+                    return Err(TooNew { what: attribute.name(), key, why });
+                }
+                // What it held is gone: the list stays a lower bound.
+                Some(Err(Unreadable::Damaged(_))) => continue,
+            };
+            for (_, tag, time) in tags.iter().filter(|(of, ..)| *of == code) {
+                sketches.insert(*tag, *time);
+            }
+            list.list.stand_behind(sketches.into_panes());
+        }
+        Ok(())
+    }
+
+    /// Shows `judge` each window that may have changed since an event at `from` was counted.
+    pub fn show(
+        &self,
+        plan: &Plan,
+        (id, key): (KeyPlanId, Key),
+        from: Time,
+        mut judge: impl FnMut(&Window<'_>),
+    ) {
+        let key_plan = plan.key(id);
+        for at in self.state.ends_since(key_plan, from) {
+            judge(&self.window(key_plan, &key, at));
+        }
+    }
+
+    /// The window that ends at `at`.
+    pub fn window<'a>(&'a self, plan: &'a KeyPlan, key: &'a Key, at: Time) -> Window<'a> {
+        Window { plan, key, state: &self.state, at, version: self.version }
+    }
+}
+
+/// The tags of the lists that sketches are kept behind: list, tag, last seen.
+pub fn sketched_tags<'a>(
+    plan: &'a KeyPlan,
+    state: &'a KeyState,
+) -> impl Iterator<Item = (u8, u64, Time)> + 'a {
+    let lists = state.lists.iter().filter(|list| plan.is_sketched(list.field, list.class));
+    lists.flat_map(|list| {
+        let code = list_code(list.field, list.class);
+        list.list.seen().iter().map(move |seen| (code, seen.tag, seen.last))
+    })
+}
