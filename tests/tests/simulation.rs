@@ -24,6 +24,9 @@ const CONTROL_SEEDS: Range<u64> = 0..400;
 /// A seed played often between two lines of progress.
 const PROGRESS: u64 = 10_000;
 
+/// Failing seeds that are told one by one.
+const FAILURES_TOLD: usize = 20;
+
 /// Says which seed it was if a run panics.
 struct Playing(u64);
 
@@ -83,7 +86,8 @@ fn play_all(seeds: Range<u64>) -> (Figures, f64, BTreeMap<u64, Vec<String>>) {
     };
     let work = &work;
     std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..workers).map(|worker| scope.spawn(move || work(worker))).collect();
+        let threads: Vec<_> =
+            (0..workers).map(|worker| scope.spawn(move || work(worker))).collect();
         let mut all = (Figures::default(), 0.0, BTreeMap::new());
         for thread in threads {
             let (figures, cpu_s, failed) = thread.join().expect("a run panicked");
@@ -102,14 +106,14 @@ fn every_seed_keeps_every_law() {
     let number = seeds.end - seeds.start;
     let (figures, cpu_s, failed) = play_all(seeds);
     eprintln!("{figures}{number} runs, {:.0} a CPU-second", number as f64 / cpu_s);
-    if let Some((seed, told)) = failed.first_key_value() {
-        let first: Vec<u64> = failed.keys().copied().take(20).collect();
-        panic!(
-            "{} of {number} seeds fail: {first:?} …\n{}\n{}",
-            failed.len(),
-            told.join("\n"),
-            replay_command(*seed)
-        );
+    let told: Vec<String> = failed
+        .iter()
+        .take(FAILURES_TOLD)
+        .map(|(seed, told)| format!("seed {seed}\n  {}", told.join("\n  ")))
+        .collect();
+    if let Some(seed) = failed.keys().next() {
+        let (failed, told) = (failed.len(), told.join("\n"));
+        panic!("{failed} of {number} seeds fail, the first:\n{told}\n{}", replay_command(*seed));
     }
 }
 

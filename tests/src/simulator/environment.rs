@@ -21,7 +21,8 @@ use tidewatch_core::tag::TagKey;
 use tidewatch_core::time::{Span, Time};
 
 use super::executor::{Clock, Reply, TaskId, lock, until};
-use super::table::{Items, ModelTable};
+use super::poller::tail;
+use super::table::{Items, ModelTable, NO_BATCH};
 use super::topic::{Publisher, Topic};
 use super::trace::Trace;
 use super::weather::{Chance, Level, Weather};
@@ -117,7 +118,7 @@ impl Fleet {
     /// Has an environment do the work, and tells how that ended. `protected`: nothing befalls it, so
     /// that no shard is retried for ever.
     pub async fn invoke(self: &Arc<Fleet>, work: Work, protected: bool) -> Ending {
-        let (number, task_place) = self.take();
+        let (number, task_place) = self.take(&work);
         let odds = if protected { Default::default() } else { self.weather.odds() };
         let chance = &self.weather.chance;
         let limit_ms = match chance.happens(odds.hasty) {
@@ -230,7 +231,7 @@ impl Fleet {
                     trace.note(who, || match &acknowledged.first_unapplied {
                         None => format!("acknowledges all {}", records.len()),
                         Some(first) => {
-                            format!("acknowledges up to {first}: {:?}", acknowledged.fault)
+                            format!("acknowledges up to {}: {:?}", tail(*first), acknowledged.fault)
                         }
                     });
                     acknowledged
@@ -249,7 +250,7 @@ impl Fleet {
     }
 
     /// Takes an idle environment, or starts one.
-    fn take(&self) -> (u32, Taken) {
+    fn take(&self, work: &Work) -> (u32, Taken) {
         let chance = &self.weather.chance;
         let mut environments = lock(&self.environments);
         let idle: Vec<usize> =
@@ -264,7 +265,10 @@ impl Fleet {
         };
         let environment = &mut environments[index];
         environment.busy = true;
-        let invocation = self.invocations.fetch_add(1, Ordering::Relaxed);
+        let invocation = match work {
+            Work::Batch(..) => self.invocations.fetch_add(1, Ordering::Relaxed),
+            Work::Tick => NO_BATCH,
+        };
         environment.invocation.store(invocation, Ordering::Relaxed);
         let number = environment.number;
         let taken = Taken {

@@ -12,7 +12,7 @@ use super::executor::lock;
 use super::laws::by_detector;
 use super::oracle::Histories;
 use super::poller::Log;
-use super::table::Requests;
+use super::table::{Calls, Requests};
 use super::topic::Message;
 use super::weather::Level;
 
@@ -36,8 +36,8 @@ pub struct Figures {
     /// Raises certain to an exact judge at some event, which nobody published.
     pub seen_by_exact_judge_only: u64,
     /// Of calm runs, requests about a key and batch and how many there were of these: nothing known,
-    /// an episode known before, one begun.
-    pub calls: [(u64, u64); 3],
+    /// an episode known before, one begun, or shares that live apart.
+    pub calls: [(u64, u64); 4],
 }
 
 impl Figures {
@@ -150,7 +150,7 @@ impl std::fmt::Display for Figures {
             self.seen_by_exact_judge_only
         )?;
         for (name, (requests, pairs)) in
-            ["quiet", "already open", "crossing"].iter().zip(self.calls)
+            ["quiet", "already open", "crossing", "apart"].iter().zip(self.calls)
         {
             let each = requests as f64 / pairs.max(1) as f64;
             writeln!(f, "requests a key and batch while calm, {name}: {each:.3} of {pairs}")?;

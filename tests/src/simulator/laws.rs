@@ -6,7 +6,7 @@ use tidewatch_core::detector::{Detector, Measure};
 use tidewatch_core::episode::uid;
 use tidewatch_core::finding::{Accuracy, Activity, Value};
 use tidewatch_core::key::Key;
-use tidewatch_core::plan::{KeyPlanId, Plan};
+use tidewatch_core::plan::{KeyPlan, KeyPlanId, Plan};
 use tidewatch_core::store::Place;
 
 use super::oracle::{Histories, History, LIST_NAMES_MAX, rests};
@@ -124,14 +124,15 @@ fn compare(plan: &Plan, history: &History, shown: &Shown, broken: &mut Vec<Broke
     }
 }
 
-/// The laws of messages. `rest_ms`: how long a key must be at rest before what is over its thresholds
-/// must have been seen.
+/// How long a key that is judged at the tick only must be at rest, so that one has surely come by.
+const TICK_MS_MAX: i64 = 45 * 60_000;
+
+/// The laws of messages.
 pub fn messages(
     plan: &Plan,
     histories: &Histories,
     messages: &[Message],
     calm: bool,
-    rest_ms: i64,
 ) -> Vec<Broken> {
     let mut broken = Vec::new();
     let mut told: BTreeMap<(String, Key), BTreeMap<i64, Vec<&Message>>> = BTreeMap::new();
@@ -148,7 +149,7 @@ pub fn messages(
         let none = BTreeMap::new();
         let episodes = told.get(&(id.id.clone(), key)).unwrap_or(&none);
         let subject = Subject { detector: id, key, history };
-        subject.published(episodes, rest_ms, &mut broken);
+        subject.published(episodes, rest_ms(plan, id), &mut broken);
         subject.one_uid(episodes, &mut broken);
         for (start_ms, messages) in episodes {
             subject.told_well(*start_ms, messages, calm, &mut broken);
@@ -162,6 +163,11 @@ pub fn messages(
         broken.push(Broken { law: Law::Planted, what });
     }
     broken
+}
+
+fn rest_ms(plan: &Plan, detector: &Detector) -> i64 {
+    let hot = |key: &KeyPlan| key.fields == detector.key && key.is_hot();
+    if plan.keys.iter().any(hot) { TICK_MS_MAX } else { 0 }
 }
 
 /// Each detector with each of its keys.

@@ -218,7 +218,8 @@ impl History {
             }
             Measure::Distinct(field, filter) => {
                 let sketched = number > LIST_NAMES_MAX as f64;
-                let (edge_ms, slack) = if sketched { (SKETCH_PANE_MS, SKETCH_SLACK) } else { (1_000, 1.0) };
+                let (edge_ms, slack) =
+                    if sketched { (SKETCH_PANE_MS, SKETCH_SLACK) } else { (1_000, 1.0) };
                 let possible = self.within(after_ms - edge_ms, until_ms);
                 let many = possible.len() as f64 * slack >= number;
                 many && distinct(possible, field, filter) * slack >= number

@@ -15,7 +15,7 @@ use tidewatch_core::window::Window;
 
 use super::detectors;
 use super::environment::{Fleet, Work};
-use super::executor::{Clock, Executor, Stopped, lock};
+use super::executor::{Clock, Executor, Reply, Stopped, lock, until};
 use super::figures::Figures;
 use super::laws::{self, Broken, Law, Shown};
 use super::oracle::{Histories, histories};
@@ -97,6 +97,7 @@ impl Play {
             concurrency: chance.within(1..9) as usize,
             lease: Span::minutes([60, 60, 5][chance.below(3)]),
             cached_keys_max: [0, 3, 1_000][chance.below(3)],
+            cache_seed: 7,
             safeguards: setup.safeguards,
         };
         trace.note("run", || format!("{settings:?}"));
@@ -182,14 +183,12 @@ impl Play {
     }
 
     /// The scheduled tick: each minute, sometimes twice, sometimes late. Where the index has nothing
-    /// for the next ten minutes even by the fastest clock, most are left out: they would find nothing.
+    /// that is due even by the fastest clock, most are left out: they would find nothing.
     async fn tick(self: Arc<Play>) {
         let ahead_ms = if self.weather.level == Level::Wild { 61 * MINUTE } else { 2 * MINUTE };
         while !*lock(&self.stopped) {
-            let now_ms = self.clock.now_ms();
-            let due = lock(&self.fleet.items).due_earliest();
-            let soon = due.is_some_and(|due| due.0 <= now_ms + ahead_ms + 10 * MINUTE);
-            self.clock.sleep(if soon { MINUTE } else { 10 * MINUTE }).await;
+            self.nap(ahead_ms).await;
+            self.clock.sleep(MINUTE).await;
             let due = lock(&self.fleet.items).due_earliest();
             let chance = &self.weather.chance;
             let any = due.is_some_and(|due| due.0 <= self.clock.now_ms() + ahead_ms);
@@ -207,6 +206,21 @@ impl Play {
                 });
             }
         }
+    }
+
+    /// Sleeps while the index has nothing for the next minutes, ten at most.
+    async fn nap(&self, ahead_ms: i64) {
+        let now_ms = self.clock.now_ms();
+        let until_ms = now_ms + 10 * MINUTE;
+        let indexing = Reply::new();
+        {
+            let mut items = lock(&self.fleet.items);
+            if items.due_earliest().is_some_and(|due| due.0 <= until_ms + ahead_ms) {
+                return;
+            }
+            items.indexing = Some(indexing.clone());
+        }
+        until(&self.clock, until_ms, indexing).await;
     }
 
     /// Reads every key as a process does that has just started, and nothing goes wrong.
@@ -261,12 +275,7 @@ impl Play {
             broken.extend(laws::counts(plan, &histories, shown, *read_ms));
         }
         let calm = self.weather.level == Level::Calm;
-        let rest_ms = match self.fleet.settings.layout {
-            Layout::Together => 0,
-            // Some keys are judged at the tick only.
-            Layout::Apart => 30 * MINUTE,
-        };
-        broken.extend(laws::messages(plan, &histories, &messages, calm, rest_ms));
+        broken.extend(laws::messages(plan, &histories, &messages, calm));
         let figures =
             Figures::of(plan, &histories, &messages, &self.fleet, &lock(&self.mapping.log));
         Run { broken, trace: self.trace.text(), figures }

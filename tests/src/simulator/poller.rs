@@ -8,7 +8,7 @@
 use std::sync::{Arc, Mutex};
 
 use tidewatch_core::delivery::{Acknowledged, Record};
-use tidewatch_core::sequence::ShardId;
+use tidewatch_core::sequence::{Sequence, ShardId};
 
 use super::environment::{Ending, Fleet, Work};
 use super::executor::{Clock, Notice, lock};
@@ -183,4 +183,10 @@ impl Mapping {
         left.1.wait(|| *lock(&left.0) == 0).await;
         self.dealt(shard, len);
     }
+}
+
+/// Enough of a sequence number to tell it from others of its run.
+pub fn tail(sequence: Sequence) -> String {
+    let digits = sequence.to_string();
+    format!("…{}", &digits[digits.len().saturating_sub(8)..])
 }

@@ -31,6 +31,8 @@ pub struct Items {
     /// What the index will have shown of an item, and from when on; the newest last.
     index: BTreeMap<ItemKey, Vec<(i64, Option<Due>)>>,
     index_lag_ms_max: i64,
+    /// Given once when something that is due is next put in the index.
+    pub indexing: Option<Reply<()>>,
     /// What it was asked for.
     pub requests: Requests,
     calls: BTreeMap<(u32, Vec<u8>), Calls>,
@@ -75,7 +77,12 @@ pub struct Calls {
     pub indexed_before: bool,
     /// Whether it was put there by one of them.
     pub indexed_since: bool,
+    /// Whether the key's shares live apart.
+    pub apart: bool,
 }
+
+/// The invocation of everything but batches.
+pub const NO_BATCH: u32 = u32::MAX;
 
 /// One process's way to the table.
 #[derive(Clone, Debug)]
@@ -97,6 +104,7 @@ impl Items {
             items: BTreeMap::new(),
             index: BTreeMap::new(),
             index_lag_ms_max,
+            indexing: None,
             requests: Requests::default(),
             calls: BTreeMap::new(),
         }
@@ -129,19 +137,29 @@ impl Items {
         self.items.iter().map(|(key, stored)| bytes(key, &stored.item)).max().unwrap_or(0)
     }
 
-    fn call(&mut self, invocation: u32, key: &[u8]) -> &mut Calls {
-        let indexed_before = || {
-            let own = |(item, stored): (&ItemKey, &Stored)| item.key == key && stored.due.is_some();
-            self.items.iter().any(own)
-        };
+    /// Notes what an invocation asks for a key; a tick's requests belong to no batch.
+    fn call(&mut self, invocation: u32, key: &[u8], apart: bool) {
+        if invocation == NO_BATCH {
+            return;
+        }
         let place = (invocation, key.to_vec());
         if !self.calls.contains_key(&place) {
-            let calls = Calls { indexed_before: indexed_before(), ..Calls::default() };
-            self.calls.insert(place.clone(), calls);
+            let main = ItemKey { key: key.to_vec(), part: Part::Main };
+            let indexed_before = self.items.get(&main).is_some_and(|stored| stored.due.is_some());
+            self.calls.insert(place.clone(), Calls { indexed_before, ..Calls::default() });
         }
         let calls = self.calls.entry(place).or_default();
         calls.requests += 1;
-        calls
+        calls.apart |= apart;
+    }
+
+    /// Notes that an invocation put a key into the index.
+    fn indexed_by(&mut self, invocation: u32, item: &ItemKey) {
+        if let (Part::Main, Some(calls)) =
+            (item.part, self.calls.get_mut(&(invocation, item.key.clone())))
+        {
+            calls.indexed_since = true;
+        }
     }
 
     /// Deletes the item if it has expired for long enough.
@@ -199,6 +217,9 @@ impl Items {
         let after_ms = views.last().map_or(i64::MIN, |(from_ms, _)| *from_ms);
         let lag_ms = asked.chance.skewed(0..self.index_lag_ms_max + 1);
         views.push(((asked.now_ms + lag_ms).max(after_ms), due));
+        if let Some(indexing) = self.indexing.take_if(|_| due.is_some()) {
+            indexing.give(());
+        }
     }
 
     fn due(&mut self, partition: u8, until: Time, limit: usize, now_ms: i64) -> Vec<ItemKey> {
@@ -257,19 +278,19 @@ impl ModelTable {
     /// Sends a request about `key`, and waits for its answer.
     async fn request<T: Send + 'static>(
         &self,
-        key: Option<&[u8]>,
+        key: Option<(&[u8], bool)>,
         apply: impl FnOnce(&mut Items, &Asked<'_>) -> Result<(T, String), TableError> + Send + 'static,
     ) -> Result<T, TableError> {
         let journey = self.weather.journey();
         let reply = Reply::new();
         let given = reply.clone();
         let ModelTable { items, clock, weather, trace, caller, invocation } = self.clone();
-        let key = key.map(<[u8]>::to_vec);
+        let key = key.map(|(key, apart)| (key.to_vec(), apart));
         let number = invocation.load(Ordering::Relaxed);
         self.clock.call_in(journey.there_ms, move || {
             let mut items = lock(&items);
-            if let Some(key) = &key {
-                items.call(number, key);
+            if let Some((key, apart)) = &key {
+                items.call(number, key, *apart);
             }
             let asked = Asked { now_ms: clock.now_ms(), caller: &caller, chance: &weather.chance };
             let answer = match journey.fate {
@@ -304,12 +325,13 @@ impl Table for ModelTable {
         let (trace, caller) = (self.trace.clone(), Arc::clone(&self.caller));
         let (write, number) = (write.clone(), self.invocation.load(Ordering::Relaxed));
         let key = write.item.key.clone();
-        self.request(Some(&key), move |items, asked| {
+        let apart = matches!(write.item.part, Part::Share(_));
+        self.request(Some((&key, apart)), move |items, asked| {
             let indexed = matches!(write.index, Indexing::Set(_));
             let (written, writer) = items.write(&write, asked)?;
             let applied = matches!(written, Written::Applied(_));
             if applied && indexed {
-                items.call(number, &write.item.key).indexed_since = true;
+                items.indexed_by(number, &write.item);
             }
             trace.note(&caller, || told(&write, applied.then_some(()).ok_or(&writer)));
             Ok((written, writer))
@@ -319,7 +341,7 @@ impl Table for ModelTable {
 
     async fn get(&self, item: &ItemKey) -> Result<Option<Item>, TableError> {
         let item = item.clone();
-        self.request(Some(&item.key.clone()), move |items, asked| {
+        self.request(Some((&item.key.clone(), false)), move |items, asked| {
             items.expire(&item, asked.now_ms);
             items.requests.gets += 1;
             Ok((items.items.get(&item).map(|stored| stored.item.clone()), String::new()))
@@ -329,7 +351,7 @@ impl Table for ModelTable {
 
     async fn query(&self, key: &[u8]) -> Result<Vec<(Part, Item)>, TableError> {
         let wanted = key.to_vec();
-        self.request(Some(key), move |items, asked| {
+        self.request(Some((key, true)), move |items, asked| {
             items.requests.queries += 1;
             let from = ItemKey { key: wanted.clone(), part: Part::Main };
             let of_key = |(key, _): &(&ItemKey, &Stored)| key.key == wanted;
