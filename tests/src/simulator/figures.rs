@@ -61,8 +61,12 @@ impl Figures {
         figures.runs.insert(level, 1);
         if level == Level::Calm {
             for calls in items.calls() {
-                let kind =
-                    if calls.indexed_before { 1 } else { 2 * usize::from(calls.indexed_since) };
+                let kind = match calls {
+                    Calls { apart: true, .. } => 3,
+                    Calls { indexed_before: true, .. } => 1,
+                    Calls { indexed_since: true, .. } => 2,
+                    _ => 0,
+                };
                 figures.calls[kind].0 += calls.requests;
                 figures.calls[kind].1 += 1;
             }

@@ -243,14 +243,23 @@ impl Subject<'_> {
         if activities.first() != Some(&Activity::Create) {
             broken.push(self.tell(Law::Closed, format!("{start_ms} is told as {activities:?}")));
         }
-        if activities.last() != Some(&Activity::Close) {
+        // What somebody who stood still says when he goes on again was said before.
+        let repeated = |at: &usize| messages[..*at].iter().any(|m| says_the_same(m, messages[*at]));
+        let last = (0..messages.len()).rev().find(|at| !repeated(at));
+        let closed = last.is_none_or(|last| activities[last..].contains(&Activity::Close));
+        if !closed {
             broken.push(self.tell(Law::Closed, format!("{start_ms} ends as {activities:?}")));
         }
-        let creates = activities.iter().filter(|activity| **activity == Activity::Create).count();
-        let closed_twice =
-            activities.windows(2).any(|pair| pair == [Activity::Close, Activity::Close]);
-        if calm && (creates > 1 || closed_twice) {
+        if calm && (0..messages.len()).any(|at| repeated(&at)) {
             broken.push(self.tell(Law::Once, format!("{start_ms} is told as {activities:?}")));
         }
     }
+}
+
+fn says_the_same(one: &Message, other: &Message) -> bool {
+    let said = |message: &Message| {
+        let finding = &message.finding;
+        (finding.activity, finding.severity, finding.last, finding.measures.clone())
+    };
+    said(one) == said(other)
 }

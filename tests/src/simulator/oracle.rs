@@ -216,13 +216,14 @@ impl History {
             Measure::Count(filter) | Measure::Sum(_, filter) => {
                 sum(self.within(after_ms - pane_ms(span_ms), until_ms), filter) >= number
             }
+            Measure::Distinct(field, filter) if number > LIST_NAMES_MAX as f64 => {
+                // A sketch's pane counts whole on both sides, so a window is dated up to one early.
+                let ends = (after_ms, at_ms + SKETCH_PANE_MS);
+                self.sketched(field, filter, ends) * SKETCH_SLACK >= number
+            }
             Measure::Distinct(field, filter) => {
-                let sketched = number > LIST_NAMES_MAX as f64;
-                let (edge_ms, slack) =
-                    if sketched { (SKETCH_PANE_MS, SKETCH_SLACK) } else { (1_000, 1.0) };
-                let possible = self.within(after_ms - edge_ms, until_ms);
-                let many = possible.len() as f64 * slack >= number;
-                many && distinct(possible, field, filter) * slack >= number
+                let possible = self.within(after_ms - 1_000, until_ms);
+                possible.len() as f64 >= number && distinct(possible, field, filter) >= number
             }
         }
     }
