@@ -87,7 +87,8 @@ impl Gate {
     /// The event time of a signal that arrived at `arrival`, if it is believed; one that lies slightly
     /// ahead is the arrival's, so that no clock can own the newest event of a key.
     pub fn lets_in_live(&mut self, signal: &Signal, arrival: Time) -> Option<Time> {
-        self.admission = Admission { earliest: arrival.minus(AGE_MAX), latest: arrival.plus(FUTURE_MAX) };
+        self.admission =
+            Admission { earliest: arrival.minus(AGE_MAX), latest: arrival.plus(FUTURE_MAX) };
         self.lets_in(signal).then(|| signal.time.min(arrival))
     }
 

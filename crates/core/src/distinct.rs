@@ -211,7 +211,8 @@ impl DistinctList {
         if keeping.room != Room::Plenty || self.evicted.is_some() {
             return true;
         }
-        let mut sketches = PaneSketches { rings: vec![Vec::new(); keeping.retention.sketches.len()] };
+        let mut sketches =
+            PaneSketches { rings: vec![Vec::new(); keeping.retention.sketches.len()] };
         for seen in &self.seen {
             sketches.insert(seen.tag, seen.last, keeping);
         }

@@ -279,10 +279,9 @@ fn points<'a>(
         }
         let key = Key::of_signal(&key_plan.fields, signal)?;
         let tagged = key_plan.counts_sources() || !key_plan.tells_source(key.first);
-        let source = auth.source.map(|address| Source {
-            address,
-            tag: if tagged { tags.source(address) } else { 0 },
-        });
+        let source = auth
+            .source
+            .map(|address| Source { address, tag: if tagged { tags.source(address) } else { 0 } });
         let point = Point {
             time: signal.time,
             event: signal.event,

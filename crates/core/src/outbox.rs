@@ -93,7 +93,8 @@ impl<S: WindowStore, A: AlertSink> Outbox<'_, S, A> {
             }
             let pane = self.pane(place, detector);
             let lengthen = plan.key(place.0).retention.lengthen;
-            let terms = Terms { rule, pane, lengthen, claimant: self.store.claimant(), now: self.now };
+            let terms =
+                Terms { rule, pane, lengthen, claimant: self.store.claimant(), now: self.now };
             let Some(mut step) = step(&known, rest, &terms) else {
                 rest = &rest[1..];
                 continue;

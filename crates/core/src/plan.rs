@@ -12,9 +12,9 @@
 
 use smallvec::SmallVec;
 
+use crate::detector::{Comparison, Condition, Operand};
 use crate::detector::{Detector, DistinctField, Filter, Measure};
 use crate::key::{KeyField, KeyFields, KeyPart};
-use crate::detector::{Comparison, Condition, Operand};
 use crate::limits::{
     MEASURES_PER_KEY_MAX, SHARED_THRESHOLD_MAX, SHARED_WINDOW_MAX, SHARED_WINDOW_MIN,
 };

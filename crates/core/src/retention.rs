@@ -181,9 +181,8 @@ mod tests {
 
     #[test]
     fn the_shared_home_keeps_the_rungs_its_longest_window_needs() {
-        let rungs = |minutes: i64| {
-            Retention::new(Home::Shared, &[Span::minutes(minutes)]).counters.len()
-        };
+        let rungs =
+            |minutes: i64| Retention::new(Home::Shared, &[Span::minutes(minutes)]).counters.len();
         assert_eq!([10, 15, 16, 180, 181, 1_440].map(rungs), [1, 1, 2, 2, 3, 3]);
     }
 

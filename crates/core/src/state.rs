@@ -173,9 +173,8 @@ impl KeyState {
             self.rings = vec![Ring::default(); rungs.len()];
         }
         let head = self.head;
-        let reaches = |rung: &usize| {
-            rungs[*rung].index(point.time) >= plan.retention.first_kept(*rung, head)
-        };
+        let reaches =
+            |rung: &usize| rungs[*rung].index(point.time) >= plan.retention.first_kept(*rung, head);
         let rung = (0..rungs.len()).find(reaches);
         if let Some(rung) = rung {
             let index = rungs[rung].index(point.time);

@@ -10,10 +10,10 @@ use std::future::Future;
 use crate::contribution::Contribution;
 use crate::episode::{Episode, Slots};
 use crate::key::Key;
+use crate::limits::TICK_LEASE;
 use crate::plan::{DetectorId, KeyPlanId};
 use crate::sequence::ShardId;
 use crate::shared::safeguards::Safeguards;
-use crate::limits::TICK_LEASE;
 use crate::time::{Span, Time};
 use crate::window::Window;
 

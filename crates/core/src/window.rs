@@ -98,7 +98,8 @@ impl Window<'_> {
             Counted::Distinct(field, class) => {
                 let short = bounds.high.is_infinite();
                 let sketch = detector.sketch.filter(|_| short);
-                match sketch.and_then(|ring| Some((ring, self.sketch(field, class, ring, detector)?)))
+                match sketch
+                    .and_then(|ring| Some((ring, self.sketch(field, class, ring, detector)?)))
                 {
                     // The list is certain, so an estimate below it is moved up to it.
                     Some((ring, sketch)) => Value {

@@ -9,9 +9,7 @@ use crate::shared::latches::Latches;
 use crate::shared::share::list_code;
 use crate::shared::sketches::ListSketches;
 use crate::shared::store::{Invocation, indexing, main_item};
-use crate::shared::table::{
-    Attribute, Indexing, Item, ItemKey, Pace, Part, Table, Write, Written,
-};
+use crate::shared::table::{Attribute, Indexing, Item, ItemKey, Pace, Part, Table, Write, Written};
 use crate::shared::view::sketched_tags;
 use crate::state::KeyState;
 use crate::store::{Latched, Place, StoreError};
@@ -94,11 +92,7 @@ impl<T: Table, P: Pace> Invocation<'_, T, P> {
     }
 
     /// The latches of an item, and whether there are some that cannot be read.
-    fn latches(
-        &self,
-        place: Place,
-        image: Option<&Item>,
-    ) -> Result<(Latches, bool), StoreError> {
+    fn latches(&self, place: Place, image: Option<&Item>) -> Result<(Latches, bool), StoreError> {
         let Some(bytes) = image.and_then(|item| item.values.get(&Attribute::Latch)) else {
             return Ok((Latches::default(), false));
         };
@@ -124,7 +118,8 @@ impl<T: Table, P: Pace> Invocation<'_, T, P> {
     ) -> Result<(), StoreError> {
         let plan = self.store.plan.key(place.0);
         let sketched = |list: &crate::state::ClassList| plan.is_sketched(list.field, list.class);
-        let short = |list: &crate::state::ClassList| sketched(list) && list.list.evicted().is_some();
+        let short =
+            |list: &crate::state::ClassList| sketched(list) && list.list.evicted().is_some();
         if !after.lists.iter().any(short) {
             return Ok(());
         }

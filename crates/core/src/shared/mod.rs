@@ -16,4 +16,5 @@ pub mod sketches;
 pub mod stats;
 pub mod store;
 pub mod table;
+mod tick;
 pub mod view;

@@ -61,7 +61,9 @@ impl<'a, P: Pace> Patience<'a, P> {
         let wait = Span((self.pace.chance() * most as f64) as i64 + 1);
         if self.pace.now().plus(wait) >= self.deadline {
             let tries = self.tries;
-            return Err(StoreError::Retryable(format!("{why} (tried {tries} times until the deadline)")));
+            return Err(StoreError::Retryable(format!(
+                "{why} (tried {tries} times until the deadline)"
+            )));
         }
         self.pace.wait(wait).await;
         Ok(())

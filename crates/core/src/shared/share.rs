@@ -94,6 +94,7 @@ impl Share {
             taken.repeated += u64::from(absorbed.repeated);
         }
         self.state.forget_tags(plan);
+        self.state.bring_to_head(plan);
         self.applied = self.applied.max(last);
         taken
     }
@@ -169,7 +170,8 @@ impl Share {
         for (second, code, tag) in tags {
             out.number((last - second).max(0) as u64);
             last = second.min(last);
-            let [bytes @ .., _, _, _] = (tag & SHARED_TAG_MASK | u64::from(code) << 24).to_be_bytes();
+            let [bytes @ .., _, _, _] =
+                (tag & SHARED_TAG_MASK | u64::from(code) << 24).to_be_bytes();
             out.bytes.extend_from_slice(&bytes);
         }
         let forgotten = coded.iter().filter_map(|(code, list)| Some((*code, list.evicted()?)));
@@ -248,7 +250,8 @@ fn decode_panes(
         // Oldest first is how a ring grows; a rung without a window here has nowhere to go.
         if let Some(ring) = state.rings.get_mut(at) {
             for (index, start, counts) in panes.into_iter().rev() {
-                for (kind, count) in counts.into_iter().enumerate().filter(|(_, count)| *count > 0) {
+                for (kind, count) in counts.into_iter().enumerate().filter(|(_, count)| *count > 0)
+                {
                     ring.add(index, start, kind, KINDS, count);
                 }
             }

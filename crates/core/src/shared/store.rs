@@ -10,14 +10,14 @@
 //! deadline, and what it cut off is named.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use futures_util::stream::{self, StreamExt};
 
 use crate::contribution::Contribution;
 use crate::episode::Episode;
 use crate::key::Key;
-use crate::limits::{DUE_ITEMS_MAX, REDELIVERY_MAX};
+use crate::limits::REDELIVERY_MAX;
 use crate::plan::{DetectorId, KeyPlan, KeyPlanId, Plan};
 use crate::sequence::ShardId;
 use crate::shared::bytes::Unreadable;
@@ -29,8 +29,8 @@ use crate::shared::safeguards::Safeguards;
 use crate::shared::share::{Share, Taken};
 use crate::shared::stats::Stats;
 use crate::shared::table::{
-    self, Attribute, INDEX_PARTITIONS, Indexing, Item, ItemKey, Pace, Part, Table, TableError, Write,
-    Written,
+    self, Attribute, INDEX_PARTITIONS, Indexing, Item, ItemKey, Pace, Part, Table, TableError,
+    Write, Written,
 };
 use crate::shared::view::{TooNew, View};
 use crate::store::{Claimant, Due, Latched, LostShare, Merged, Place, StoreError, WindowStore};
@@ -86,14 +86,14 @@ pub struct SharedStore<T, P> {
     pub(crate) cache: Cache,
     pub(crate) stats: Stats,
     /// The marked shares that the tick was shown, with their versions.
-    shown: Mutex<BTreeMap<Place, Vec<(ItemKey, u64)>>>,
+    pub(crate) shown: Mutex<BTreeMap<Place, Vec<(ItemKey, u64)>>>,
 }
 
 /// One invocation's view of it: the shard it serves and how long it may take.
 #[derive(Clone, Copy, Debug)]
 pub struct Invocation<'a, T, P> {
     pub(crate) store: &'a SharedStore<T, P>,
-    shard: ShardId,
+    pub(crate) shard: ShardId,
     deadline: Time,
 }
 
@@ -172,7 +172,7 @@ impl<T: Table, P: Pace> Invocation<'_, T, P> {
         }
     }
 
-    async fn query(&self, key: &[u8]) -> Result<Vec<(Part, Item)>, StoreError> {
+    pub(crate) async fn query(&self, key: &[u8]) -> Result<Vec<(Part, Item)>, StoreError> {
         let mut patience = self.patience();
         loop {
             self.store.stats.queries.add(1);
@@ -195,7 +195,8 @@ impl<T: Table, P: Pace> Invocation<'_, T, P> {
         // Whether `image` is an answer of this call, and not a memory.
         let mut seen = false;
         let mut collect = !apart;
-        let mut outcome = Outcome { taken: Taken::default(), refused: 0, lost: Vec::new(), view: None };
+        let mut outcome =
+            Outcome { taken: Taken::default(), refused: 0, lost: Vec::new(), view: None };
         loop {
             let (mut share, unreadable) = self.own_share(place, image.as_ref())?;
             let before = share.state.clone();
@@ -221,8 +222,14 @@ impl<T: Table, P: Pace> Invocation<'_, T, P> {
                 self.sketch(place, contribution, &before, &share.state).await?;
             }
             let expired = view.as_ref().filter(|_| collect).map_or(&[][..], |view| &view.expired);
-            let write =
-                self.share_write(&item_key, plan, image.as_ref(), &share, unreadable.clone(), expired);
+            let write = self.share_write(
+                &item_key,
+                plan,
+                image.as_ref(),
+                &share,
+                unreadable.clone(),
+                expired,
+            );
             match self.write(&write).await {
                 Ok(Written::Applied(item)) => {
                     self.store.stats.collected.add(expired.len() as u64);
@@ -336,63 +343,10 @@ impl<T: Table, P: Pace> Invocation<'_, T, P> {
         }
         Ok(view)
     }
-
-    /// Remembers which marked shares of a hot key the tick is shown.
-    async fn hot_view(&self, place: Place) -> Result<View, StoreError> {
-        let key = key_bytes::encode(&place.1);
-        let items = self.query(&key).await?;
-        let marked = items.iter().filter(|(part, _)| matches!(part, Part::Share(_)));
-        let marked = marked.map(|(part, item)| (ItemKey { key: key.clone(), part: *part }, item.version));
-        let marked = marked.collect();
-        self.store.shown.lock().unwrap_or_else(PoisonError::into_inner).insert(place, marked);
-        // Read again rather than kept: what is judged is at least as new as what is cleared.
-        self.view(place, None).await
-    }
-
-    /// The keys of the index entries that are due: each with whether a share of it is marked.
-    async fn due_items(&self, now: Time) -> Result<BTreeMap<Vec<u8>, [bool; 2]>, StoreError> {
-        let mut found: BTreeMap<Vec<u8>, [bool; 2]> = BTreeMap::new();
-        for partition in 0..INDEX_PARTITIONS {
-            let mut patience = self.patience();
-            let items = loop {
-                self.store.stats.queries.add(1);
-                match self.store.table.due(partition, now, DUE_ITEMS_MAX).await {
-                    Ok(items) => break items,
-                    Err(error) => patience.after(error).await?,
-                }
-            };
-            for item in items {
-                let [main, marked] = found.entry(item.key).or_default();
-                match item.part {
-                    Part::Main => *main = true,
-                    Part::Share(_) => *marked = true,
-                    Part::Sketches => {}
-                }
-            }
-        }
-        Ok(found)
-    }
-
-    /// Puts an index entry right that is due although nothing is: the detectors may have changed.
-    async fn reindex(&self, key: &[u8], due: Option<Time>) -> Result<(), StoreError> {
-        let item = ItemKey { key: key.to_vec(), part: Part::Main };
-        let Some(image) = self.get(&item).await? else { return Ok(()) };
-        let partition = partition(&item);
-        let index = due.map_or(Indexing::Clear, |at| Indexing::Set(table::Due { partition, at }));
-        let expires = self.store.pace.now().plus(REDELIVERY_MAX);
-        let version = Some(image.version);
-        let (expected, set, removed) = (Vec::new(), Vec::new(), Vec::new());
-        let write = Write { item, expected, version, set, removed, index, expires };
-        match self.write(&write).await {
-            // Somebody else wrote it: then it is indexed as they see it.
-            Ok(_) => Ok(()),
-            Err(error) => self.patience().after(error).await,
-        }
-    }
 }
 
 /// The index partition of an item: any fixed function of its key that spreads them.
-fn partition(item: &ItemKey) -> u8 {
+pub(crate) fn partition(item: &ItemKey) -> u8 {
     let sum = item.key.iter().fold(0u8, |sum, byte| sum.wrapping_mul(31).wrapping_add(*byte));
     sum % INDEX_PARTITIONS
 }
@@ -457,62 +411,11 @@ impl<T: Table, P: Pace> WindowStore for Invocation<'_, T, P> {
     where
         J: FnMut(Place, &Window<'_>) + Send,
     {
-        let mut due: Vec<Due> = Vec::new();
-        for (key, [main, marked]) in self.due_items(now).await? {
-            let known = key_bytes::decode(&key).ok();
-            let Some(place) = known.and_then(|known| key_bytes::place(&self.store.plan, known)) else {
-                // No detector counts by such keys any more.
-                self.reindex(&key, None).await?;
-                continue;
-            };
-            let view = match marked {
-                true => self.hot_view(place).await?,
-                false => self.view(place, None).await?,
-            };
-            if marked {
-                view.show(&self.store.plan, place, Time::MIN, |window| judge(place, window));
-            }
-            let (lease, claimant) = (self.store.settings.lease, self.claimant());
-            let before = due.len();
-            let pending = view.state.episodes.iter().filter(|(_, episode)| episode.is_pending());
-            for (detector, episode) in pending {
-                let over = episode.due(self.store.plan.detector(*detector).quiet);
-                let ours = claimant.may_publish(episode, now);
-                if (!episode.closed && over <= now) || (episode.is_unconfirmed() && ours) {
-                    due.push(Due { place, detector: *detector, episode: episode.clone() });
-                }
-            }
-            if main && due.len() == before {
-                let latches = Latches::new(view.state.episodes.clone());
-                let next = latches.due(&self.store.plan, lease);
-                // What falls due only later was indexed too early; what is due is somebody's already.
-                self.reindex(&key, next).await?;
-            }
-        }
-        due.sort_by_key(|due| (due.episode.last, due.place, due.detector, due.episode.start));
-        Ok(due)
+        self.due_now(now, &mut judge).await
     }
 
     async fn dealt_with(&self, place: Place) -> Result<(), StoreError> {
-        let shown = self.store.shown.lock().unwrap_or_else(PoisonError::into_inner).remove(&place);
-        let expires = self.store.expires(self.store.plan.key(place.0));
-        for (item, version) in shown.into_iter().flatten() {
-            let write = Write {
-                item,
-                expected: Vec::new(),
-                version: Some(version),
-                set: Vec::new(),
-                removed: Vec::new(),
-                index: Indexing::Clear,
-                expires,
-            };
-            let mut patience = self.patience();
-            // Refused: it was written again, and is judged at the next tick.
-            while let Err(error) = self.write(&write).await {
-                patience.after(error).await?;
-            }
-        }
-        Ok(())
+        self.clear_marks(place).await
     }
 
     async fn latch(

@@ -74,7 +74,9 @@ impl View {
                     Err(why @ Unreadable::Newer(_)) => {
                         return Err(TooNew { what: attribute.name(), key, why });
                     }
-                    Err(why) => view.lost.push(LostShare { place: (id, key), shard, why: why.to_string() }),
+                    Err(why) => {
+                        view.lost.push(LostShare { place: (id, key), shard, why: why.to_string() })
+                    }
                 }
             }
         }

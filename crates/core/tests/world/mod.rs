@@ -98,7 +98,10 @@ impl Try {
         let shape = u64::from(self.attempts) << 4 | u64::from(self.success) << 3;
         let known = self.known.map_or(2, u64::from) | u64::from(self.mention) << 2;
         let user = self.user.map_or(u64::MAX, |user| user);
-        tag_key("events").event(self.ms as u64 ^ source.rotate_left(32), &user.wrapping_mul(31).wrapping_add(shape | known).to_be_bytes())
+        tag_key("events").event(
+            self.ms as u64 ^ source.rotate_left(32),
+            &user.wrapping_mul(31).wrapping_add(shape | known).to_be_bytes(),
+        )
     }
 
     pub(crate) fn time(&self) -> Time {
@@ -280,9 +283,7 @@ pub(crate) fn findings(detectors: Vec<Detector>, tries: &[Try], then: Span) -> V
     std::mem::take(engine.sink())
 }
 
-pub(crate) fn run<T>(
-    future: impl Future<Output = Result<T, Fault>>,
-) -> Result<T, Fault> {
+pub(crate) fn run<T>(future: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
     runtime.block_on(future)
 }
