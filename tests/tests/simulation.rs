@@ -13,13 +13,17 @@ use std::time::Instant;
 use tidewatch_core::shared::safeguards::{Guard, Safeguards};
 use tidewatch_tests::simulator::figures::Figures;
 use tidewatch_tests::simulator::laws::Law;
+use tidewatch_tests::simulator::weather::Level;
 use tidewatch_tests::simulator::{Run, Setup, run};
 
 /// Seeds played where nobody asks for others.
 const SEEDS: Range<u64> = 0..1_500;
 
-/// Seeds each control is given.
-const CONTROL_SEEDS: Range<u64> = 0..400;
+/// Seeds each control is given, until enough of them have gone red.
+const CONTROL_SEEDS: Range<u64> = 0..1_000;
+
+/// Red seeds that are enough.
+const CONTROL_RED: usize = 3;
 
 /// A seed played often between two lines of progress.
 const PROGRESS: u64 = 10_000;
@@ -139,31 +143,33 @@ fn the_same_seed_gives_the_same_trace() {
     }
 }
 
-/// Plays the control's seeds with and without its safeguard, and holds that only without it some law
-/// of `laws` breaks.
+/// Plays seeds without a safeguard until some law of `laws` has broken a few times, and holds that on
+/// these seeds the whole protocol breaks none.
 fn control(setup: Setup, laws: &[Law]) {
-    let mut red: BTreeMap<Law, u64> = BTreeMap::new();
-    let mut first = None;
+    let mut red = Vec::new();
+    let mut played = 0;
     for seed in CONTROL_SEEDS {
+        played += 1;
         let broken = play(seed, &setup).broken;
-        let mut of_seed: Vec<Law> = broken.iter().map(|broken| broken.law).collect();
-        of_seed.sort();
-        of_seed.dedup();
-        if of_seed.iter().any(|law| laws.contains(law)) {
-            let sound = play(seed, &Setup::default()).broken;
-            assert_eq!(sound, [], "seed {seed} is red with all safeguards on");
-            first.get_or_insert(seed);
+        let Some(first) = broken.into_iter().find(|broken| laws.contains(&broken.law)) else {
+            continue;
+        };
+        let sound = Setup { level: setup.level, ..Setup::default() };
+        let sound = play(seed, &sound).broken;
+        assert_eq!(sound, [], "seed {seed} is red with all safeguards on");
+        red.push((seed, first));
+        if red.len() == CONTROL_RED {
+            break;
         }
-        of_seed.into_iter().for_each(|law| *red.entry(law).or_default() += 1);
     }
-    eprintln!("{setup:?}: first seed {first:?}, red by law: {red:?}");
-    assert!(laws.iter().any(|law| red.contains_key(law)), "{setup:?} breaks only {red:?}");
+    eprintln!("{played} seeds, red: {red:#?}");
+    assert!(!red.is_empty(), "none of {played} seeds breaks one of {laws:?}: {setup:?}");
 }
 
 fn without(change: impl FnOnce(&mut Safeguards)) -> Setup {
     let mut safeguards = Safeguards::default();
     change(&mut safeguards);
-    Setup { safeguards, ..Setup::default() }
+    Setup { safeguards, level: Some(Level::Wild), ..Setup::default() }
 }
 
 #[test]

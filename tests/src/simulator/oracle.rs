@@ -13,7 +13,9 @@ use tidewatch_core::detector::{
 };
 use tidewatch_core::key::{Key, KeyField, KeyPart};
 use tidewatch_core::plan::{KeyPlanId, Plan};
+use tidewatch_core::retention::SHARED_TAG_MASK;
 use tidewatch_core::signal::{Body, Outcome, Role, Signal};
+use tidewatch_core::sketch::{SHARED_PRECISION, Sketch};
 use tidewatch_core::tag::UserTag;
 
 use super::source::Shards;
@@ -259,6 +261,23 @@ impl History {
             kinds.entry(sighting.kind()).or_default().push(value(sighting, field));
         }
         kinds.into_values().any(|names| count_distinct(names) > LIST_NAMES_MAX)
+    }
+
+    /// What a sketch says that has seen every name of the window that ends at the newest event, and
+    /// what one says that has seen its oldest pane whole. The instrument is the product's own, whose
+    /// error is proven elsewhere; so a name that got lost on the way shows.
+    pub fn estimated(&self, field: DistinctField, filter: Filter, span_ms: i64) -> (f64, f64) {
+        let (head_ms, after_ms) = (self.head_ms(), self.head_ms() - span_ms);
+        let estimate = |after_ms: i64| {
+            let mut sketch = Sketch::new(SHARED_PRECISION);
+            for sighting in self.within(after_ms, head_ms).iter().filter(|s| s.passes(filter)) {
+                sketch.insert(value(sighting, field) & SHARED_TAG_MASK);
+            }
+            sketch.estimate().max(LIST_NAMES_MAX as f64)
+        };
+        let pane_ms = (after_ms + 1).div_euclid(SKETCH_PANE_MS) * SKETCH_PANE_MS;
+        // Where small counts go over into large ones an estimate may fall a little as a set grows.
+        (estimate(after_ms).floor() * 0.97, estimate(pane_ms - 1_000).ceil() * 1.03)
     }
 
     /// What a sketch with panes of six hours may show of (after, until] at most, but for its error.

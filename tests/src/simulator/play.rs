@@ -44,6 +44,8 @@ pub struct Setup {
     pub safeguards: Safeguards,
     /// Batches of one shard under way at once beyond the first.
     pub parallel_more: usize,
+    /// The weather, where it is not drawn.
+    pub level: Option<Level>,
     /// Whether to keep the trace.
     pub traced: bool,
 }
@@ -78,7 +80,7 @@ pub fn run(seed: u64, setup: &Setup) -> Run {
     let begun_ms = 1_700_000_000_000 + chance.within(0..24 * HOUR);
     let mut executor = Executor::new(begun_ms);
     let clock = executor.clock();
-    let weather = Weather::new(clock.clone(), Chance::new(seed, Stream::Weather));
+    let weather = Weather::new(clock.clone(), Chance::new(seed, Stream::Weather), setup.level);
     let trace = Trace::new(clock.clone(), setup.traced);
     let world = World::new(&chance, weather.level);
     trace.note("run", || format!("seed {seed}, {:?}, {} shards", weather.level, world.shards));

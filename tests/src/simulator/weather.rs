@@ -141,15 +141,15 @@ pub struct Journey {
 }
 
 impl Weather {
-    /// Draws the weather of a run.
-    pub fn new(clock: Clock, chance: Chance) -> Weather {
-        let level = match chance.below(10) {
+    /// Draws the weather of a run, of a level if one is given.
+    pub fn new(clock: Clock, chance: Chance, level: Option<Level>) -> Weather {
+        let drawn = match chance.below(10) {
             0..=2 => Level::Calm,
             3..=5 => Level::Light,
             6..=8 => Level::Heavy,
             _ => Level::Wild,
         };
-        Weather::of(clock, chance, level)
+        Weather::of(clock, chance, level.unwrap_or(drawn))
     }
 
     /// Weather of a level.

@@ -191,8 +191,8 @@ impl Drawing<'_> {
             6 => self.names(
                 source,
                 at_ms,
-                chance.within(60..130),
-                chance.within(2 * MINUTE..9 * MINUTE),
+                chance.within(60..150),
+                chance.skewed(5 * SECOND..9 * MINUTE),
             ),
             // Few names, many guesses.
             7 => {
@@ -250,7 +250,7 @@ fn sent(chance: &Chance, level: Level, mut tries: Vec<Try>) -> Vec<Put> {
     let stalled = chance.happens(0.3 * untidy).then(|| chance.below(streams));
     let stalled_ms = chance.within(MINUTE..8 * MINUTE);
     let flush_ms = chance.within(SECOND..20 * SECOND);
-    let events_max = chance.within(1..12) as usize;
+    let events_max = chance.skewed(1..60) as usize;
     let mut arriving: Vec<(i64, usize, Try)> = Vec::with_capacity(tries.len());
     tries.sort_by_key(|one| (one.time_ms, one.id));
     for mut one in tries {
