@@ -23,7 +23,7 @@ use crate::plan::{KeyPlanId, Plan, Shape};
 use crate::sequence::Sequence;
 use crate::signal::{Body, Origin, Role, Signal};
 use crate::sink::{AlertSink, SinkError};
-use crate::store::{Merged, Place, StoreError, WindowStore};
+use crate::store::{DueNow, Merged, Place, StoreError, WindowStore};
 use crate::tag::TagKey;
 use crate::time::Time;
 
@@ -144,7 +144,8 @@ impl<S: WindowStore, A: AlertSink> Engine<S, A> {
     /// been quiet.
     ///
     /// # Errors
-    /// If the store or the sink fails.
+    /// If the store or the sink fails; what fails about one key keeps no other from being dealt with,
+    /// and is due again at the next tick.
     pub async fn tick(&mut self, now: Time) -> Result<(), Fault> {
         self.now = self.now.max(now);
         let plan = Arc::clone(&self.plan);
@@ -153,20 +154,36 @@ impl<S: WindowStore, A: AlertSink> Engine<S, A> {
             let verdicts = shown.entry(place).or_default();
             verdicts.extend(window.plan.detectors.iter().filter_map(|d| judge(&plan, d, window)));
         });
-        let due = due.await?;
-        for (place, mut verdicts) in shown {
-            verdicts.sort_by_key(|verdict| (verdict.detector, verdict.at));
-            for verdicts in verdicts.chunk_by(|a, b| a.detector == b.detector) {
-                self.outbox(&plan).settle(place, verdicts, |_| None).await?;
+        let DueNow { due, failed } = due.await?;
+        let mut first = failed.into_iter().next().map(Fault::from);
+        for (place, verdicts) in shown {
+            match self.settle_shown(&plan, place, verdicts).await {
+                Ok(()) => {}
+                Err(fault) => first = first.or(Some(fault)),
             }
-            self.store.dealt_with(place).await?;
         }
         for due in due {
-            // Where somebody else has changed the episode meanwhile, it is theirs to close.
             let now = self.now;
-            let _slots = self.outbox(&plan).close(&due, now).await?;
+            match self.outbox(&plan).close(&due, now).await {
+                // Where somebody else has changed the episode meanwhile, it is theirs to close.
+                Ok(_slots) => {}
+                Err(fault) => first = first.or(Some(fault)),
+            }
         }
-        Ok(())
+        first.map_or(Ok(()), Err)
+    }
+
+    async fn settle_shown(
+        &mut self,
+        plan: &Plan,
+        place: Place,
+        mut verdicts: Vec<Verdict>,
+    ) -> Result<(), Fault> {
+        verdicts.sort_by_key(|verdict| (verdict.detector, verdict.at));
+        for verdicts in verdicts.chunk_by(|a, b| a.detector == b.detector) {
+            self.outbox(plan).settle(place, verdicts, |_| None).await?;
+        }
+        Ok(self.store.dealt_with(place).await?)
     }
 
     /// Deals with a batch of one shard: counts, judges, publishes, and says how far it came. `now` is

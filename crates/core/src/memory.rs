@@ -23,7 +23,7 @@ use crate::sequence::ShardId;
 use crate::shared::safeguards::Safeguards;
 use crate::sketch::PRECISION;
 use crate::state::{Absorbed, KeyState};
-use crate::store::{Claimant, Due, Latched, Merged, Place, StoreError, WindowStore};
+use crate::store::{Claimant, Due, DueNow, Latched, Merged, Place, StoreError, WindowStore};
 use crate::time::{Span, Time};
 use crate::window::Window;
 
@@ -294,13 +294,13 @@ impl WindowStore for MemoryStore {
         Ok(())
     }
 
-    async fn due<J>(&self, now: Time, _judge: J) -> Result<Vec<Due>, StoreError>
+    async fn due<J>(&self, now: Time, _judge: J) -> Result<DueNow, StoreError>
     where
         J: FnMut(Place, &Window<'_>) + Send,
     {
         let mut due = Vec::new();
         if now.0 < self.due_earliest.load(Ordering::Acquire) {
-            return Ok(due);
+            return Ok(DueNow::default());
         }
         let mut upkeep = self.upkeep();
         while let Some((time, place, detector)) = upkeep.pending.first().copied() {
@@ -325,7 +325,7 @@ impl WindowStore for MemoryStore {
             upkeep.pending.insert((found.episode.due(quiet), found.place, found.detector));
         }
         self.note_earliest(&upkeep);
-        Ok(due)
+        Ok(DueNow { due, failed: Vec::new() })
     }
 
     async fn dealt_with(&self, _place: Place) -> Result<(), StoreError> {

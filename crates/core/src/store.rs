@@ -50,7 +50,7 @@ pub trait WindowStore: Send + Sync {
         &self,
         now: Time,
         judge: J,
-    ) -> impl Future<Output = Result<Vec<Due>, StoreError>> + Send
+    ) -> impl Future<Output = Result<DueNow, StoreError>> + Send
     where
         J: FnMut(Place, &Window<'_>) + Send;
 
@@ -126,6 +126,15 @@ pub struct LostShare {
     pub shard: ShardId,
     /// What was wrong with it.
     pub why: String,
+}
+
+/// What is due.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DueNow {
+    /// Episodes, oldest first.
+    pub due: Vec<Due>,
+    /// Why something about a key could not be told; it stays due.
+    pub failed: Vec<StoreError>,
 }
 
 /// An episode that may close.

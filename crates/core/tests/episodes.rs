@@ -19,7 +19,7 @@ use tidewatch_core::key::KeyField;
 use tidewatch_core::memory::MemoryStore;
 use tidewatch_core::plan::DetectorId;
 use tidewatch_core::sink::{AlertSink, SinkError};
-use tidewatch_core::store::{Claimant, Due, Latched, Merged, Place, StoreError, WindowStore};
+use tidewatch_core::store::{Claimant, DueNow, Latched, Merged, Place, StoreError, WindowStore};
 use tidewatch_core::time::{Span, Time};
 use tidewatch_core::window::Window;
 use world::*;
@@ -206,7 +206,7 @@ fn an_attacker_who_comes_back_again_and_again_is_due_once() {
     assert_eq!(story.len(), 97, "{story:?}");
     let far = engine.now().plus(Span::seconds(1_000));
     let due = run(async { Ok(engine.store().due(far, |_, _| {}).await?) }).unwrap();
-    assert_eq!(due.len(), 1);
+    assert_eq!(due.due.len(), 1);
 }
 
 /// A sink that fails where `fails` says so, counting attempts from 0.
@@ -293,11 +293,7 @@ impl WindowStore for Rival {
         self.inner.read(keys, view)
     }
 
-    fn due<J>(
-        &self,
-        now: Time,
-        judge: J,
-    ) -> impl Future<Output = Result<Vec<Due>, StoreError>> + Send
+    fn due<J>(&self, now: Time, judge: J) -> impl Future<Output = Result<DueNow, StoreError>> + Send
     where
         J: FnMut(Place, &Window<'_>) + Send,
     {

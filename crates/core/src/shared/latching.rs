@@ -92,7 +92,11 @@ impl<T: Table, P: Pace> Invocation<'_, T, P> {
     }
 
     /// The latches of an item, and whether there are some that cannot be read.
-    fn latches(&self, place: Place, image: Option<&Item>) -> Result<(Latches, bool), StoreError> {
+    pub(crate) fn latches(
+        &self,
+        place: Place,
+        image: Option<&Item>,
+    ) -> Result<(Latches, bool), StoreError> {
         let Some(bytes) = image.and_then(|item| item.values.get(&Attribute::Latch)) else {
             return Ok((Latches::default(), false));
         };

@@ -2,7 +2,7 @@
 //!
 //! Read [`share`] for what a shard keeps of a key, [`store`] for how it is written, [`view`] for how the
 //! shares of all shards become one window, [`latches`] for episodes, and [`table`] for the seam below.
-//! docs/shared-state.md explains the protocol and why nothing simpler counts right.
+//! SHARED-STATE.md explains the protocol and why nothing simpler counts right.
 
 pub mod bytes;
 pub mod cache;

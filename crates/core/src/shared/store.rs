@@ -33,7 +33,7 @@ use crate::shared::table::{
     Write, Written,
 };
 use crate::shared::view::{TooNew, View};
-use crate::store::{Claimant, Due, Latched, LostShare, Merged, Place, StoreError, WindowStore};
+use crate::store::{Claimant, DueNow, Latched, LostShare, Merged, Place, StoreError, WindowStore};
 use crate::time::{Span, Time};
 use crate::window::Window;
 
@@ -256,6 +256,12 @@ impl<T: Table, P: Pace> Invocation<'_, T, P> {
         if !plan.is_hot() && (outcome.taken.fresh || self.store.settings.safeguards.judge_always) {
             let main = image.filter(|_| !apart);
             let view = self.view(place, main).await?;
+            if outcome.taken.fresh {
+                // Behind what any shard's newest event keeps, not only this one's.
+                let horizon = view.state.head.minus(plan.retention.kept);
+                let late = contribution.points.iter().filter(|point| point.time <= horizon);
+                outcome.taken.late = late.count() as u64;
+            }
             outcome.lost.extend(view.lost.iter().cloned());
             outcome.view = Some(view);
         }
@@ -407,7 +413,7 @@ impl<T: Table, P: Pace> WindowStore for Invocation<'_, T, P> {
         Ok(())
     }
 
-    async fn due<J>(&self, now: Time, mut judge: J) -> Result<Vec<Due>, StoreError>
+    async fn due<J>(&self, now: Time, mut judge: J) -> Result<DueNow, StoreError>
     where
         J: FnMut(Place, &Window<'_>) + Send,
     {

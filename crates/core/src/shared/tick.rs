@@ -8,57 +8,82 @@
 use std::collections::BTreeMap;
 use std::sync::PoisonError;
 
+use futures_util::stream::{self, StreamExt};
+
 use crate::limits::{DUE_ITEMS_MAX, REDELIVERY_MAX};
 use crate::shared::key_bytes;
-use crate::shared::latches::Latches;
-use crate::shared::store::{Invocation, partition};
-use crate::shared::table::{self, INDEX_PARTITIONS, Indexing, ItemKey, Pace, Part, Table, Write};
+use crate::shared::store::{Invocation, indexing};
+use crate::shared::table::{INDEX_PARTITIONS, Indexing, ItemKey, Pace, Part, Table, Write};
 use crate::shared::view::View;
-use crate::store::{Due, Place, StoreError, WindowStore};
+use crate::store::{Due, DueNow, Place, StoreError, WindowStore};
 use crate::time::Time;
 use crate::window::Window;
 
+/// What a look at one key found.
+#[derive(Default)]
+struct Found {
+    due: Vec<Due>,
+    /// What is to be judged.
+    show: Option<(Place, View)>,
+}
+
 impl<T: Table, P: Pace> Invocation<'_, T, P> {
-    /// As [`WindowStore::due`].
-    pub(crate) async fn due_now<J>(&self, now: Time, judge: &mut J) -> Result<Vec<Due>, StoreError>
+    /// As [`WindowStore::due`]. What fails about one key keeps no other from being looked at.
+    pub(crate) async fn due_now<J>(&self, now: Time, judge: &mut J) -> Result<DueNow, StoreError>
     where
         J: FnMut(Place, &Window<'_>) + Send,
     {
-        let mut due: Vec<Due> = Vec::new();
-        for (key, [main, marked]) in self.due_items(now).await? {
-            let known = key_bytes::decode(&key).ok();
-            let Some(place) = known.and_then(|known| key_bytes::place(&self.store.plan, known))
-            else {
-                // No detector counts by such keys any more.
-                self.reindex(&key, None).await?;
-                continue;
-            };
-            let view = match marked {
-                true => self.hot_view(place).await?,
-                false => self.view(place, None).await?,
-            };
-            if marked {
-                view.show(&self.store.plan, place, Time::MIN, |window| judge(place, window));
-            }
-            let (lease, claimant) = (self.store.settings.lease, self.claimant());
-            let before = due.len();
-            let pending = view.state.episodes.iter().filter(|(_, episode)| episode.is_pending());
-            for (detector, episode) in pending {
-                let over = episode.due(self.store.plan.detector(*detector).quiet);
-                let ours = claimant.may_publish(episode, now);
-                if (!episode.closed && over <= now) || (episode.is_unconfirmed() && ours) {
-                    due.push(Due { place, detector: *detector, episode: episode.clone() });
+        let items: Vec<(Vec<u8>, Vec<Part>)> = self.due_items(now).await?.into_iter().collect();
+        let one = |at: usize| self.due_of(&items[at].0, &items[at].1, now);
+        let concurrency = self.store.settings.concurrency.max(1);
+        let mut all = std::pin::pin!(stream::iter(0..items.len()).map(one).buffered(concurrency));
+        let mut look = DueNow::default();
+        while let Some(found) = all.next().await {
+            match found {
+                Err(error) => look.failed.push(error),
+                Ok(Found { due, show }) => {
+                    look.due.extend(due);
+                    if let Some((place, view)) = show {
+                        let from = Time::MIN;
+                        view.show(&self.store.plan, place, from, |window| judge(place, window));
+                    }
                 }
             }
-            if main && due.len() == before {
-                let latches = Latches::new(view.state.episodes.clone());
-                let next = latches.due(&self.store.plan, lease);
-                // What falls due only later was indexed too early; what is due is somebody's already.
-                self.reindex(&key, next).await?;
+        }
+        look.due.sort_by_key(|due| (due.episode.last, due.place, due.detector, due.episode.start));
+        Ok(look)
+    }
+
+    /// What is due of one key, of which these items are indexed.
+    async fn due_of(&self, key: &[u8], parts: &[Part], now: Time) -> Result<Found, StoreError> {
+        let mut found = Found::default();
+        let known = key_bytes::decode(key).ok();
+        let Some(place) = known.and_then(|known| key_bytes::place(&self.store.plan, known)) else {
+            // No detector counts by such keys any more.
+            for part in parts {
+                self.reindex(None, ItemKey { key: key.to_vec(), part: *part }).await?;
+            }
+            return Ok(found);
+        };
+        let marked = parts.iter().any(|part| matches!(part, Part::Share(_)));
+        let view = match marked {
+            true => self.hot_view(place, parts).await?,
+            false => self.view(place, None).await?,
+        };
+        let claimant = self.claimant();
+        for (detector, episode) in view.state.episodes.iter() {
+            let over = episode.due(self.store.plan.detector(*detector).quiet);
+            let over = !episode.closed && over <= now;
+            if over || (episode.is_unconfirmed() && claimant.may_publish(episode, now)) {
+                found.due.push(Due { place, detector: *detector, episode: episode.clone() });
             }
         }
-        due.sort_by_key(|due| (due.episode.last, due.place, due.detector, due.episode.start));
-        Ok(due)
+        if found.due.is_empty() && parts.contains(&Part::Main) {
+            // It was indexed for an earlier time: the detectors may have changed.
+            self.reindex(Some(place), ItemKey { key: key.to_vec(), part: Part::Main }).await?;
+        }
+        found.show = marked.then_some((place, view));
+        Ok(found)
     }
 
     /// As [`WindowStore::dealt_with`].
@@ -84,22 +109,23 @@ impl<T: Table, P: Pace> Invocation<'_, T, P> {
         Ok(())
     }
 
-    /// Remembers which marked shares of a hot key the tick is shown.
-    async fn hot_view(&self, place: Place) -> Result<View, StoreError> {
+    /// The view of a hot key. Remembers the versions of its marked items from before, so that what is
+    /// judged is at least as new as what is later cleared.
+    async fn hot_view(&self, place: Place, parts: &[Part]) -> Result<View, StoreError> {
         let key = key_bytes::encode(&place.1);
         let items = self.query(&key).await?;
-        let marked = items.iter().filter(|(part, _)| matches!(part, Part::Share(_)));
+        let marked = |part: &Part| matches!(part, Part::Share(_)) && parts.contains(part);
+        let marked = items.iter().filter(|(part, _)| marked(part));
         let marked =
             marked.map(|(part, item)| (ItemKey { key: key.clone(), part: *part }, item.version));
         let marked = marked.collect();
         self.store.shown.lock().unwrap_or_else(PoisonError::into_inner).insert(place, marked);
-        // Read again rather than kept: what is judged is at least as new as what is cleared.
         self.view(place, None).await
     }
 
-    /// The keys of the index entries that are due: each with whether a share of it is marked.
-    async fn due_items(&self, now: Time) -> Result<BTreeMap<Vec<u8>, [bool; 2]>, StoreError> {
-        let mut found: BTreeMap<Vec<u8>, [bool; 2]> = BTreeMap::new();
+    /// The keys of the index entries that are due, each with the items that are indexed.
+    async fn due_items(&self, now: Time) -> Result<BTreeMap<Vec<u8>, Vec<Part>>, StoreError> {
+        let mut found: BTreeMap<Vec<u8>, Vec<Part>> = BTreeMap::new();
         for partition in 0..INDEX_PARTITIONS {
             let mut patience = self.patience();
             let items = loop {
@@ -109,30 +135,30 @@ impl<T: Table, P: Pace> Invocation<'_, T, P> {
                     Err(error) => patience.after(error).await?,
                 }
             };
-            for item in items {
-                let [main, marked] = found.entry(item.key).or_default();
-                match item.part {
-                    Part::Main => *main = true,
-                    Part::Share(_) => *marked = true,
-                    Part::Sketches => {}
-                }
+            for ItemKey { key, part } in items {
+                found.entry(key).or_default().push(part);
             }
         }
         Ok(found)
     }
 
-    /// Puts an index entry right that is due although nothing is: the detectors may have changed.
-    async fn reindex(&self, key: &[u8], due: Option<Time>) -> Result<(), StoreError> {
-        let item = ItemKey { key: key.to_vec(), part: Part::Main };
+    /// Puts right the index entry of an item, by what the item itself says; it goes where no detector
+    /// counts by such keys.
+    async fn reindex(&self, place: Option<Place>, item: ItemKey) -> Result<(), StoreError> {
         let Some(image) = self.get(&item).await? else { return Ok(()) };
-        let partition = partition(&item);
-        let index = due.map_or(Indexing::Clear, |at| Indexing::Set(table::Due { partition, at }));
+        let index = match place {
+            None => Indexing::Clear,
+            Some(place) => {
+                let (latches, _) = self.latches(place, Some(&image))?;
+                indexing(&self.store.plan, &latches, &item, self.store.settings.lease)
+            }
+        };
         let expires = self.store.pace.now().plus(REDELIVERY_MAX);
         let version = Some(image.version);
         let (expected, set, removed) = (Vec::new(), Vec::new(), Vec::new());
         let write = Write { item, expected, version, set, removed, index, expires };
         match self.write(&write).await {
-            // Somebody else wrote it: then it is indexed as they see it.
+            // Refused: somebody else wrote it, and it is indexed as they see it.
             Ok(_) => Ok(()),
             Err(error) => self.patience().after(error).await,
         }
