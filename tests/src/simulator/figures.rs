@@ -33,6 +33,8 @@ pub struct Figures {
     pub messages: u64,
     /// By weather: from the arrival of the record that made it certain to its message.
     pub delays_ms: BTreeMap<Level, Vec<i64>>,
+    /// The longest of them, and its seed.
+    pub slowest: (i64, u64),
     /// Raises certain to an exact judge at some event, which nobody published.
     pub seen_by_exact_judge_only: u64,
     /// Of calm runs, requests about a key and batch and how many there were of these: nothing known,
@@ -41,8 +43,9 @@ pub struct Figures {
 }
 
 impl Figures {
-    /// Measures a run.
+    /// Measures the run of a seed.
     pub fn of(
+        seed: u64,
         plan: &Plan,
         histories: &Histories,
         messages: &[Message],
@@ -87,7 +90,9 @@ impl Figures {
                 (Some(arrived_ms), Some(starts)) => {
                     let first = starts.values().min().copied().unwrap_or(i64::MAX);
                     let delays = figures.delays_ms.entry(level).or_default();
-                    delays.push((first - arrived_ms).max(0));
+                    let delay_ms = (first - arrived_ms).max(0);
+                    delays.push(delay_ms);
+                    figures.slowest = figures.slowest.max((delay_ms, seed));
                 }
                 (Some(_), None) => figures.seen_by_exact_judge_only += 1,
                 (None, _) => {}
@@ -104,6 +109,7 @@ impl Figures {
         for (level, delays) in other.delays_ms {
             self.delays_ms.entry(level).or_default().extend(delays);
         }
+        self.slowest = self.slowest.max(other.slowest);
         let (mine, theirs) = (&mut self.requests, other.requests);
         mine.applied += theirs.applied;
         mine.refused += theirs.refused;
@@ -148,6 +154,7 @@ impl std::fmt::Display for Figures {
                 delays.len()
             )?;
         }
+        writeln!(f, "the slowest is of seed {}", self.slowest.1)?;
         writeln!(
             f,
             "seen by an exact judge at every event only: {}",

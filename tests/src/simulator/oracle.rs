@@ -219,9 +219,7 @@ impl History {
                 sum(self.within(after_ms - pane_ms(span_ms), until_ms), filter) >= number
             }
             Measure::Distinct(field, filter) if number > LIST_NAMES_MAX as f64 => {
-                // A sketch's pane counts whole on both sides, so a window is dated up to one early.
-                let ends = (after_ms, at_ms + SKETCH_PANE_MS);
-                self.sketched(field, filter, ends) * SKETCH_SLACK >= number
+                self.sketched(field, filter, (after_ms, until_ms)) * SKETCH_SLACK >= number
             }
             Measure::Distinct(field, filter) => {
                 let possible = self.within(after_ms - 1_000, until_ms);

@@ -63,6 +63,7 @@ pub struct Run {
 
 /// Everything of a run.
 struct Play {
+    seed: u64,
     clock: Clock,
     weather: Weather,
     trace: Trace,
@@ -84,7 +85,7 @@ pub fn run(seed: u64, setup: &Setup) -> Run {
     let trace = Trace::new(clock.clone(), setup.traced);
     let world = World::new(&chance, weather.level);
     trace.note("run", || format!("seed {seed}, {:?}, {} shards", weather.level, world.shards));
-    let play = Arc::new(Play::new(setup, &world, (clock.clone(), weather, trace)));
+    let play = Arc::new(Play::new((seed, setup), &world, (clock.clone(), weather, trace)));
     let director = Arc::clone(&play);
     clock.spawn(async move { director.direct(world).await });
     let stopped = executor.run(STEPS_MAX);
@@ -92,7 +93,11 @@ pub fn run(seed: u64, setup: &Setup) -> Run {
 }
 
 impl Play {
-    fn new(setup: &Setup, world: &World, (clock, weather, trace): (Clock, Weather, Trace)) -> Play {
+    fn new(
+        (seed, setup): (u64, &Setup),
+        world: &World,
+        (clock, weather, trace): (Clock, Weather, Trace),
+    ) -> Play {
         let chance = &weather.chance;
         let settings = Settings {
             layout: if chance.happens(0.2) { Layout::Apart } else { Layout::Together },
@@ -128,7 +133,7 @@ impl Play {
             log: Mutex::new(Log::default()),
         });
         let (audits, stopped) = (Mutex::default(), Mutex::default());
-        Play { clock, weather, trace, source, fleet, mapping, tag_key, audits, stopped }
+        Play { seed, clock, weather, trace, source, fleet, mapping, tag_key, audits, stopped }
     }
 
     /// Lets everything happen.
@@ -278,8 +283,14 @@ impl Play {
         }
         let calm = self.weather.level == Level::Calm;
         broken.extend(laws::messages(plan, &histories, &messages, calm));
-        let figures =
-            Figures::of(plan, &histories, &messages, &self.fleet, &lock(&self.mapping.log));
+        let figures = Figures::of(
+            self.seed,
+            plan,
+            &histories,
+            &messages,
+            &self.fleet,
+            &lock(&self.mapping.log),
+        );
         Run { broken, trace: self.trace.text(), figures }
     }
 }

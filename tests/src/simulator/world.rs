@@ -96,7 +96,7 @@ impl World {
                 [5 * MINUTE, 40 * MINUTE, 3 * HOUR, 7 * HOUR, 26 * HOUR][chance.below(5)];
             let mut made =
                 Phase { pause_ms: if phase == 0 { 0 } else { pause_ms }, ..Phase::default() };
-            made.puts = sent(chance, level, tries);
+            made.puts = sent(chance, tries);
             let length_ms = made.puts.last().map_or(1, |put| put.at_ms.max(1));
             for _ in 0..chance.skewed(0..4) {
                 made.reshards.push((
@@ -242,11 +242,11 @@ impl Drawing<'_> {
 }
 
 /// How log events reach the stream: each in the record of its log stream that is sent next.
-fn sent(chance: &Chance, level: Level, mut tries: Vec<Try>) -> Vec<Put> {
+fn sent(chance: &Chance, mut tries: Vec<Try>) -> Vec<Put> {
     let streams = chance.within(1..9) as usize;
     let hashes: Vec<u32> =
         (0..streams).map(|_| chance.within(0..i64::from(HASHES)) as u32).collect();
-    let untidy = if level == Level::Calm { 0.0 } else { 1.0 };
+    let untidy = if chance.happens(0.6) { 1.0 } else { 0.0 };
     let stalled = chance.happens(0.3 * untidy).then(|| chance.below(streams));
     let stalled_ms = chance.within(MINUTE..8 * MINUTE);
     let flush_ms = chance.within(SECOND..20 * SECOND);
