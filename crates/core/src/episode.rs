@@ -81,6 +81,12 @@ impl Episode {
         self.published < self.claimed
     }
 
+    /// Whether it is over and was told to its end, so that a raise of `severity` at `time` is no news: only
+    /// what came after it, or is worse, takes it up again.
+    pub fn is_told(&self, time: Time, severity: Severity) -> bool {
+        self.closed && time <= self.last && severity <= self.severity
+    }
+
     /// When it will have been quiet for long enough to close.
     pub fn due(&self, quiet: Span) -> Time {
         self.last.plus(quiet)

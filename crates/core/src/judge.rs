@@ -75,6 +75,7 @@ pub fn judge(plan: &Plan, detector: &DetectorPlan, window: &Window<'_>) -> Optio
             let longer = known.last.plus(window.plan.retention.lengthen);
             (window.at > longer).then(|| verdict(None))
         }
+        Some(known) if known.is_told(window.at, raise.severity) => None,
         None if episodes.is_before_memory(detector.id, window.at, rule.quiet) => None,
         _ => Some(verdict(Some(report(rule, detector, raise, window)))),
     }

@@ -315,6 +315,9 @@ fn step(known: &[Episode], verdicts: &[Verdict], terms: &Terms<'_>) -> Option<St
             break;
         }
         covered += 1;
+        if episode.is_told(verdict.at, verdict.severity) {
+            continue;
+        }
         let Some(report) = &verdict.report else {
             episode.last = episode.last.max(verdict.at);
             continue;
