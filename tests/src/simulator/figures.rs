@@ -9,12 +9,15 @@ use tidewatch_core::time::Time;
 
 use super::environment::Fleet;
 use super::executor::lock;
-use super::laws::by_detector;
+use super::laws::{by_detector, is_hot};
 use super::oracle::Histories;
 use super::poller::Log;
 use super::table::{Calls, Requests};
 use super::topic::Message;
 use super::weather::Level;
+
+/// A cache in which every key of a run has room.
+const CACHED_KEYS_WARM: usize = 1_000;
 
 /// What was measured, of one run or of many.
 #[derive(Clone, Debug, Default)]
@@ -31,13 +34,14 @@ pub struct Figures {
     pub episodes: u64,
     /// Messages.
     pub messages: u64,
-    /// By weather: from the arrival of the record that made it certain to its message.
-    pub delays_ms: BTreeMap<Level, Vec<i64>>,
+    /// By weather, and whether it is judged at the tick: from the arrival of the record that made it
+    /// certain to its message.
+    pub delays_ms: BTreeMap<(Level, bool), Vec<i64>>,
     /// The longest of them, and its seed.
     pub slowest: (i64, u64),
     /// Raises certain to an exact judge at some event, which nobody published.
     pub seen_by_exact_judge_only: u64,
-    /// Of calm runs, requests about a key and batch and how many there were of these: nothing known,
+    /// Of calm runs with a warm cache, requests about a key and batch and how many there were of these: nothing known,
     /// an episode known before, one begun, or shares that live apart.
     pub calls: [(u64, u64); 4],
 }
@@ -62,7 +66,7 @@ impl Figures {
             ..Figures::default()
         };
         figures.runs.insert(level, 1);
-        if level == Level::Calm {
+        if level == Level::Calm && fleet.settings.cached_keys_max >= CACHED_KEYS_WARM {
             for calls in items.calls() {
                 let kind = match calls {
                     Calls { apart: true, .. } => 3,
@@ -89,7 +93,8 @@ impl Figures {
             match (history.certain_since(detector), starts) {
                 (Some(arrived_ms), Some(starts)) => {
                     let first = starts.values().min().copied().unwrap_or(i64::MAX);
-                    let delays = figures.delays_ms.entry(level).or_default();
+                    let delays =
+                        figures.delays_ms.entry((level, is_hot(plan, detector))).or_default();
                     let delay_ms = (first - arrived_ms).max(0);
                     delays.push(delay_ms);
                     figures.slowest = figures.slowest.max((delay_ms, seed));
@@ -140,14 +145,15 @@ impl std::fmt::Display for Figures {
         writeln!(f, "deliveries: {deliveries}, of which {failed} failed and {partial} in part")?;
         writeln!(f, "sightings: {}; {:?}", self.sightings, self.requests)?;
         writeln!(f, "episodes: {}, messages: {}", self.episodes, self.messages)?;
-        for (level, delays) in &self.delays_ms {
+        for ((level, hot), delays) in &self.delays_ms {
+            let judged = if *hot { "tick" } else { "batch" };
             let mut delays = delays.clone();
             delays.sort_unstable();
             let at =
                 |part: f64| delays[((delays.len() - 1) as f64 * part) as usize] as f64 / 1_000.0;
             writeln!(
                 f,
-                "from arrival to message, {level:?}: median {:.1} s, 99 % {:.1} s, most {:.1} s of {}",
+                "from arrival to message, {level:?}, judged at the {judged}: median {:.1} s, 99 % {:.1} s, most {:.1} s of {}",
                 at(0.5),
                 at(0.99),
                 at(1.0),

@@ -6,7 +6,7 @@ use tidewatch_core::detector::{Detector, Measure};
 use tidewatch_core::episode::uid;
 use tidewatch_core::finding::{Accuracy, Activity, Value};
 use tidewatch_core::key::Key;
-use tidewatch_core::plan::{KeyPlan, KeyPlanId, Plan};
+use tidewatch_core::plan::{KeyPlanId, Plan};
 use tidewatch_core::store::Place;
 
 use super::oracle::{Histories, History, rests};
@@ -47,8 +47,6 @@ pub struct Broken {
 pub struct Shown {
     /// Whose.
     pub place: Place,
-    /// When it was read.
-    pub read_ms: i64,
     /// The newest event it knows.
     pub head_ms: i64,
     /// By detector and measure.
@@ -161,8 +159,12 @@ pub fn messages(
 }
 
 fn rest_ms(plan: &Plan, detector: &Detector) -> i64 {
-    let hot = |key: &KeyPlan| key.fields == detector.key && key.is_hot();
-    if plan.keys.iter().any(hot) { TICK_MS_MAX } else { 0 }
+    if is_hot(plan, detector) { TICK_MS_MAX } else { 0 }
+}
+
+/// Whether a detector's keys are judged at the tick only.
+pub fn is_hot(plan: &Plan, detector: &Detector) -> bool {
+    plan.keys.iter().any(|key| key.fields == detector.key && key.is_hot())
 }
 
 /// Each detector with each of its keys.

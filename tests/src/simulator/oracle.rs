@@ -182,7 +182,7 @@ impl Sighting {
 pub fn pane_ms(span_ms: i64) -> i64 {
     match span_ms / MINUTE {
         ..=15 => MINUTE,
-        ..=180 => 10 * MINUTE,
+        16..=180 => 10 * MINUTE,
         _ => 60 * MINUTE,
     }
 }

@@ -239,7 +239,7 @@ impl Play {
         let plan = Arc::clone(&self.fleet.plan);
         let mut all: Vec<Shown> = Vec::new();
         let invocation = store.invocation(ShardId::TICK, Time(now_ms + HOUR));
-        let read = invocation.read(&places, |window| all.push(shown(&plan, window, now_ms))).await;
+        let read = invocation.read(&places, |window| all.push(shown(&plan, window))).await;
         if let Err(error) = read {
             self.trace.note("audit", || format!("fails: {error}"));
         }
@@ -295,7 +295,7 @@ impl Play {
     }
 }
 
-fn shown(plan: &Plan, window: &Window<'_>, read_ms: i64) -> Shown {
+fn shown(plan: &Plan, window: &Window<'_>) -> Shown {
     let same = |key_plan: &tidewatch_core::plan::KeyPlan| key_plan.fields == window.plan.fields;
     let id = plan.keys.iter().position(same).expect("a plan's key");
     let values = window.plan.detectors.iter().flat_map(|detector| {
@@ -306,7 +306,6 @@ fn shown(plan: &Plan, window: &Window<'_>, read_ms: i64) -> Shown {
     });
     Shown {
         place: (KeyPlanId(id as u16), *window.key),
-        read_ms,
         head_ms: window.at.0,
         values: values.collect(),
         pending: window.state.episodes.iter().filter(|(_, episode)| episode.is_pending()).count(),

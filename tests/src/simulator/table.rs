@@ -471,7 +471,7 @@ mod tests {
         items.write(&set, &asked(10)).expect("it is applied");
         assert_eq!(items.due(3, Time(999), 9, 70), []);
         assert_eq!(items.due(2, Time(1_000), 9, 70), []);
-        assert_eq!(items.due(3, Time(1_000), 9, 70), [set.item.clone()]);
+        assert_eq!(items.due(3, Time(1_000), 9, 70), std::slice::from_ref(&set.item));
         assert_eq!(items.due_earliest(), Some(Time(1_000)));
         let clear = Write { index: Indexing::Clear, ..add_one(None, false) };
         items.write(&clear, &asked(80)).expect("it is applied");
