@@ -5,14 +5,14 @@
 //! `TIDEWATCH_SEEDS=0..100000` plays a range, `TIDEWATCH_SEED=7` replays one with its trace:
 //! `TIDEWATCH_SEED=7 cargo test --release -p tidewatch-tests --test simulation -- replay --nocapture`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use tidewatch_core::shared::safeguards::{Guard, Safeguards};
 use tidewatch_tests::simulator::figures::Figures;
-use tidewatch_tests::simulator::laws::Law;
+use tidewatch_tests::simulator::laws::{Broken, Law};
 use tidewatch_tests::simulator::weather::Level;
 use tidewatch_tests::simulator::{Run, Setup, run};
 
@@ -49,6 +49,11 @@ fn replay_command(seed: u64) -> String {
     )
 }
 
+fn told(broken: &[Broken]) -> String {
+    let lines = broken.iter().map(|broken| format!("  {:?}: {}", broken.law, broken.what));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
 fn play(seed: u64, setup: &Setup) -> Run {
     let _playing = Playing(seed);
     run(seed, setup)
@@ -66,7 +71,7 @@ fn cpu_ns() -> Option<u64> {
 }
 
 /// Plays all seeds on all CPUs, and gives the figures, the CPU seconds, and what broke.
-fn play_all(seeds: Range<u64>) -> (Figures, f64, BTreeMap<u64, Vec<String>>) {
+fn play_all(seeds: Range<u64>) -> (Figures, f64, BTreeMap<u64, Vec<Broken>>) {
     let workers = std::thread::available_parallelism().map_or(1, |n| n.get() as u64);
     let played = AtomicU64::new(0);
     let began = Instant::now();
@@ -76,8 +81,7 @@ fn play_all(seeds: Range<u64>) -> (Figures, f64, BTreeMap<u64, Vec<String>>) {
             let run = play(seed, &Setup::default());
             figures.add(run.figures);
             if !run.broken.is_empty() {
-                let told = run.broken.iter().map(|b| format!("{:?}: {}", b.law, b.what));
-                failed.insert(seed, told.collect());
+                failed.insert(seed, run.broken);
             }
             let played = played.fetch_add(1, Ordering::Relaxed) + 1;
             if played.is_multiple_of(PROGRESS) {
@@ -113,9 +117,14 @@ fn every_seed_keeps_every_law() {
     let told: Vec<String> = failed
         .iter()
         .take(FAILURES_TOLD)
-        .map(|(seed, told)| format!("seed {seed}\n  {}", told.join("\n  ")))
+        .map(|(seed, broken)| format!("seed {seed}\n{}", told(broken)))
         .collect();
     if let Some(seed) = failed.keys().next() {
+        let mut laws: BTreeMap<Law, u64> = BTreeMap::new();
+        let of_seeds = failed.values().map(|broken| broken.iter().map(|one| one.law));
+        let of_seeds = of_seeds.map(|of_seed| of_seed.collect::<BTreeSet<Law>>());
+        of_seeds.flatten().for_each(|law| *laws.entry(law).or_default() += 1);
+        eprintln!("failing seeds by law: {laws:?}");
         let (failed, told) = (failed.len(), told.join("\n"));
         panic!("{failed} of {number} seeds fail, the first:\n{told}\n{}", replay_command(*seed));
     }
@@ -127,9 +136,7 @@ fn replay() {
     let seed = seed.parse().expect("TIDEWATCH_SEED is a number");
     let run = play(seed, &Setup { traced: true, ..Setup::default() });
     println!("{}", run.trace);
-    let told: Vec<String> =
-        run.broken.iter().map(|broken| format!("{:?}: {}", broken.law, broken.what)).collect();
-    assert!(told.is_empty(), "seed {seed} breaks\n{}", told.join("\n"));
+    assert!(run.broken.is_empty(), "seed {seed} breaks\n{}", told(&run.broken));
 }
 
 #[test]

@@ -65,6 +65,10 @@ pub fn counts(plan: &Plan, histories: &Histories, shown: &[Shown], read_ms: i64)
             continue;
         }
         let longest_ms = windows_ms(plan, place.0).max().unwrap_or(0);
+        // No window of today reaches what is older; it may go, and shard by shard.
+        if read_ms - history.head_ms() > 2 * longest_ms {
+            continue;
+        }
         match by_place.get(place) {
             Some(shown) => compare(plan, &history, shown, &mut broken),
             None if read_ms - history.head_ms() > longest_ms => {}
