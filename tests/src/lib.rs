@@ -10,3 +10,4 @@ pub mod live;
 pub mod ministack;
 pub mod plain_table;
 pub mod table_contract;
+pub mod simulator;

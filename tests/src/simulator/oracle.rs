@@ -1,0 +1,446 @@
+//! What is true of a run, by definition: counted anew from everything that was put into the shards,
+//! by looking at all of it every time.
+//!
+//! Whatever the product may legally be off by is computed from the very records of the run: the pane a
+//! window begins in, the second a sighting is rounded up to, the names a full list must forget, and
+//! the copies of log events that came again when too many others lay between.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use tidewatch_core::detector::{
+    Comparison, Condition, Detector, DistinctField, Filter, Measure, NamedMeasure, Operand,
+};
+use tidewatch_core::key::{Key, KeyField, KeyPart};
+use tidewatch_core::plan::{KeyPlanId, Plan};
+use tidewatch_core::retention::SHARED_TAG_MASK;
+use tidewatch_core::signal::{Body, Outcome, Role, Signal};
+use tidewatch_core::sketch::{SHARED_PRECISION, Sketch};
+use tidewatch_core::tag::UserTag;
+
+use super::source::Shards;
+
+const MINUTE: i64 = 60_000;
+
+/// Later events of a key and shard after which a copy is not known as one any more.
+const COPIES_KNOWN: usize = 16;
+
+/// Names a list keeps.
+pub const LIST_NAMES_MAX: usize = 48;
+
+/// How wide the panes of sketches are.
+const SKETCH_PANE_MS: i64 = 360 * MINUTE;
+
+/// A sketch of 256 registers is off by less than this factor: five standard errors and a bit.
+const SKETCH_SLACK: f64 = 1.4;
+
+/// One delivery of one log event, as one key sees it.
+#[derive(Clone, Copy, Debug)]
+pub struct Sighting {
+    /// Event time, but no later than the arrival.
+    pub time_ms: i64,
+    /// Which log event.
+    pub event: u64,
+    user: u64,
+    source: IpAddr,
+    failed: bool,
+    known: Option<bool>,
+    mention: bool,
+    attempts: u32,
+    /// When its record arrived.
+    pub arrived_ms: i64,
+    /// When its record needed not come again.
+    pub acknowledged_ms: i64,
+    /// Whether counters count it: it is no copy that is known as such.
+    counted: bool,
+}
+
+/// Everything about one key, by event time.
+#[derive(Clone, Debug, Default)]
+pub struct History {
+    /// Sorted by time.
+    pub sightings: Vec<Sighting>,
+}
+
+/// A number that lies within both, inclusive.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Interval {
+    /// At least this.
+    pub low: f64,
+    /// At most this.
+    pub high: f64,
+    /// What is true, whatever a list had to forget.
+    pub truth: f64,
+    /// Whether a list had to forget names of the window.
+    pub full: bool,
+}
+
+/// The histories of all keys of all plans.
+pub type Histories = BTreeMap<(KeyPlanId, Key), History>;
+
+/// Everything the shards hold, by key. `acknowledged_ms`: by shard and record.
+pub fn histories(plan: &Plan, shards: &Shards, acknowledged_ms: &[Vec<i64>]) -> Histories {
+    let mut histories = Histories::new();
+    for (index, key_plan) in plan.keys.iter().enumerate() {
+        let id = KeyPlanId(index as u16);
+        let own = |d: &&Detector| d.key == key_plan.fields;
+        let measures: Vec<Measure> = plan.detectors.iter().filter(own).flat_map(measures).collect();
+        for (at, shard) in shards.all.iter().enumerate() {
+            let mut rings: BTreeMap<Key, Vec<u64>> = BTreeMap::new();
+            for (record, nth) in shard.records.iter().zip(0..) {
+                let times = acknowledged_ms.get(at).and_then(|times: &Vec<i64>| times.get(nth));
+                let acknowledged_ms = times.copied().unwrap_or(i64::MAX);
+                for signal in &record.signals {
+                    let mut sighting = sighting(signal, record.arrival.0, acknowledged_ms);
+                    if !measures.iter().any(|measure| sighting.is_selected(*measure)) {
+                        continue;
+                    }
+                    let key = key(key_plan.fields[0], &sighting);
+                    let ring = rings.entry(key).or_default();
+                    sighting.counted = note(ring, sighting.event);
+                    histories.entry((id, key)).or_default().sightings.push(sighting);
+                }
+            }
+        }
+    }
+    for history in histories.values_mut() {
+        history.sightings.sort_by_key(|sighting| (sighting.time_ms, sighting.event));
+    }
+    histories
+}
+
+fn measures(detector: &Detector) -> Vec<Measure> {
+    detector.measures.iter().map(|named| named.measure).collect()
+}
+
+/// Whether an event is not among the last that were counted; it is then.
+fn note(counted: &mut Vec<u64>, event: u64) -> bool {
+    let latest = &counted[counted.len().saturating_sub(COPIES_KNOWN)..];
+    let new = !latest.contains(&event);
+    if new {
+        counted.push(event);
+    }
+    new
+}
+
+fn sighting(signal: &Signal, arrived_ms: i64, acknowledged_ms: i64) -> Sighting {
+    let Body::Auth(auth) = &signal.body;
+    let UserTag(user) = auth.user.expect("all have names here");
+    Sighting {
+        time_ms: signal.time.0.min(arrived_ms),
+        event: signal.event.0,
+        user,
+        source: auth.source.expect("all have sources here"),
+        failed: auth.outcome == Outcome::Failure,
+        known: auth.user_known,
+        mention: auth.role == Role::Mention,
+        attempts: auth.attempts,
+        arrived_ms,
+        acknowledged_ms,
+        counted: true,
+    }
+}
+
+fn key(field: KeyField, sighting: &Sighting) -> Key {
+    let part = match (field, sighting.source) {
+        (KeyField::Global, _) => KeyPart::Global,
+        (KeyField::User, _) => KeyPart::User(UserTag(sighting.user)),
+        (KeyField::SourceIp, IpAddr::V4(v4)) => KeyPart::Ipv4(v4),
+        (KeyField::SourceSubnet, IpAddr::V4(v4)) => {
+            KeyPart::SubnetIpv4((u32::from(v4) & 0xffff_ff00).into())
+        }
+        (KeyField::SourceIp, IpAddr::V6(v6)) => KeyPart::Ipv6Net((u128::from(v6) >> 64) as u64),
+        (KeyField::SourceSubnet, IpAddr::V6(v6)) => {
+            KeyPart::SubnetIpv6((u128::from(v6) >> 64) as u64)
+        }
+    };
+    Key::of(part)
+}
+
+impl Sighting {
+    fn passes(&self, filter: Filter) -> bool {
+        filter.outcome.is_none_or(|wanted| (wanted == Outcome::Failure) == self.failed)
+            && filter.user_known.is_none_or(|wanted| self.known == Some(wanted))
+    }
+
+    fn is_selected(&self, measure: Measure) -> bool {
+        match measure {
+            Measure::Distinct(_, filter) => self.passes(filter),
+            Measure::Count(filter) | Measure::Sum(_, filter) => {
+                !self.mention && self.passes(filter)
+            }
+        }
+    }
+
+    /// Names are listed by kind: how it ended, and whether the user exists.
+    fn kind(&self) -> (bool, Option<bool>) {
+        (self.failed, self.known)
+    }
+}
+
+/// How wide the pane is that a window begins in.
+pub fn pane_ms(span_ms: i64) -> i64 {
+    match span_ms / MINUTE {
+        ..=15 => MINUTE,
+        16..=180 => 10 * MINUTE,
+        _ => 60 * MINUTE,
+    }
+}
+
+impl History {
+    /// The newest event.
+    pub fn head_ms(&self) -> i64 {
+        self.sightings.last().map_or(0, |sighting| sighting.time_ms)
+    }
+
+    /// Only what arrived up to a time.
+    pub fn arrived(&self, until_ms: i64) -> History {
+        let arrived = |sighting: &&Sighting| sighting.arrived_ms <= until_ms;
+        History { sightings: self.sightings.iter().filter(arrived).copied().collect() }
+    }
+
+    /// The sightings of (after, until].
+    fn within(&self, after_ms: i64, until_ms: i64) -> &[Sighting] {
+        let place = |ms| self.sightings.partition_point(|sighting| sighting.time_ms <= ms);
+        &self.sightings[place(after_ms)..place(until_ms).max(place(after_ms))]
+    }
+
+    /// What a measure may show of the window that ends at the newest event.
+    pub fn shown(&self, measure: Measure, span_ms: i64) -> Interval {
+        self.bounds(measure, span_ms, self.head_ms())
+    }
+
+    /// Whether somebody who judges as of a time may take a measure for `number` or more, whatever has
+    /// arrived by then; beyond what a list holds, by its sketch.
+    fn may_reach(&self, measure: Measure, span_ms: i64, at_ms: i64, number: f64) -> bool {
+        let (after_ms, until_ms) = (at_ms - span_ms, at_ms + pane_ms(span_ms));
+        match measure {
+            Measure::Count(filter) | Measure::Sum(_, filter) => {
+                sum(self.within(after_ms - pane_ms(span_ms), until_ms), filter) >= number
+            }
+            Measure::Distinct(field, filter) if number > LIST_NAMES_MAX as f64 => {
+                self.sketched(field, filter, (after_ms, until_ms)) * SKETCH_SLACK >= number
+            }
+            Measure::Distinct(field, filter) => {
+                let possible = self.within(after_ms - 1_000, until_ms);
+                possible.len() as f64 >= number && distinct(possible, field, filter) >= number
+            }
+        }
+    }
+
+    /// What a measure may show of the window that ends at `at_ms` to somebody who knows everything.
+    fn bounds(&self, measure: Measure, span_ms: i64, at_ms: i64) -> Interval {
+        let after_ms = at_ms - span_ms;
+        let certain = self.within(after_ms, at_ms);
+        match measure {
+            Measure::Count(filter) | Measure::Sum(_, filter) => {
+                let possible = self.within(after_ms - pane_ms(span_ms), at_ms);
+                let low = sum(certain, filter);
+                Interval { low, high: sum(possible, filter), truth: low, full: false }
+            }
+            Measure::Distinct(field, filter) => {
+                let possible = self.within(after_ms - 1_000, at_ms);
+                let full = self.is_full(field, filter, after_ms - 1_000, self.head_ms());
+                let truth = distinct(certain, field, filter);
+                let low = if full { LIST_NAMES_MAX as f64 } else { truth };
+                Interval { low, high: distinct(possible, field, filter), truth, full }
+            }
+        }
+    }
+
+    /// Whether some kind has more names since `after_ms` than its list holds.
+    fn is_full(&self, field: DistinctField, filter: Filter, after_ms: i64, head_ms: i64) -> bool {
+        let sightings = self.within(after_ms, head_ms);
+        if sightings.len() <= LIST_NAMES_MAX {
+            return false;
+        }
+        let mut kinds: BTreeMap<_, Vec<u64>> = BTreeMap::new();
+        for sighting in sightings.iter().filter(|s| s.passes(filter)) {
+            kinds.entry(sighting.kind()).or_default().push(value(sighting, field));
+        }
+        kinds.into_values().any(|names| count_distinct(names) > LIST_NAMES_MAX)
+    }
+
+    /// What a sketch says that has seen every name of the window that ends at the newest event, and
+    /// what one says that has seen its oldest pane whole. The instrument is the product's own, whose
+    /// error is proven elsewhere; so a name that got lost on the way shows.
+    pub fn estimated(&self, field: DistinctField, filter: Filter, span_ms: i64) -> (f64, f64) {
+        let (head_ms, after_ms) = (self.head_ms(), self.head_ms() - span_ms);
+        let estimate = |after_ms: i64| {
+            let mut sketch = Sketch::new(SHARED_PRECISION);
+            for sighting in self.within(after_ms, head_ms).iter().filter(|s| s.passes(filter)) {
+                sketch.insert(value(sighting, field) & SHARED_TAG_MASK);
+            }
+            sketch.estimate().max(LIST_NAMES_MAX as f64)
+        };
+        let pane_ms = (after_ms + 1).div_euclid(SKETCH_PANE_MS) * SKETCH_PANE_MS;
+        // Where small counts go over into large ones an estimate may fall a little as a set grows.
+        (estimate(after_ms).floor() * 0.97, estimate(pane_ms - 1_000).ceil() * 1.03)
+    }
+
+    /// What a sketch with panes of six hours may show of (after, until] at most, but for its error.
+    pub fn sketched(
+        &self,
+        field: DistinctField,
+        filter: Filter,
+        (after_ms, until_ms): (i64, i64),
+    ) -> f64 {
+        distinct(self.within(after_ms - SKETCH_PANE_MS, until_ms), field, filter)
+    }
+
+    /// Whether `detector` certainly raises at the newest event.
+    pub fn must_raise(&self, detector: &Detector) -> bool {
+        self.must_raise_at(detector, self.head_ms())
+    }
+
+    /// Whether an exact judge who knew everything would certainly raise at a time.
+    pub fn must_raise_at(&self, detector: &Detector, at_ms: i64) -> bool {
+        let of = |measure: usize| {
+            let NamedMeasure { measure, .. } = detector.measures[measure];
+            self.bounds(measure, detector.window.0, at_ms)
+        };
+        let holds = |condition: &Condition| {
+            assert_eq!(condition.comparison, Comparison::AtLeast, "no other is simulated");
+            if let Operand::Number(number) = condition.operand {
+                // No measure counts more than the tries there are.
+                let tries = self.within(at_ms - detector.window.0, at_ms);
+                if tries.iter().map(|s| f64::from(s.attempts)).sum::<f64>() < number {
+                    return false;
+                }
+            }
+            let left = of(condition.measure);
+            match condition.operand {
+                Operand::Number(number) if left.full && number > LIST_NAMES_MAX as f64 => {
+                    left.truth >= number * SKETCH_SLACK
+                }
+                Operand::Number(number) => left.low >= number,
+                Operand::Scaled { factor, measure } => {
+                    let right = of(measure);
+                    !right.full && left.low >= factor * right.high
+                }
+            }
+        };
+        detector.raises.iter().any(|raise| raise.when.iter().all(holds))
+    }
+
+    /// Whether `detector` may possibly have raised as of a time.
+    pub fn may_raise(&self, detector: &Detector, at_ms: i64) -> bool {
+        let span_ms = detector.window.0;
+        let possible = |condition: &Condition| match condition.operand {
+            // A share of what has not arrived yet is always possible.
+            Operand::Scaled { .. } => true,
+            Operand::Number(number) => {
+                let measure = detector.measures[condition.measure].measure;
+                self.may_reach(measure, span_ms, at_ms, number)
+            }
+        };
+        detector.raises.iter().any(|raise| raise.when.iter().all(possible))
+    }
+}
+
+fn sum(sightings: &[Sighting], filter: Filter) -> f64 {
+    let counted = |s: &&Sighting| s.counted && !s.mention && s.passes(filter);
+    sightings.iter().filter(counted).map(|s| f64::from(s.attempts)).sum()
+}
+
+fn distinct(sightings: &[Sighting], field: DistinctField, filter: Filter) -> f64 {
+    let passing = sightings.iter().filter(|sighting| sighting.passes(filter));
+    count_distinct(passing.map(|sighting| value(sighting, field)).collect()) as f64
+}
+
+fn count_distinct(mut names: Vec<u64>) -> usize {
+    names.sort_unstable();
+    names.dedup();
+    names.len()
+}
+
+fn value(sighting: &Sighting, field: DistinctField) -> u64 {
+    match (field, sighting.source) {
+        (DistinctField::User, _) => sighting.user,
+        (DistinctField::SourceIp, IpAddr::V4(v4)) => u64::from(u32::from(v4)),
+        (DistinctField::SourceIp, IpAddr::V6(v6)) => {
+            (u128::from(v6) >> 64) as u64 ^ u128::from(v6) as u64
+        }
+    }
+}
+
+/// Times at which a key was at rest: everything that had arrived about it was dealt with, and nothing
+/// else arrived for `rest_ms`. Gives the time until which its records had arrived.
+pub fn rests(history: &History, rest_ms: i64) -> Vec<i64> {
+    let arrivals: BTreeSet<(i64, i64)> =
+        history.sightings.iter().map(|s| (s.arrived_ms, s.acknowledged_ms)).collect();
+    let arrivals: Vec<(i64, i64)> = arrivals.into_iter().collect();
+    let mut settled_ms = i64::MIN;
+    let mut rests = Vec::new();
+    for (at, (arrived_ms, acknowledged_ms)) in arrivals.iter().enumerate() {
+        settled_ms = settled_ms.max(*acknowledged_ms);
+        let next_ms = arrivals.get(at + 1).map_or(i64::MAX, |(next_ms, _)| *next_ms);
+        if settled_ms < i64::MAX - rest_ms && next_ms > settled_ms + rest_ms {
+            rests.push(*arrived_ms);
+        }
+    }
+    rests
+}
+
+impl History {
+    /// Whether `detector` can have raised at all: the cheap question that spares most keys the dear
+    /// ones.
+    pub fn may_raise_ever(&self, detector: &Detector) -> bool {
+        let (Some(first), Some(last)) = (self.sightings.first(), self.sightings.last()) else {
+            return false;
+        };
+        let all = Detector {
+            window: tidewatch_core::time::Span(last.time_ms - first.time_ms + 1),
+            ..detector.clone()
+        };
+        self.may_raise(&all, last.time_ms)
+    }
+
+    /// Where an episode that covers the newest event can have begun at the earliest: back from raise
+    /// to possible raise, as long as less than the quiet time lies between; each time as far as goes.
+    pub fn chain_start(&self, detector: &Detector) -> i64 {
+        let reach_ms = detector.quiet.0 + pane_ms(detector.window.0);
+        let mut start_ms = self.head_ms();
+        loop {
+            let reached = self.within(start_ms - reach_ms, start_ms - 1);
+            let earliest = reached.iter().find(|s| self.may_raise(detector, s.time_ms));
+            match earliest {
+                Some(earliest) => start_ms = earliest.time_ms,
+                None => return start_ms,
+            }
+        }
+    }
+
+    /// Whether everybody must see one episode between two times: it is raised again and again, with
+    /// less than half of the quiet time between.
+    pub fn goes_on(&self, detector: &Detector, (from_ms, to_ms): (i64, i64)) -> bool {
+        let mut last_ms = from_ms;
+        for sighting in self.within(from_ms, to_ms) {
+            if sighting.time_ms - last_ms >= detector.quiet.0 / 2 {
+                return false;
+            }
+            if self.must_raise_at(detector, sighting.time_ms) {
+                last_ms = sighting.time_ms;
+            }
+        }
+        to_ms - last_ms < detector.quiet.0 / 2
+    }
+}
+
+impl History {
+    /// When the record arrived with which an exact judge who judges at every event would first have
+    /// raised for certain, going by what had arrived.
+    pub fn certain_since(&self, detector: &Detector) -> Option<i64> {
+        let mut arriving: Vec<&Sighting> = self.sightings.iter().collect();
+        arriving.sort_by_key(|sighting| sighting.arrived_ms);
+        let mut arrived = History::default();
+        for together in arriving.chunk_by(|a, b| a.arrived_ms == b.arrived_ms) {
+            arrived.sightings.extend(together.iter().copied().copied());
+            arrived.sightings.sort_by_key(|sighting| (sighting.time_ms, sighting.event));
+            if arrived.must_raise(detector) {
+                return Some(together[0].arrived_ms);
+            }
+        }
+        None
+    }
+}

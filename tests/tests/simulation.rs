@@ -1,0 +1,235 @@
+//! The shared state under everything that can go wrong, by seed. What must hold is in the simulator's
+//! laws; here are the seeds, the replay of one, and the controls: each safeguard switched off must
+//! break its law on some of the seeds on which the whole protocol breaks none.
+//!
+//! `TIDEWATCH_SEEDS=0..100000` plays a range, `TIDEWATCH_SEED=7` replays one with its trace:
+//! `TIDEWATCH_SEED=7 cargo test --release -p tidewatch-tests --test simulation -- replay --nocapture`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use tidewatch_core::shared::safeguards::{Guard, Safeguards};
+use tidewatch_tests::simulator::figures::Figures;
+use tidewatch_tests::simulator::laws::{Broken, Law};
+use tidewatch_tests::simulator::weather::Level;
+use tidewatch_tests::simulator::{Run, Setup, run};
+
+/// Seeds played where nobody asks for others.
+const SEEDS: Range<u64> = 0..1_500;
+
+/// Seeds each control is given, until enough of them have gone red.
+const CONTROL_SEEDS: Range<u64> = 0..1_000;
+
+/// Red seeds that are enough.
+const CONTROL_RED: usize = 3;
+
+/// A seed played often between two lines of progress.
+const PROGRESS: u64 = 10_000;
+
+/// Failing seeds that are told one by one.
+const FAILURES_TOLD: usize = 20;
+
+/// Says which seed it was if a run panics.
+struct Playing(u64);
+
+impl Drop for Playing {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("{}", replay_command(self.0));
+        }
+    }
+}
+
+fn replay_command(seed: u64) -> String {
+    format!(
+        "seed {seed} fails; replay it with: TIDEWATCH_SEED={seed} cargo test --release \
+         -p tidewatch-tests --test simulation -- replay --nocapture"
+    )
+}
+
+fn told(broken: &[Broken]) -> String {
+    let lines = broken.iter().map(|broken| format!("  {:?}: {}", broken.law, broken.what));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+fn play(seed: u64, setup: &Setup) -> Run {
+    let _playing = Playing(seed);
+    run(seed, setup)
+}
+
+fn range(text: &str) -> Option<Range<u64>> {
+    let (from, to) = text.split_once("..")?;
+    Some(from.parse().ok()?..to.parse().ok()?)
+}
+
+/// Nanoseconds this thread has been on a CPU, where the system says.
+fn cpu_ns() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
+    text.split(' ').next()?.parse().ok()
+}
+
+/// Plays all seeds on all CPUs, and gives the figures, the CPU seconds, and what broke.
+fn play_all(seeds: Range<u64>) -> (Figures, f64, BTreeMap<u64, Vec<Broken>>) {
+    let workers = std::thread::available_parallelism().map_or(1, |n| n.get() as u64);
+    let played = AtomicU64::new(0);
+    let began = Instant::now();
+    let work = |worker: u64| {
+        let (mut figures, mut failed) = (Figures::default(), BTreeMap::new());
+        for seed in seeds.clone().filter(|seed| seed % workers == worker) {
+            let run = play(seed, &Setup::default());
+            figures.add(run.figures);
+            if !run.broken.is_empty() {
+                failed.insert(seed, run.broken);
+            }
+            let played = played.fetch_add(1, Ordering::Relaxed) + 1;
+            if played.is_multiple_of(PROGRESS) {
+                let per_s = played as f64 / began.elapsed().as_secs_f64();
+                eprintln!("{played} seeds, {per_s:.0} a second, {} fail", failed.len());
+            }
+        }
+        let cpu_s = cpu_ns().map_or(began.elapsed().as_secs_f64(), |ns| ns as f64 / 1e9);
+        (figures, cpu_s, failed)
+    };
+    let work = &work;
+    std::thread::scope(|scope| {
+        let threads: Vec<_> =
+            (0..workers).map(|worker| scope.spawn(move || work(worker))).collect();
+        let mut all = (Figures::default(), 0.0, BTreeMap::new());
+        for thread in threads {
+            let (figures, cpu_s, failed) = thread.join().expect("a run panicked");
+            all.0.add(figures);
+            all.1 += cpu_s;
+            all.2.extend(failed);
+        }
+        all
+    })
+}
+
+#[test]
+fn every_seed_keeps_every_law() {
+    let asked = std::env::var("TIDEWATCH_SEEDS").ok();
+    let seeds = asked.map_or(SEEDS, |text| range(&text).expect("TIDEWATCH_SEEDS is FROM..TO"));
+    let number = seeds.end - seeds.start;
+    let (figures, cpu_s, failed) = play_all(seeds);
+    eprintln!("{figures}{number} runs, {:.0} a CPU-second", number as f64 / cpu_s);
+    let told: Vec<String> = failed
+        .iter()
+        .take(FAILURES_TOLD)
+        .map(|(seed, broken)| format!("seed {seed}\n{}", told(broken)))
+        .collect();
+    if let Some(seed) = failed.keys().next() {
+        let mut laws: BTreeMap<Law, u64> = BTreeMap::new();
+        let of_seeds = failed.values().map(|broken| broken.iter().map(|one| one.law));
+        let of_seeds = of_seeds.map(|of_seed| of_seed.collect::<BTreeSet<Law>>());
+        of_seeds.flatten().for_each(|law| *laws.entry(law).or_default() += 1);
+        eprintln!("failing seeds by law: {laws:?}");
+        let (failed, told) = (failed.len(), told.join("\n"));
+        panic!("{failed} of {number} seeds fail, the first:\n{told}\n{}", replay_command(*seed));
+    }
+}
+
+#[test]
+fn replay() {
+    let Ok(seed) = std::env::var("TIDEWATCH_SEED") else { return };
+    let seed = seed.parse().expect("TIDEWATCH_SEED is a number");
+    let run = play(seed, &Setup { traced: true, ..Setup::default() });
+    println!("{}", run.trace);
+    assert!(run.broken.is_empty(), "seed {seed} breaks\n{}", told(&run.broken));
+}
+
+#[test]
+fn the_same_seed_gives_the_same_trace() {
+    let traced = Setup { traced: true, ..Setup::default() };
+    for seed in 0..60 {
+        let (first, second) = (play(seed, &traced), play(seed, &traced));
+        assert!(first.trace.lines().count() > 20, "seed {seed} has hardly a trace");
+        assert!(first.trace == second.trace, "seed {seed} gives two traces");
+        assert_eq!(first.broken, second.broken);
+    }
+}
+
+/// Plays seeds without a safeguard until some law of `laws` has broken a few times, and holds that on
+/// these seeds the whole protocol breaks none.
+fn control(setup: Setup, laws: &[Law]) {
+    let mut red = Vec::new();
+    let mut played = 0;
+    for seed in CONTROL_SEEDS {
+        played += 1;
+        let broken = play(seed, &setup).broken;
+        let Some(first) = broken.into_iter().find(|broken| laws.contains(&broken.law)) else {
+            continue;
+        };
+        let sound = Setup { level: setup.level, ..Setup::default() };
+        let sound = play(seed, &sound).broken;
+        assert_eq!(sound, [], "seed {seed} is red with all safeguards on");
+        red.push((seed, first));
+        if red.len() == CONTROL_RED {
+            break;
+        }
+    }
+    eprintln!("{played} seeds, red: {red:#?}");
+    assert!(!red.is_empty(), "none of {played} seeds breaks one of {laws:?}: {setup:?}");
+}
+
+fn without(change: impl FnOnce(&mut Safeguards)) -> Setup {
+    let mut safeguards = Safeguards::default();
+    change(&mut safeguards);
+    Setup { safeguards, level: Some(Level::Wild), ..Setup::default() }
+}
+
+#[test]
+fn blind_writes_miscount() {
+    control(without(|s| s.compare_and_set = false), &[Law::Counts]);
+}
+
+#[test]
+fn a_guard_for_the_whole_batch_miscounts() {
+    control(without(|s| s.guard = Guard::WholeBatch), &[Law::Counts]);
+}
+
+#[test]
+fn no_guard_miscounts() {
+    control(without(|s| s.guard = Guard::None), &[Law::Counts]);
+}
+
+#[test]
+fn without_the_ring_copies_are_counted() {
+    control(without(|s| s.event_ring = false), &[Law::Counts]);
+}
+
+#[test]
+fn a_start_of_ones_own_gives_two_uids() {
+    control(without(|s| s.claim = false), &[Law::OneUid, Law::Closed]);
+}
+
+#[test]
+fn confirming_before_publishing_loses_findings() {
+    control(without(|s| s.publish_before_confirm = false), &[Law::Published, Law::Closed]);
+}
+
+#[test]
+fn judging_only_fresh_writes_loses_findings() {
+    control(without(|s| s.judge_always = false), &[Law::Published]);
+}
+
+#[test]
+fn without_tombstones_an_episode_begins_twice() {
+    control(without(|s| s.tombstones = false), &[Law::OneUid, Law::Planted]);
+}
+
+#[test]
+fn acknowledging_the_whole_batch_loses_events() {
+    control(without(|s| s.partial_acknowledgement = false), &[Law::Counts, Law::Published]);
+}
+
+#[test]
+fn a_sketch_after_the_share_loses_names() {
+    control(without(|s| s.sketch_before_share = false), &[Law::Counts]);
+}
+
+#[test]
+fn two_batches_of_a_shard_at_once_miscount() {
+    control(Setup { parallel_more: 1, ..Setup::default() }, &[Law::Counts]);
+}
