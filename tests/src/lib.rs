@@ -9,5 +9,5 @@ pub mod labelled;
 pub mod live;
 pub mod ministack;
 pub mod plain_table;
-pub mod table_contract;
 pub mod simulator;
+pub mod table_contract;

@@ -42,6 +42,16 @@ pub struct ClassList {
     pub list: DistinctList,
 }
 
+/// Where a window ends, and the event it is told by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct End {
+    /// The newest event in it, as far as is known: not after it, and for a counter pane, of whose
+    /// events the times are not kept, at most the pane before it.
+    pub told: Time,
+    /// The end.
+    pub at: Time,
+}
+
 /// What became of a point.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Absorbed {
@@ -120,16 +130,26 @@ impl KeyState {
     /// The ends of all windows that could show something new once an event at `from` was counted, by
     /// what is still known: each last sighting and each counter pane from then on, and the newest
     /// event. Sorted, each once.
-    pub fn ends_since(&self, plan: &KeyPlan, from: Time) -> Vec<Time> {
-        let listed = self.lists.iter().flat_map(|list| list.list.seen()).map(|seen| seen.last);
-        let rungs = self.rings.iter().zip(&plan.retention.counters);
-        let counted = rungs.flat_map(|(ring, rung)| {
-            ring.panes().map(|(index, _, _)| Time((index + 1) * rung.pane.0 - 1))
-        });
+    pub fn ends_since(&self, plan: &KeyPlan, from: Time) -> Vec<End> {
+        let of_lists = self.lists.iter().flat_map(|list| list.list.seen());
+        let mut sightings: Vec<Time> = of_lists.map(|seen| seen.last.min(self.head)).collect();
+        sightings.sort_unstable();
+        sightings.dedup();
+        let mut ends: Vec<End> =
+            sightings.iter().map(|last| End { told: *last, at: *last }).collect();
+        for (ring, rung) in self.rings.iter().zip(&plan.retention.counters) {
+            ends.extend(ring.panes().map(|(index, _, _)| {
+                let (start, end) = (index * rung.pane.0, (index + 1) * rung.pane.0 - 1);
+                let before = sightings.partition_point(|last| last.0 <= end);
+                let seen = sightings[..before].last().filter(|last| last.0 >= start);
+                let told =
+                    if end >= self.head.0 { self.head } else { *seen.unwrap_or(&Time(start)) };
+                End { told, at: Time(end).min(self.head) }
+            }));
+        }
         let kept = self.head.minus(plan.retention.kept);
-        let ends = listed.chain(counted).filter(|end| *end >= from && *end > kept);
-        let mut ends: Vec<Time> = ends.map(|end| end.min(self.head)).collect();
-        ends.push(self.head);
+        ends.retain(|end| end.at >= from && end.at > kept);
+        ends.push(End { told: self.head, at: self.head });
         ends.sort_unstable();
         ends.dedup();
         ends
