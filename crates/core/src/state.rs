@@ -12,7 +12,7 @@ use crate::key::Key;
 use crate::panes::Ring;
 use crate::plan::{Class, KeyPlan};
 use crate::sources::Sources;
-use crate::time::Time;
+use crate::time::{Span, Time};
 
 /// What is known about one key.
 #[derive(Clone, Debug)]
@@ -135,15 +135,17 @@ impl KeyState {
         let mut sightings: Vec<Time> = of_lists.map(|seen| seen.last.min(self.head)).collect();
         sightings.sort_unstable();
         sightings.dedup();
+        // A sighting is kept as the end of the step it lies in: it was not before the step began.
+        let began = |last: &Time| last.minus(Span(plan.retention.grain.0 - 1));
         let mut ends: Vec<End> =
-            sightings.iter().map(|last| End { told: *last, at: *last }).collect();
+            sightings.iter().map(|last| End { told: began(last), at: *last }).collect();
         for (ring, rung) in self.rings.iter().zip(&plan.retention.counters) {
             ends.extend(ring.panes().map(|(index, _, _)| {
                 let (start, end) = (index * rung.pane.0, (index + 1) * rung.pane.0 - 1);
                 let before = sightings.partition_point(|last| last.0 <= end);
                 let seen = sightings[..before].last().filter(|last| last.0 >= start);
                 let told =
-                    if end >= self.head.0 { self.head } else { *seen.unwrap_or(&Time(start)) };
+                    if end >= self.head.0 { self.head } else { seen.map_or(Time(start), began) };
                 End { told, at: Time(end).min(self.head) }
             }));
         }
