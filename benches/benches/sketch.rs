@@ -1,5 +1,5 @@
 //! Distinct counts and key states by themselves: our sketch against the `hyperloglogplus` crate used as
-//! it comes, and what one event costs a key that is new, busy, or past its list. Bytes are what the
+//! it comes, in time, bytes and error, and what one event costs a key that is new, busy, or past its list. Bytes are what the
 //! allocator handed out, next to what the state says of itself.
 
 use std::alloc::System;
@@ -23,7 +23,7 @@ use tidewatch_core::key::Key;
 use tidewatch_core::plan::{DetectorId, KeyPlan, Plan, Shape};
 use tidewatch_core::sequence::ShardId;
 use tidewatch_core::signal::{Auth, Outcome, Role};
-use tidewatch_core::sketch::{PRECISION, Sketch};
+use tidewatch_core::sketch::{PRECISION, PRECISION_MAX, SHARED_PRECISION, Sketch};
 use tidewatch_core::state::KeyState;
 use tidewatch_core::tag::{EventTag, UserTag};
 use tidewatch_core::time::Time;
@@ -53,42 +53,90 @@ fn main() -> Result<ExitCode> {
 
 type Theirs = HyperLogLogPlus<u64, RandomState>;
 
-fn sketches(runs: usize) {
-    let mut rows = Vec::new();
-    for n in SIZES {
-        let mut ours: [Vec<f64>; 3] = Default::default();
-        let mut theirs: [Vec<f64>; 3] = Default::default();
-        let mut bytes = [0; 2];
-        for _ in 0..runs {
-            let before = ALLOCATOR.allocated();
-            let mut sketch = Sketch::new(PRECISION);
-            ours[0].push(timed(|| (0..n).filter(|i| sketch.insert(hash(*i))).count()).0);
-            bytes[0] = ALLOCATOR.allocated() - before;
-            ours[1].push(timed(|| black_box(sketch.estimate())).0);
-            let mut union = sketch.clone();
-            ours[2].push(timed(|| union.merge(black_box(&sketch))).0);
+/// The shared home's, the memory's, and the largest there is.
+const PRECISIONS: [u8; 3] = [SHARED_PRECISION, PRECISION, PRECISION_MAX];
 
-            let before = ALLOCATOR.allocated();
-            let hasher = RandomState::new();
-            let mut plus = Theirs::new(PRECISION, hasher.clone()).expect("a precision it takes");
-            theirs[0].push(timed(|| (0..n).for_each(|i| plus.insert_any(&hash(i)))).0);
-            bytes[1] = ALLOCATOR.allocated() - before;
-            theirs[1].push(timed(|| black_box(plus.count())).0);
-            let mut union = plus.clone();
-            theirs[2].push(timed(|| union.merge(black_box(&plus)).expect("one precision")).0);
+/// What one contender takes: ns an insertion, µs an estimate, µs a merge, each run; bytes; and its
+/// relative error with each seed.
+#[derive(Default)]
+struct Measured {
+    seconds: [Vec<f64>; 3],
+    bytes: usize,
+    errors: Vec<f64>,
+}
+
+fn sketches(runs: usize) {
+    for precision in PRECISIONS {
+        let mut rows = Vec::new();
+        for n in SIZES {
+            let [mut ours, mut theirs] = [Measured::default(), Measured::default()];
+            for _ in 0..runs {
+                run_ours(precision, n, &mut ours);
+                run_theirs(precision, n, &mut theirs);
+            }
+            for seed in 1..=seeds(n) {
+                errors(precision, n, seed, &mut ours, &mut theirs);
+            }
+            rows.extend([row("ours", n, ours), row("crate", n, theirs)]);
         }
-        for (name, seconds, bytes) in [("ours", ours, bytes[0]), ("crate", theirs, bytes[1])] {
-            let [insert, estimate, merge] = seconds.map(median);
-            rows.push(vec![
-                format!("{name}, {n}"),
-                format!("{:.1}", insert / n as f64 * 1e9),
-                format!("{:.1}", estimate * 1e6),
-                format!("{:.1}", merge * 1e6),
-                bytes.to_string(),
-            ]);
-        }
+        let first = format!("precision {precision}, tags");
+        let last = "RMS error %";
+        table::print(&[&first, "insert ns", "estimate µs", "merge µs", "bytes", last], &rows);
     }
-    table::print(&["precision 11, tags", "insert ns", "estimate µs", "merge µs", "bytes"], &rows);
+}
+
+/// Seeds that the error is measured over.
+fn seeds(n: u64) -> u64 {
+    if n < 1_000_000 { 30 } else { 5 }
+}
+
+fn run_ours(precision: u8, n: u64, measured: &mut Measured) {
+    let before = ALLOCATOR.allocated();
+    let mut sketch = Sketch::new(precision);
+    let seconds = &mut measured.seconds;
+    seconds[0].push(timed(|| (0..n).filter(|i| sketch.insert(hash(*i))).count()).0);
+    measured.bytes = ALLOCATOR.allocated() - before;
+    seconds[1].push(timed(|| black_box(sketch.estimate())).0);
+    let mut union = sketch.clone();
+    seconds[2].push(timed(|| union.merge(black_box(&sketch))).0);
+}
+
+fn run_theirs(precision: u8, n: u64, measured: &mut Measured) {
+    let before = ALLOCATOR.allocated();
+    let mut plus = Theirs::new(precision, RandomState::new()).expect("a precision it takes");
+    let seconds = &mut measured.seconds;
+    seconds[0].push(timed(|| (0..n).for_each(|i| plus.insert_any(&hash(i)))).0);
+    measured.bytes = ALLOCATOR.allocated() - before;
+    seconds[1].push(timed(|| black_box(plus.count())).0);
+    let mut union = plus.clone();
+    seconds[2].push(timed(|| union.merge(black_box(&plus)).expect("one precision")).0);
+}
+
+/// Both on the same tags; the crate hashes them once more, with a random key.
+fn errors(precision: u8, n: u64, seed: u64, ours: &mut Measured, theirs: &mut Measured) {
+    let mut sketch = Sketch::new(precision);
+    let mut plus = Theirs::new(precision, RandomState::new()).expect("a precision it takes");
+    for i in 0..n {
+        let tag = hash(seed << 40 | i);
+        sketch.insert(tag);
+        plus.insert_any(&tag);
+    }
+    ours.errors.push(sketch.estimate() / n as f64 - 1.0);
+    theirs.errors.push(plus.count() / n as f64 - 1.0);
+}
+
+fn row(name: &str, n: u64, measured: Measured) -> Vec<String> {
+    let Measured { seconds, bytes, errors } = measured;
+    let [insert, estimate, merge] = seconds.map(median);
+    let squares: f64 = errors.iter().map(|error| error * error).sum();
+    vec![
+        format!("{name}, {n}"),
+        format!("{:.1}", insert / n as f64 * 1e9),
+        format!("{:.1}", estimate * 1e6),
+        format!("{:.1}", merge * 1e6),
+        bytes.to_string(),
+        format!("{:.2}", (squares / errors.len() as f64).sqrt() * 100.0),
+    ]
 }
 
 /// What an event costs a key of each kind.
