@@ -35,6 +35,9 @@ static ALLOCATOR: Cap<System> = Cap::new(System, usize::MAX);
 /// Numbers of different tags.
 const SIZES: [u64; 6] = [10, 100, 1_000, 10_000, 100_000, 1_000_000];
 
+/// Sketches that are estimated, and merged, in one measurement.
+const REPEATS: usize = 100;
+
 /// Events of one key state measurement.
 const EVENTS: u64 = 100_000;
 
@@ -56,7 +59,7 @@ type Theirs = HyperLogLogPlus<u64, RandomState>;
 /// The shared home's, the memory's, and the largest there is.
 const PRECISIONS: [u8; 3] = [SHARED_PRECISION, PRECISION, PRECISION_MAX];
 
-/// What one contender takes: ns an insertion, µs an estimate, µs a merge, each run; bytes; and its
+/// What one contender takes: seconds to insert all, to estimate and to merge, each run; bytes; and its
 /// relative error with each seed.
 #[derive(Default)]
 struct Measured {
@@ -85,31 +88,64 @@ fn sketches(runs: usize) {
     }
 }
 
+/// Sketches that are filled in one measurement: reading the clock takes as long as some insertions.
+fn copies(n: u64) -> usize {
+    (10_000 / n).max(1) as usize
+}
+
 /// Seeds that the error is measured over.
 fn seeds(n: u64) -> u64 {
     if n < 1_000_000 { 30 } else { 5 }
 }
 
+impl Measured {
+    /// Notes what [`copies`] sketches took to fill, and [`REPEATS`] to estimate and to merge.
+    fn note(&mut self, n: u64, [insert, estimate, merge]: [f64; 3]) {
+        let repeats = REPEATS as f64;
+        let each = [insert / copies(n) as f64, estimate / repeats, merge / repeats];
+        self.seconds.iter_mut().zip(each).for_each(|(all, each)| all.push(each));
+    }
+}
+
 fn run_ours(precision: u8, n: u64, measured: &mut Measured) {
     let before = ALLOCATOR.allocated();
-    let mut sketch = Sketch::new(precision);
-    let seconds = &mut measured.seconds;
-    seconds[0].push(timed(|| (0..n).filter(|i| sketch.insert(hash(*i))).count()).0);
+    let first = black_box(Sketch::new(precision));
     measured.bytes = ALLOCATOR.allocated() - before;
-    seconds[1].push(timed(|| black_box(sketch.estimate())).0);
-    let mut union = sketch.clone();
-    seconds[2].push(timed(|| union.merge(black_box(&sketch))).0);
+    let mut fresh = vec![first; copies(n)];
+    let insert = timed(|| {
+        for sketch in &mut fresh {
+            (0..n).filter(|i| sketch.insert(hash(*i))).count();
+        }
+    });
+    let full = vec![fresh.swap_remove(0); REPEATS];
+    let estimate = timed(|| black_box(full.iter().map(Sketch::estimate).sum::<f64>()));
+    let mut unions = full.clone();
+    let merge = timed(|| unions.iter_mut().zip(&full).for_each(|(union, full)| union.merge(full)));
+    measured.note(n, [insert.0, estimate.0, merge.0]);
 }
 
 fn run_theirs(precision: u8, n: u64, measured: &mut Measured) {
+    let new = || Theirs::new(precision, RandomState::new()).expect("a precision it takes");
+    let mut fresh: Vec<Theirs> = (0..copies(n)).map(|_| new()).collect();
+    let insert = timed(|| {
+        for plus in &mut fresh {
+            (0..n).for_each(|i| plus.insert_any(&hash(i)));
+        }
+    });
     let before = ALLOCATOR.allocated();
-    let mut plus = Theirs::new(precision, RandomState::new()).expect("a precision it takes");
-    let seconds = &mut measured.seconds;
-    seconds[0].push(timed(|| (0..n).for_each(|i| plus.insert_any(&hash(i)))).0);
+    let mut first = new();
+    (0..n).for_each(|i| first.insert_any(&hash(i)));
     measured.bytes = ALLOCATOR.allocated() - before;
-    seconds[1].push(timed(|| black_box(plus.count())).0);
-    let mut union = plus.clone();
-    seconds[2].push(timed(|| union.merge(black_box(&plus)).expect("one precision")).0);
+    let full = vec![first; REPEATS];
+    // The first count of a sparse one packs what waits: each is counted once.
+    let mut counted = full.clone();
+    let estimate = timed(|| black_box(counted.iter_mut().map(|plus| plus.count()).sum::<f64>()));
+    let mut unions = full.clone();
+    let merge = timed(|| {
+        let both = unions.iter_mut().zip(&full);
+        both.for_each(|(union, full)| union.merge(full).expect("one precision"));
+    });
+    measured.note(n, [insert.0, estimate.0, merge.0]);
 }
 
 /// Both on the same tags; the crate hashes them once more, with a random key.
@@ -132,8 +168,8 @@ fn row(name: &str, n: u64, measured: Measured) -> Vec<String> {
     vec![
         format!("{name}, {n}"),
         format!("{:.1}", insert / n as f64 * 1e9),
-        format!("{:.1}", estimate * 1e6),
-        format!("{:.1}", merge * 1e6),
+        format!("{:.2}", estimate * 1e6),
+        format!("{:.2}", merge * 1e6),
         bytes.to_string(),
         format!("{:.2}", (squares / errors.len() as f64).sqrt() * 100.0),
     ]
