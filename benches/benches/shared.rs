@@ -54,7 +54,7 @@ fn main() -> Result<ExitCode> {
     Ok(gate(&sized))
 }
 
-/// The loads, with what STATE.md of the planning measured for them: bytes and write units.
+/// The loads, with what was measured for them when the layout was planned: bytes and write units.
 fn loads(seed: u64) -> Vec<(Load, &'static str)> {
     let mut loads = vec![(load::three_failures(), "199 / 1")];
     for (shards, planned) in [(1, ""), (4, "971 / 1.00"), (16, "2.8 K / 2.9")] {
