@@ -1,5 +1,5 @@
 //! Distinct counts and key states by themselves: our sketch against the `hyperloglogplus` crate used as
-//! it comes, and what one event costs a key that is new, busy, or past its list. Bytes are what the
+//! it comes, in time, bytes and error, and what one event costs a key that is new, busy, or past its list. Bytes are what the
 //! allocator handed out, next to what the state says of itself.
 
 use std::alloc::System;
@@ -23,7 +23,7 @@ use tidewatch_core::key::Key;
 use tidewatch_core::plan::{DetectorId, KeyPlan, Plan, Shape};
 use tidewatch_core::sequence::ShardId;
 use tidewatch_core::signal::{Auth, Outcome, Role};
-use tidewatch_core::sketch::{PRECISION, Sketch};
+use tidewatch_core::sketch::{PRECISION, PRECISION_MAX, SHARED_PRECISION, Sketch};
 use tidewatch_core::state::KeyState;
 use tidewatch_core::tag::{EventTag, UserTag};
 use tidewatch_core::time::Time;
@@ -34,6 +34,9 @@ static ALLOCATOR: Cap<System> = Cap::new(System, usize::MAX);
 
 /// Numbers of different tags.
 const SIZES: [u64; 6] = [10, 100, 1_000, 10_000, 100_000, 1_000_000];
+
+/// Sketches that are estimated, and merged, in one measurement.
+const REPEATS: usize = 100;
 
 /// Events of one key state measurement.
 const EVENTS: u64 = 100_000;
@@ -53,42 +56,123 @@ fn main() -> Result<ExitCode> {
 
 type Theirs = HyperLogLogPlus<u64, RandomState>;
 
-fn sketches(runs: usize) {
-    let mut rows = Vec::new();
-    for n in SIZES {
-        let mut ours: [Vec<f64>; 3] = Default::default();
-        let mut theirs: [Vec<f64>; 3] = Default::default();
-        let mut bytes = [0; 2];
-        for _ in 0..runs {
-            let before = ALLOCATOR.allocated();
-            let mut sketch = Sketch::new(PRECISION);
-            ours[0].push(timed(|| (0..n).filter(|i| sketch.insert(hash(*i))).count()).0);
-            bytes[0] = ALLOCATOR.allocated() - before;
-            ours[1].push(timed(|| black_box(sketch.estimate())).0);
-            let mut union = sketch.clone();
-            ours[2].push(timed(|| union.merge(black_box(&sketch))).0);
+/// The shared home's, the memory's, and the largest there is.
+const PRECISIONS: [u8; 3] = [SHARED_PRECISION, PRECISION, PRECISION_MAX];
 
-            let before = ALLOCATOR.allocated();
-            let hasher = RandomState::new();
-            let mut plus = Theirs::new(PRECISION, hasher.clone()).expect("a precision it takes");
-            theirs[0].push(timed(|| (0..n).for_each(|i| plus.insert_any(&hash(i)))).0);
-            bytes[1] = ALLOCATOR.allocated() - before;
-            theirs[1].push(timed(|| black_box(plus.count())).0);
-            let mut union = plus.clone();
-            theirs[2].push(timed(|| union.merge(black_box(&plus)).expect("one precision")).0);
+/// What one contender takes: seconds to insert all, to estimate and to merge, each run; bytes; and its
+/// relative error with each seed.
+#[derive(Default)]
+struct Measured {
+    seconds: [Vec<f64>; 3],
+    bytes: usize,
+    errors: Vec<f64>,
+}
+
+fn sketches(runs: usize) {
+    for precision in PRECISIONS {
+        let mut rows = Vec::new();
+        for n in SIZES {
+            let [mut ours, mut theirs] = [Measured::default(), Measured::default()];
+            for _ in 0..runs {
+                run_ours(precision, n, &mut ours);
+                run_theirs(precision, n, &mut theirs);
+            }
+            for seed in 1..=seeds(n) {
+                errors(precision, n, seed, &mut ours, &mut theirs);
+            }
+            rows.extend([row("ours", n, ours), row("crate", n, theirs)]);
         }
-        for (name, seconds, bytes) in [("ours", ours, bytes[0]), ("crate", theirs, bytes[1])] {
-            let [insert, estimate, merge] = seconds.map(median);
-            rows.push(vec![
-                format!("{name}, {n}"),
-                format!("{:.1}", insert / n as f64 * 1e9),
-                format!("{:.1}", estimate * 1e6),
-                format!("{:.1}", merge * 1e6),
-                bytes.to_string(),
-            ]);
-        }
+        let first = format!("precision {precision}, tags");
+        let last = "RMS error %";
+        table::print(&[&first, "insert ns", "estimate µs", "merge µs", "bytes", last], &rows);
     }
-    table::print(&["precision 11, tags", "insert ns", "estimate µs", "merge µs", "bytes"], &rows);
+}
+
+/// Sketches that are filled in one measurement: reading the clock takes as long as some insertions.
+fn copies(n: u64) -> usize {
+    (10_000 / n).max(1) as usize
+}
+
+/// Seeds that the error is measured over.
+fn seeds(n: u64) -> u64 {
+    if n < 1_000_000 { 30 } else { 5 }
+}
+
+impl Measured {
+    /// Notes what [`copies`] sketches took to fill, and [`REPEATS`] to estimate and to merge.
+    fn note(&mut self, n: u64, [insert, estimate, merge]: [f64; 3]) {
+        let repeats = REPEATS as f64;
+        let each = [insert / copies(n) as f64, estimate / repeats, merge / repeats];
+        self.seconds.iter_mut().zip(each).for_each(|(all, each)| all.push(each));
+    }
+}
+
+fn run_ours(precision: u8, n: u64, measured: &mut Measured) {
+    let before = ALLOCATOR.allocated();
+    let first = black_box(Sketch::new(precision));
+    measured.bytes = ALLOCATOR.allocated() - before;
+    let mut fresh = vec![first; copies(n)];
+    let insert = timed(|| {
+        for sketch in &mut fresh {
+            (0..n).filter(|i| sketch.insert(hash(*i))).count();
+        }
+    });
+    let full = vec![fresh.swap_remove(0); REPEATS];
+    let estimate = timed(|| black_box(full.iter().map(Sketch::estimate).sum::<f64>()));
+    let mut unions = full.clone();
+    let merge = timed(|| unions.iter_mut().zip(&full).for_each(|(union, full)| union.merge(full)));
+    measured.note(n, [insert.0, estimate.0, merge.0]);
+}
+
+fn run_theirs(precision: u8, n: u64, measured: &mut Measured) {
+    let new = || Theirs::new(precision, RandomState::new()).expect("a precision it takes");
+    let mut fresh: Vec<Theirs> = (0..copies(n)).map(|_| new()).collect();
+    let insert = timed(|| {
+        for plus in &mut fresh {
+            (0..n).for_each(|i| plus.insert_any(&hash(i)));
+        }
+    });
+    let before = ALLOCATOR.allocated();
+    let mut first = new();
+    (0..n).for_each(|i| first.insert_any(&hash(i)));
+    measured.bytes = ALLOCATOR.allocated() - before;
+    let full = vec![first; REPEATS];
+    // The first count of a sparse one packs what waits: each is counted once.
+    let mut counted = full.clone();
+    let estimate = timed(|| black_box(counted.iter_mut().map(|plus| plus.count()).sum::<f64>()));
+    let mut unions = full.clone();
+    let merge = timed(|| {
+        let both = unions.iter_mut().zip(&full);
+        both.for_each(|(union, full)| union.merge(full).expect("one precision"));
+    });
+    measured.note(n, [insert.0, estimate.0, merge.0]);
+}
+
+/// Both on the same tags; the crate hashes them once more, with a random key.
+fn errors(precision: u8, n: u64, seed: u64, ours: &mut Measured, theirs: &mut Measured) {
+    let mut sketch = Sketch::new(precision);
+    let mut plus = Theirs::new(precision, RandomState::new()).expect("a precision it takes");
+    for i in 0..n {
+        let tag = hash(seed << 40 | i);
+        sketch.insert(tag);
+        plus.insert_any(&tag);
+    }
+    ours.errors.push(sketch.estimate() / n as f64 - 1.0);
+    theirs.errors.push(plus.count() / n as f64 - 1.0);
+}
+
+fn row(name: &str, n: u64, measured: Measured) -> Vec<String> {
+    let Measured { seconds, bytes, errors } = measured;
+    let [insert, estimate, merge] = seconds.map(median);
+    let squares: f64 = errors.iter().map(|error| error * error).sum();
+    vec![
+        format!("{name}, {n}"),
+        format!("{:.1}", insert / n as f64 * 1e9),
+        format!("{:.2}", estimate * 1e6),
+        format!("{:.2}", merge * 1e6),
+        bytes.to_string(),
+        format!("{:.2}", (squares / errors.len() as f64).sqrt() * 100.0),
+    ]
 }
 
 /// What an event costs a key of each kind.

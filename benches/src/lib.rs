@@ -10,9 +10,15 @@
 //! Generators and Python baselines are not part of the repository; TIDEWATCH_PEERS names their
 //! folder. What they generate is kept in the user's cache.
 
+pub mod anatomy;
 pub mod child;
 pub mod clock;
+pub mod cost;
+pub mod detectors;
+pub mod dynamo;
+pub mod fleet;
 pub mod lambda_logs;
+pub mod load;
 pub mod options;
 pub mod peers;
 pub mod python;
