@@ -34,6 +34,7 @@ fn each_crate_depends_only_on_what_the_architecture_allows() {
         ("tidewatch-ingest", &["tidewatch-core"]),
         ("tidewatch-rules", &["tidewatch-core"]),
         ("tidewatch-alert", &["tidewatch-core"]),
+        ("tidewatch-aws", &["tidewatch-core", "tidewatch-alert"]),
         (
             "tidewatch",
             &["tidewatch-core", "tidewatch-ingest", "tidewatch-rules", "tidewatch-alert"],
@@ -66,6 +67,35 @@ fn core_and_ingest_know_no_io_no_runtime_and_no_cloud() {
         assert!(stray.is_empty(), "{package} must not depend on {stray:?}");
     }
     assert!(!found["tidewatch-core"].contains("serde_json"), "core knows no file format");
+}
+
+#[test]
+fn only_one_crate_knows_aws() {
+    // Tests and benches reach it through crates/aws as well, so that no other place picks a TLS stack
+    // or turns retries on.
+    for package in metadata().packages.iter().filter(|package| *package.name != "tidewatch-aws") {
+        let mut all = package.dependencies.iter().map(|dependency| &dependency.name);
+        let stray = all.find(|name| name.starts_with("aws-"));
+        assert_eq!(stray, None, "{} must reach AWS through tidewatch-aws", package.name);
+    }
+}
+
+/// Cargo builds the tests of a workspace with the features of all its members' dependencies together:
+/// one that changes what serde_json writes would test JSON that is not the shipped binary's.
+#[test]
+fn no_dependency_changes_what_serde_json_does() {
+    let output = std::process::Command::new(env!("CARGO"))
+        .args(["tree", "--locked", "--offline", "--workspace", "--edges", "features"])
+        .args(["--invert", "serde_json"])
+        .current_dir(root())
+        .output()
+        .expect("cargo runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let tree = String::from_utf8(output.stdout).expect("UTF-8");
+    assert!(tree.contains("serde_json feature \"raw_value\""), "the tree says nothing: {tree}");
+    for feature in ["preserve_order", "arbitrary_precision", "float_roundtrip"] {
+        assert!(!tree.contains(&format!("serde_json feature \"{feature}\"")), "{feature}: {tree}");
+    }
 }
 
 /// Every source file of ours.

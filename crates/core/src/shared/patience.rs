@@ -37,7 +37,7 @@ impl<'a, P: Pace> Patience<'a, P> {
     pub async fn after(&mut self, error: TableError) -> Result<(), StoreError> {
         match error {
             TableError::Throttled(_) | TableError::Unanswered(_) => self.wait(error).await,
-            TableError::TooLarge(_) | TableError::Fatal(_) => {
+            TableError::TooLarge(_) | TableError::Unusable(_) | TableError::Fatal(_) => {
                 Err(StoreError::Fatal(error.to_string()))
             }
         }

@@ -53,7 +53,7 @@ impl Stats {
             Err(TableError::Throttled(_)) => &self.throttled,
             Err(TableError::Unanswered(_)) => &self.unanswered,
             Err(TableError::TooLarge(_)) => &self.too_large,
-            Err(TableError::Fatal(_)) => &self.failed,
+            Err(TableError::Unusable(_) | TableError::Fatal(_)) => &self.failed,
         };
         counter.add(1);
     }

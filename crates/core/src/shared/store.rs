@@ -250,6 +250,12 @@ impl<T: Table, P: Pace> Invocation<'_, T, P> {
                     image = self.get(&item_key).await?;
                     break;
                 }
+                Err(TableError::Unusable(why)) => {
+                    // One spoilt item must not hold up its shard.
+                    outcome.refused = contribution.points.len() as u64;
+                    outcome.lost.push(LostShare { place, shard: self.shard, why });
+                    return Ok(outcome);
+                }
                 Err(error) => patience.after(error).await?,
             }
         }

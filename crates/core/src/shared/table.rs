@@ -15,7 +15,7 @@ use crate::time::{Span, Time};
 /// Names an item: DynamoDB's partition key `k` and sort key `r`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ItemKey {
-    /// What is counted by, encoded.
+    /// What is counted by, encoded; not empty.
     pub key: Vec<u8>,
     /// Which item of it.
     pub part: Part,
@@ -84,11 +84,11 @@ pub struct Write {
     pub item: ItemKey,
     /// All must hold: the attribute has exactly this value, or (`None`) does not exist.
     pub expected: Vec<(Attribute, Option<Vec<u8>>)>,
-    /// Where given, must be the item's version too.
+    /// Where given, must be the item's version too; never holds for an item that does not exist.
     pub version: Option<u64>,
-    /// New values.
+    /// New values, each attribute once.
     pub set: Vec<(Attribute, Vec<u8>)>,
-    /// Attributes that go.
+    /// Attributes that go, none of which is set.
     pub removed: Vec<Attribute>,
     /// The index entry.
     pub index: Indexing,
@@ -118,6 +118,9 @@ pub enum TableError {
     /// The item would be larger than 400 KB; nothing was applied.
     #[error("the item would be larger than the table allows: {0}")]
     TooLarge(String),
+    /// The item holds what this program did not write; it may have been changed all the same.
+    #[error("an item is not ours to use: {0}")]
+    Unusable(String),
     /// It will not work however often it is tried: no such table, no permission, a faulty request.
     #[error("the table refuses to work: {0}")]
     Fatal(String),
@@ -131,14 +134,14 @@ pub trait Table: Send + Sync {
     /// One item as it is.
     fn get(&self, item: &ItemKey) -> impl Future<Output = Result<Option<Item>, TableError>> + Send;
 
-    /// All items of one key.
+    /// All items of one key, in no order.
     fn query(
         &self,
         key: &[u8],
     ) -> impl Future<Output = Result<Vec<(Part, Item)>, TableError>> + Send;
 
-    /// The items with an index entry in `partition` at or before `until`, earliest first, at most
-    /// `limit` of them. Eventually consistent: an entry may be stale or missing for a while.
+    /// The items with an index entry in `partition` at or before `until`, earliest first (equal ones
+    /// in no order), at most `limit` of them. Eventually consistent: an entry may be stale or missing for a while.
     fn due(
         &self,
         partition: u8,

@@ -1,0 +1,142 @@
+//! A local cloud for one test: ministack, installed and pinned by test.sh, on a loopback port of its
+//! own, gone with the value.
+//!
+//! Nothing of the user's AWS configuration reaches it or the client: credentials are made up and
+//! passed explicitly, the environment's are taken away.
+
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use tempfile::TempDir;
+use tidewatch_aws::client::{client, local};
+use tidewatch_aws::{DynamoTable, schema};
+
+/// How often it is asked whether it is there, and how long a question waits: a minute in all. It
+/// takes some two seconds on an idle machine.
+const READY_TRIES_MAX: usize = 600;
+const READY_PAUSE: Duration = Duration::from_millis(100);
+
+/// How often a port is taken by somebody else between our asking for one and its binding it.
+const PORTS_MAX: usize = 5;
+
+/// A running ministack.
+#[derive(Debug)]
+pub struct Ministack {
+    process: Child,
+    address: SocketAddr,
+    /// Where it writes; removed with the value.
+    folder: TempDir,
+}
+
+impl Ministack {
+    /// Starts one and waits until it answers.
+    ///
+    /// # Panics
+    /// If TIDEWATCH_MINISTACK does not name its executable, or if it does not come up.
+    pub fn start() -> Ministack {
+        let executable = std::env::var_os("TIDEWATCH_MINISTACK").unwrap_or_else(|| {
+            panic!(
+                "TIDEWATCH_MINISTACK is not set: this test needs the local cloud that ./test.sh \
+                 installs. Run ./test.sh, or set it to a ministack executable"
+            )
+        });
+        for _ in 0..PORTS_MAX {
+            let mut started = Ministack::spawn(Path::new(&executable));
+            if started.wait_until_ready() {
+                return started;
+            }
+        }
+        panic!("{} found no free port in {PORTS_MAX} tries", Path::new(&executable).display());
+    }
+
+    fn spawn(executable: &Path) -> Ministack {
+        let folder = tempfile::tempdir().expect("a folder for temporary files");
+        let log = std::fs::File::create(folder.path().join("log")).expect("a log file");
+        let errors = log.try_clone().expect("the log file again");
+        let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free loopback port");
+        let address = free.local_addr().expect("its address");
+        drop(free);
+        let mut command = Command::new(executable);
+        for (name, _) in std::env::vars_os() {
+            if name.to_string_lossy().starts_with("AWS_") {
+                command.env_remove(name);
+            }
+        }
+        let process = command
+            // It binds every interface unless told, and writes where TMPDIR says.
+            .env("BIND_HOST", address.ip().to_string())
+            .env("GATEWAY_PORT", address.port().to_string())
+            .env("TMPDIR", folder.path())
+            .env("PYTHONUNBUFFERED", "1")
+            .current_dir(folder.path())
+            .stdin(Stdio::null())
+            .stdout(log)
+            .stderr(errors)
+            .spawn()
+            .unwrap_or_else(|error| {
+                panic!("{} (TIDEWATCH_MINISTACK) does not start: {error}", executable.display())
+            });
+        Ministack { process, address, folder }
+    }
+
+    /// Whether it answers; `false` if somebody else has its port.
+    fn wait_until_ready(&mut self) -> bool {
+        for _ in 0..READY_TRIES_MAX {
+            if let Some(status) = self.process.try_wait().expect("its state") {
+                let log = self.log();
+                assert!(log.contains("already in use"), "ministack ended ({status}):\n{log}");
+                return false;
+            }
+            // Somebody else who took the port may answer too: it has to be ministack's health page.
+            if self.is_healthy() {
+                return true;
+            }
+            std::thread::sleep(READY_PAUSE);
+        }
+        panic!("ministack does not answer on {}:\n{}", self.address, self.log());
+    }
+
+    fn is_healthy(&self) -> bool {
+        let Ok(mut stream) = TcpStream::connect_timeout(&self.address, READY_PAUSE) else {
+            return false;
+        };
+        let ask = b"GET /_ministack/health HTTP/1.0\r\nHost: localhost\r\n\r\n";
+        let mut answer = String::new();
+        stream.set_read_timeout(Some(Duration::from_secs(5))).is_ok()
+            && stream.write_all(ask).is_ok()
+            && stream.read_to_string(&mut answer).is_ok()
+            && answer.lines().next().is_some_and(|status| status.contains(" 200"))
+            && answer.contains("dynamodb")
+    }
+
+    fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
+    }
+
+    /// Where it is reached.
+    pub fn endpoint(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// A new table of the shared state's schema.
+    ///
+    /// # Panics
+    /// If it cannot be made.
+    pub async fn table(&self, name: &str) -> DynamoTable {
+        let client = client(&local(&self.endpoint()));
+        let made = schema::create_table(&client, name).await;
+        made.unwrap_or_else(|error| panic!("{error}\n{}", self.log()));
+        DynamoTable::new(client, name)
+    }
+}
+
+impl Drop for Ministack {
+    /// Ends it by its process id.
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
