@@ -20,7 +20,7 @@ pub struct Verdict {
     pub detector: DetectorId,
     /// How bad it is.
     pub severity: Severity,
-    /// The time it was judged at.
+    /// The newest event of the window that was judged.
     pub at: Time,
     /// The detector's episodes known when it was judged.
     pub episodes: Slots,
@@ -61,41 +61,32 @@ pub fn judge(plan: &Plan, detector: &DetectorPlan, window: &Window<'_>) -> Optio
     let verdict = |report| Verdict {
         detector: detector.id,
         severity: raise.severity,
-        at: window.at,
+        at: window.told,
         episodes: episodes.slots(detector.id),
         report,
     };
-    match covering(episodes.of(detector.id), window.at, rule.quiet) {
+    match covering(episodes.of(detector.id), window.told, rule.quiet) {
         Some(known)
             if !known.closed
                 && raise.severity <= known.severity
-                && window.at < known.next_report
+                && window.told < known.next_report
                 && !known.is_unconfirmed() =>
         {
             let longer = known.last.plus(window.plan.retention.lengthen);
-            (window.at > longer).then(|| verdict(None))
+            (window.told > longer).then(|| verdict(None))
         }
-        Some(known) if known.is_told(window.at, raise.severity) => None,
-        None if episodes.is_before_memory(detector.id, window.at, rule.quiet) => None,
+        Some(known) if known.is_told(window.told, raise.severity) => None,
+        None if episodes.is_before_memory(detector.id, window.told, rule.quiet) => None,
         _ => Some(verdict(Some(report(rule, detector, raise, window)))),
     }
 }
 
-/// The newest window end of `ends` at which `detector` raises, whatever is known of it.
-pub fn last_raise(
-    plan: &Plan,
-    detector: &DetectorPlan,
-    window: &Window<'_>,
-    ends: &[Time],
-) -> Option<Time> {
+/// Whether `detector` raises at `window`, whatever is known of it.
+pub fn raises(plan: &Plan, detector: &DetectorPlan, window: &Window<'_>) -> bool {
     let rule = plan.detector(detector.id);
-    let raises = |at: &&Time| {
-        let window = Window { at: **at, ..*window };
-        let mut reading = Reading { detector, window: &window, bounds: SmallVec::new() };
-        reading.bounds.resize(detector.measures.len(), None);
-        rule.raises.iter().any(|raise| raise.when.iter().all(|c| reading.holds(c)))
-    };
-    ends.iter().rev().find(raises).copied()
+    let mut reading = Reading { detector, window, bounds: SmallVec::new() };
+    reading.bounds.resize(detector.measures.len(), None);
+    rule.raises.iter().any(|raise| raise.when.iter().all(|c| reading.holds(c)))
 }
 
 /// The numbers of `window` for a finding raised by `raise`.

@@ -149,7 +149,7 @@ impl MemoryStore {
         if dropped {
             return;
         }
-        let at = |at| Window { plan, key: &place.1, state: &state, at, version: 0 };
+        let at = |at| Window { plan, key: &place.1, state: &state, at, told: at, version: 0 };
         judge(&at(point.time));
         if state.head > point.time {
             // It came late: the windows that end at the newest event have changed as well.
@@ -288,7 +288,7 @@ impl WindowStore for MemoryStore {
             if let Some(state) = self.states.get(place) {
                 let plan = self.plan.key(place.0);
                 let at = state.head;
-                view(&Window { plan, key: &place.1, state: &state, at, version: 0 });
+                view(&Window { plan, key: &place.1, state: &state, at, told: at, version: 0 });
             }
         }
         Ok(())

@@ -13,14 +13,16 @@ use crate::detector::{Detector, Raise, Severity};
 use crate::engine::{Counts, Fault};
 use crate::episode::{self, Episode, Slots, covering};
 use crate::finding::{Activity, Finding};
-use crate::judge::{Report, Verdict, last_raise, report};
+use crate::judge::{Report, Verdict, raises, report};
 use crate::key::Key;
 use crate::limits::{LATCH_TRIES_MAX, SAMPLES_MAX};
 use crate::plan::{DetectorId, Plan};
 use crate::signal::Origin;
 use crate::sink::AlertSink;
+use crate::state::End;
 use crate::store::{Claimant, Due, Latched, Place, StoreError, WindowStore};
 use crate::time::{Span, Time};
+use crate::window::Window;
 
 /// Sends what verdicts say, over any store and any sink.
 #[derive(Debug)]
@@ -62,7 +64,7 @@ struct Look {
     slots: Slots,
     version: u64,
     report: Report,
-    /// The newest time it still raises at, where the episode does not keep up with that.
+    /// When it last raised, where that is later than its latch says.
     raised: Option<Time>,
 }
 
@@ -248,20 +250,24 @@ impl<S: WindowStore, A: AlertSink> Outbox<'_, S, A> {
         let mut look = None;
         self.store
             .read(&[due.place], |window| {
-                let keeps_up = key_plan.retention.lengthen.0 == 0;
-                let since = Time(due.episode.last.0 + 1);
-                let ends = match keeps_up {
-                    true => Vec::new(),
-                    false => window.state.ends_since(key_plan, since),
-                };
-                let ends: Vec<Time> = ends.into_iter().filter(|end| *end >= since).collect();
-                let raised = last_raise(self.plan, detector, window, &ends);
-                let at = raised.unwrap_or(due.episode.last);
+                let mut last = End { told: due.episode.last, at: due.episode.last };
+                if key_plan.retention.lengthen.0 > 0 {
+                    // The latch does not keep up with every raise: follow them while they are close.
+                    for end in window.state.ends_since(key_plan, last.told) {
+                        let next =
+                            (last.told.0 + 1..last.told.plus(rule.quiet).0).contains(&end.told.0);
+                        let window = Window { at: end.at, told: end.told, ..*window };
+                        if next && raises(self.plan, detector, &window) {
+                            last = end;
+                        }
+                    }
+                }
+                let then = Window { at: last.at, told: last.told, ..*window };
                 look = Some(Look {
                     slots: window.state.episodes.slots(due.detector),
                     version: window.version,
-                    report: report(rule, detector, raise, &crate::window::Window { at, ..*window }),
-                    raised,
+                    report: report(rule, detector, raise, &then),
+                    raised: Some(last.told).filter(|told| *told > due.episode.last),
                 });
             })
             .await?;

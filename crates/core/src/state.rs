@@ -12,7 +12,7 @@ use crate::key::Key;
 use crate::panes::Ring;
 use crate::plan::{Class, KeyPlan};
 use crate::sources::Sources;
-use crate::time::Time;
+use crate::time::{Span, Time};
 
 /// What is known about one key.
 #[derive(Clone, Debug)]
@@ -40,6 +40,16 @@ pub struct ClassList {
     pub class: Class,
     /// The tags.
     pub list: DistinctList,
+}
+
+/// Where a window ends, and the event it is told by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct End {
+    /// The newest event in it, as far as is known: not after it, and for a counter pane, of whose
+    /// events the times are not kept, at most the pane before it.
+    pub told: Time,
+    /// The end.
+    pub at: Time,
 }
 
 /// What became of a point.
@@ -120,16 +130,28 @@ impl KeyState {
     /// The ends of all windows that could show something new once an event at `from` was counted, by
     /// what is still known: each last sighting and each counter pane from then on, and the newest
     /// event. Sorted, each once.
-    pub fn ends_since(&self, plan: &KeyPlan, from: Time) -> Vec<Time> {
-        let listed = self.lists.iter().flat_map(|list| list.list.seen()).map(|seen| seen.last);
-        let rungs = self.rings.iter().zip(&plan.retention.counters);
-        let counted = rungs.flat_map(|(ring, rung)| {
-            ring.panes().map(|(index, _, _)| Time((index + 1) * rung.pane.0 - 1))
-        });
+    pub fn ends_since(&self, plan: &KeyPlan, from: Time) -> Vec<End> {
+        let of_lists = self.lists.iter().flat_map(|list| list.list.seen());
+        let mut sightings: Vec<Time> = of_lists.map(|seen| seen.last.min(self.head)).collect();
+        sightings.sort_unstable();
+        sightings.dedup();
+        // A sighting is kept as the end of the step it lies in: it was not before the step began.
+        let began = |last: &Time| last.minus(Span(plan.retention.grain.0 - 1));
+        let mut ends: Vec<End> =
+            sightings.iter().map(|last| End { told: began(last), at: *last }).collect();
+        for (ring, rung) in self.rings.iter().zip(&plan.retention.counters) {
+            ends.extend(ring.panes().map(|(index, _, _)| {
+                let (start, end) = (index * rung.pane.0, (index + 1) * rung.pane.0 - 1);
+                let before = sightings.partition_point(|last| last.0 <= end);
+                let seen = sightings[..before].last().filter(|last| last.0 >= start);
+                let told =
+                    if end >= self.head.0 { self.head } else { seen.map_or(Time(start), began) };
+                End { told, at: Time(end).min(self.head) }
+            }));
+        }
         let kept = self.head.minus(plan.retention.kept);
-        let ends = listed.chain(counted).filter(|end| *end >= from && *end > kept);
-        let mut ends: Vec<Time> = ends.map(|end| end.min(self.head)).collect();
-        ends.push(self.head);
+        ends.retain(|end| end.at >= from && end.at > kept);
+        ends.push(End { told: self.head, at: self.head });
         ends.sort_unstable();
         ends.dedup();
         ends

@@ -28,6 +28,8 @@ pub struct Window<'a> {
     pub state: &'a KeyState,
     /// Where windows end.
     pub at: Time,
+    /// The newest event of the window: `at`, or for the end of a counter pane the newest one known in it.
+    pub told: Time,
     /// Which version of the state this is, where its home counts them.
     pub version: u64,
 }
@@ -196,9 +198,8 @@ impl Window<'_> {
         tags.len()
     }
 
-    /// The union of a measure's lists as a sketch, if a sketch stands behind every list that is short
-    /// and all panes of the window are kept: they are for one that ends in the newest event's pane.
-    /// Lists are then read up to the newest event too, so that all measures err to the same side.
+    /// The union of a measure's lists as a sketch, if a sketch stands behind every list that is short,
+    /// and the window ends with the newest event: the newest pane holds all up to that.
     fn sketch(
         &self,
         field: DistinctField,
@@ -206,11 +207,10 @@ impl Window<'_> {
         ring: usize,
         detector: &DetectorPlan,
     ) -> Option<Sketch> {
-        let resolution = self.plan.retention.sketches[ring];
-        let panes = resolution.window(self.at, detector.span);
-        if panes != resolution.window(self.state.head, detector.span) {
+        if self.at < self.state.head {
             return None;
         }
+        let panes = self.plan.retention.sketches[ring].window(self.at, detector.span);
         let after = self.ends(detector).0;
         let mut union = Sketch::new(self.plan.retention.precision);
         for list in self.lists(field, class) {

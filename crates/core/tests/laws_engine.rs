@@ -264,8 +264,14 @@ fn a_share_of_a_flood_is_decided_without_room_for_sketches() {
         for t in tries {
             state.absorb(key_plan, &key, &t.point(&tag_key("a key")), Room::NoSketches);
         }
-        let window =
-            Window { plan: key_plan, key: &key, state: &state, at: state.head, version: 0 };
+        let window = Window {
+            plan: key_plan,
+            key: &key,
+            state: &state,
+            at: state.head,
+            told: state.head,
+            version: 0,
+        };
         judge(&plan, &key_plan.detectors[0], &window).is_some()
     };
     let flood = |names| (0..names).map(|n| unknown(n as i64, 1, n));

@@ -9,7 +9,7 @@ use tidewatch_core::key::Key;
 use tidewatch_core::plan::{KeyPlanId, Plan};
 use tidewatch_core::store::Place;
 
-use super::oracle::{Histories, History, rests};
+use super::oracle::{Histories, History, pane_ms, rests};
 use super::topic::Message;
 
 /// What must hold.
@@ -211,7 +211,9 @@ impl Subject<'_> {
             }
             let head_ms = arrived.head_ms();
             let from_ms = arrived.chain_start(self.detector);
-            if episodes.range(from_ms..=head_ms).next().is_none() {
+            // The start of a window that ends with a pane is told by what is known of the pane.
+            let told_ms = from_ms - pane_ms(self.detector.window.0);
+            if episodes.range(told_ms..=head_ms).next().is_none() {
                 broken.push(self.tell(
                     Law::Published,
                     format!("over its thresholds at {head_ms} and silent since {from_ms}"),

@@ -413,7 +413,7 @@ impl<T: Table, P: Pace> WindowStore for Invocation<'_, T, P> {
             let seen = self.view(*place, None).await?;
             if seen.state.head > Time::MIN {
                 let plan = self.store.plan.key(place.0);
-                view(&seen.window(plan, &place.1, seen.state.head));
+                view(&seen.window(plan, &place.1));
             }
         }
         Ok(())

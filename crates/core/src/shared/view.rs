@@ -9,7 +9,7 @@ use crate::shared::latches::Latches;
 use crate::shared::share::{Share, list_code};
 use crate::shared::sketches::ListSketches;
 use crate::shared::table::{Attribute, Item};
-use crate::state::KeyState;
+use crate::state::{End, KeyState};
 use crate::store::LostShare;
 use crate::time::Time;
 use crate::window::Window;
@@ -147,14 +147,15 @@ impl View {
         mut judge: impl FnMut(&Window<'_>),
     ) {
         let key_plan = plan.key(id);
-        for at in self.state.ends_since(key_plan, from) {
-            judge(&self.window(key_plan, &key, at));
+        for End { at, told } in self.state.ends_since(key_plan, from) {
+            judge(&Window { at, told, ..self.window(key_plan, &key) });
         }
     }
 
-    /// The window that ends at `at`.
-    pub fn window<'a>(&'a self, plan: &'a KeyPlan, key: &'a Key, at: Time) -> Window<'a> {
-        Window { plan, key, state: &self.state, at, version: self.version }
+    /// The window that ends at the newest event.
+    pub fn window<'a>(&'a self, plan: &'a KeyPlan, key: &'a Key) -> Window<'a> {
+        let (state, at) = (&self.state, self.state.head);
+        Window { plan, key, state, at, told: at, version: self.version }
     }
 }
 

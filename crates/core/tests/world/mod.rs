@@ -236,7 +236,7 @@ pub(crate) fn shown<'a>(
     state: &'a KeyState,
     at: Time,
 ) -> impl Iterator<Item = (&'a DetectorPlan, Counted, tidewatch_core::finding::Value)> {
-    let window = Window { plan, key, state, at, version: 0 };
+    let window = Window { plan, key, state, at, told: at, version: 0 };
     plan.detectors.iter().flat_map(move |detector| {
         let value = move |c: &Counted| (detector, *c, window.value(*c, detector));
         detector.measures.iter().map(value)
