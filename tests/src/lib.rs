@@ -1,6 +1,6 @@
 //! What the end-to-end tests need: the real binary, run as a user runs it; login events with exact
 //! oracles; the containers that logs come in; labelled logs where there are any; and, for the shared
-//! state, a local cloud and the contract that every home of it keeps.
+//! state, a local cloud, the contract that every home of it keeps, and a simulator of its world.
 
 pub mod binary;
 pub mod containers;

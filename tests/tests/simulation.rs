@@ -8,13 +8,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use tidewatch_core::shared::safeguards::{Guard, Safeguards};
+use tidewatch_tests::plain_table::PlainTable;
+use tidewatch_tests::simulator::executor::{Executor, Stopped};
 use tidewatch_tests::simulator::figures::Figures;
 use tidewatch_tests::simulator::laws::{Broken, Law};
-use tidewatch_tests::simulator::weather::Level;
+use tidewatch_tests::simulator::table::{Items, ModelTable};
+use tidewatch_tests::simulator::trace::Trace;
+use tidewatch_tests::simulator::weather::{Chance, Level, Stream, Weather};
 use tidewatch_tests::simulator::{Run, Setup, run};
+use tidewatch_tests::table_contract::{agree, contract};
 
 /// Seeds played where nobody asks for others.
 const SEEDS: Range<u64> = 0..1_500;
@@ -73,7 +79,7 @@ fn cpu_ns() -> Option<u64> {
 /// Plays all seeds on all CPUs, and gives the figures, the CPU seconds, and what broke.
 fn play_all(seeds: Range<u64>) -> (Figures, f64, BTreeMap<u64, Vec<Broken>>) {
     let workers = std::thread::available_parallelism().map_or(1, |n| n.get() as u64);
-    let played = AtomicU64::new(0);
+    let (played, failing) = (AtomicU64::new(0), AtomicU64::new(0));
     let began = Instant::now();
     let work = |worker: u64| {
         let (mut figures, mut failed) = (Figures::default(), BTreeMap::new());
@@ -81,12 +87,14 @@ fn play_all(seeds: Range<u64>) -> (Figures, f64, BTreeMap<u64, Vec<Broken>>) {
             let run = play(seed, &Setup::default());
             figures.add(run.figures);
             if !run.broken.is_empty() {
+                failing.fetch_add(1, Ordering::Relaxed);
                 failed.insert(seed, run.broken);
             }
             let played = played.fetch_add(1, Ordering::Relaxed) + 1;
             if played.is_multiple_of(PROGRESS) {
                 let per_s = played as f64 / began.elapsed().as_secs_f64();
-                eprintln!("{played} seeds, {per_s:.0} a second, {} fail", failed.len());
+                let failing = failing.load(Ordering::Relaxed);
+                eprintln!("{played} seeds, {per_s:.0} a second, {failing} fail");
             }
         }
         let cpu_s = cpu_ns().map_or(began.elapsed().as_secs_f64(), |ns| ns as f64 / 1e9);
@@ -137,6 +145,32 @@ fn replay() {
     let run = play(seed, &Setup { traced: true, ..Setup::default() });
     println!("{}", run.trace);
     assert!(run.broken.is_empty(), "seed {seed} breaks\n{}", told(&run.broken));
+}
+
+#[test]
+fn the_model_keeps_the_contract_of_the_table() {
+    for index_lag_ms_max in [0, 500] {
+        let mut executor = Executor::new(1_700_000_000_000);
+        let clock = executor.clock();
+        let chance = Chance::new(1, Stream::Weather);
+        let calm = Weather::new(clock.clone(), chance, Some(Level::Calm));
+        let parts = (clock.clone(), calm, Trace::new(clock.clone(), false));
+        let table = move || {
+            let items = Arc::new(Mutex::new(Items::new(index_lag_ms_max)));
+            ModelTable::new(items, parts.clone(), "contract".to_owned(), Arc::default())
+        };
+        let done = Arc::new(AtomicU64::new(0));
+        let counted = Arc::clone(&done);
+        clock.spawn(async move {
+            contract(&table()).await;
+            for seed in 0..50 {
+                agree(&table(), &PlainTable::default(), seed).await;
+            }
+            counted.store(1, Ordering::Relaxed);
+        });
+        assert_eq!(executor.run(10_000_000), Stopped::Idle);
+        assert_eq!(done.load(Ordering::Relaxed), 1, "the contract did not come to its end");
+    }
 }
 
 #[test]

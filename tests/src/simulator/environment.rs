@@ -57,6 +57,21 @@ pub struct Fleet {
     pub started: AtomicU32,
     /// How many invocations there were.
     pub invocations: AtomicU32,
+    /// What befell them.
+    pub misfortunes: Mutex<Misfortunes>,
+}
+
+/// What befell invocations.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Misfortunes {
+    /// They died.
+    pub died: u64,
+    /// They took too long.
+    pub timed_out: u64,
+    /// They stood still, and went on when the platform had long given them up.
+    pub resumed: u64,
+    /// What they had come to was not learnt.
+    pub endings_lost: u64,
 }
 
 /// One process.
@@ -112,6 +127,9 @@ struct Befallen<F> {
     trouble: Trouble,
     /// Until when it stands still; the platform sets it too.
     stands_until_ms: Arc<Mutex<i64>>,
+    stood: bool,
+    fleet: Arc<Fleet>,
+    number: u32,
 }
 
 impl Fleet {
@@ -133,13 +151,15 @@ impl Fleet {
         let reply = Reply::new();
         let stands_until_ms = Arc::default();
         let inner = Box::pin(self.serve(&task_place, work, limit_ms, reply.clone()));
-        let clock = self.clock.clone();
         let befallen = Befallen {
             inner,
-            clock,
+            clock: self.clock.clone(),
             polls: 0,
             trouble,
             stands_until_ms: Arc::clone(&stands_until_ms),
+            stood: false,
+            fleet: Arc::clone(self),
+            number,
         };
         let died = reply.clone();
         let task = self.clock.spawn(async move {
@@ -164,6 +184,7 @@ impl Fleet {
         let who = format!("env{number}");
         match ending {
             Some(Ending::Failed(why)) => {
+                lock(&self.misfortunes).died += 1;
                 self.trace.note(who, || why.to_owned());
                 self.stop(number);
                 Ending::Failed(why)
@@ -178,12 +199,14 @@ impl Fleet {
                     self.stop(number);
                 }
                 if chance.happens(odds.ending_lost) {
+                    lock(&self.misfortunes).endings_lost += 1;
                     self.trace.note(who, || "its ending is not learnt".to_owned());
                     return Ending::Failed("its ending was lost");
                 }
                 ending
             }
             None => {
+                lock(&self.misfortunes).timed_out += 1;
                 if chance.happens(0.4) {
                     self.trace.note(who, || "timed out, stopped".to_owned());
                     self.stop(number);
@@ -356,7 +379,12 @@ impl<F: Future<Output = ()>> Future for Befallen<F> {
         let stands_until_ms = *lock(&self.stands_until_ms);
         if now_ms < stands_until_ms {
             self.clock.wake_at(stands_until_ms, context.waker().clone());
+            self.stood = true;
             return Poll::Pending;
+        }
+        if std::mem::take(&mut self.stood) {
+            lock(&self.fleet.misfortunes).resumed += 1;
+            self.fleet.trace.note(format!("env{}", self.number), || "goes on again".to_owned());
         }
         if self.trouble.dies_at_poll.is_some_and(|poll| self.polls >= poll) {
             return Poll::Ready(false);

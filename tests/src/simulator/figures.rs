@@ -7,11 +7,11 @@ use tidewatch_core::finding::Activity;
 use tidewatch_core::plan::Plan;
 use tidewatch_core::time::Time;
 
-use super::environment::Fleet;
+use super::environment::{Fleet, Misfortunes};
 use super::executor::lock;
 use super::laws::{by_detector, is_hot};
 use super::oracle::Histories;
-use super::poller::Log;
+use super::poller::Mapping;
 use super::table::{Calls, Requests};
 use super::topic::Message;
 use super::weather::Level;
@@ -26,6 +26,10 @@ pub struct Figures {
     pub runs: BTreeMap<Level, u64>,
     /// Requests by kind.
     pub requests: Requests,
+    /// What befell invocations.
+    pub misfortunes: Misfortunes,
+    /// Shards there ever were.
+    pub shards: u64,
     /// Deliveries, those that failed as a whole, and those dealt with in part.
     pub deliveries: (u64, u64, u64),
     /// Log events by way of records, copies included, once for each key.
@@ -41,8 +45,8 @@ pub struct Figures {
     pub slowest: (i64, u64),
     /// Raises certain to an exact judge at some event, which nobody published.
     pub seen_by_exact_judge_only: u64,
-    /// Of calm runs with a warm cache, requests about a key and batch and how many there were of these: nothing known,
-    /// an episode known before, one begun, or shares that live apart.
+    /// Of calm runs with a warm cache, requests about a key and batch and how many there were of these:
+    /// nothing known, an episode known before, one begun, or shares that live apart.
     pub calls: [(u64, u64); 4],
 }
 
@@ -53,13 +57,15 @@ impl Figures {
         plan: &Plan,
         histories: &Histories,
         messages: &[Message],
-        fleet: &Fleet,
-        log: &Log,
+        (fleet, mapping): (&Fleet, &Mapping),
     ) -> Figures {
+        let log = lock(&mapping.log);
         let level = fleet.weather.level;
         let items = lock(&fleet.items);
         let mut figures = Figures {
             requests: items.requests,
+            misfortunes: *lock(&fleet.misfortunes),
+            shards: mapping.source.shards().all.len() as u64,
             deliveries: (log.deliveries, log.failures, log.partial),
             sightings: histories.values().map(|history| history.sightings.len() as u64).sum(),
             messages: messages.len() as u64,
@@ -124,6 +130,12 @@ impl Figures {
         mine.throttled += theirs.throttled;
         mine.unanswered += theirs.unanswered;
         mine.too_large += theirs.too_large;
+        let (mine, theirs) = (&mut self.misfortunes, other.misfortunes);
+        mine.died += theirs.died;
+        mine.timed_out += theirs.timed_out;
+        mine.resumed += theirs.resumed;
+        mine.endings_lost += theirs.endings_lost;
+        self.shards += other.shards;
         self.deliveries.0 += other.deliveries.0;
         self.deliveries.1 += other.deliveries.1;
         self.deliveries.2 += other.deliveries.2;
@@ -143,6 +155,7 @@ impl std::fmt::Display for Figures {
         writeln!(f, "runs: {:?}", self.runs)?;
         let (deliveries, failed, partial) = self.deliveries;
         writeln!(f, "deliveries: {deliveries}, of which {failed} failed and {partial} in part")?;
+        writeln!(f, "{:?}, {} shards", self.misfortunes, self.shards)?;
         writeln!(f, "sightings: {}; {:?}", self.sightings, self.requests)?;
         writeln!(f, "episodes: {}, messages: {}", self.episodes, self.messages)?;
         for ((level, hot), delays) in &self.delays_ms {

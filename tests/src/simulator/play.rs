@@ -122,6 +122,7 @@ impl Play {
             environments: Mutex::default(),
             started: AtomicU32::new(0),
             invocations: AtomicU32::new(0),
+            misfortunes: Mutex::default(),
         });
         let source = Arc::new(Source::new(world.shards));
         let mapping = Arc::new(Mapping {
@@ -283,14 +284,8 @@ impl Play {
         }
         let calm = self.weather.level == Level::Calm;
         broken.extend(laws::messages(plan, &histories, &messages, calm));
-        let figures = Figures::of(
-            self.seed,
-            plan,
-            &histories,
-            &messages,
-            &self.fleet,
-            &lock(&self.mapping.log),
-        );
+        let figures =
+            Figures::of(self.seed, plan, &histories, &messages, (&self.fleet, &self.mapping));
         Run { broken, trace: self.trace.text(), figures }
     }
 }

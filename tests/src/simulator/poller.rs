@@ -99,13 +99,10 @@ impl Mapping {
                 // A retry takes what waits now: its boundaries have moved.
                 batch = self.waiting(shard, most);
             }
-            let (first, last) = (&batch[0].sequence, &batch[batch.len() - 1].sequence);
-            let who = format!("shard{}", shard.0);
-            self.fleet.trace.note(who, || {
-                format!(
-                    "delivers {} records, {first}..{last}, failed {failures} times",
-                    batch.len()
-                )
+            self.fleet.trace.note(format!("shard{}", shard.0), || {
+                let ends = [&batch[0], &batch[batch.len() - 1]].map(|record| tail(record.sequence));
+                let len = batch.len();
+                format!("delivers {len} records, {}..{}, failed {failures} times", ends[0], ends[1])
             });
             lock(&self.log).deliveries += 1;
             let work = Work::Batch(shard, batch.clone());

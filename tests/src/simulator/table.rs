@@ -305,13 +305,13 @@ impl ModelTable {
                         Fate::AnswerLost => apply(&mut items, &asked).map(|(_, said)| said),
                         _ => Ok("never arrived".to_owned()),
                     };
-                    trace.note(&caller, || format!("answer lost ({lost:?})"));
+                    trace.note(&caller, || format!("request or answer lost ({lost:?})"));
                     Err(TableError::Unanswered("by the weather".to_owned()))
                 }
             };
             drop(items);
-            if let Err(error) = &answer {
-                trace.note(&caller, || format!("table: {error}"));
+            if let Err(error @ (TableError::Throttled(_) | TableError::TooLarge(_))) = &answer {
+                trace.note(&caller, || error.to_string());
             }
             let answer = answer.map(|(answer, _)| answer);
             clock.call_in(journey.back_ms, move || given.give(answer));
