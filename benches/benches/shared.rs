@@ -18,7 +18,7 @@ use tidewatch_benches::options::Options;
 use tidewatch_benches::{detectors, subject, table};
 use tidewatch_core::finding::Activity;
 use tidewatch_core::plan::Plan;
-use tidewatch_core::shared::table::ItemKey;
+use tidewatch_core::table_store::table::ItemKey;
 use tidewatch_core::tag::TagKey;
 use tidewatch_core::time::Span;
 

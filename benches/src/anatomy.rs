@@ -1,11 +1,11 @@
 //! What an item is made of, by section of its shares.
 //!
-//! A share is walked by the encoding that `tidewatch_core::shared::share` documents, and what was read is
+//! A share is walked by the encoding that `tidewatch_core::table_store::share` documents, and what was read is
 //! written again: the walk is right if that gives the same bytes.
 
-use tidewatch_core::shared::bytes::{Reader, Unreadable, Writer};
-use tidewatch_core::shared::share::VERSION;
-use tidewatch_core::shared::table::{Attribute, ItemKey};
+use tidewatch_core::table_store::bytes::{Reader, Unreadable, Writer};
+use tidewatch_core::table_store::share::VERSION;
+use tidewatch_core::table_store::table::{Attribute, ItemKey};
 
 use crate::dynamo::Stored;
 

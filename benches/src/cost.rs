@@ -11,15 +11,15 @@ use tidewatch_core::judge::judge;
 use tidewatch_core::key::Key;
 use tidewatch_core::plan::{KeyPlanId, Plan, Shape};
 use tidewatch_core::sequence::{Sequence, ShardId};
-use tidewatch_core::shared::safeguards::Safeguards;
-use tidewatch_core::shared::share::Share;
-use tidewatch_core::shared::store::{Settings, SharedStore};
-use tidewatch_core::shared::table::{
-    Attribute, Item, ItemKey, Part, Table, TableError, Write, Written,
-};
-use tidewatch_core::shared::view::View;
 use tidewatch_core::signal::Body;
 use tidewatch_core::store::WindowStore;
+use tidewatch_core::table_store::safeguards::Safeguards;
+use tidewatch_core::table_store::share::Share;
+use tidewatch_core::table_store::store::{Settings, SharedStore};
+use tidewatch_core::table_store::table::{
+    Attribute, Item, ItemKey, Part, Table, TableError, Write, Written,
+};
+use tidewatch_core::table_store::view::View;
 use tidewatch_core::tag::TagKey;
 use tidewatch_core::time::{Span, Time};
 

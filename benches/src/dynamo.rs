@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use tidewatch_core::shared::table::{
+use tidewatch_core::table_store::table::{
     Attribute, Due, Indexing, Item, ItemKey, Pace, Part, Table, TableError, Write, Written,
 };
 use tidewatch_core::time::{Span, Time};

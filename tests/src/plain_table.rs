@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard};
 
-use tidewatch_core::shared::table::{
+use tidewatch_core::table_store::table::{
     Due, Indexing, Item, ItemKey, Part, Table, TableError, Write, Written,
 };
 use tidewatch_core::time::Time;

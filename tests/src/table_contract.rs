@@ -1,4 +1,4 @@
-//! What `tidewatch_core::shared::table` promises, stated as cases that any home of it must pass, and a
+//! What `tidewatch_core::table_store::table` promises, stated as cases that any home of it must pass, and a
 //! random differential test of two homes.
 //!
 //! Both need an empty table without faults: nothing throttled, no answer lost. They use no clock and
@@ -12,7 +12,7 @@ use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use tidewatch_core::sequence::ShardId;
-use tidewatch_core::shared::table::{
+use tidewatch_core::table_store::table::{
     Attribute, Due, Indexing, Item, ItemKey, Part, Table, Write, Written,
 };
 use tidewatch_core::time::Time;

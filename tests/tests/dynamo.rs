@@ -10,7 +10,7 @@ use std::process::Command;
 use tidewatch_aws::client::{client, from_environment, local};
 use tidewatch_aws::{DynamoTable, schema};
 use tidewatch_core::sequence::ShardId;
-use tidewatch_core::shared::table::{
+use tidewatch_core::table_store::table::{
     Attribute, Indexing, ItemKey, Part, Table, TableError, Write, Written,
 };
 use tidewatch_core::time::Time;

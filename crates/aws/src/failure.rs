@@ -7,7 +7,7 @@
 
 use aws_sdk_dynamodb::config::http::HttpResponse;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
-use tidewatch_core::shared::table::TableError;
+use tidewatch_core::table_store::table::TableError;
 
 use crate::item::WrongType;
 

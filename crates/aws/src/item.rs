@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use tidewatch_core::shared::table::{Attribute, Item, ItemKey, Part};
+use tidewatch_core::table_store::table::{Attribute, Item, ItemKey, Part};
 
 use crate::schema;
 

@@ -1,4 +1,4 @@
-//! The shared state's home in DynamoDB: the table under `tidewatch_core::shared`, and the clock and
+//! The shared state's home in DynamoDB: the table under `tidewatch_core::table_store`, and the clock and
 //! chance its store waits by.
 //!
 //! Nothing of the protocol is here. One write is one request with its conditions in it, and every
@@ -20,4 +20,4 @@ pub use pace::TokioPace;
 pub use table::DynamoTable;
 
 /// The shared store as it is deployed.
-pub type DynamoStore = tidewatch_core::shared::store::SharedStore<DynamoTable, TokioPace>;
+pub type DynamoStore = tidewatch_core::table_store::store::SharedStore<DynamoTable, TokioPace>;

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
-use tidewatch_core::shared::table::Pace;
+use tidewatch_core::table_store::table::Pace;
 use tidewatch_core::time::{Span, Time};
 use tokio::time::Instant;
 

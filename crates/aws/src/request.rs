@@ -8,7 +8,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use tidewatch_core::shared::table::{INDEX_PARTITIONS, Indexing, Write};
+use tidewatch_core::table_store::table::{INDEX_PARTITIONS, Indexing, Write};
 use tidewatch_core::time::Time;
 
 use crate::item::binary;
@@ -133,7 +133,7 @@ fn number(number: impl std::fmt::Display) -> AttributeValue {
 #[cfg(test)]
 mod tests {
     use tidewatch_core::sequence::ShardId;
-    use tidewatch_core::shared::table::{Attribute, Due, ItemKey, Part};
+    use tidewatch_core::table_store::table::{Attribute, Due, ItemKey, Part};
 
     use super::*;
 

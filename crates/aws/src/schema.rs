@@ -3,8 +3,8 @@
 //! | attribute | type | content |
 //! |---|---|---|
 //! | `k` | B, partition key | what is counted by |
-//! | `r` | B, sort key | which item of it (`tidewatch_core::shared::table::Part`) |
-//! | `s<shard>`, `x<shard>`, `o`, `h<list>` | B | values (`tidewatch_core::shared::table::Attribute`) |
+//! | `r` | B, sort key | which item of it (`tidewatch_core::table_store::table::Part`) |
+//! | `s<shard>`, `x<shard>`, `o`, `h<list>` | B | values (`tidewatch_core::table_store::table::Attribute`) |
 //! | `v` | N | how often the item was written: ADD 1 |
 //! | `t` | N | the TTL: epoch seconds from when on the item may be deleted |
 //! | `q` | S | `q0` to `q7`, the partition of the index; only while indexed |
@@ -21,7 +21,7 @@ use aws_sdk_dynamodb::types::{
     AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection,
     ProjectionType, ScalarAttributeType, TableStatus, TimeToLiveSpecification,
 };
-use tidewatch_core::shared::table::TableError;
+use tidewatch_core::table_store::table::TableError;
 
 use crate::failure::Asked;
 

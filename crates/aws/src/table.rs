@@ -7,7 +7,7 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{ReturnValue, ReturnValuesOnConditionCheckFailure};
-use tidewatch_core::shared::table::{Item, ItemKey, Part, Table, TableError, Write, Written};
+use tidewatch_core::table_store::table::{Item, ItemKey, Part, Table, TableError, Write, Written};
 use tidewatch_core::time::Time;
 
 use crate::failure::Asked;

@@ -23,13 +23,14 @@ pub mod panes;
 pub mod plan;
 pub mod retention;
 pub mod sequence;
-pub mod shared;
+
 pub mod signal;
 pub mod sink;
 pub mod sketch;
 pub mod sources;
 pub mod state;
 pub mod store;
+pub mod table_store;
 pub mod tag;
 pub mod time;
 pub mod window;

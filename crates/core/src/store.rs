@@ -1,5 +1,5 @@
 //! The first seam: where windows live. [`crate::memory::MemoryStore`] is their home in one process,
-//! [`crate::shared::store::SharedStore`] in a table that many processes write.
+//! [`crate::table_store::store::SharedStore`] in a table that many processes write.
 //!
 //! Merged windows are lent to a pure function instead of returned: a copy of every key's panes would
 //! cost more than the judgement. Whatever a store does, it shows the state after its own write and
@@ -13,7 +13,7 @@ use crate::key::Key;
 use crate::limits::TICK_LEASE;
 use crate::plan::{DetectorId, KeyPlanId};
 use crate::sequence::ShardId;
-use crate::shared::safeguards::Safeguards;
+use crate::table_store::safeguards::Safeguards;
 use crate::time::{Span, Time};
 use crate::window::Window;
 

@@ -8,8 +8,8 @@ use tidewatch_core::episode::{Episode, Episodes};
 use tidewatch_core::limits::{EPISODES_MAX, TICK_LEASE};
 use tidewatch_core::plan::{DetectorId, KeyPlanId, Plan};
 use tidewatch_core::sequence::ShardId;
-use tidewatch_core::shared::bytes::Unreadable;
-use tidewatch_core::shared::latches::Latches;
+use tidewatch_core::table_store::bytes::Unreadable;
+use tidewatch_core::table_store::latches::Latches;
 use tidewatch_core::time::{Span, Time};
 use world::*;
 

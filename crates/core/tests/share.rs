@@ -15,10 +15,10 @@ use tidewatch_core::key::Key;
 use tidewatch_core::limits::SHARED_LIST_TAGS_MAX;
 use tidewatch_core::plan::{KeyPlan, KeyPlanId, Plan, PlanError};
 use tidewatch_core::sequence::Sequence;
-use tidewatch_core::shared::bytes::Unreadable;
-use tidewatch_core::shared::safeguards::Safeguards;
-use tidewatch_core::shared::share::Share;
 use tidewatch_core::state::KeyState;
+use tidewatch_core::table_store::bytes::Unreadable;
+use tidewatch_core::table_store::safeguards::Safeguards;
+use tidewatch_core::table_store::share::Share;
 use tidewatch_core::time::Span;
 use world::*;
 

@@ -15,8 +15,8 @@ use tidewatch_core::delivery::{Acknowledged, Record};
 use tidewatch_core::engine::Engine;
 use tidewatch_core::plan::Plan;
 use tidewatch_core::sequence::ShardId;
-use tidewatch_core::shared::store::{Settings, SharedStore};
-use tidewatch_core::shared::table::Pace;
+use tidewatch_core::table_store::store::{Settings, SharedStore};
+use tidewatch_core::table_store::table::Pace;
 use tidewatch_core::tag::TagKey;
 use tidewatch_core::time::{Span, Time};
 

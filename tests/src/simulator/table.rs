@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
-use tidewatch_core::shared::table::{
+use tidewatch_core::table_store::table::{
     Attribute, Due, Indexing, Item, ItemKey, Part, Table, TableError, Write, Written,
 };
 use tidewatch_core::time::Time;

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tidewatch_aws::client::{client, local};
 use tidewatch_aws::{DynamoTable, schema};
 use tidewatch_core::sequence::ShardId;
-use tidewatch_core::shared::table::{
+use tidewatch_core::table_store::table::{
     Attribute, Due, Indexing, Item, ItemKey, Part, Table, TableError, Write, Written,
 };
 use tidewatch_core::time::Time;

@@ -5,8 +5,8 @@ use std::net::Ipv4Addr;
 
 use crate::key::{Key, KeyField, KeyPart};
 use crate::plan::{KeyPlanId, Plan};
-use crate::shared::bytes::{Reader, Unreadable};
 use crate::store::Place;
+use crate::table_store::bytes::{Reader, Unreadable};
 use crate::tag::UserTag;
 
 /// The key as bytes.

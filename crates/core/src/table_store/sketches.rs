@@ -8,8 +8,8 @@
 
 use crate::limits::SKETCH_PANES_MAX;
 use crate::retention::SHARED_SKETCH;
-use crate::shared::bytes::{Reader, Unreadable, Writer};
 use crate::sketch::{SHARED_PRECISION, Sketch};
+use crate::table_store::bytes::{Reader, Unreadable, Writer};
 use crate::time::Time;
 
 /// The newest version of the encoding.

@@ -15,8 +15,8 @@ use crate::episode::{Episode, Episodes};
 use crate::limits::{DETECTORS_MAX, EPISODES_MAX};
 use crate::plan::{DetectorId, KeyPlan, Plan};
 use crate::sequence::ShardId;
-use crate::shared::bytes::{Reader, Unreadable, Writer};
 use crate::store::free_at;
+use crate::table_store::bytes::{Reader, Unreadable, Writer};
 use crate::time::{Span, Time};
 
 /// The newest version of the encoding.

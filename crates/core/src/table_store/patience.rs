@@ -6,8 +6,8 @@
 //! <https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/>). What the deadline cuts
 //! off is given back to whoever delivered it, and never tried for ever.
 
-use crate::shared::table::{Pace, TableError};
 use crate::store::StoreError;
+use crate::table_store::table::{Pace, TableError};
 use crate::time::{Span, Time};
 
 /// The first wait is at most this.

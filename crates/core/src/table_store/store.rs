@@ -20,20 +20,20 @@ use crate::key::Key;
 use crate::limits::REDELIVERY_MAX;
 use crate::plan::{DetectorId, KeyPlan, KeyPlanId, Plan};
 use crate::sequence::ShardId;
-use crate::shared::bytes::Unreadable;
-use crate::shared::cache::Cache;
-use crate::shared::key_bytes;
-use crate::shared::latches::Latches;
-use crate::shared::patience::Patience;
-use crate::shared::safeguards::Safeguards;
-use crate::shared::share::{Share, Taken};
-use crate::shared::stats::Stats;
-use crate::shared::table::{
+use crate::store::{Claimant, DueNow, Latched, LostShare, Merged, Place, StoreError, WindowStore};
+use crate::table_store::bytes::Unreadable;
+use crate::table_store::cache::Cache;
+use crate::table_store::key_bytes;
+use crate::table_store::latches::Latches;
+use crate::table_store::patience::Patience;
+use crate::table_store::safeguards::Safeguards;
+use crate::table_store::share::{Share, Taken};
+use crate::table_store::stats::Stats;
+use crate::table_store::table::{
     self, Attribute, INDEX_PARTITIONS, Indexing, Item, ItemKey, Pace, Part, Table, TableError,
     Write, Written,
 };
-use crate::shared::view::{TooNew, View};
-use crate::store::{Claimant, DueNow, Latched, LostShare, Merged, Place, StoreError, WindowStore};
+use crate::table_store::view::{TooNew, View};
 use crate::time::{Span, Time};
 use crate::window::Window;
 

@@ -3,16 +3,18 @@
 use crate::contribution::Contribution;
 use crate::episode::Episode;
 use crate::plan::DetectorId;
-use crate::shared::bytes::Unreadable;
-use crate::shared::key_bytes;
-use crate::shared::latches::Latches;
-use crate::shared::share::list_code;
-use crate::shared::sketches::ListSketches;
-use crate::shared::store::{Invocation, indexing, main_item};
-use crate::shared::table::{Attribute, Indexing, Item, ItemKey, Pace, Part, Table, Write, Written};
-use crate::shared::view::sketched_tags;
 use crate::state::KeyState;
 use crate::store::{Latched, Place, StoreError};
+use crate::table_store::bytes::Unreadable;
+use crate::table_store::key_bytes;
+use crate::table_store::latches::Latches;
+use crate::table_store::share::list_code;
+use crate::table_store::sketches::ListSketches;
+use crate::table_store::store::{Invocation, indexing, main_item};
+use crate::table_store::table::{
+    Attribute, Indexing, Item, ItemKey, Pace, Part, Table, Write, Written,
+};
+use crate::table_store::view::sketched_tags;
 use crate::time::Time;
 
 impl<T: Table, P: Pace> Invocation<'_, T, P> {

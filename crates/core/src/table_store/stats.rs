@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::shared::table::{TableError, Written};
+use crate::table_store::table::{TableError, Written};
 
 /// A number that only grows.
 #[derive(Debug, Default)]

@@ -4,13 +4,13 @@ use crate::distinct::Room;
 use crate::key::Key;
 use crate::plan::{KeyPlan, KeyPlanId, Plan};
 use crate::sequence::ShardId;
-use crate::shared::bytes::Unreadable;
-use crate::shared::latches::Latches;
-use crate::shared::share::{Share, list_code};
-use crate::shared::sketches::ListSketches;
-use crate::shared::table::{Attribute, Item};
 use crate::state::{End, KeyState};
 use crate::store::LostShare;
+use crate::table_store::bytes::Unreadable;
+use crate::table_store::latches::Latches;
+use crate::table_store::share::{Share, list_code};
+use crate::table_store::sketches::ListSketches;
+use crate::table_store::table::{Attribute, Item};
 use crate::time::Time;
 use crate::window::Window;
 

@@ -11,11 +11,11 @@ use std::sync::PoisonError;
 use futures_util::stream::{self, StreamExt};
 
 use crate::limits::{DUE_ITEMS_MAX, REDELIVERY_MAX};
-use crate::shared::key_bytes;
-use crate::shared::store::{Invocation, indexing};
-use crate::shared::table::{INDEX_PARTITIONS, Indexing, ItemKey, Pace, Part, Table, Write};
-use crate::shared::view::View;
 use crate::store::{Due, DueNow, Place, StoreError, WindowStore};
+use crate::table_store::key_bytes;
+use crate::table_store::store::{Invocation, indexing};
+use crate::table_store::table::{INDEX_PARTITIONS, Indexing, ItemKey, Pace, Part, Table, Write};
+use crate::table_store::view::View;
 use crate::time::Time;
 use crate::window::Window;
 

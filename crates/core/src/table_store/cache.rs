@@ -10,7 +10,7 @@ use dashmap::DashMap;
 use foldhash::SharedSeed;
 use foldhash::quality::SeedableRandomState;
 
-use crate::shared::table::{Item, ItemKey};
+use crate::table_store::table::{Item, ItemKey};
 
 /// Items by key.
 #[derive(Debug)]
@@ -73,7 +73,7 @@ impl Cache {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::shared::table::Part;
+    use crate::table_store::table::Part;
 
     fn key(n: u32) -> ItemKey {
         ItemKey { key: n.to_be_bytes().to_vec(), part: Part::Main }

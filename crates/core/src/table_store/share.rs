@@ -5,7 +5,7 @@
 //! the shard next, however often a record comes again and wherever batches are cut, writes the same.
 //!
 //! The encoding does not depend on which detectors are loaded. Version 1, numbers as in
-//! [`crate::shared::bytes`], `head` in milliseconds, all other times in whole seconds before `head`
+//! [`crate::table_store::bytes`], `head` in milliseconds, all other times in whole seconds before `head`
 //! rounded up to a second:
 //!
 //! ```text
@@ -29,10 +29,10 @@ use crate::panes::Ring;
 use crate::plan::{KINDS, KeyPlan};
 use crate::retention::{SHARED_RUNGS, SHARED_TAG_MASK};
 use crate::sequence::Sequence;
-use crate::shared::bytes::{Reader, Unreadable, Writer};
-use crate::shared::safeguards::{Guard, Safeguards};
 use crate::sources::{Behind, Sources};
 use crate::state::KeyState;
+use crate::table_store::bytes::{Reader, Unreadable, Writer};
+use crate::table_store::safeguards::{Guard, Safeguards};
 use crate::tag::EventTag;
 use crate::time::Time;
 
