@@ -72,7 +72,7 @@ pub fn judge(plan: &Plan, detector: &DetectorPlan, window: &Window<'_>) -> Optio
                 && window.told < known.next_report
                 && !known.is_unconfirmed() =>
         {
-            let longer = known.last.plus(window.plan.retention.lengthen);
+            let longer = known.last.plus(detector.lengthen);
             (window.told > longer).then(|| verdict(None))
         }
         Some(known) if known.is_told(window.told, raise.severity) => None,

@@ -93,8 +93,9 @@ impl<S: WindowStore, A: AlertSink> Outbox<'_, S, A> {
                 known = self.close(&Due { place, detector, episode: over }, next.at).await?;
                 continue;
             }
-            let pane = self.pane(place, detector);
-            let lengthen = plan.key(place.0).retention.lengthen;
+            let key_plan = plan.key(place.0);
+            let Some(of_key) = key_plan.detector(detector) else { return Ok(()) };
+            let (pane, lengthen) = (key_plan.pane(of_key), of_key.lengthen);
             let terms =
                 Terms { rule, pane, lengthen, claimant: self.store.claimant(), now: self.now };
             let Some(mut step) = step(&known, rest, &terms) else {
@@ -251,7 +252,7 @@ impl<S: WindowStore, A: AlertSink> Outbox<'_, S, A> {
         self.store
             .read(&[due.place], |window| {
                 let mut last = End { told: due.episode.last, at: due.episode.last };
-                if key_plan.retention.lengthen.0 > 0 {
+                if detector.lengthen.0 > 0 {
                     // The latch does not keep up with every raise: follow them while they are close.
                     for end in window.state.ends_since(key_plan, last.told) {
                         let next =
@@ -272,11 +273,6 @@ impl<S: WindowStore, A: AlertSink> Outbox<'_, S, A> {
             })
             .await?;
         Ok(look)
-    }
-
-    fn pane(&self, place: Place, detector: DetectorId) -> Span {
-        let key_plan = self.plan.key(place.0);
-        key_plan.detector(detector).map_or(Span(1), |detector| key_plan.pane(detector))
     }
 }
 

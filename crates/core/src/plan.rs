@@ -10,6 +10,7 @@
 //!
 //! Invariant: a signal that no measure selects has an empty [`Shape`] plan and touches no state.
 
+use sha2::{Digest, Sha256};
 use smallvec::SmallVec;
 
 use crate::detector::{Comparison, Condition, Operand};
@@ -38,6 +39,8 @@ pub struct Plan {
     pub detectors: Vec<Detector>,
     /// One entry for each different key, in order of first use.
     pub keys: Vec<KeyPlan>,
+    /// What stands for each detector in a table: the first 4 bytes of SHA-256 of its id.
+    pub names: Vec<u32>,
 }
 
 /// Names a [`KeyPlan`] of its plan.
@@ -77,6 +80,8 @@ pub struct DetectorPlan {
     pub id: DetectorId,
     /// Its window.
     pub span: Span,
+    /// How much longer an open episode must have grown before that is worth a write.
+    pub lengthen: Span,
     /// The rung of counters its window ends in.
     pub rung: usize,
     /// The sketches that can answer its window, if any.
@@ -183,7 +188,8 @@ impl Plan {
             }
         }
         keys.iter_mut().for_each(KeyPlan::finish);
-        Ok(Plan { detectors, keys })
+        let names = detectors.iter().map(|detector| name(&detector.id)).collect();
+        Ok(Plan { detectors, keys, names })
     }
 
     /// The detector `id` names.
@@ -228,6 +234,11 @@ pub enum PlanError {
         /// The condition as its file writes it.
         condition: String,
     },
+}
+
+fn name(id: &str) -> u32 {
+    let digest = Sha256::digest(id.as_bytes());
+    u32::from_be_bytes([digest[0], digest[1], digest[2], digest[3]])
 }
 
 /// Whether the shared home can decide every condition of `detector`.
@@ -310,7 +321,11 @@ impl KeyPlan {
         if self.distinct.len().max(self.counters.len()) > MEASURES_PER_KEY_MAX {
             return Err(PlanError::TooManyMeasures { detector: detector.id.clone() });
         }
-        let plan = DetectorPlan { id, span, rung, sketch, measures };
+        let lengthen = match home {
+            Home::Memory => Span(0),
+            Home::Shared => Span(span.min(detector.quiet).0 / 2),
+        };
+        let plan = DetectorPlan { id, span, lengthen, rung, sketch, measures };
         if home == Home::Shared && beyond_lists(detector).next().is_some() {
             // Its conditions compare all its measures with one another.
             self.sketched.extend(plan.measures.iter().filter_map(|counted| match counted {

@@ -46,8 +46,6 @@ pub struct Retention {
     pub sources_max: usize,
     /// How far behind a key's newest event another may lie and still count.
     pub kept: Span,
-    /// How much longer an open episode must have grown before that is worth a write.
-    pub lengthen: Span,
 }
 
 /// The rungs of the shared home: pane and reach. Fixed, whatever the detectors are, so that a new
@@ -62,8 +60,9 @@ pub const SHARED_RUNGS: [Resolution; 3] = [
 pub const SHARED_SKETCH: Resolution =
     Resolution { pane: Span::minutes(6 * 60), span: Span::minutes(24 * 60) };
 
-/// The bits of a tag that the shared home keeps: 36, so that a tag and its class fit five bytes.
-pub const SHARED_TAG_MASK: u64 = !0 << 28;
+/// The bits of a tag that the shared home keeps: 32. Two of 48 names have the same with a chance of
+/// 3 in 10 million.
+pub const SHARED_TAG_MASK: u64 = !0 << 32;
 
 /// The bits of an event tag that the shared home keeps: 24.
 pub const SHARED_EVENT_MASK: u32 = !0 << 8;
@@ -87,7 +86,6 @@ impl Retention {
                 sources_max: SOURCES_KEPT_MAX,
                 // Twice, so that an event one whole window late is still judged with its own.
                 kept: Span(longest.0 * 2),
-                lengthen: Span(0),
             },
             Home::Shared => {
                 let reaching = SHARED_RUNGS.iter().take_while(|rung| rung.span < longest).count();
@@ -101,7 +99,6 @@ impl Retention {
                     event_mask: SHARED_EVENT_MASK,
                     sources_max: SHARED_SOURCES_MAX,
                     kept: Span(longest.0 * 2),
-                    lengthen: Span(windows.first().map_or(0, |shortest| shortest.0 / 2)),
                 }
             }
         }

@@ -1,19 +1,19 @@
 //! The episodes of one key as one value of its main item, which is only ever replaced as a whole.
 //!
 //! Encoding, version 1: version · episodes: number; each: detector, start, seconds from start (signed,
-//! rounded down) to the first event seen, milliseconds from start to the last raise and to the next
-//! report, severity with a bit for closed, messages claimed and published, claimant, seconds from start
+//! rounded down) to the first event seen, milliseconds from start to the last raise, one byte with the
+//! severity (3 bits), whether it is closed, and by how many messages those claimed are ahead of those
+//! published (2 bits; 3 says that a number follows), messages published, claimant, seconds from start
 //! to the claim, the number last reported and the largest, rounded. A detector is the first 4 bytes of
 //! SHA-256 of its id, so that a value outlives the order in which detectors are loaded; the episodes of
 //! one that is not loaded are kept as they are.
 
-use sha2::{Digest, Sha256};
 use smallvec::SmallVec;
 
 use crate::detector::Severity;
 use crate::episode::{Episode, Episodes};
 use crate::limits::{DETECTORS_MAX, EPISODES_MAX};
-use crate::plan::{DetectorId, KeyPlan, Plan};
+use crate::plan::{DetectorPlan, KeyPlan, Plan};
 use crate::sequence::ShardId;
 use crate::store::free_at;
 use crate::table_store::bytes::{Reader, Unreadable, Writer};
@@ -22,7 +22,11 @@ use crate::time::{Span, Time};
 /// The newest version of the encoding.
 pub const VERSION: u8 = 1;
 
-const CLOSED: u8 = 0x80;
+const CLOSED: u8 = 0x08;
+
+const AHEAD: u8 = 0x30;
+
+const AHEAD_MORE: u32 = 3;
 
 /// The episodes of a key.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -33,12 +37,6 @@ pub struct Latches {
     foreign: Vec<(u32, Episode)>,
 }
 
-/// What stands for a detector in the table.
-fn name(plan: &Plan, detector: DetectorId) -> u32 {
-    let digest = Sha256::digest(plan.detector(detector).id.as_bytes());
-    u32::from_be_bytes([digest[0], digest[1], digest[2], digest[3]])
-}
-
 impl Latches {
     /// These episodes, and no others.
     pub fn new(episodes: Episodes) -> Latches {
@@ -47,7 +45,8 @@ impl Latches {
 
     /// As bytes.
     pub fn encode(&self, plan: &Plan) -> Vec<u8> {
-        let own = self.episodes.iter().map(|(id, episode)| (name(plan, *id), episode));
+        let own =
+            self.episodes.iter().map(|(id, episode)| (plan.names[usize::from(id.0)], episode));
         let foreign = self.foreign.iter().map(|(name, episode)| (*name, episode));
         let all: Vec<(u32, &Episode)> = own.chain(foreign).collect();
         let mut out = Writer::default();
@@ -71,7 +70,8 @@ impl Latches {
         for _ in 0..from.count(DETECTORS_MAX * EPISODES_MAX, "episodes")? {
             let detector = u32::from_be_bytes(from.array("detector")?);
             let episode = decode(&mut from)?;
-            match key.detectors.iter().find(|own| name(plan, own.id) == detector) {
+            let named = |own: &&DetectorPlan| plan.names[usize::from(own.id.0)] == detector;
+            match key.detectors.iter().find(named) {
                 None => latches.foreign.push((detector, episode)),
                 Some(own) => {
                     let put = latches.episodes.put(own.id, episode);
@@ -98,15 +98,23 @@ impl Latches {
     }
 }
 
+/// When an episode that was read is next worth a report: that it was told then is not kept.
+pub(crate) fn next_report(last: Time) -> Time {
+    last.plus(Span::minutes(1))
+}
+
 fn encode(out: &mut Writer, episode: &Episode) {
     let start = episode.start.0;
     let seconds = |time: Time| time.0.saturating_sub(start).div_euclid(1_000);
     out.signed(start);
     out.signed(seconds(episode.first_seen));
     out.signed(episode.last.0 - start);
-    out.signed(episode.next_report.0 - start);
-    out.byte(episode.severity as u8 | if episode.closed { CLOSED } else { 0 });
-    out.number(episode.claimed.into());
+    let ahead = episode.claimed.saturating_sub(episode.published);
+    let closed = if episode.closed { CLOSED } else { 0 };
+    out.byte(episode.severity as u8 | closed | (ahead.min(AHEAD_MORE) as u8) << 4);
+    if ahead >= AHEAD_MORE {
+        out.number(ahead.into());
+    }
     out.number(episode.published.into());
     out.number(episode.claimant.0.wrapping_add(1).into());
     out.signed(seconds(episode.claimed_at));
@@ -128,11 +136,16 @@ fn decode(from: &mut Reader<'_>) -> Result<Episode, Unreadable> {
     };
     let first_seen = since(from.signed(WHAT)?, 1_000)?;
     let last = since(from.signed(WHAT)?, 1)?;
-    let next_report = since(from.signed(WHAT)?, 1)?;
     let flags = from.byte(WHAT)?;
-    let severity = Severity::ALL.into_iter().find(|severity| *severity as u8 == flags & !CLOSED);
+    let severity = flags & !CLOSED & !AHEAD;
+    let severity = Severity::ALL.into_iter().find(|known| *known as u8 == severity);
     let mut count = || u32::try_from(from.number(WHAT)?).map_err(|_| damaged());
-    let (claimed, published) = (count()?, count()?);
+    let ahead = match u32::from(flags & AHEAD) >> 4 {
+        AHEAD_MORE => count()?,
+        few => few,
+    };
+    let published = count()?;
+    let claimed = published.checked_add(ahead).ok_or_else(damaged)?;
     let claimant = ShardId(count()?.wrapping_sub(1));
     let claimed_at = since(from.signed(WHAT)?, 1_000)?;
     let (reported, peak) = (from.number(WHAT)? as f64, from.number(WHAT)? as f64);
@@ -143,7 +156,7 @@ fn decode(from: &mut Reader<'_>) -> Result<Episode, Unreadable> {
         severity: severity.ok_or_else(damaged)?,
         reported,
         peak,
-        next_report,
+        next_report: next_report(last),
         claimed,
         published,
         closed: flags & CLOSED != 0,

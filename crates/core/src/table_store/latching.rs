@@ -7,7 +7,7 @@ use crate::state::KeyState;
 use crate::store::{Latched, Place, StoreError};
 use crate::table_store::bytes::Unreadable;
 use crate::table_store::key_bytes;
-use crate::table_store::latches::Latches;
+use crate::table_store::latches::{Latches, next_report};
 use crate::table_store::share::list_code;
 use crate::table_store::sketches::ListSketches;
 use crate::table_store::store::{Invocation, indexing, main_item};
@@ -202,6 +202,7 @@ fn stored(episode: &Episode) -> Episode {
     Episode {
         first_seen: seconds(episode.first_seen),
         claimed_at: seconds(episode.claimed_at),
+        next_report: next_report(episode.last),
         reported: episode.reported.round(),
         peak: episode.peak.round(),
         samples: Default::default(),

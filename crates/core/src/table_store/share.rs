@@ -11,9 +11,13 @@
 //! ```text
 //! version · applied: length, bytes · head
 //! event tags: number, 3 bytes each, oldest first
-//! rungs: number; each: panes, newest first: number; each: panes older than the last (of the head at
-//!   first), one byte with a bit for each kind of signal that is counted in it, their counts
-//! tags: number; newest first: seconds before the last one, 5 bytes: 36 bits of tag, 4 bits of list
+//! rungs: number; each: panes, newest first: number; each
+//!   the pane before the last (the head's at first), one kind of signal counted in it: one byte, 3 bits
+//!     of kind and 4 of its count; from 15 on what it is more follows as a number
+//!   any other: one byte, the top bit and a bit for each kind that is counted in it; panes older than
+//!     the last; their counts
+//! tags: number; newest first: 4 bytes of tag, 4 bits of list, 4 bits of seconds before the last one;
+//!   from 15 on what it is more follows as a number
 //! forgotten: number; each: list, seconds before head of the newest sighting that is listed no more
 //! sources: number; each: 4 or 16, address, seconds before head, attempts
 //! ```
@@ -27,7 +31,7 @@ use crate::detector::DistinctField;
 use crate::distinct::{DistinctList, Room, Seen};
 use crate::panes::Ring;
 use crate::plan::{KINDS, KeyPlan};
-use crate::retention::{SHARED_RUNGS, SHARED_TAG_MASK};
+use crate::retention::SHARED_RUNGS;
 use crate::sequence::Sequence;
 use crate::sources::{Behind, Sources};
 use crate::state::KeyState;
@@ -46,6 +50,12 @@ const ALL_SOURCES: u8 = 15;
 const ENTRIES_MAX: usize = 16 * 64;
 
 const SECOND: i64 = 1_000;
+
+/// What four bits cannot tell: it is at least this.
+const NIBBLE: u64 = 15;
+
+/// Marks a pane that is not told in one byte.
+const OTHER_PANE: u8 = 0x80;
 
 /// One shard's share in one key.
 #[derive(Clone, Debug, Default)]
@@ -137,14 +147,29 @@ impl Share {
     fn encode_panes(&self, out: &mut Writer) {
         out.number(self.state.rings.len() as u64);
         for (ring, rung) in self.state.rings.iter().zip(&SHARED_RUNGS) {
-            let mut last = rung.index(self.state.head);
+            let (mut last, mut expected) = (rung.index(self.state.head), 0);
             out.number(ring.panes().count() as u64);
             for (index, _, counts) in ring.panes().rev() {
-                out.number((last - index) as u64);
+                let older = last - index;
                 last = index;
                 let counted = |kind: &usize| counts.get(*kind).is_some_and(|count| *count > 0);
-                out.byte((0..KINDS).filter(counted).map(|kind| 1 << kind).sum());
-                (0..KINDS).filter(counted).for_each(|kind| out.number(counts[kind]));
+                let mut kinds = (0..KINDS).filter(counted);
+                match (kinds.next(), kinds.next()) {
+                    (Some(kind), None) if older == expected => {
+                        let count = counts[kind];
+                        out.byte((kind as u8) << 4 | count.min(NIBBLE) as u8);
+                        if count >= NIBBLE {
+                            out.number(count - NIBBLE);
+                        }
+                    }
+                    _ => {
+                        let kinds: u8 = (0..KINDS).filter(counted).map(|kind| 1 << kind).sum();
+                        out.byte(OTHER_PANE | kinds);
+                        out.number(older as u64);
+                        (0..KINDS).filter(counted).for_each(|kind| out.number(counts[kind]));
+                    }
+                }
+                expected = 1;
             }
         }
     }
@@ -168,11 +193,13 @@ impl Share {
         out.number(tags.len() as u64);
         let mut last = self.second();
         for (second, code, tag) in tags {
-            out.number((last - second).max(0) as u64);
+            let before = (last - second).max(0) as u64;
             last = second.min(last);
-            let [bytes @ .., _, _, _] =
-                (tag & SHARED_TAG_MASK | u64::from(code) << 24).to_be_bytes();
-            out.bytes.extend_from_slice(&bytes);
+            out.bytes.extend_from_slice(&tag.to_be_bytes()[..4]);
+            out.byte(code << 4 | before.min(NIBBLE) as u8);
+            if before >= NIBBLE {
+                out.number(before - NIBBLE);
+            }
         }
         let forgotten = coded.iter().filter_map(|(code, list)| Some((*code, list.evicted()?)));
         let forgotten: Vec<(u8, Time)> = forgotten.collect();
@@ -233,18 +260,13 @@ fn decode_panes(
         state.rings = vec![Ring::default(); plan.retention.counters.len()];
     }
     for (at, rung) in SHARED_RUNGS.iter().enumerate().take(rungs) {
-        let mut index = rung.index(state.head);
+        let (mut index, mut expected) = (rung.index(state.head), 0);
         let mut panes = Vec::new();
         for _ in 0..from.count(ENTRIES_MAX, "panes")? {
-            let older = i64::try_from(from.number("pane")?);
-            let older = older.map_err(|_| Unreadable::Damaged("pane"))?;
+            let (older, counts) = decode_pane(from, expected)?;
+            expected = 1;
             index = index.checked_sub(older).ok_or(Unreadable::Damaged("pane"))?;
             let start = index.checked_mul(rung.pane.0).ok_or(Unreadable::Damaged("pane"))?;
-            let counted = from.byte("pane")?;
-            let mut counts = [0; KINDS];
-            for kind in (0..KINDS).filter(|kind| counted >> kind & 1 == 1) {
-                counts[kind] = from.number("count")?;
-            }
             panes.push((index, Time(start), counts));
         }
         // Oldest first is how a ring grows; a rung without a window here has nowhere to go.
@@ -260,15 +282,43 @@ fn decode_panes(
     Ok(())
 }
 
+/// How many panes a pane is older than the last, and its counts by kind.
+fn decode_pane(from: &mut Reader<'_>, expected: i64) -> Result<(i64, [u64; KINDS]), Unreadable> {
+    let damaged = || Unreadable::Damaged("pane");
+    let mut counts = [0; KINDS];
+    let first = from.byte("pane")?;
+    if first & OTHER_PANE == 0 {
+        let count = counts.get_mut(usize::from(first >> 4)).ok_or_else(damaged)?;
+        *count = nibble(from, first, "pane")?;
+        return Ok((expected, counts));
+    }
+    let older = i64::try_from(from.number("pane")?).map_err(|_| damaged())?;
+    for kind in (0..KINDS).filter(|kind| first >> kind & 1 == 1) {
+        counts[kind] = from.number("count")?;
+    }
+    Ok((older, counts))
+}
+
+/// A number that begins with the low four bits of `first`.
+fn nibble(from: &mut Reader<'_>, first: u8, what: &'static str) -> Result<u64, Unreadable> {
+    match u64::from(first & 0xf) {
+        NIBBLE => from.number(what)?.checked_add(NIBBLE).ok_or(Unreadable::Damaged(what)),
+        small => Ok(small),
+    }
+}
+
 fn decode_lists(state: &mut KeyState, from: &mut Reader<'_>) -> Result<(), Unreadable> {
     let second = Time((state.head.0 + SECOND - 1).div_euclid(SECOND) * SECOND);
     let mut last = second;
     for _ in 0..from.count(ENTRIES_MAX, "tags")? {
-        last = from.ago(last, SECOND, "sighting")?;
-        let [a, b, c, d, e] = from.array("tag")?;
-        let bits = u64::from_be_bytes([a, b, c, d, e, 0, 0, 0]);
-        let list = coded_list(state, (bits >> 24 & 0xf) as u8)?;
-        list.restore(Seen { last, tag: bits & SHARED_TAG_MASK });
+        let [a, b, c, d] = from.array("tag")?;
+        let tag = u64::from_be_bytes([a, b, c, d, 0, 0, 0, 0]);
+        let first = from.byte("tag")?;
+        let before = i64::try_from(nibble(from, first, "tag")?).ok();
+        let before = before.and_then(|seconds| seconds.checked_mul(SECOND));
+        let seen = before.and_then(|before| last.0.checked_sub(before));
+        last = seen.filter(|ms| *ms > Time::MIN.0).map(Time).ok_or(Unreadable::Damaged("tag"))?;
+        coded_list(state, first >> 4)?.restore(Seen { last, tag });
     }
     for _ in 0..from.count(16, "forgotten")? {
         let code = from.byte("forgotten")?;
