@@ -19,9 +19,9 @@ use crate::delivery::{Acknowledged, Record};
 use crate::judge::{Verdict, judge};
 use crate::key::Key;
 use crate::outbox::Outbox;
-use crate::plan::{KeyPlanId, Plan, Shape};
+use crate::plan::{KeyPlan, KeyPlanId, Plan, Shape};
 use crate::sequence::Sequence;
-use crate::signal::{Body, Origin, Role, Signal};
+use crate::signal::{Auth, Body, Origin, Role, Signal};
 use crate::sink::{AlertSink, SinkError};
 use crate::store::{DueNow, Merged, Place, StoreError, WindowStore};
 use crate::tag::TagKey;
@@ -132,9 +132,14 @@ impl<S: WindowStore, A: AlertSink> Engine<S, A> {
             self.tick(signal.time).await?;
         }
         let plan = Arc::clone(&self.plan);
-        let (mut late, tags) = (false, self.key);
-        for (place, point) in points(&plan, &tags, signal) {
-            late |= self.contribute(place, point, &signal.origin).await?;
+        let Body::Auth(auth) = &signal.body;
+        let shape = Shape::of(auth);
+        let mut late = false;
+        for (index, key_plan) in plan.keys.iter().enumerate() {
+            if let Some((key, point)) = point(key_plan, &self.key, signal, shape) {
+                let place = (KeyPlanId(index as u16), key);
+                late |= self.contribute(place, point, &signal.origin).await?;
+            }
         }
         self.counts.late += u64::from(late);
         Ok(())
@@ -155,6 +160,9 @@ impl<S: WindowStore, A: AlertSink> Engine<S, A> {
             verdicts.extend(window.plan.detectors.iter().filter_map(|d| judge(&plan, d, window)));
         });
         let DueNow { due, failed } = due.await?;
+        if due.is_empty() && failed.is_empty() && shown.is_empty() {
+            return Ok(());
+        }
         let mut first = failed.into_iter().next().map(Fault::from);
         for (place, verdicts) in shown {
             match self.settle_shown(&plan, place, verdicts).await {
@@ -197,8 +205,14 @@ impl<S: WindowStore, A: AlertSink> Engine<S, A> {
             for signal in &record.signals {
                 let Some(time) = self.gate.lets_in_live(signal, record.arrival) else { continue };
                 self.counts.note(signal);
-                for (place, point) in points(&plan, &self.key, signal) {
-                    batch.add(place, Point { time, ..point }, record.sequence, &signal.origin);
+                let Body::Auth(auth) = &signal.body;
+                let shape = Shape::of(auth);
+                for (index, key_plan) in plan.keys.iter().enumerate() {
+                    if let Some((key, point)) = point(key_plan, &self.key, signal, shape) {
+                        let place = (KeyPlanId(index as u16), key);
+                        let point = Point { time, ..point };
+                        batch.add(place, point, record.sequence, &signal.origin);
+                    }
                 }
             }
         }
@@ -282,33 +296,21 @@ impl<S: WindowStore, A: AlertSink> Engine<S, A> {
     }
 }
 
-/// What `signal` adds, by key: one point for each plan some measure of which selects it.
-fn points<'a>(
-    plan: &'a Plan,
-    tags: &'a TagKey,
-    signal: &'a Signal,
-) -> impl Iterator<Item = (Place, Point)> + 'a {
+/// What `signal` adds to the keys of one plan; `None` where no measure of it selects the signal, or the
+/// signal lacks a field of the key.
+#[inline]
+fn point(plan: &KeyPlan, tags: &TagKey, signal: &Signal, shape: Shape) -> Option<(Key, Point)> {
+    if plan.shape(shape).is_empty() {
+        return None;
+    }
     let Body::Auth(auth) = &signal.body;
-    let shape = Shape::of(auth);
-    plan.keys.iter().enumerate().filter_map(move |(index, key_plan)| {
-        if key_plan.shape(shape).is_empty() {
-            return None;
-        }
-        let key = Key::of_signal(&key_plan.fields, signal)?;
-        let tagged = key_plan.counts_sources() || !key_plan.tells_source(key.first);
-        let source = auth
-            .source
-            .map(|address| Source { address, tag: if tagged { tags.source(address) } else { 0 } });
-        let point = Point {
-            time: signal.time,
-            event: signal.event,
-            shape,
-            attempts: auth.attempts,
-            user: auth.user,
-            source,
-        };
-        Some(((KeyPlanId(index as u16), key), point))
-    })
+    let key = Key::of_signal(&plan.fields, signal)?;
+    let tagged = plan.counts_sources() || !plan.tells_source(key.first);
+    let source = auth
+        .source
+        .map(|address| Source { address, tag: if tagged { tags.source(address) } else { 0 } });
+    let Auth { attempts, user, .. } = *auth;
+    Some((key, Point { time: signal.time, event: signal.event, shape, attempts, user, source }))
 }
 
 /// The log event that stands for a window that ends at `time`: the newest one of the batch in it.

@@ -2,7 +2,7 @@
 //! soon after is not counted again.
 //!
 //! CloudWatch may deliver a log event twice, under a new sequence number; only the event's own identity
-//! tells. Bound: a copy is known as such while at most [`EVENT_RING_TAGS`] later events of the key lie
+//! tells. Bound: a copy is known as such while fewer than [`EVENT_RING_TAGS`] later events of the key lie
 //! between it and the original. A different event is taken for a copy with a chance of 16 in 2^24
 //! (shared home) or 2^32 (memory).
 

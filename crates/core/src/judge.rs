@@ -54,8 +54,7 @@ impl Report {
 /// already says it is.
 pub fn judge(plan: &Plan, detector: &DetectorPlan, window: &Window<'_>) -> Option<Verdict> {
     let rule = plan.detector(detector.id);
-    let mut reading = Reading { detector, window, bounds: SmallVec::new() };
-    reading.bounds.resize(detector.measures.len(), None);
+    let mut reading = Reading::new(detector, window);
     let raise = rule.raises.iter().find(|raise| raise.when.iter().all(|c| reading.holds(c)))?;
     let episodes = &window.state.episodes;
     let verdict = |report| Verdict {
@@ -84,8 +83,7 @@ pub fn judge(plan: &Plan, detector: &DetectorPlan, window: &Window<'_>) -> Optio
 /// Whether `detector` raises at `window`, whatever is known of it.
 pub fn raises(plan: &Plan, detector: &DetectorPlan, window: &Window<'_>) -> bool {
     let rule = plan.detector(detector.id);
-    let mut reading = Reading { detector, window, bounds: SmallVec::new() };
-    reading.bounds.resize(detector.measures.len(), None);
+    let mut reading = Reading::new(detector, window);
     rule.raises.iter().any(|raise| raise.when.iter().all(|c| reading.holds(c)))
 }
 
@@ -143,7 +141,14 @@ struct Reading<'a> {
     bounds: SmallVec<[Option<Bounds>; 8]>,
 }
 
-impl Reading<'_> {
+impl<'a> Reading<'a> {
+    #[inline]
+    fn new(detector: &'a DetectorPlan, window: &'a Window<'a>) -> Reading<'a> {
+        let bounds = SmallVec::from_elem(None, detector.measures.len());
+        Reading { detector, window, bounds }
+    }
+
+    #[inline]
     fn holds(&mut self, condition: &Condition) -> bool {
         let left = self.bounds(condition.measure);
         let right = match condition.operand {

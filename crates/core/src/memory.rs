@@ -370,4 +370,8 @@ impl WindowStore for MemoryStore {
         let safeguards = Safeguards::default();
         Claimant { who: ShardId(0), lease: Span(0), safeguards }
     }
+
+    fn has_time(&self) -> bool {
+        true
+    }
 }

@@ -213,6 +213,10 @@ impl<S: WindowStore, A: AlertSink> Outbox<'_, S, A> {
     }
 
     async fn send(&mut self, message: &Message<'_>) -> Result<(), Fault> {
+        if !self.store.has_time() {
+            let why = format!("no time is left to tell of {}", message.place.1);
+            return Err(StoreError::Retryable(why).into());
+        }
         let rule = self.plan.detector(message.detector);
         let finding = finding(rule, message, self.now);
         self.sink.publish(&finding).await?;

@@ -70,6 +70,10 @@ pub trait WindowStore: Send + Sync {
 
     /// On whose behalf messages are claimed.
     fn claimant(&self) -> Claimant;
+
+    /// Whether there is time left: a process that was stopped and goes on after its deadline speaks for
+    /// nobody any more.
+    fn has_time(&self) -> bool;
 }
 
 /// Who claims messages, and on what terms.

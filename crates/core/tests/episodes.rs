@@ -321,6 +321,10 @@ impl WindowStore for Rival {
     fn claimant(&self) -> Claimant {
         self.inner.claimant()
     }
+
+    fn has_time(&self) -> bool {
+        self.inner.has_time()
+    }
 }
 
 #[test]

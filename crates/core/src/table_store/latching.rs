@@ -6,11 +6,12 @@ use crate::plan::DetectorId;
 use crate::state::KeyState;
 use crate::store::{Latched, Place, StoreError};
 use crate::table_store::bytes::Unreadable;
+use crate::table_store::index::{indexing, main_item};
 use crate::table_store::key_bytes;
 use crate::table_store::latches::{Latches, next_report};
 use crate::table_store::share::list_code;
 use crate::table_store::sketches::ListSketches;
-use crate::table_store::store::{Invocation, indexing, main_item};
+use crate::table_store::store::Invocation;
 use crate::table_store::table::{
     Attribute, Indexing, Item, ItemKey, Pace, Part, Table, Write, Written,
 };
@@ -117,11 +118,11 @@ impl<T: Table, P: Pace> Invocation<'_, T, P> {
     /// that sketches are kept behind is too short.
     pub(crate) async fn sketch(
         &self,
-        place: Place,
         contribution: &Contribution,
-        before: &KeyState,
+        before: Option<&KeyState>,
         after: &KeyState,
     ) -> Result<(), StoreError> {
+        let place = (contribution.plan, contribution.key);
         let plan = self.store.plan.key(place.0);
         let sketched = |list: &crate::state::ClassList| plan.is_sketched(list.field, list.class);
         let short =
@@ -129,7 +130,8 @@ impl<T: Table, P: Pace> Invocation<'_, T, P> {
         if !after.lists.iter().any(short) {
             return Ok(());
         }
-        let mut tags: Vec<(u8, u64, Time)> = sketched_tags(plan, before).collect();
+        let before = before.into_iter().flat_map(|before| sketched_tags(plan, before));
+        let mut tags: Vec<(u8, u64, Time)> = before.collect();
         for point in &contribution.points {
             let seen = plan.retention.step(point.time);
             for (field, class) in &plan.shape(point.shape).classes {

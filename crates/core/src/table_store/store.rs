@@ -16,22 +16,21 @@ use futures_util::stream::{self, StreamExt};
 
 use crate::contribution::Contribution;
 use crate::episode::Episode;
-use crate::key::Key;
 use crate::limits::REDELIVERY_MAX;
-use crate::plan::{DetectorId, KeyPlan, KeyPlanId, Plan};
+use crate::plan::{DetectorId, KeyPlan, Plan};
 use crate::sequence::ShardId;
+use crate::state::KeyState;
 use crate::store::{Claimant, DueNow, Latched, LostShare, Merged, Place, StoreError, WindowStore};
 use crate::table_store::bytes::Unreadable;
 use crate::table_store::cache::Cache;
+use crate::table_store::index;
 use crate::table_store::key_bytes;
-use crate::table_store::latches::Latches;
 use crate::table_store::patience::Patience;
 use crate::table_store::safeguards::Safeguards;
 use crate::table_store::share::{Share, Taken};
 use crate::table_store::stats::Stats;
 use crate::table_store::table::{
-    self, Attribute, INDEX_PARTITIONS, Indexing, Item, ItemKey, Pace, Part, Table, TableError,
-    Write, Written,
+    Attribute, Indexing, Item, ItemKey, Pace, Part, Table, TableError, Write, Written,
 };
 use crate::table_store::view::{TooNew, View};
 use crate::time::{Span, Time};
@@ -104,6 +103,32 @@ struct Outcome {
     lost: Vec<LostShare>,
     /// What is to be judged; nothing for a key that is judged at the tick.
     view: Option<View>,
+}
+
+impl Outcome {
+    /// Nothing was new, and this is to be judged.
+    fn of(view: Option<View>) -> Outcome {
+        let lost = view.as_ref().map_or_else(Vec::new, |view| view.lost.clone());
+        Outcome { taken: Taken::default(), refused: 0, lost, view }
+    }
+
+    /// None of it can be counted.
+    fn refused(contribution: &Contribution) -> Outcome {
+        Outcome { refused: contribution.points.len() as u64, ..Outcome::of(None) }
+    }
+}
+
+/// A share as it is to be written.
+struct Draft {
+    place: Place,
+    share: Share,
+    taken: Taken,
+    /// What it was, where sketches stand behind its lists.
+    before: Option<KeyState>,
+    /// What the other shards have, where that lives in the same item.
+    others: Option<View>,
+    /// What to tell of the share that could not be read.
+    unreadable: Option<LostShare>,
 }
 
 impl<T: Table, P: Pace> SharedStore<T, P> {
@@ -190,87 +215,109 @@ impl<T: Table, P: Pace> Invocation<'_, T, P> {
         let apart = self.store.is_apart(plan);
         let part = if apart { Part::Share(self.shard) } else { Part::Main };
         let item_key = ItemKey { key: key_bytes::encode(&place.1), part };
+        let safeguards = self.store.settings.safeguards;
         let mut patience = self.patience();
         let mut image = self.store.cache.get(&item_key);
-        // Whether `image` is an answer of this call, and not a memory.
-        let mut seen = false;
-        let mut collect = !apart;
-        let mut outcome =
-            Outcome { taken: Taken::default(), refused: 0, lost: Vec::new(), view: None };
+        // Whether `image` is an answer of this call, and not a memory; whether old shares go too.
+        let (mut seen, mut collect) = (false, true);
         loop {
-            let (mut share, unreadable) = self.own_share(place, image.as_ref())?;
-            let before = share.state.clone();
-            let taken = share.take(plan, contribution, &self.store.settings.safeguards);
-            if !taken.fresh {
+            let draft = self.draft(contribution, image.as_ref(), apart)?;
+            if !draft.taken.fresh {
                 if seen {
-                    break;
+                    let view = !plan.is_hot() && safeguards.judge_always;
+                    let main = image.filter(|_| !apart);
+                    let view = if view { Some(self.view(place, main).await?) } else { None };
+                    return Ok(Outcome::of(view));
                 }
                 // All of it was counted before: judge what the table says, not what was remembered.
                 image = self.get(&item_key).await?;
                 seen = true;
                 continue;
             }
-            let view = match image.as_ref().filter(|_| !apart) {
-                Some(item) => Some(self.others(place, item)?),
-                None => None,
-            };
-            if let Some(view) = &view {
-                share.trim(plan, &view.state);
+            if safeguards.sketch_before_share {
+                self.sketch(contribution, draft.before.as_ref(), &draft.share.state).await?;
             }
-            let late_sketch = !self.store.settings.safeguards.sketch_before_share;
-            if !late_sketch {
-                self.sketch(place, contribution, &before, &share.state).await?;
-            }
-            let expired = view.as_ref().filter(|_| collect).map_or(&[][..], |view| &view.expired);
-            let write = self.share_write(
-                &item_key,
-                plan,
-                image.as_ref(),
-                &share,
-                unreadable.clone(),
-                expired,
-            );
+            let write = self.share_write(&item_key, image.as_ref(), &draft, collect);
             match self.write(&write).await {
                 Ok(Written::Applied(item)) => {
-                    self.store.stats.collected.add(expired.len() as u64);
-                    (outcome.taken, image) = (taken, Some(item));
-                    outcome.lost.extend(unreadable);
-                    if late_sketch {
-                        self.sketch(place, contribution, &before, &share.state).await?;
+                    self.store.stats.collected.add(write.removed.len() as u64);
+                    if !safeguards.sketch_before_share {
+                        self.sketch(contribution, draft.before.as_ref(), &draft.share.state)
+                            .await?;
                     }
-                    break;
+                    return self.counted(contribution, draft, image, item).await;
                 }
                 Ok(Written::Refused(item)) => {
                     (image, seen, collect) = (item, true, false);
                     patience.after_refusal().await?;
                 }
-                Err(TableError::TooLarge(_)) => {
-                    // It cannot be counted, now or later: better said than tried for ever.
-                    outcome.refused = contribution.points.len() as u64;
-                    image = self.get(&item_key).await?;
-                    break;
-                }
+                // It cannot be counted, now or later: better said than tried for ever.
+                Err(TableError::TooLarge(_)) => return Ok(Outcome::refused(contribution)),
                 Err(TableError::Unusable(why)) => {
-                    // One spoilt item must not hold up its shard.
-                    outcome.refused = contribution.points.len() as u64;
-                    outcome.lost.push(LostShare { place, shard: self.shard, why });
-                    return Ok(outcome);
+                    let lost = vec![LostShare { place, shard: self.shard, why }];
+                    return Ok(Outcome { lost, ..Outcome::refused(contribution) });
                 }
                 Err(error) => patience.after(error).await?,
             }
         }
-        if !plan.is_hot() && (outcome.taken.fresh || self.store.settings.safeguards.judge_always) {
-            let main = image.filter(|_| !apart);
-            let view = self.view(place, main).await?;
-            if outcome.taken.fresh {
-                // Behind what any shard's newest event keeps, not only this one's.
-                let horizon = view.state.head.minus(plan.retention.kept);
-                let late = contribution.points.iter().filter(|point| point.time <= horizon);
-                outcome.taken.late = late.count() as u64;
-            }
-            outcome.lost.extend(view.lost.iter().cloned());
-            outcome.view = Some(view);
+    }
+
+    /// The share with what is new in the contribution, as `image` lets one think.
+    fn draft(
+        &self,
+        contribution: &Contribution,
+        image: Option<&Item>,
+        apart: bool,
+    ) -> Result<Draft, StoreError> {
+        let place = (contribution.plan, contribution.key);
+        let plan = self.store.plan.key(place.0);
+        let (mut share, unreadable) = self.own_share(place, image)?;
+        let before = (!plan.sketched.is_empty()).then(|| share.state.clone());
+        let taken = share.take(plan, contribution, &self.store.settings.safeguards);
+        let mut others = None;
+        if let Some(item) = image.filter(|_| taken.fresh && !apart) {
+            let view = View::of(&self.store.plan, place, [item], Some(self.shard))?;
+            share.trim(plan, &view.state);
+            others = Some(view);
         }
+        Ok(Draft { place, share, taken, before, others, unreadable })
+    }
+
+    /// What a key looks like after a write of its share was applied: `item`, where `image` was before.
+    async fn counted(
+        &self,
+        contribution: &Contribution,
+        draft: Draft,
+        image: Option<Item>,
+        item: Item,
+    ) -> Result<Outcome, StoreError> {
+        let Draft { share, taken, others, unreadable, .. } = draft;
+        let place = (contribution.plan, contribution.key);
+        let plan = self.store.plan.key(place.0);
+        let mut outcome = Outcome { taken, ..Outcome::of(None) };
+        outcome.lost.extend(unreadable);
+        if plan.is_hot() {
+            return Ok(outcome);
+        }
+        let own = Attribute::Share(self.shard);
+        let before = |attribute| image.as_ref().and_then(|image| image.values.get(attribute));
+        let mut shares = item.values.iter().filter(|(attribute, _)| {
+            **attribute != own && matches!(attribute, Attribute::Share(_))
+        });
+        let view = match others {
+            // Nobody else wrote meanwhile: the other shards' view need not be made again.
+            Some(others) if shares.all(|(other, bytes)| before(other) == Some(bytes)) => {
+                let view = others.with(&self.store.plan, place, &share, &item)?;
+                self.with_sketches(place, view).await?
+            }
+            _ => self.view(place, Some(item).filter(|_| !self.store.is_apart(plan))).await?,
+        };
+        // Late is what lies behind any shard's newest event, not only this one's.
+        let horizon = view.state.head.minus(plan.retention.kept);
+        let late = contribution.points.iter().filter(|point| point.time <= horizon);
+        outcome.taken.late = late.count() as u64;
+        outcome.lost.extend(view.lost.iter().cloned());
+        outcome.view = Some(view);
         Ok(outcome)
     }
 
@@ -296,38 +343,32 @@ impl<T: Table, P: Pace> Invocation<'_, T, P> {
         }
     }
 
-    /// What the other shards have in the item.
-    fn others(&self, place: Place, item: &Item) -> Result<View, StoreError> {
-        let mut others = item.clone();
-        others.values.remove(&Attribute::Share(self.shard));
-        Ok(View::of(&self.store.plan, place, [&others])?)
-    }
-
     fn share_write(
         &self,
         item: &ItemKey,
-        plan: &KeyPlan,
         image: Option<&Item>,
-        share: &Share,
-        unreadable: Option<LostShare>,
-        expired: &[ShardId],
+        draft: &Draft,
+        collect: bool,
     ) -> Write {
         let own = Attribute::Share(self.shard);
         let value = |attribute| image.and_then(|item| item.values.get(&attribute)).cloned();
-        let mut set = vec![(own, share.encode())];
-        if let Some(bytes) = unreadable.and_then(|_| value(own)) {
+        let mut set = vec![(own, draft.share.encode())];
+        if let Some(bytes) = draft.unreadable.as_ref().and_then(|_| value(own)) {
             set.push((Attribute::Unreadable(self.shard), bytes));
         }
-        let others = expired.iter().map(|shard| Attribute::Share(*shard));
-        let mut expected: Vec<_> = others.clone().map(|old| (old, value(old))).collect();
+        let expired = draft.others.as_ref().filter(|_| collect).map(|others| &others.expired);
+        let removed = expired.into_iter().flatten().map(|shard| Attribute::Share(*shard));
+        let removed: Vec<Attribute> = removed.collect();
+        let mut expected: Vec<_> = removed.iter().map(|old| (*old, value(*old))).collect();
         if self.store.settings.safeguards.compare_and_set {
             expected.push((own, value(own)));
         }
+        let plan = self.store.plan.key(draft.place.0);
         let index = match plan.is_hot() {
-            true => Indexing::Set(table::Due { partition: partition(item), at: Time(0) }),
+            true => index::mark(item),
             false => Indexing::Keep,
         };
-        let (item, removed, expires) = (item.clone(), others.collect(), self.store.expires(plan));
+        let (item, expires) = (item.clone(), self.store.expires(plan));
         Write { item, expected, version: None, set, removed, index, expires }
     }
 
@@ -335,32 +376,33 @@ impl<T: Table, P: Pace> Invocation<'_, T, P> {
     pub(crate) async fn view(&self, place: Place, main: Option<Item>) -> Result<View, StoreError> {
         let plan = self.store.plan.key(place.0);
         let key = key_bytes::encode(&place.1);
-        let mut view = if self.store.is_apart(plan) {
+        let view = if self.store.is_apart(plan) {
             let items = self.query(&key).await?;
             let main = items.iter().find(|(part, _)| *part == Part::Main).map(|(_, item)| item);
             let empty = Item::default();
             let shares = items.iter().filter(|(part, _)| matches!(part, Part::Share(_)));
             let all = std::iter::once(main.unwrap_or(&empty)).chain(shares.map(|(_, item)| item));
-            View::of(&self.store.plan, place, all)?
+            View::of(&self.store.plan, place, all, None)?
         } else {
             let item = match main {
                 Some(item) => Some(item),
                 None => self.get(&ItemKey { key: key.clone(), part: Part::Main }).await?,
             };
-            View::of(&self.store.plan, place, &item)?
+            View::of(&self.store.plan, place, &item, None)?
         };
+        self.with_sketches(place, view).await
+    }
+
+    /// The view with sketches behind the lists that are too short.
+    async fn with_sketches(&self, place: Place, mut view: View) -> Result<View, StoreError> {
+        let plan = self.store.plan.key(place.0);
         if view.needs_sketches(plan) {
+            let key = key_bytes::encode(&place.1);
             let sketches = self.get(&ItemKey { key, part: Part::Sketches }).await?;
             view.stand_behind(plan, place.1, sketches.as_ref())?;
         }
         Ok(view)
     }
-}
-
-/// The index partition of an item: any fixed function of its key that spreads them.
-pub(crate) fn partition(item: &ItemKey) -> u8 {
-    let sum = item.key.iter().fold(0u8, |sum, byte| sum.wrapping_mul(31).wrapping_add(*byte));
-    sum % INDEX_PARTITIONS
 }
 
 impl From<TooNew> for StoreError {
@@ -445,17 +487,8 @@ impl<T: Table, P: Pace> WindowStore for Invocation<'_, T, P> {
         let Settings { lease, safeguards, .. } = self.store.settings;
         Claimant { who: self.shard, lease, safeguards }
     }
-}
 
-/// The index entry that says when to look at a key with these latches.
-pub(crate) fn indexing(plan: &Plan, latches: &Latches, item: &ItemKey, lease: Span) -> Indexing {
-    match latches.due(plan, lease) {
-        Some(at) => Indexing::Set(table::Due { partition: partition(item), at }),
-        None => Indexing::Clear,
+    fn has_time(&self) -> bool {
+        self.store.pace.now() < self.deadline
     }
-}
-
-/// Names a place's main item.
-pub(crate) fn main_item((_, key): (KeyPlanId, Key)) -> ItemKey {
-    ItemKey { key: key_bytes::encode(&key), part: Part::Main }
 }

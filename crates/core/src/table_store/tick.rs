@@ -12,8 +12,9 @@ use futures_util::stream::{self, StreamExt};
 
 use crate::limits::{DUE_ITEMS_MAX, REDELIVERY_MAX};
 use crate::store::{Due, DueNow, Place, StoreError, WindowStore};
+use crate::table_store::index::indexing;
 use crate::table_store::key_bytes;
-use crate::table_store::store::{Invocation, indexing};
+use crate::table_store::store::Invocation;
 use crate::table_store::table::{INDEX_PARTITIONS, Indexing, ItemKey, Pace, Part, Table, Write};
 use crate::table_store::view::View;
 use crate::time::Time;

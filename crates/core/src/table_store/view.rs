@@ -5,7 +5,7 @@ use crate::key::Key;
 use crate::plan::{KeyPlan, KeyPlanId, Plan};
 use crate::sequence::ShardId;
 use crate::state::{End, KeyState};
-use crate::store::LostShare;
+use crate::store::{LostShare, Place};
 use crate::table_store::bytes::Unreadable;
 use crate::table_store::latches::Latches;
 use crate::table_store::share::{Share, list_code};
@@ -39,44 +39,34 @@ pub struct TooNew {
 }
 
 impl View {
-    /// Merges the shares in `items`, the main item first.
+    /// Merges the shares in `items`, the main item first, but for that of `without`.
     ///
     /// # Errors
     /// If a later version of this program wrote one of them: without it nothing can be judged.
     pub fn of<'a>(
         plan: &Plan,
-        (id, key): (KeyPlanId, Key),
+        place: Place,
         items: impl IntoIterator<Item = &'a Item>,
+        without: Option<ShardId>,
     ) -> Result<View, TooNew> {
-        let key_plan = plan.key(id);
+        let (key_plan, key) = (plan.key(place.0), place.1);
         let mut view = View::default();
         let mut heads: Vec<(ShardId, Time)> = Vec::new();
         for (nth, item) in items.into_iter().enumerate() {
             if nth == 0 {
-                view.version = item.version;
+                view.read_main(plan, place, item)?;
             }
             for (attribute, bytes) in &item.values {
-                let shard = match attribute {
-                    Attribute::Latch => ShardId::TICK,
-                    Attribute::Share(shard) => *shard,
-                    Attribute::Unreadable(_) | Attribute::Sketch(_) => continue,
-                };
-                let read = match attribute {
-                    Attribute::Latch => Latches::decode(plan, key_plan, bytes)
-                        .map(|latches| view.state.episodes = latches.episodes),
-                    _ => Share::decode(key_plan, bytes).map(|share| {
+                let Attribute::Share(shard) = *attribute else { continue };
+                if without == Some(shard) {
+                    continue;
+                }
+                match Share::decode(key_plan, bytes) {
+                    Ok(share) => {
                         heads.push((shard, share.state.head));
                         view.take(key_plan, &key, &share);
-                    }),
-                };
-                match read {
-                    Ok(()) => {}
-                    Err(why @ Unreadable::Newer(_)) => {
-                        return Err(TooNew { what: attribute.name(), key, why });
                     }
-                    Err(why) => {
-                        view.lost.push(LostShare { place: (id, key), shard, why: why.to_string() })
-                    }
+                    Err(why) => view.miss(place, *attribute, shard, why)?,
                 }
             }
         }
@@ -85,6 +75,52 @@ impl View {
         view.expired = expired.map(|(shard, _)| shard).collect();
         view.state.forget_tags(key_plan);
         Ok(view)
+    }
+
+    /// This view of all other shards with `share` of the one that was left out, as `item` shows it,
+    /// which has the same shares of the others.
+    ///
+    /// # Errors
+    /// As [`View::of`].
+    pub fn with(
+        mut self,
+        plan: &Plan,
+        place: Place,
+        share: &Share,
+        item: &Item,
+    ) -> Result<View, TooNew> {
+        let key_plan = plan.key(place.0);
+        self.lost.retain(|lost| lost.shard != ShardId::TICK);
+        self.read_main(plan, place, item)?;
+        self.take(key_plan, &place.1, share);
+        self.state.forget_tags(key_plan);
+        Ok(self)
+    }
+
+    /// Reads the episodes and the version of the main item.
+    fn read_main(&mut self, plan: &Plan, place: Place, item: &Item) -> Result<(), TooNew> {
+        self.version = item.version;
+        let Some(bytes) = item.values.get(&Attribute::Latch) else { return Ok(()) };
+        match Latches::decode(plan, plan.key(place.0), bytes) {
+            Ok(latches) => self.state.episodes = latches.episodes,
+            Err(why) => self.miss(place, Attribute::Latch, ShardId::TICK, why)?,
+        }
+        Ok(())
+    }
+
+    /// Goes on without a value that nobody can read; not without one that a later version can.
+    fn miss(
+        &mut self,
+        place: Place,
+        attribute: Attribute,
+        shard: ShardId,
+        why: Unreadable,
+    ) -> Result<(), TooNew> {
+        if let Unreadable::Newer(_) = why {
+            return Err(TooNew { what: attribute.name(), key: place.1, why });
+        }
+        self.lost.push(LostShare { place, shard, why: why.to_string() });
+        Ok(())
     }
 
     fn take(&mut self, plan: &KeyPlan, key: &Key, share: &Share) {
