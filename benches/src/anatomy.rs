@@ -78,9 +78,10 @@ impl Anatomy {
         self.panes += panes;
         ends[2] = out.bytes.len();
         self.tags += repeated(&mut from, &mut out, |from, out| {
-            out.number(from.number("sighting")?);
-            out.bytes.extend_from_slice(&from.array::<5>("tag")?);
-            Ok(())
+            out.bytes.extend_from_slice(&from.array::<4>("tag")?);
+            let first = from.byte("tag")?;
+            out.byte(first);
+            nibble(from, out, first)
         })?;
         ends[3] = out.bytes.len();
         repeated(&mut from, &mut out, |from, out| {
@@ -110,11 +111,22 @@ impl Anatomy {
 }
 
 fn pane(from: &mut Reader<'_>, out: &mut Writer) -> Result<(), Unreadable> {
+    let first = from.byte("pane")?;
+    out.byte(first);
+    if first & 0x80 == 0 {
+        return nibble(from, out, first);
+    }
     out.number(from.number("pane")?);
-    let counted = from.byte("pane")?;
-    out.byte(counted);
-    for _ in 0..counted.count_ones() {
+    for _ in 0..(first & 0x7f).count_ones() {
         out.number(from.number("count")?);
+    }
+    Ok(())
+}
+
+/// What follows a byte whose low four bits begin a number.
+fn nibble(from: &mut Reader<'_>, out: &mut Writer, first: u8) -> Result<(), Unreadable> {
+    if first & 0xf == 0xf {
+        out.number(from.number("rest")?);
     }
     Ok(())
 }

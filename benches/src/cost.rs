@@ -35,7 +35,7 @@ pub const STEPS: [&str; 7] = [
     "decode and merge others",
     "trim",
     "encode",
-    "decode and merge all",
+    "merge own",
     "judge",
 ];
 
@@ -74,26 +74,25 @@ pub fn of(
     let key_plan = plan.key(place.0);
     let own = Attribute::Share(ShardId(0));
     let bytes = item.values.get(&own).context("shard 0 has no share")?;
-    let mut others = item.clone();
-    others.values.remove(&own);
-    let around = View::of(plan, place, [&others])?;
-    let at = View::of(plan, place, [item])?.state.head.plus(Span::seconds(5)).minus(late);
+    let others = || View::of(plan, place, [item], Some(ShardId(0)));
+    let around = others()?;
+    let at = View::of(plan, place, [item], None)?.state.head.plus(Span::seconds(5)).minus(late);
     let share = Share::decode(key_plan, bytes)?;
     let contribution = newer(place.1, at)?;
     let mut counted = share.clone();
     counted.take(key_plan, &contribution, &Safeguards::default());
     let mut next = item.clone();
     next.values.insert(own, counted.encode());
-    let after = View::of(plan, place, [&next])?;
+    let after = View::of(plan, place, [&next], None)?;
 
-    let read = |item| View::of(plan, place, [item]).expect("it was read before");
+    let read = || others().expect("it was read before");
     let decode = ns(runs, || Share::decode(key_plan, bytes).expect("it was read before"));
     let count = ns(runs, || {
         let mut share = share.clone();
         share.take(key_plan, &contribution, &Safeguards::default());
         share
     });
-    let read_others = ns(runs, || read(&others));
+    let read_others = ns(runs, read);
     let copy = ns(runs, || counted.clone());
     let copy_and_trim = ns(runs, || {
         let mut share = counted.clone();
@@ -101,7 +100,9 @@ pub fn of(
         share
     });
     let encode = ns(runs, || counted.encode());
-    let read_all = ns(runs, || read(&next));
+    let copy_view = ns(runs, || around.clone());
+    let copy_and_join =
+        ns(runs, || around.clone().with(plan, place, &counted, &next).expect("it was read before"));
     let judged = ns(runs, || {
         let mut verdicts = 0;
         after.show(plan, place, contribution.earliest(), |window| {
@@ -110,9 +111,10 @@ pub fn of(
         verdicts
     });
     let trim = (copy_and_trim - copy).max(0.0);
+    let join = (copy_and_join - copy_view).max(0.0);
     Ok(Cost {
         share_bytes: bytes.len(),
-        steps_ns: [decode, count, read_others, trim, encode, read_all, judged],
+        steps_ns: [decode, count, read_others, trim, encode, join, judged],
         ends: after.state.ends_since(key_plan, contribution.earliest()).len(),
         whole_ns: merged(plan, item, contribution, runs)?,
     })

@@ -150,7 +150,7 @@ impl KeyState {
             }));
         }
         let kept = self.head.minus(plan.retention.kept);
-        ends.retain(|end| end.at >= from && end.at > kept);
+        ends.retain(|end| end.at >= from && end.at > kept && end.at < self.head);
         ends.push(End { told: self.head, at: self.head });
         ends.sort_unstable();
         ends.dedup();
