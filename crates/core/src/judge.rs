@@ -4,8 +4,6 @@
 //! A condition over an interval holds only if it holds for all of it. Where the interval does not
 //! decide and a sketch stands behind it, the sketch's estimate decides, and the finding says so.
 
-use smallvec::SmallVec;
-
 use crate::detector::{Comparison, Condition, Detector, Operand, Raise, Severity};
 use crate::episode::{Slots, covering};
 use crate::finding::{Accuracy, Decided, Measured, Value};
@@ -138,17 +136,17 @@ fn decided(rule: &Detector, condition: &Condition, values: &[Value]) -> Decided 
 struct Reading<'a> {
     detector: &'a DetectorPlan,
     window: &'a Window<'a>,
-    bounds: SmallVec<[Option<Bounds>; 8]>,
+    /// Of the first measures; the others are looked at each time.
+    bounds: [Option<Bounds>; 8],
 }
 
 impl<'a> Reading<'a> {
-    #[inline]
     fn new(detector: &'a DetectorPlan, window: &'a Window<'a>) -> Reading<'a> {
-        let bounds = SmallVec::from_elem(None, detector.measures.len());
-        Reading { detector, window, bounds }
+        Reading { detector, window, bounds: [None; 8] }
     }
 
-    #[inline]
+    // Judging is most of what an event costs, and its conditions are few.
+    #[inline(always)]
     fn holds(&mut self, condition: &Condition) -> bool {
         let left = self.bounds(condition.measure);
         let right = match condition.operand {
@@ -191,8 +189,11 @@ impl<'a> Reading<'a> {
     }
 
     fn bounds(&mut self, measure: usize) -> Bounds {
-        let (counted, detector) = (self.detector.measures[measure], self.detector);
-        *self.bounds[measure].get_or_insert_with(|| self.window.bounds(counted, detector))
+        let look = || self.window.bounds(self.detector.measures[measure], self.detector);
+        match self.bounds.get_mut(measure) {
+            Some(known) => *known.get_or_insert_with(look),
+            None => look(),
+        }
     }
 
     fn estimated(&mut self, measure: usize) -> Bounds {
@@ -205,7 +206,9 @@ impl<'a> Reading<'a> {
             Accuracy::AtLeast => bounds,
             _ => Bounds { low: value.amount, high: value.amount },
         };
-        self.bounds[measure] = Some(estimated);
+        if let Some(known) = self.bounds.get_mut(measure) {
+            *known = Some(estimated);
+        }
         estimated
     }
 }

@@ -76,12 +76,15 @@ impl Ring {
 
     /// The sum of the counters in `slots` over panes `first..=last`.
     pub fn sum(&self, slots: Slots, (first, last): (i64, i64)) -> u64 {
-        self.panes
-            .iter()
-            .rev()
-            .skip_while(|pane| pane.index > last)
-            .take_while(|pane| pane.index >= first)
-            .fold(0, |sum, pane| sum.saturating_add(pane.sum(slots)))
+        let panes = self.panes.iter().rev().skip_while(|pane| pane.index > last);
+        let panes = panes.take_while(|pane| pane.index >= first);
+        match slots.is_power_of_two() {
+            true => {
+                let slot = slots.trailing_zeros() as usize;
+                panes.fold(0, |sum, pane| sum.saturating_add(pane.counts[slot]))
+            }
+            false => panes.fold(0, |sum, pane| sum.saturating_add(pane.sum(slots))),
+        }
     }
 
     /// The panes: index, earliest event time, counters by slot.
@@ -148,9 +151,6 @@ impl Pane {
     }
 
     fn sum(&self, slots: Slots) -> u64 {
-        if slots.is_power_of_two() {
-            return self.counts[slots.trailing_zeros() as usize];
-        }
         let slot = |(slot, amount): (usize, &u64)| (slots >> slot & 1) * amount;
         self.counts.iter().enumerate().map(slot).fold(0, u64::saturating_add)
     }

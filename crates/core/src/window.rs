@@ -165,6 +165,12 @@ impl Window<'_> {
     /// A sum of counters: no less than the window's and no more than with its oldest pane whole. Where
     /// that pane has moved up to a wider one than the detector reckons with, only bounds are known.
     fn counted(&self, slots: Slots, detector: &DetectorPlan) -> Bounds {
+        if let ([ring], [resolution]) =
+            (self.state.rings.as_slice(), self.plan.retention.counters.as_slice())
+        {
+            let sum = ring.sum(slots, resolution.window(self.at, detector.span)) as f64;
+            return Bounds { low: sum, high: sum };
+        }
         let mut sums = [0u64; 2];
         for (rung, (ring, panes)) in self.rungs(detector).enumerate() {
             let wider = usize::from(rung > detector.rung);
