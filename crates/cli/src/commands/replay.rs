@@ -1,6 +1,6 @@
 //! `tidewatch replay` and `tidewatch watch`: logs from files and pipes.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -68,7 +68,11 @@ async fn execute(run: Run<'_>) -> Result<Exit, Failure> {
     let begun = Instant::now();
     let progress = Progress::new(run.live.is_none());
     // A named pipe without a writer blocks in being opened, where no Ctrl-C would be heard.
-    let impatience = tokio::spawn(async {
+    let may_block = run.files.iter().any(|file| file.as_path() != Path::new("-"));
+    let impatience = tokio::spawn(async move {
+        if !may_block {
+            return;
+        }
         pipeline::interrupted().await;
         say(format_args!("tidewatch: interrupted before any input was there"));
         std::process::exit(Exit::Done as i32);
