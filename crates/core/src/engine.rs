@@ -154,7 +154,8 @@ impl<S: WindowStore, A: AlertSink> Engine<S, A> {
             let verdicts = shown.entry(place).or_default();
             verdicts.extend(window.plan.detectors.iter().filter_map(|d| judge(&plan, d, window)));
         });
-        let DueNow { due, failed } = due.await?;
+        let DueNow { due, failed, shares_lost } = due.await?;
+        self.counts.shares_lost += shares_lost.len() as u64;
         let mut first = failed.into_iter().next().map(Fault::from);
         for (place, verdicts) in shown {
             match self.settle_shown(&plan, place, verdicts).await {

@@ -17,7 +17,7 @@ use futures_util::stream::{self, StreamExt};
 use crate::contribution::Contribution;
 use crate::episode::Episode;
 use crate::key::Key;
-use crate::limits::REDELIVERY_MAX;
+use crate::limits::{EPISODES_BYTES, ITEM_BYTES_MAX, REDELIVERY_MAX};
 use crate::plan::{DetectorId, KeyPlan, KeyPlanId, Plan};
 use crate::sequence::ShardId;
 use crate::store::{Claimant, DueNow, Latched, LostShare, Merged, Place, StoreError, WindowStore};
@@ -183,8 +183,21 @@ impl<T: Table, P: Pace> Invocation<'_, T, P> {
         }
     }
 
-    /// Counts a contribution and gives what its key then looks like.
+    /// Counts a contribution and gives what its key then looks like. One spoilt key must not hold up
+    /// its shard: it is reported, and its points are refused.
     async fn merge_one(&self, contribution: &Contribution) -> Result<Outcome, StoreError> {
+        match self.try_merge(contribution).await {
+            Err(StoreError::Unusable(why)) => {
+                let place = (contribution.plan, contribution.key);
+                let refused = contribution.points.len() as u64;
+                let lost = vec![LostShare { place, shard: self.shard, why }];
+                Ok(Outcome { taken: Taken::default(), refused, lost, view: None })
+            }
+            outcome => outcome,
+        }
+    }
+
+    async fn try_merge(&self, contribution: &Contribution) -> Result<Outcome, StoreError> {
         let place = (contribution.plan, contribution.key);
         let plan = self.store.plan.key(place.0);
         let apart = self.store.is_apart(plan);
@@ -194,7 +207,7 @@ impl<T: Table, P: Pace> Invocation<'_, T, P> {
         let mut image = self.store.cache.get(&item_key);
         // Whether `image` is an answer of this call, and not a memory.
         let mut seen = false;
-        let mut collect = !apart;
+        let (mut collect, mut full) = (!apart, false);
         let mut outcome =
             Outcome { taken: Taken::default(), refused: 0, lost: Vec::new(), view: None };
         loop {
@@ -221,16 +234,22 @@ impl<T: Table, P: Pace> Invocation<'_, T, P> {
             if !late_sketch {
                 self.sketch(place, contribution, &before, &share.state).await?;
             }
-            let expired = view.as_ref().filter(|_| collect).map_or(&[][..], |view| &view.expired);
+            let expired = view.as_ref().filter(|_| collect);
+            let expired = expired.map(|view| view.expired(plan, share.state.head));
+            let expired = expired.unwrap_or_default();
             let write = self.share_write(
                 &item_key,
                 plan,
                 image.as_ref(),
                 &share,
                 unreadable.clone(),
-                expired,
+                &expired,
             );
-            match self.write(&write).await {
+            let written = match apart || has_room(&write, image.as_ref()) {
+                true => self.write(&write).await,
+                false => Err(TableError::TooLarge("no room for episodes would be left".into())),
+            };
+            match written {
                 Ok(Written::Applied(item)) => {
                     self.store.stats.collected.add(expired.len() as u64);
                     (outcome.taken, image) = (taken, Some(item));
@@ -244,17 +263,15 @@ impl<T: Table, P: Pace> Invocation<'_, T, P> {
                     (image, seen, collect) = (item, true, false);
                     patience.after_refusal().await?;
                 }
+                Err(TableError::TooLarge(_)) if !apart && !full => {
+                    // The whole item may show shares that need not be there.
+                    image = self.get(&item_key).await?;
+                    (seen, collect, full) = (true, true, true);
+                }
                 Err(TableError::TooLarge(_)) => {
                     // It cannot be counted, now or later: better said than tried for ever.
                     outcome.refused = contribution.points.len() as u64;
-                    image = self.get(&item_key).await?;
                     break;
-                }
-                Err(TableError::Unusable(why)) => {
-                    // One spoilt item must not hold up its shard.
-                    outcome.refused = contribution.points.len() as u64;
-                    outcome.lost.push(LostShare { place, shard: self.shard, why });
-                    return Ok(outcome);
                 }
                 Err(error) => patience.after(error).await?,
             }
@@ -351,10 +368,15 @@ impl<T: Table, P: Pace> Invocation<'_, T, P> {
         };
         if view.needs_sketches(plan) {
             let sketches = self.get(&ItemKey { key, part: Part::Sketches }).await?;
-            view.stand_behind(plan, place.1, sketches.as_ref())?;
+            view.stand_behind(plan, place, sketches.as_ref())?;
         }
         Ok(view)
     }
+}
+
+/// Whether a share may be written to a main item: room for the episodes must be left.
+fn has_room(write: &Write, image: Option<&Item>) -> bool {
+    write.bytes_after(image) <= ITEM_BYTES_MAX - EPISODES_BYTES
 }
 
 /// The index partition of an item: any fixed function of its key that spreads them.
@@ -380,9 +402,20 @@ impl<T: Table, P: Pace> WindowStore for Invocation<'_, T, P> {
         J: FnMut(usize, &Window<'_>) + Send,
     {
         let mut merged = Merged::default();
-        let one = |at: usize| async move { (at, self.merge_one(&contributions[at]).await) };
+        // In the order of records: what a slow table leaves for the next invocation is then the end of
+        // the batch, and the beginning can be acknowledged.
+        let mut order: Vec<usize> = (0..contributions.len()).collect();
+        order.sort_by_key(|at| contributions[*at].sequences());
+        let (patience, end) = (&self.patience(), self.patience().turns_end());
+        let one = |at: usize| async move {
+            let outcome = match patience.begin_before(end) {
+                Ok(()) => self.merge_one(&contributions[at]).await,
+                Err(late) => Err(late),
+            };
+            (at, outcome)
+        };
         let concurrency = self.store.settings.concurrency.max(1);
-        let all = stream::iter(0..contributions.len()).map(one).buffer_unordered(concurrency);
+        let all = stream::iter(order).map(one).buffer_unordered(concurrency);
         let mut all = std::pin::pin!(all);
         while let Some((at, outcome)) = all.next().await {
             let contribution = &contributions[at];
