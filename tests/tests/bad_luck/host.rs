@@ -152,7 +152,7 @@ fn within_200_ms_a_slow_table_gets_as_far_as_it_can_and_all_is_done_in_some_invo
         const SLOW: i64 = 60;
         let luck = Luck { settings: Settings { concurrency: 2, ..luck.settings }, ..luck };
         // The keys in the order of records are not in the order of addresses.
-        let sources: Vec<u8> = (0..40).map(|nth| nth * 97 % 251).collect();
+        let sources: Vec<u8> = (0..40u32).map(|nth| (nth * 97 % 251) as u8).collect();
         let tries: Vec<Login> =
             sources.iter().flat_map(|source| logins(*source, 0..9, START)).collect();
         let batch = records(1, 9, &tries);

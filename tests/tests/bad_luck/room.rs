@@ -25,6 +25,12 @@ async fn fill(luck: &Luck, room: usize) {
     let shares =
         (FILLING + 1..=FILLING + more).map(|n| (Attribute::Share(ShardId(n)), share.clone()));
     luck.put_all(&main, shares.collect(), Indexing::Keep).await;
+    // What is left to the byte was put aside by a person.
+    let aside = Attribute::Unreadable(ShardId(0));
+    let left = ITEM_BYTES_MAX - room - bytes(&main, &luck.item(&main).await.expect("its shares"));
+    if left > aside.name().len() {
+        luck.put(&main, aside, vec![0; left - aside.name().len()]).await;
+    }
 }
 
 #[test]

@@ -27,7 +27,9 @@ fn a_batch_whose_finding_does_not_leave_is_given_back_and_the_retry_tells_it() {
         assert!(dealt.is_done(), "{}", dealt.says());
         assert_eq!((dealt.counts.created, luck.topic.told(1)), (1, vec![Create]));
         // The record that raised it, whichever delivery told it.
-        assert_eq!(luck.topic.about(1)[0].start, START.plus(Span::seconds(7)));
+        let start = luck.topic.about(1)[0].start;
+        let eighth = START.plus(Span::seconds(6)) < start && start <= START.plus(Span::seconds(7));
+        assert!(eighth, "{start:?}");
         assert!(luck.environment().deliver(0, &batch).await.is_done());
         assert_eq!(luck.topic.told(1), [Create]);
     });
@@ -71,9 +73,10 @@ fn a_finding_whose_batch_never_comes_again_is_told_by_the_tick() {
         let batch = records(1, 1, &logins(1, 0..9, START));
         assert!(!luck.environment().deliver(0, &batch).await.is_done());
         luck.topic.refuse(|_| false);
-        // Its shard is gone with all it held: the lease of an hour runs out.
+        // Its shard is gone with all it held. When the attack has been over for as long as it takes to
+        // close it, it is opened first, lease or not.
         luck.settle(&luck.environment()).await;
         assert_eq!(luck.topic.told(1), [Create, Close]);
-        assert!(luck.clock.now_ms() >= START.plus(Span::minutes(60)).0);
+        assert!(luck.clock.now_ms() >= START.plus(Span::minutes(30)).0);
     });
 }

@@ -1,7 +1,7 @@
 //! Values that an older or a newer version of this program wrote.
 
 use tidewatch_core::engine::Fault;
-use tidewatch_core::finding::Activity;
+use tidewatch_core::finding::{Accuracy, Activity};
 use tidewatch_core::sequence::{Sequence, ShardId};
 use tidewatch_core::store::StoreError;
 use tidewatch_core::table_store::table::{Attribute, Due, Indexing, ItemKey, Part};
@@ -57,7 +57,7 @@ fn a_share_of_version_1_is_read_and_counted_on() {
 fn episodes_of_version_1_are_read_told_and_closed() {
     play(vec![scans()], |luck| async move {
         // One closed at 1,700,000,000, one open since 5,000 seconds later of which a message is
-        // claimed and not known to have left, with a share that still raises it.
+        // claimed by shard 3 and not known to have left, with a share that still raises it.
         let opened = Time(1_700_005_000_777);
         let main = main_item(1);
         let batch = records(1, 1, &logins(1, 0..9, opened.minus(Span::seconds(8))));
@@ -65,12 +65,43 @@ fn episodes_of_version_1_are_read_told_and_closed() {
         let due = Due { partition: 0, at: opened };
         luck.put_indexed(&main, Attribute::Latch, bytes(GOLDEN_LATCHES), Indexing::Set(due)).await;
         let environment = luck.environment();
-        assert!(environment.deliver(5, &batch).await.is_done());
+        assert!(environment.deliver(3, &batch).await.is_done());
         luck.wait_until(opened.plus(Span::minutes(120))).await;
         luck.settle(&environment).await;
         let told = luck.topic.told(1);
         assert_eq!(told, [Update, Close]);
         assert_eq!(luck.topic.about(1)[0].start, opened);
+    });
+}
+
+#[test]
+fn sketches_of_version_1_are_read_and_grow_on() {
+    play(vec![many_names()], |luck| async move {
+        // One pane, the one that the story begins in, all of whose 256 registers are 1.
+        let pane = u64::try_from(START.0 / (6 * 3_600_000)).expect("after 1970");
+        let mut version_1 = vec![1, 1];
+        let mut zigzag = 2 * pane - 1;
+        while zigzag >= 0x80 {
+            version_1.push(zigzag as u8 | 0x80);
+            zigzag >>= 7;
+        }
+        version_1.push(zigzag as u8);
+        version_1.extend([0x04, 0x10, 0x41].repeat(64));
+        // The list of names that do not exist and failed.
+        luck.put(&item(1, Part::Sketches), Attribute::Sketch(1), version_1).await;
+        let environment = luck.environment();
+        assert!(environment.deliver(0, &records(1, 12, &logins(1, 0..48, START))).await.is_done());
+        let value = luck.values(1).await.expect("it is counted")[0];
+        assert_eq!((value.amount, value.error), (48.0, Accuracy::Exact));
+        let batch = records(10, 1, &logins(1, 48..49, START.plus(Span::minutes(1))));
+        let dealt = environment.deliver(0, &batch).await;
+        assert!(dealt.is_done(), "{}", dealt.says());
+        assert_eq!(dealt.counts.shares_lost, 0);
+        // By the estimate for such registers and what these names add, 300 to 500 names.
+        let value = luck.values(1).await.expect("it is counted")[0];
+        assert!(matches!(value.error, Accuracy::Sketch { .. }), "{value:?}");
+        assert!((300.0..500.0).contains(&value.amount), "{value:?}");
+        assert_eq!(luck.topic.told(1), [Create]);
     });
 }
 
