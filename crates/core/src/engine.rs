@@ -163,10 +163,11 @@ impl<S: WindowStore, A: AlertSink> Engine<S, A> {
                 None => shown.push((place, said.collect())),
             }
         });
-        let DueNow { due, failed } = due.await?;
+        let DueNow { due, failed, shares_lost } = due.await?;
         if due.is_empty() && failed.is_empty() && shown.is_empty() {
             return Ok(());
         }
+        self.counts.shares_lost += shares_lost.len() as u64;
         let mut first = failed.into_iter().next().map(Fault::from);
         for (place, verdicts) in shown {
             match self.settle_shown(&plan, place, verdicts).await {

@@ -46,6 +46,13 @@ pub const TICK_LEASE: Span = Span::seconds(90);
 /// Index entries of one partition that a tick looks at.
 pub const DUE_ITEMS_MAX: usize = 256;
 
+/// The largest item a table takes, in bytes.
+pub const ITEM_BYTES_MAX: usize = 400 * 1_024;
+
+/// Bytes of an item that shares leave free, for its keys, its numbers and its episodes: a finding must
+/// not want for room because counts have taken all of it.
+pub const EPISODES_BYTES: usize = 8 * 1_024;
+
 /// Log events a finding quotes.
 pub const SAMPLES_MAX: usize = 4;
 

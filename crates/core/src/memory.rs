@@ -325,7 +325,7 @@ impl WindowStore for MemoryStore {
             upkeep.pending.insert((found.episode.due(quiet), found.place, found.detector));
         }
         self.note_earliest(&upkeep);
-        Ok(DueNow { due, failed: Vec::new() })
+        Ok(DueNow { due, ..DueNow::default() })
     }
 
     async fn dealt_with(&self, _place: Place) -> Result<(), StoreError> {

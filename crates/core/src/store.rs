@@ -139,6 +139,8 @@ pub struct DueNow {
     pub due: Vec<Due>,
     /// Why something about a key could not be told; it stays due.
     pub failed: Vec<StoreError>,
+    /// Shares, and episodes, that were not legible.
+    pub shares_lost: Vec<LostShare>,
 }
 
 /// An episode that may close.
@@ -167,6 +169,10 @@ pub enum StoreError {
     /// Trying again later may help.
     #[error("the store cannot take this now: {0}")]
     Retryable(String),
+    /// A key's state is in a form that another program wrote; trying again will not help, but with
+    /// other keys nothing is wrong.
+    #[error("the store cannot use what it holds: {0}")]
+    Unusable(String),
     /// Trying again will not help.
     #[error("the store failed: {0}")]
     Fatal(String),

@@ -16,11 +16,11 @@ const ALL: Filter = Filter { outcome: None, user_known: None };
 const FAILED: Filter = Filter { outcome: Some(Outcome::Failure), user_known: None };
 const UNKNOWN: Filter = Filter { outcome: Some(Outcome::Failure), user_known: Some(false) };
 
-const UNKNOWN_USERS: Measure = Measure::Distinct(DistinctField::User, UNKNOWN);
+pub(crate) const UNKNOWN_USERS: Measure = Measure::Distinct(DistinctField::User, UNKNOWN);
 const FAILED_USERS: Measure = Measure::Distinct(DistinctField::User, FAILED);
 const USERS: Measure = Measure::Distinct(DistinctField::User, ALL);
 const FAILED_SOURCES: Measure = Measure::Distinct(DistinctField::SourceIp, FAILED);
-const FAILURES: Measure = Measure::Count(FAILED);
+pub(crate) const FAILURES: Measure = Measure::Count(FAILED);
 const TRIES: Measure = Measure::Count(ALL);
 
 /// The plan of all of them; made once, since it is the same in every run.
@@ -77,7 +77,7 @@ fn detectors() -> Vec<Detector> {
     ]
 }
 
-fn detector(
+pub(crate) fn detector(
     id: &str,
     (key, window_min, quiet_min): (KeyField, i64, i64),
     measures: &[Measure],
@@ -100,11 +100,11 @@ fn detector(
     }
 }
 
-fn raise(severity: Severity, when: Vec<Condition>) -> Raise {
+pub(crate) fn raise(severity: Severity, when: Vec<Condition>) -> Raise {
     Raise { severity, when }
 }
 
-fn at_least(measure: usize, number: u32) -> Condition {
+pub(crate) fn at_least(measure: usize, number: u32) -> Condition {
     let operand = Operand::Number(f64::from(number));
     Condition { measure, comparison: Comparison::AtLeast, operand }
 }

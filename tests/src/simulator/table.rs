@@ -258,7 +258,7 @@ fn holds(write: &Write, found: Option<&Item>) -> bool {
 }
 
 /// An item's size by DynamoDB's rules: names and values, and about 10 bytes for each number.
-fn bytes(key: &ItemKey, item: &Item) -> usize {
+pub fn bytes(key: &ItemKey, item: &Item) -> usize {
     let values: usize =
         item.values.iter().map(|(attribute, value)| attribute.name().len() + value.len()).sum();
     1 + key.key.len() + 1 + key.part.bytes().len() + values + 2 * (1 + 10)

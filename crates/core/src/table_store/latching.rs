@@ -36,6 +36,10 @@ impl<T: Table, P: Pace> Invocation<'_, T, P> {
         let (plan, key_plan) = (&store.plan, store.plan.key(place.0));
         let item_key = main_item(place);
         let mut patience = self.patience();
+        if new.is_unconfirmed() {
+            // Nothing is claimed that could not be published and confirmed in time.
+            patience.begin()?;
+        }
         let mut image = store.cache.get(&item_key);
         let (mut seen, mut unanswered) = (false, false);
         loop {
@@ -169,7 +173,9 @@ impl<T: Table, P: Pace> Invocation<'_, T, P> {
                     Some(Err(why @ Unreadable::Newer(_))) => {
                         return Err(StoreError::Retryable(format!("sketches have {why}")));
                     }
-                    None | Some(Err(Unreadable::Damaged(_))) => ListSketches::default(),
+                    // Begun anew they would pass for whole: the list is a lower bound without them.
+                    Some(Err(Unreadable::Damaged(_))) => continue,
+                    None => ListSketches::default(),
                 };
                 let of_code = tags.iter().filter(|(of, ..)| *of == code);
                 let grown = of_code.filter(|(_, tag, time)| sketches.insert(*tag, *time)).count();

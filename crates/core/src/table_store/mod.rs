@@ -10,6 +10,7 @@ mod index;
 pub mod key_bytes;
 pub mod latches;
 mod latching;
+mod merging;
 pub mod patience;
 pub mod safeguards;
 pub mod share;

@@ -30,6 +30,32 @@ impl<'a, P: Pace> Patience<'a, P> {
         Patience { pace, deadline, tries: 0 }
     }
 
+    /// The time by which a batch's last key must have its turn: half of what is left is for telling
+    /// what the keys say, or a table that is too slow for all of them would leave no finding any.
+    pub fn turns_end(&self) -> Time {
+        let now = self.pace.now();
+        now.plus(Span((self.deadline.0 - now.0).max(0) / 2))
+    }
+
+    /// Says whether there is time to begin.
+    ///
+    /// # Errors
+    /// If the deadline has passed.
+    pub fn begin(&self) -> Result<(), StoreError> {
+        self.begin_before(self.deadline)
+    }
+
+    /// The same, with an earlier deadline.
+    ///
+    /// # Errors
+    /// If it has passed.
+    pub fn begin_before(&self, end: Time) -> Result<(), StoreError> {
+        if self.pace.now() < end {
+            return Ok(());
+        }
+        Err(StoreError::Retryable("the table is too slow for all of it until the deadline".into()))
+    }
+
     /// Waits before another try, if `error` lets one hope and there is time.
     ///
     /// # Errors
@@ -37,7 +63,8 @@ impl<'a, P: Pace> Patience<'a, P> {
     pub async fn after(&mut self, error: TableError) -> Result<(), StoreError> {
         match error {
             TableError::Throttled(_) | TableError::Unanswered(_) => self.wait(error).await,
-            TableError::TooLarge(_) | TableError::Unusable(_) | TableError::Fatal(_) => {
+            TableError::Unusable(_) => Err(StoreError::Unusable(error.to_string())),
+            TableError::TooLarge(_) | TableError::Fatal(_) => {
                 Err(StoreError::Fatal(error.to_string()))
             }
         }

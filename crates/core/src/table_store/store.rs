@@ -19,20 +19,14 @@ use crate::episode::Episode;
 use crate::limits::REDELIVERY_MAX;
 use crate::plan::{DetectorId, KeyPlan, Plan};
 use crate::sequence::ShardId;
-use crate::state::KeyState;
-use crate::store::{Claimant, DueNow, Latched, LostShare, Merged, Place, StoreError, WindowStore};
-use crate::table_store::bytes::Unreadable;
+use crate::store::{Claimant, DueNow, Latched, Merged, Place, StoreError, WindowStore};
 use crate::table_store::cache::Cache;
-use crate::table_store::index;
-use crate::table_store::key_bytes;
+use crate::table_store::merging::Outcome;
 use crate::table_store::patience::Patience;
 use crate::table_store::safeguards::Safeguards;
-use crate::table_store::share::{Share, Taken};
 use crate::table_store::stats::Stats;
-use crate::table_store::table::{
-    Attribute, Indexing, Item, ItemKey, Pace, Part, Table, TableError, Write, Written,
-};
-use crate::table_store::view::{TooNew, View};
+use crate::table_store::table::{Item, ItemKey, Pace, Part, Table, TableError, Write, Written};
+use crate::table_store::view::TooNew;
 use crate::time::{Span, Time};
 use crate::window::Window;
 
@@ -96,41 +90,6 @@ pub struct Invocation<'a, T, P> {
     deadline: Time,
 }
 
-/// What became of one contribution.
-struct Outcome {
-    taken: Taken,
-    refused: u64,
-    lost: Vec<LostShare>,
-    /// What is to be judged; nothing for a key that is judged at the tick.
-    view: Option<View>,
-}
-
-impl Outcome {
-    /// Nothing was new, and this is to be judged.
-    fn of(view: Option<View>) -> Outcome {
-        let lost = view.as_ref().map_or_else(Vec::new, |view| view.lost.clone());
-        Outcome { taken: Taken::default(), refused: 0, lost, view }
-    }
-
-    /// None of it can be counted.
-    fn refused(contribution: &Contribution) -> Outcome {
-        Outcome { refused: contribution.points.len() as u64, ..Outcome::of(None) }
-    }
-}
-
-/// A share as it is to be written.
-struct Draft {
-    place: Place,
-    share: Share,
-    taken: Taken,
-    /// What it was, where sketches stand behind its lists.
-    before: Option<KeyState>,
-    /// What the other shards have, where that lives in the same item.
-    others: Option<View>,
-    /// What to tell of the share that could not be read.
-    unreadable: Option<LostShare>,
-}
-
 impl<T: Table, P: Pace> SharedStore<T, P> {
     /// A store that has seen nothing. `plan` must be one for the shared home.
     pub fn new(plan: Arc<Plan>, table: T, pace: P, settings: Settings) -> SharedStore<T, P> {
@@ -149,7 +108,7 @@ impl<T: Table, P: Pace> SharedStore<T, P> {
         &self.stats
     }
 
-    fn is_apart(&self, plan: &KeyPlan) -> bool {
+    pub(crate) fn is_apart(&self, plan: &KeyPlan) -> bool {
         self.settings.layout == Layout::Apart || plan.is_hot()
     }
 
@@ -207,202 +166,6 @@ impl<T: Table, P: Pace> Invocation<'_, T, P> {
             }
         }
     }
-
-    /// Counts a contribution and gives what its key then looks like.
-    async fn merge_one(&self, contribution: &Contribution) -> Result<Outcome, StoreError> {
-        let place = (contribution.plan, contribution.key);
-        let plan = self.store.plan.key(place.0);
-        let apart = self.store.is_apart(plan);
-        let part = if apart { Part::Share(self.shard) } else { Part::Main };
-        let item_key = ItemKey { key: key_bytes::encode(&place.1), part };
-        let safeguards = self.store.settings.safeguards;
-        let mut patience = self.patience();
-        let mut image = self.store.cache.get(&item_key);
-        // Whether `image` is an answer of this call, and not a memory; whether old shares go too.
-        let (mut seen, mut collect) = (false, true);
-        loop {
-            let draft = self.draft(contribution, image.as_ref(), apart)?;
-            if !draft.taken.fresh {
-                if seen {
-                    let view = !plan.is_hot() && safeguards.judge_always;
-                    let main = image.filter(|_| !apart);
-                    let view = if view { Some(self.view(place, main).await?) } else { None };
-                    return Ok(Outcome::of(view));
-                }
-                // All of it was counted before: judge what the table says, not what was remembered.
-                image = self.get(&item_key).await?;
-                seen = true;
-                continue;
-            }
-            if safeguards.sketch_before_share {
-                self.sketch(contribution, draft.before.as_ref(), &draft.share.state).await?;
-            }
-            let write = self.share_write(&item_key, image.as_ref(), &draft, collect);
-            match self.write(&write).await {
-                Ok(Written::Applied(item)) => {
-                    self.store.stats.collected.add(write.removed.len() as u64);
-                    if !safeguards.sketch_before_share {
-                        self.sketch(contribution, draft.before.as_ref(), &draft.share.state)
-                            .await?;
-                    }
-                    return self.counted(contribution, draft, image, item).await;
-                }
-                Ok(Written::Refused(item)) => {
-                    (image, seen, collect) = (item, true, false);
-                    patience.after_refusal().await?;
-                }
-                // It cannot be counted, now or later: better said than tried for ever.
-                Err(TableError::TooLarge(_)) => return Ok(Outcome::refused(contribution)),
-                Err(TableError::Unusable(why)) => {
-                    let lost = vec![LostShare { place, shard: self.shard, why }];
-                    return Ok(Outcome { lost, ..Outcome::refused(contribution) });
-                }
-                Err(error) => patience.after(error).await?,
-            }
-        }
-    }
-
-    /// The share with what is new in the contribution, as `image` lets one think.
-    fn draft(
-        &self,
-        contribution: &Contribution,
-        image: Option<&Item>,
-        apart: bool,
-    ) -> Result<Draft, StoreError> {
-        let place = (contribution.plan, contribution.key);
-        let plan = self.store.plan.key(place.0);
-        let (mut share, unreadable) = self.own_share(place, image)?;
-        let before = (!plan.sketched.is_empty()).then(|| share.state.clone());
-        let taken = share.take(plan, contribution, &self.store.settings.safeguards);
-        let mut others = None;
-        if let Some(item) = image.filter(|_| taken.fresh && !apart) {
-            let view = View::of(&self.store.plan, place, [item], Some(self.shard))?;
-            share.trim(plan, &view.state);
-            others = Some(view);
-        }
-        Ok(Draft { place, share, taken, before, others, unreadable })
-    }
-
-    /// What a key looks like after a write of its share was applied: `item`, where `image` was before.
-    async fn counted(
-        &self,
-        contribution: &Contribution,
-        draft: Draft,
-        image: Option<Item>,
-        item: Item,
-    ) -> Result<Outcome, StoreError> {
-        let Draft { share, taken, others, unreadable, .. } = draft;
-        let place = (contribution.plan, contribution.key);
-        let plan = self.store.plan.key(place.0);
-        let mut outcome = Outcome { taken, ..Outcome::of(None) };
-        outcome.lost.extend(unreadable);
-        if plan.is_hot() {
-            return Ok(outcome);
-        }
-        let own = Attribute::Share(self.shard);
-        let before = |attribute| image.as_ref().and_then(|image| image.values.get(attribute));
-        let mut shares = item.values.iter().filter(|(attribute, _)| {
-            **attribute != own && matches!(attribute, Attribute::Share(_))
-        });
-        let view = match others {
-            // Nobody else wrote meanwhile: the other shards' view need not be made again.
-            Some(others) if shares.all(|(other, bytes)| before(other) == Some(bytes)) => {
-                let view = others.with(&self.store.plan, place, &share, &item)?;
-                self.with_sketches(place, view).await?
-            }
-            _ => self.view(place, Some(item).filter(|_| !self.store.is_apart(plan))).await?,
-        };
-        // Late is what lies behind any shard's newest event, not only this one's.
-        let horizon = view.state.head.minus(plan.retention.kept);
-        let late = contribution.points.iter().filter(|point| point.time <= horizon);
-        outcome.taken.late = late.count() as u64;
-        outcome.lost.extend(view.lost.iter().cloned());
-        outcome.view = Some(view);
-        Ok(outcome)
-    }
-
-    /// This shard's share as the item has it, and what to tell if it cannot be read.
-    fn own_share(
-        &self,
-        place: Place,
-        image: Option<&Item>,
-    ) -> Result<(Share, Option<LostShare>), StoreError> {
-        let attribute = Attribute::Share(self.shard);
-        let Some(bytes) = image.and_then(|item| item.values.get(&attribute)) else {
-            return Ok((Share::default(), None));
-        };
-        match Share::decode(self.store.plan.key(place.0), bytes) {
-            Ok(share) => Ok((share, None)),
-            Err(why @ Unreadable::Newer(_)) => {
-                Err(StoreError::Retryable(format!("the share of {} has {why}", place.1)))
-            }
-            Err(why) => {
-                let lost = LostShare { place, shard: self.shard, why: why.to_string() };
-                Ok((Share::default(), Some(lost)))
-            }
-        }
-    }
-
-    fn share_write(
-        &self,
-        item: &ItemKey,
-        image: Option<&Item>,
-        draft: &Draft,
-        collect: bool,
-    ) -> Write {
-        let own = Attribute::Share(self.shard);
-        let value = |attribute| image.and_then(|item| item.values.get(&attribute)).cloned();
-        let mut set = vec![(own, draft.share.encode())];
-        if let Some(bytes) = draft.unreadable.as_ref().and_then(|_| value(own)) {
-            set.push((Attribute::Unreadable(self.shard), bytes));
-        }
-        let expired = draft.others.as_ref().filter(|_| collect).map(|others| &others.expired);
-        let removed = expired.into_iter().flatten().map(|shard| Attribute::Share(*shard));
-        let removed: Vec<Attribute> = removed.collect();
-        let mut expected: Vec<_> = removed.iter().map(|old| (*old, value(*old))).collect();
-        if self.store.settings.safeguards.compare_and_set {
-            expected.push((own, value(own)));
-        }
-        let plan = self.store.plan.key(draft.place.0);
-        let index = match plan.is_hot() {
-            true => index::mark(item),
-            false => Indexing::Keep,
-        };
-        let (item, expires) = (item.clone(), self.store.expires(plan));
-        Write { item, expected, version: None, set, removed, index, expires }
-    }
-
-    /// All shards' view of a key; `main` where its only item was just seen.
-    pub(crate) async fn view(&self, place: Place, main: Option<Item>) -> Result<View, StoreError> {
-        let plan = self.store.plan.key(place.0);
-        let key = key_bytes::encode(&place.1);
-        let view = if self.store.is_apart(plan) {
-            let items = self.query(&key).await?;
-            let main = items.iter().find(|(part, _)| *part == Part::Main).map(|(_, item)| item);
-            let empty = Item::default();
-            let shares = items.iter().filter(|(part, _)| matches!(part, Part::Share(_)));
-            let all = std::iter::once(main.unwrap_or(&empty)).chain(shares.map(|(_, item)| item));
-            View::of(&self.store.plan, place, all, None)?
-        } else {
-            let item = match main {
-                Some(item) => Some(item),
-                None => self.get(&ItemKey { key: key.clone(), part: Part::Main }).await?,
-            };
-            View::of(&self.store.plan, place, &item, None)?
-        };
-        self.with_sketches(place, view).await
-    }
-
-    /// The view with sketches behind the lists that are too short.
-    async fn with_sketches(&self, place: Place, mut view: View) -> Result<View, StoreError> {
-        let plan = self.store.plan.key(place.0);
-        if view.needs_sketches(plan) {
-            let key = key_bytes::encode(&place.1);
-            let sketches = self.get(&ItemKey { key, part: Part::Sketches }).await?;
-            view.stand_behind(plan, place.1, sketches.as_ref())?;
-        }
-        Ok(view)
-    }
 }
 
 impl From<TooNew> for StoreError {
@@ -422,9 +185,20 @@ impl<T: Table, P: Pace> WindowStore for Invocation<'_, T, P> {
         J: FnMut(usize, &Window<'_>) + Send,
     {
         let mut merged = Merged::default();
-        let one = |at: usize| async move { (at, self.merge_one(&contributions[at]).await) };
+        // In the order of records: what a slow table leaves for the next invocation is then the end of
+        // the batch, and the beginning can be acknowledged.
+        let mut order: Vec<usize> = (0..contributions.len()).collect();
+        order.sort_by_key(|at| contributions[*at].sequences());
+        let (patience, end) = (&self.patience(), self.patience().turns_end());
+        let one = |at: usize| async move {
+            let outcome = match patience.begin_before(end) {
+                Ok(()) => self.merge_one(&contributions[at]).await,
+                Err(late) => Err(late),
+            };
+            (at, outcome)
+        };
         let concurrency = self.store.settings.concurrency.max(1);
-        let all = stream::iter(0..contributions.len()).map(one).buffer_unordered(concurrency);
+        let all = stream::iter(order).map(one).buffer_unordered(concurrency);
         let mut all = std::pin::pin!(all);
         while let Some((at, outcome)) = all.next().await {
             let contribution = &contributions[at];

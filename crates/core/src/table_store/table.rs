@@ -162,6 +162,19 @@ pub trait Pace: Send + Sync {
     fn chance(&self) -> f64;
 }
 
+impl Write {
+    /// The bytes of names and values the item will have, if it is `item` now.
+    pub fn bytes_after(&self, item: Option<&Item>) -> usize {
+        let goes = |attribute: &Attribute| {
+            self.removed.contains(attribute) || self.set.iter().any(|(set, _)| set == attribute)
+        };
+        let old = item.into_iter().flat_map(|item| &item.values);
+        let stays = old.filter(|(attribute, _)| !goes(attribute));
+        let new = self.set.iter().map(|(attribute, value)| (attribute, value));
+        stays.chain(new).map(|(attribute, value)| attribute.name().len() + value.len()).sum()
+    }
+}
+
 impl Part {
     /// The sort key `r`: a kind byte, and for a share the shard's number in four bytes.
     pub fn bytes(self) -> Vec<u8> {

@@ -11,7 +11,7 @@ use std::sync::PoisonError;
 use futures_util::stream::{self, StreamExt};
 
 use crate::limits::{DUE_ITEMS_MAX, REDELIVERY_MAX};
-use crate::store::{Due, DueNow, Place, StoreError, WindowStore};
+use crate::store::{Due, DueNow, LostShare, Place, StoreError, WindowStore};
 use crate::table_store::index::indexing;
 use crate::table_store::key_bytes;
 use crate::table_store::store::Invocation;
@@ -24,6 +24,7 @@ use crate::window::Window;
 #[derive(Default)]
 struct Found {
     due: Vec<Due>,
+    lost: Vec<LostShare>,
     /// What is to be judged.
     show: Option<(Place, View)>,
 }
@@ -42,8 +43,9 @@ impl<T: Table, P: Pace> Invocation<'_, T, P> {
         while let Some(found) = all.next().await {
             match found {
                 Err(error) => look.failed.push(error),
-                Ok(Found { due, show }) => {
+                Ok(Found { due, lost, show }) => {
                     look.due.extend(due);
+                    look.shares_lost.extend(lost);
                     if let Some((place, view)) = show {
                         let from = Time::MIN;
                         view.show(&self.store.plan, place, from, |window| judge(place, window));
@@ -71,6 +73,7 @@ impl<T: Table, P: Pace> Invocation<'_, T, P> {
             true => self.hot_view(place, parts).await?,
             false => self.view(place, None).await?,
         };
+        found.lost.extend(view.lost.iter().cloned());
         let claimant = self.claimant();
         for (detector, episode) in view.state.episodes.iter() {
             let over = episode.due(self.store.plan.detector(*detector).quiet);
@@ -154,7 +157,10 @@ impl<T: Table, P: Pace> Invocation<'_, T, P> {
                 indexing(&self.store.plan, &latches, &item, self.store.settings.lease)
             }
         };
-        let expires = self.store.pace.now().plus(REDELIVERY_MAX);
+        let expires = match place {
+            None => self.store.pace.now().plus(REDELIVERY_MAX),
+            Some((id, _)) => self.store.expires(self.store.plan.key(id)),
+        };
         let version = Some(image.version);
         let (expected, set, removed) = (Vec::new(), Vec::new(), Vec::new());
         let write = Write { item, expected, version, set, removed, index, expires };

@@ -23,8 +23,8 @@ pub struct View {
     pub version: u64,
     /// Shares that could not be read, and are missing in `state`.
     pub lost: Vec<LostShare>,
-    /// Shards all of whose share is too old for any window.
-    pub expired: Vec<ShardId>,
+    /// The newest event of each share.
+    heads: Vec<(ShardId, Time)>,
     /// The tags of all shares, for lists that are too short for them.
     tags: Vec<(u8, u64, Time)>,
 }
@@ -51,7 +51,6 @@ impl View {
     ) -> Result<View, TooNew> {
         let (key_plan, key) = (plan.key(place.0), place.1);
         let mut view = View::default();
-        let mut heads: Vec<(ShardId, Time)> = Vec::new();
         for (nth, item) in items.into_iter().enumerate() {
             if nth == 0 {
                 view.read_main(plan, place, item)?;
@@ -63,16 +62,13 @@ impl View {
                 }
                 match Share::decode(key_plan, bytes) {
                     Ok(share) => {
-                        heads.push((shard, share.state.head));
+                        view.heads.push((shard, share.state.head));
                         view.take(key_plan, &key, &share);
                     }
                     Err(why) => view.miss(place, *attribute, shard, why)?,
                 }
             }
         }
-        let horizon = view.state.head.minus(key_plan.retention.kept);
-        let expired = heads.into_iter().filter(|(_, head)| *head <= horizon);
-        view.expired = expired.map(|(shard, _)| shard).collect();
         view.state.forget_tags(key_plan);
         Ok(view)
     }
@@ -130,6 +126,14 @@ impl View {
         }
     }
 
+    /// The shards all of whose share is too old for any window, given an event at `newest`, which the
+    /// view need not show.
+    pub fn expired(&self, plan: &KeyPlan, newest: Time) -> Vec<ShardId> {
+        let horizon = self.state.head.max(newest).minus(plan.retention.kept);
+        let expired = self.heads.iter().filter(|(_, head)| *head <= horizon);
+        expired.map(|(shard, _)| *shard).collect()
+    }
+
     /// Whether a list that sketches are kept behind is too short to say.
     pub fn needs_sketches(&self, plan: &KeyPlan) -> bool {
         let short = |list: &crate::state::ClassList| {
@@ -146,7 +150,7 @@ impl View {
     pub fn stand_behind(
         &mut self,
         plan: &KeyPlan,
-        key: Key,
+        place: Place,
         item: Option<&Item>,
     ) -> Result<(), TooNew> {
         let tags = &self.tags;
@@ -161,10 +165,14 @@ impl View {
                 None => ListSketches::default(),
                 Some(Ok(sketches)) => sketches,
                 Some(Err(why @ Unreadable::Newer(_))) => {
-                    return Err(TooNew { what: attribute.name(), key, why });
+                    return Err(TooNew { what: attribute.name(), key: place.1, why });
                 }
                 // What it held is gone: the list stays a lower bound.
-                Some(Err(Unreadable::Damaged(_))) => continue,
+                Some(Err(why)) => {
+                    let (shard, why) = (ShardId::TICK, why.to_string());
+                    self.lost.push(LostShare { place, shard, why });
+                    continue;
+                }
             };
             for (_, tag, time) in tags.iter().filter(|(of, ..)| *of == code) {
                 sketches.insert(*tag, *time);
