@@ -1,7 +1,5 @@
 //! One contribution into the table: the write, what is made of its refusal, and the view it is judged by.
 
-use futures_util::stream::StreamExt;
-
 use crate::contribution::Contribution;
 use crate::limits::{EPISODES_BYTES, ITEM_BYTES_MAX};
 use crate::state::KeyState;
