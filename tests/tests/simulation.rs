@@ -4,6 +4,8 @@
 //!
 //! `TIDEWATCH_SEEDS=0..100000` plays a range, `TIDEWATCH_SEED=7` replays one with its trace:
 //! `TIDEWATCH_SEED=7 cargo test --release -p tidewatch-tests --test simulation -- replay --nocapture`.
+//! With `TIDEWATCH_WITHOUT=whole_batch_guard`, or another name of [`CONTROLS`], it is replayed as that
+//! control plays it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -11,7 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
-use tidewatch_core::table_store::safeguards::{Guard, Safeguards};
+use tidewatch_core::table_store::safeguards::Guard;
 use tidewatch_tests::plain_table::PlainTable;
 use tidewatch_tests::simulator::executor::{Executor, Stopped};
 use tidewatch_tests::simulator::figures::Figures;
@@ -36,6 +38,32 @@ const PROGRESS: u64 = 10_000;
 
 /// Failing seeds that are told one by one.
 const FAILURES_TOLD: usize = 20;
+
+/// A name, a change of the setup, and laws.
+type Control = (&'static str, fn(&mut Setup), &'static [Law]);
+
+/// Each safeguard switched off, what that does to the setup, and the laws it must break.
+const CONTROLS: [Control; 11] = [
+    ("whole_batch_guard", |s| s.safeguards.guard = Guard::WholeBatch, &[Law::Counts]),
+    ("no_guard", |s| s.safeguards.guard = Guard::None, &[Law::Counts]),
+    ("blind_writes", |s| s.safeguards.compare_and_set = false, &[Law::Counts]),
+    ("no_event_ring", |s| s.safeguards.event_ring = false, &[Law::Counts]),
+    ("no_claim", |s| s.safeguards.claim = false, &[Law::OneUid, Law::Closed]),
+    (
+        "confirm_first",
+        |s| s.safeguards.publish_before_confirm = false,
+        &[Law::Published, Law::Closed],
+    ),
+    ("judge_fresh_only", |s| s.safeguards.judge_always = false, &[Law::Published]),
+    ("no_tombstones", |s| s.safeguards.tombstones = false, &[Law::OneUid, Law::Planted]),
+    (
+        "acknowledge_all",
+        |s| s.safeguards.partial_acknowledgement = false,
+        &[Law::Counts, Law::Published],
+    ),
+    ("sketch_late", |s| s.safeguards.sketch_before_share = false, &[Law::Counts]),
+    ("two_at_once", |s| (s.parallel_more, s.level) = (1, None), &[Law::Counts]),
+];
 
 /// Says which seed it was if a run panics.
 struct Playing(u64);
@@ -142,7 +170,11 @@ fn every_seed_keeps_every_law() {
 fn replay() {
     let Ok(seed) = std::env::var("TIDEWATCH_SEED") else { return };
     let seed = seed.parse().expect("TIDEWATCH_SEED is a number");
-    let run = play(seed, &Setup { traced: true, ..Setup::default() });
+    let setup = match std::env::var("TIDEWATCH_WITHOUT") {
+        Ok(name) => control_of(&name).0,
+        Err(_) => Setup::default(),
+    };
+    let run = play(seed, &Setup { traced: true, ..setup });
     println!("{}", run.trace);
     assert!(run.broken.is_empty(), "seed {seed} breaks\n{}", told(&run.broken));
 }
@@ -186,7 +218,8 @@ fn the_same_seed_gives_the_same_trace() {
 
 /// Plays seeds without a safeguard until some law of `laws` has broken a few times, and holds that on
 /// these seeds the whole protocol breaks none.
-fn control(setup: Setup, laws: &[Law]) {
+fn control(name: &str) {
+    let (setup, laws) = control_of(name);
     let mut red = Vec::new();
     let mut played = 0;
     for seed in CONTROL_SEEDS {
@@ -207,63 +240,66 @@ fn control(setup: Setup, laws: &[Law]) {
     assert!(!red.is_empty(), "none of {played} seeds breaks one of {laws:?}: {setup:?}");
 }
 
-fn without(change: impl FnOnce(&mut Safeguards)) -> Setup {
-    let mut safeguards = Safeguards::default();
-    change(&mut safeguards);
-    Setup { safeguards, level: Some(Level::Wild), ..Setup::default() }
+/// The setup of a control, and the laws it must break.
+fn control_of(name: &str) -> (Setup, &'static [Law]) {
+    let known = CONTROLS.iter().find(|(of, ..)| *of == name);
+    let (_, change, laws) = known.unwrap_or_else(|| panic!("no control is called {name}"));
+    let mut setup = Setup { level: Some(Level::Wild), ..Setup::default() };
+    change(&mut setup);
+    (setup, laws)
 }
 
 #[test]
 fn blind_writes_miscount() {
-    control(without(|s| s.compare_and_set = false), &[Law::Counts]);
+    control("blind_writes");
 }
 
 #[test]
 fn a_guard_for_the_whole_batch_miscounts() {
-    control(without(|s| s.guard = Guard::WholeBatch), &[Law::Counts]);
+    control("whole_batch_guard");
 }
 
 #[test]
 fn no_guard_miscounts() {
-    control(without(|s| s.guard = Guard::None), &[Law::Counts]);
+    control("no_guard");
 }
 
 #[test]
 fn without_the_ring_copies_are_counted() {
-    control(without(|s| s.event_ring = false), &[Law::Counts]);
+    control("no_event_ring");
 }
 
 #[test]
 fn a_start_of_ones_own_gives_two_uids() {
-    control(without(|s| s.claim = false), &[Law::OneUid, Law::Closed]);
+    control("no_claim");
 }
 
 #[test]
 fn confirming_before_publishing_loses_findings() {
-    control(without(|s| s.publish_before_confirm = false), &[Law::Published, Law::Closed]);
+    control("confirm_first");
 }
 
 #[test]
 fn judging_only_fresh_writes_loses_findings() {
-    control(without(|s| s.judge_always = false), &[Law::Published]);
+    control("judge_fresh_only");
 }
 
 #[test]
 fn without_tombstones_an_episode_begins_twice() {
-    control(without(|s| s.tombstones = false), &[Law::OneUid, Law::Planted]);
+    control("no_tombstones");
 }
 
 #[test]
 fn acknowledging_the_whole_batch_loses_events() {
-    control(without(|s| s.partial_acknowledgement = false), &[Law::Counts, Law::Published]);
+    control("acknowledge_all");
 }
 
 #[test]
 fn a_sketch_after_the_share_loses_names() {
-    control(without(|s| s.sketch_before_share = false), &[Law::Counts]);
+    control("sketch_late");
 }
 
 #[test]
 fn two_batches_of_a_shard_at_once_miscount() {
-    control(Setup { parallel_more: 1, ..Setup::default() }, &[Law::Counts]);
+    control("two_at_once");
 }
