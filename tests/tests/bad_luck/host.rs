@@ -147,36 +147,40 @@ fn lost_answers_count_nothing_twice_and_tell_one_uid() {
 
 #[test]
 fn within_200_ms_a_slow_table_gets_as_far_as_it_can_and_all_is_done_in_some_invocations() {
-    play(vec![scans()], |luck| async move {
-        const LIMIT: i64 = 200;
-        const SLOW: i64 = 60;
-        let luck = Luck { settings: Settings { concurrency: 2, ..luck.settings }, ..luck };
-        // The keys in the order of records are not in the order of addresses.
-        let sources: Vec<u8> = (0..40u32).map(|nth| (nth * 97 % 251) as u8).collect();
-        let tries: Vec<Login> =
-            sources.iter().flat_map(|source| logins(*source, 0..9, START)).collect();
-        let batch = records(1, 9, &tries);
-        luck.fate(|_, _| Fate::Slow(SLOW));
-        let mut left = batch.as_slice();
-        let mut invocations = 0;
-        while !left.is_empty() {
-            invocations += 1;
-            assert!(invocations < 100, "{} records are never done", left.len());
-            // A fresh environment each time: nothing may depend on what one remembers.
-            let dealt = luck.environment().deliver_within(LIMIT, 0, left).await;
-            assert!(dealt.took_ms <= 2 * LIMIT, "{} ms", dealt.took_ms);
-            let first = dealt.first_unapplied();
-            let done = first
-                .map_or(left.len(), |first| left.partition_point(|record| record.sequence < first));
-            left = &left[done..];
-        }
-        assert!(invocations > 3, "{invocations}");
-        luck.clears_up();
-        for source in sources {
-            assert_eq!(luck.counted(source).await, Some((9, 9)), "source {source}");
-            assert_eq!(luck.topic.told(source)[0], Create, "source {source}");
-        }
-    });
+    for layout in [Layout::Together, Layout::Apart] {
+        play(vec![scans()], move |luck| async move {
+            const LIMIT: i64 = 200;
+            const SLOW: i64 = 60;
+            let settings = Settings { layout, concurrency: 2, ..luck.settings };
+            let luck = Luck { settings, ..luck };
+            // The keys in the order of records are not in the order of addresses.
+            let sources: Vec<u8> = (0..40u32).map(|nth| (nth * 97 % 251) as u8).collect();
+            let tries: Vec<Login> =
+                sources.iter().flat_map(|source| logins(*source, 0..9, START)).collect();
+            let batch = records(1, 9, &tries);
+            luck.fate(|_, _| Fate::Slow(SLOW));
+            let mut left = batch.as_slice();
+            let mut invocations = 0;
+            while !left.is_empty() {
+                invocations += 1;
+                assert!(invocations < 100, "{} records are never done", left.len());
+                // A fresh environment each time: nothing may depend on what one remembers.
+                let dealt = luck.environment().deliver_within(LIMIT, 0, left).await;
+                assert!(dealt.took_ms <= 2 * LIMIT, "{} ms", dealt.took_ms);
+                let first = dealt.first_unapplied();
+                let done = first.map_or(left.len(), |first| {
+                    left.partition_point(|record| record.sequence < first)
+                });
+                left = &left[done..];
+            }
+            assert!(invocations > 3, "{invocations}");
+            luck.clears_up();
+            for source in sources {
+                assert_eq!(luck.counted(source).await, Some((9, 9)), "source {source}");
+                assert_eq!(luck.topic.told(source)[0], Create, "source {source}");
+            }
+        });
+    }
 }
 
 #[test]

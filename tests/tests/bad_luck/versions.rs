@@ -163,7 +163,7 @@ fn episodes_of_a_newer_version_are_left_alone_by_batches_and_by_the_tick() {
         // The other source's finding is closed; this one waits for who can read it.
         assert_eq!([luck.topic.told(1), luck.topic.told(2)], [vec![Create], vec![Create, Close]]);
         assert_eq!(luck.value(&main, Attribute::Latch).await, newer);
-        assert_eq!(luck.indexed().await, [main.clone()]);
+        assert_eq!(luck.indexed().await, std::slice::from_ref(&main));
         luck.put(&main, Attribute::Latch, legible).await;
         let new = luck.environment();
         assert!(new.deliver(0, &batch).await.is_done());

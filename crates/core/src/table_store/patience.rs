@@ -34,7 +34,8 @@ impl<'a, P: Pace> Patience<'a, P> {
     /// what the keys say, or a table that is too slow for all of them would leave no finding any.
     pub fn turns_end(&self) -> Time {
         let now = self.pace.now();
-        now.plus(Span((self.deadline.0 - now.0).max(0) / 2))
+        let left = self.deadline.0.saturating_sub(now.0).max(0);
+        now.plus(Span(left - left / 2))
     }
 
     /// Says whether there is time to begin.
