@@ -7,9 +7,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use tidewatch_core::admission::Admission;
+use tidewatch_core::counts::Counts;
 use tidewatch_core::delivery::{Acknowledged, Record};
 use tidewatch_core::detector::{Detector, Severity};
-use tidewatch_core::engine::{Counts, Engine, Fault};
+use tidewatch_core::engine::Engine;
+use tidewatch_core::fault::Fault;
 use tidewatch_core::finding::{Activity, Finding, Value};
 use tidewatch_core::key::{Key, KeyField, KeyPart};
 use tidewatch_core::plan::{KeyPlanId, Plan};

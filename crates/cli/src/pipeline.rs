@@ -9,7 +9,9 @@ use std::time::{Duration, Instant};
 
 use tidewatch_alert::printable;
 use tidewatch_core::admission::{Gate, Rejected};
-use tidewatch_core::engine::{Counts, Engine, Fault};
+use tidewatch_core::counts::Counts;
+use tidewatch_core::engine::Engine;
+use tidewatch_core::fault::Fault;
 use tidewatch_core::limits::FUTURE_MAX;
 use tidewatch_core::memory::MemoryStore;
 use tidewatch_core::signal::{Body, Role, Signal};

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytesize::ByteSize;
 use serde_json::{Map, Value, json};
 use tidewatch_core::admission::{Gate, Rejected};
-use tidewatch_core::engine::Counts;
+use tidewatch_core::counts::Counts;
 use tidewatch_core::memory::Usage;
 use tidewatch_core::signal::{EventId, Origin};
 use tidewatch_ingest::Tally;

@@ -1,7 +1,7 @@
 //! A delivered batch: records of one shard in order, and how far it was dealt with.
 
 use crate::contribution::Contribution;
-use crate::engine::Fault;
+use crate::fault::Fault;
 use crate::sequence::Sequence;
 use crate::signal::Signal;
 use crate::time::Time;

@@ -15,15 +15,17 @@ use smallvec::{SmallVec, smallvec};
 
 use crate::admission::{Admission, Gate};
 use crate::contribution::{Contribution, Part, Point, Source};
+use crate::counts::Counts;
 use crate::delivery::{Acknowledged, Record};
+use crate::fault::Fault;
 use crate::judge::{Verdict, judge};
 use crate::key::Key;
 use crate::outbox::Outbox;
 use crate::plan::{KeyPlan, KeyPlanId, Plan, Shape};
 use crate::sequence::Sequence;
-use crate::signal::{Auth, Body, Origin, Role, Signal};
-use crate::sink::{AlertSink, SinkError};
-use crate::store::{DueNow, Merged, Place, StoreError, WindowStore};
+use crate::signal::{Auth, Body, Origin, Signal};
+use crate::sink::AlertSink;
+use crate::store::{DueNow, Place, WindowStore};
 use crate::tag::TagKey;
 use crate::time::Time;
 
@@ -37,42 +39,6 @@ pub struct Engine<S, A> {
     gate: Gate,
     now: Time,
     counts: Counts,
-}
-
-/// What went through.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// Signals that decide a try.
-    pub attempts: u64,
-    /// Signals that mention one.
-    pub mentions: u64,
-    /// Signals that came too late for a key they belong to.
-    pub late: u64,
-    /// Findings opened.
-    pub created: u64,
-    /// Findings updated.
-    pub updated: u64,
-    /// Findings closed.
-    pub closed: u64,
-    /// Signals that were not counted for a key, because there was no memory for it.
-    pub points_refused: u64,
-    /// Signals whose distinct count fell back to a lower bound, because there was no memory.
-    pub sketches_refused: u64,
-    /// Points of events that had been counted, delivered once more.
-    pub repeated: u64,
-    /// Shares of the shared state that were not legible and are begun anew.
-    pub shares_lost: u64,
-}
-
-/// Why the pipeline stopped, or a part of a batch must be delivered again.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Fault {
-    /// The store failed.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// The sink failed.
-    #[error(transparent)]
-    Sink(#[from] SinkError),
 }
 
 impl<S: WindowStore, A: AlertSink> Engine<S, A> {
@@ -350,22 +316,5 @@ impl<'a> Gathered<'a> {
 
     fn finish(self) -> (Vec<Contribution>, Vec<Vec<&'a Origin>>) {
         self.by_key.into_values().unzip()
-    }
-}
-
-impl Counts {
-    fn note(&mut self, signal: &Signal) {
-        let Body::Auth(auth) = &signal.body;
-        match auth.role {
-            Role::Attempt => self.attempts += 1,
-            Role::Mention => self.mentions += 1,
-        }
-    }
-
-    fn add(&mut self, merged: &Merged) {
-        self.points_refused += merged.points_refused;
-        self.sketches_refused += merged.sketches_refused;
-        self.repeated += merged.repeated;
-        self.shares_lost += merged.shares_lost.len() as u64;
     }
 }

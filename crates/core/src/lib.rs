@@ -7,12 +7,14 @@
 
 pub mod admission;
 pub mod contribution;
+pub mod counts;
 pub mod delivery;
 pub mod detector;
 pub mod distinct;
 pub mod engine;
 pub mod episode;
 pub mod event_ring;
+pub mod fault;
 pub mod finding;
 pub mod judge;
 pub mod key;

@@ -9,9 +9,10 @@
 //! Invariant: a message leaves only under the start that won the latch, and is confirmed only after it
 //! left; so an episode has one uid, and no message is lost, wherever this stops.
 
+use crate::counts::Counts;
 use crate::detector::{Detector, Raise, Severity};
-use crate::engine::{Counts, Fault};
 use crate::episode::{self, Episode, Slots, covering};
+use crate::fault::Fault;
 use crate::finding::{Activity, Finding};
 use crate::judge::{Report, Verdict, raises, report};
 use crate::key::Key;

@@ -9,8 +9,9 @@ use smallvec::smallvec;
 use tidewatch_core::admission::Admission;
 use tidewatch_core::contribution::Contribution;
 use tidewatch_core::detector::{Comparison, Condition, Detector, Raise, Severity};
-use tidewatch_core::engine::{Engine, Fault};
+use tidewatch_core::engine::Engine;
 use tidewatch_core::episode::Episode;
+use tidewatch_core::fault::Fault;
 use tidewatch_core::finding::{
     Activity::{self, Close, Create, Update},
     Finding,

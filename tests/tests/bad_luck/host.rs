@@ -1,6 +1,6 @@
 //! The table is busy, gone, or slow.
 
-use tidewatch_core::engine::Fault;
+use tidewatch_core::fault::Fault;
 use tidewatch_core::finding::Activity;
 use tidewatch_core::sequence::Sequence;
 use tidewatch_core::signal::Outcome;

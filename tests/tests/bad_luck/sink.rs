@@ -1,6 +1,6 @@
 //! Findings cannot leave.
 
-use tidewatch_core::engine::Fault;
+use tidewatch_core::fault::Fault;
 use tidewatch_core::finding::Activity;
 use tidewatch_core::sequence::Sequence;
 use tidewatch_core::time::Span;

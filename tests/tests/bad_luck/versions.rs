@@ -1,6 +1,6 @@
 //! Values that an older or a newer version of this program wrote.
 
-use tidewatch_core::engine::Fault;
+use tidewatch_core::fault::Fault;
 use tidewatch_core::finding::{Accuracy, Activity};
 use tidewatch_core::sequence::{Sequence, ShardId};
 use tidewatch_core::store::StoreError;

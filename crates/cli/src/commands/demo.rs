@@ -9,7 +9,8 @@ use std::time::Instant;
 
 use jiff::{Timestamp, ToSpan};
 use tidewatch_core::admission::Admission;
-use tidewatch_core::engine::{Engine, Fault};
+use tidewatch_core::engine::Engine;
+use tidewatch_core::fault::Fault;
 use tidewatch_core::finding::{Activity, Finding};
 use tidewatch_core::limits::FUTURE_MAX;
 use tidewatch_core::memory::MemoryStore;

@@ -6,7 +6,8 @@ use std::time::Instant;
 
 use tidewatch_alert::printable;
 use tidewatch_core::admission::Gate;
-use tidewatch_core::engine::{Counts, Engine};
+use tidewatch_core::counts::Counts;
+use tidewatch_core::engine::Engine;
 use tidewatch_core::memory::{MemoryStore, Usage};
 use tidewatch_core::sink::SinkError;
 use tidewatch_ingest::username::Usernames;

@@ -17,7 +17,8 @@ use tidewatch_core::detector::{
     Comparison, Condition, Detector, DistinctField, Filter, Measure, NamedMeasure, Operand, Raise,
     Severity,
 };
-use tidewatch_core::engine::{Engine, Fault};
+use tidewatch_core::engine::Engine;
+use tidewatch_core::fault::Fault;
 use tidewatch_core::finding::{Activity, Finding};
 use tidewatch_core::key::{Key, KeyField};
 use tidewatch_core::memory::MemoryStore;

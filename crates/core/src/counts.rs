@@ -1,0 +1,48 @@
+//! What a pipeline counts of its own work, for summaries and statistics.
+
+use crate::signal::{Body, Role, Signal};
+use crate::store::Merged;
+
+/// What went through.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Signals that decide a try.
+    pub attempts: u64,
+    /// Signals that mention one.
+    pub mentions: u64,
+    /// Signals that came too late for a key they belong to.
+    pub late: u64,
+    /// Findings opened.
+    pub created: u64,
+    /// Findings updated.
+    pub updated: u64,
+    /// Findings closed.
+    pub closed: u64,
+    /// Signals that were not counted for a key, because there was no memory for it.
+    pub points_refused: u64,
+    /// Signals whose distinct count fell back to a lower bound, because there was no memory.
+    pub sketches_refused: u64,
+    /// Points of events that had been counted, delivered once more.
+    pub repeated: u64,
+    /// Shares of the shared state that were not legible and are begun anew.
+    pub shares_lost: u64,
+}
+
+impl Counts {
+    /// Counts a signal.
+    pub(crate) fn note(&mut self, signal: &Signal) {
+        let Body::Auth(auth) = &signal.body;
+        match auth.role {
+            Role::Attempt => self.attempts += 1,
+            Role::Mention => self.mentions += 1,
+        }
+    }
+
+    /// Counts what became of a batch; what was late is counted by signal.
+    pub(crate) fn add(&mut self, merged: &Merged) {
+        self.points_refused += merged.points_refused;
+        self.sketches_refused += merged.sketches_refused;
+        self.repeated += merged.repeated;
+        self.shares_lost += merged.shares_lost.len() as u64;
+    }
+}
