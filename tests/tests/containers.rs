@@ -6,7 +6,7 @@ use tidewatch_tests::containers::{
     envelope, envelopes, gzip, gzip_members, kinesis_event, kinesis_events, node, python, record,
     tail_detailed, tail_short,
 };
-use tidewatch_tests::events::{Event, PROFILE_SPAN_MS, crossings, log, shop};
+use tidewatch_tests::events::{Event, PROFILE_SPAN_MS, Said, crossings, log, shop};
 
 const SEEDS: [u64; 2] = [11, 12];
 
@@ -150,4 +150,33 @@ fn what_an_envelope_holds_besides_does_not_matter() {
     let ran = replay(&[], odd.join("\n").as_bytes());
     assert_eq!(ran.openings(), truth, "{}", ran.stderr);
     assert_eq!(ran.stats()["envelopes"], odd.len());
+}
+
+#[test]
+fn what_is_delivered_twice_is_counted_once() {
+    let events: Vec<Event> = shop(SEEDS[0])
+        .into_iter()
+        .filter(|event| event.said == Said::UnknownUser)
+        .take(15)
+        .map(|event| Event { source: "203.0.113.9".to_owned(), ..event })
+        .collect();
+    assert_eq!(events.len(), 15);
+    // The same envelope three times, under sequence numbers of their own: 45 failures would raise.
+    let envelope = gzip(envelopes(&events, 100).concat().as_bytes());
+    let copies: Vec<_> = (0..3).map(|nth| record(nth, &envelope)).collect();
+    let ran = run(
+        &["replay", "-", "--output", "json", "--stats"],
+        (kinesis_event(&copies) + "\n").as_bytes(),
+    );
+    let stats = ran.stats();
+    assert_eq!(
+        (stats["signals"]["auth_attempt"].as_u64(), stats["repeated"].as_u64()),
+        (Some(45), Some(30))
+    );
+    let failures = ran
+        .findings()
+        .iter()
+        .all(|finding| finding["unmapped"]["tidewatch"]["detector"] != "brute-force");
+    assert!(failures, "{}", ran.stdout);
+    assert!(ran.stderr.contains("30 log event(s) were delivered twice and counted once"));
 }

@@ -66,6 +66,7 @@ impl Summary {
             "findings_closed": self.counts.closed,
             "findings_open": self.open_episodes,
             "late": self.counts.late,
+            "repeated": self.counts.repeated,
             "quarantined": quarantined,
             "keys": self.usage.keys_seen,
             "state_bytes": self.usage.used_bytes,
@@ -125,6 +126,7 @@ impl Summary {
         }
         for (count, what) in [
             (self.counts.late, "came too late for their key's windows"),
+            (self.counts.repeated, "were delivered twice and counted once"),
             (
                 self.tally.hostname_sources,
                 "give no address as their source (a host name, or nothing)",

@@ -22,7 +22,7 @@ pub struct Counts {
     pub points_refused: u64,
     /// Signals whose distinct count fell back to a lower bound, because there was no memory.
     pub sketches_refused: u64,
-    /// Points of events that had been counted, delivered once more.
+    /// Log events that had been counted, delivered once more; those of a batch once for each key.
     pub repeated: u64,
     /// Shares of the shared state that were not legible and are begun anew.
     pub shares_lost: u64,
@@ -42,7 +42,6 @@ impl Counts {
     pub(crate) fn add(&mut self, merged: &Merged) {
         self.points_refused += merged.points_refused;
         self.sketches_refused += merged.sketches_refused;
-        self.repeated += merged.repeated;
         self.shares_lost += merged.shares_lost.len() as u64;
     }
 }

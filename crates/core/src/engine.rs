@@ -100,14 +100,17 @@ impl<S: WindowStore, A: AlertSink> Engine<S, A> {
         let plan = Arc::clone(&self.plan);
         let Body::Auth(auth) = &signal.body;
         let shape = Shape::of(auth);
-        let mut late = false;
+        let (mut late, mut repeated) = (false, false);
         for (index, key_plan) in plan.keys.iter().enumerate() {
             if let Some((key, point)) = point(key_plan, &self.key, signal, shape) {
                 let place = (KeyPlanId(index as u16), key);
-                late |= self.contribute(place, point, &signal.origin).await?;
+                let counted = self.contribute(place, point, &signal.origin).await?;
+                late |= counted.late;
+                repeated |= counted.repeated;
             }
         }
         self.counts.late += u64::from(late);
+        self.counts.repeated += u64::from(repeated);
         Ok(())
     }
 
@@ -201,6 +204,7 @@ impl<S: WindowStore, A: AlertSink> Engine<S, A> {
         match merged.await {
             Ok(merged) => {
                 self.counts.add(&merged);
+                self.counts.repeated += merged.repeated;
                 for (at, error) in merged.unapplied {
                     acknowledged.give_back(&contributions[at], error.into());
                 }
@@ -227,19 +231,19 @@ impl<S: WindowStore, A: AlertSink> Engine<S, A> {
         acknowledged
     }
 
-    /// Merges one point and settles what its windows say. Says whether it came too late.
+    /// Merges one point and settles what its windows say.
     async fn contribute(
         &mut self,
         place: Place,
         point: Point,
         origin: &Origin,
-    ) -> Result<bool, Fault> {
+    ) -> Result<Counted, Fault> {
         let (of_plan, key) = place;
         let points = smallvec![point];
         let contribution = Contribution { plan: of_plan, key, points, parts: Vec::new() };
         let mut verdicts: SmallVec<[Verdict; 1]> = SmallVec::new();
         let plan = &self.plan;
-        let merged = self
+        let mut merged = self
             .store
             .merge(std::slice::from_ref(&contribution), self.now, |_, window| {
                 let detectors = &window.plan.detectors;
@@ -255,9 +259,9 @@ impl<S: WindowStore, A: AlertSink> Engine<S, A> {
                 self.outbox(&plan).settle(place, verdicts, |_| Some(origin.clone())).await?;
             }
         }
-        match merged.unapplied.into_iter().next() {
+        match merged.unapplied.pop() {
             Some((_, error)) => Err(error.into()),
-            None => Ok(merged.late > 0),
+            None => Ok(Counted { late: merged.late > 0, repeated: merged.repeated > 0 }),
         }
     }
 
@@ -265,6 +269,13 @@ impl<S: WindowStore, A: AlertSink> Engine<S, A> {
         let Engine { store, sink, now, counts, .. } = self;
         Outbox { plan, store, sink, now: *now, counts }
     }
+}
+
+/// How one point was counted.
+#[derive(Clone, Copy)]
+struct Counted {
+    late: bool,
+    repeated: bool,
 }
 
 /// What `signal` adds to the keys of one plan; `None` where no measure of it selects the signal, or the
