@@ -10,10 +10,10 @@ use tidewatch_core::contribution::{Contribution, Part as Points, Point};
 use tidewatch_core::judge::judge;
 use tidewatch_core::key::Key;
 use tidewatch_core::plan::{KeyPlanId, Plan, Shape};
+use tidewatch_core::safeguards::Safeguards;
 use tidewatch_core::sequence::{Sequence, ShardId};
 use tidewatch_core::signal::Body;
 use tidewatch_core::store::WindowStore;
-use tidewatch_core::table_store::safeguards::Safeguards;
 use tidewatch_core::table_store::share::Share;
 use tidewatch_core::table_store::store::{Settings, SharedStore};
 use tidewatch_core::table_store::table::{

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
-use tidewatch_core::table_store::safeguards::Guard;
+use tidewatch_core::safeguards::Guard;
 use tidewatch_tests::plain_table::PlainTable;
 use tidewatch_tests::simulator::executor::{Executor, Stopped};
 use tidewatch_tests::simulator::figures::Figures;

@@ -24,6 +24,7 @@ pub mod outbox;
 pub mod panes;
 pub mod plan;
 pub mod retention;
+pub mod safeguards;
 pub mod sequence;
 
 pub mod signal;

@@ -19,11 +19,11 @@ use crate::episode::Episode;
 use crate::key::Key;
 use crate::panes::Resolution;
 use crate::plan::{DetectorId, KeyPlan, Plan};
+use crate::safeguards::Safeguards;
 use crate::sequence::ShardId;
 use crate::sketch::PRECISION;
 use crate::state::{Absorbed, KeyState};
 use crate::store::{Claimant, Due, DueNow, Latched, Merged, Place, StoreError, WindowStore};
-use crate::table_store::safeguards::Safeguards;
 use crate::time::{Span, Time};
 use crate::window::Window;
 

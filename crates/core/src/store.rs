@@ -12,8 +12,8 @@ use crate::episode::{Episode, Slots};
 use crate::key::Key;
 use crate::limits::TICK_LEASE;
 use crate::plan::{DetectorId, KeyPlanId};
+use crate::safeguards::Safeguards;
 use crate::sequence::ShardId;
-use crate::table_store::safeguards::Safeguards;
 use crate::time::{Span, Time};
 use crate::window::Window;
 

@@ -4,10 +4,10 @@ use std::sync::atomic::AtomicU32;
 use std::sync::{Arc, Mutex};
 
 use tidewatch_core::plan::{KeyPlanId, Plan};
+use tidewatch_core::safeguards::Safeguards;
 use tidewatch_core::sequence::ShardId;
 use tidewatch_core::signal::LogStream;
 use tidewatch_core::store::{Place, WindowStore};
-use tidewatch_core::table_store::safeguards::Safeguards;
 use tidewatch_core::table_store::store::{Layout, Settings};
 use tidewatch_core::tag::TagKey;
 use tidewatch_core::time::{Span, Time};

@@ -12,7 +12,6 @@ pub mod latches;
 mod latching;
 mod merging;
 pub mod patience;
-pub mod safeguards;
 pub mod share;
 pub mod sketches;
 pub mod stats;

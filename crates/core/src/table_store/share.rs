@@ -32,11 +32,11 @@ use crate::distinct::{DistinctList, Room, Seen};
 use crate::panes::Ring;
 use crate::plan::{KINDS, KeyPlan};
 use crate::retention::SHARED_RUNGS;
+use crate::safeguards::{Guard, Safeguards};
 use crate::sequence::Sequence;
 use crate::sources::{Behind, Sources};
 use crate::state::KeyState;
 use crate::table_store::bytes::{Reader, Unreadable, Writer};
-use crate::table_store::safeguards::{Guard, Safeguards};
 use crate::tag::EventTag;
 use crate::time::Time;
 
