@@ -44,7 +44,7 @@ pub const REDELIVERY_MAX: Span = Span::minutes(2 * 24 * 60);
 pub const TICK_LEASE: Span = Span::seconds(90);
 
 /// Index entries of one partition that a tick looks at.
-pub const DUE_ITEMS_MAX: usize = 256;
+pub const DUE_ITEMS_MAX: usize = 1_000;
 
 /// The largest item a table takes, in bytes.
 pub const ITEM_BYTES_MAX: usize = 400 * 1_024;
