@@ -36,7 +36,15 @@ impl<T: Table, P: Pace> Invocation<'_, T, P> {
         J: FnMut(Place, &Window<'_>) + Send,
     {
         let items: Vec<(Vec<u8>, Vec<Part>)> = self.due_items(now).await?.into_iter().collect();
-        let one = |at: usize| self.due_of(&items[at].0, &items[at].1, now);
+        // Half of the time is for telling what was found: what is not reached stays due.
+        let (patience, end) = (&self.patience(), self.patience().turns_end());
+        let one = |at: usize| {
+            let (key, parts) = &items[at];
+            async move {
+                patience.begin_before(end)?;
+                self.due_of(key, parts, now).await
+            }
+        };
         let concurrency = self.store.settings.concurrency.max(1);
         let mut all = std::pin::pin!(stream::iter(0..items.len()).map(one).buffered(concurrency));
         let mut look = DueNow::default();
