@@ -14,6 +14,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use tidewatch_core::safeguards::Guard;
+use tidewatch_tests::binary::root;
 use tidewatch_tests::plain_table::PlainTable;
 use tidewatch_tests::simulator::executor::{Executor, Stopped};
 use tidewatch_tests::simulator::figures::Figures;
@@ -302,4 +303,17 @@ fn a_sketch_after_the_share_loses_names() {
 #[test]
 fn two_batches_of_a_shard_at_once_miscount() {
     control("two_at_once");
+}
+
+#[test]
+fn the_seeds_of_the_page_go_wrong_as_it_says() {
+    let page = std::fs::read_to_string(root().join("SHARED-STATE.md")).expect("the page");
+    for (name, ..) in CONTROLS {
+        let row = page.lines().find(|line| line.starts_with(&format!("| `{name}` | ")));
+        let seed = row.and_then(|row| row.split(" | ").nth(2)?.trim().parse().ok());
+        let seed: u64 = seed.unwrap_or_else(|| panic!("the page has no seed for {name}"));
+        let (setup, laws) = control_of(name);
+        let broken = play(seed, &setup).broken;
+        assert!(broken.iter().any(|one| laws.contains(&one.law)), "{name}: seed {seed} is green");
+    }
 }
