@@ -133,10 +133,10 @@ impl<S: WindowStore, A: AlertSink> Engine<S, A> {
             }
         });
         let DueNow { due, failed, shares_lost } = due.await?;
+        self.counts.shares_lost += shares_lost.len() as u64;
         if due.is_empty() && failed.is_empty() && shown.is_empty() {
             return Ok(());
         }
-        self.counts.shares_lost += shares_lost.len() as u64;
         let mut first = failed.into_iter().next().map(Fault::from);
         for (place, verdicts) in shown {
             match self.settle_shown(&plan, place, verdicts).await {
@@ -161,9 +161,8 @@ impl<S: WindowStore, A: AlertSink> Engine<S, A> {
         place: Place,
         mut verdicts: Vec<Verdict>,
     ) -> Result<(), Fault> {
-        verdicts.sort_by_key(|verdict| (verdict.detector, verdict.at));
-        for verdicts in verdicts.chunk_by(|a, b| a.detector == b.detector) {
-            self.outbox(plan).settle(place, verdicts, |_| None).await?;
+        for told in by_detector(&mut verdicts) {
+            self.outbox(plan).settle(place, told, |_| None).await?;
         }
         Ok(self.store.dealt_with(place).await?)
     }
@@ -195,11 +194,10 @@ impl<S: WindowStore, A: AlertSink> Engine<S, A> {
         if contributions.is_empty() {
             return acknowledged;
         }
-        let mut verdicts: Vec<(usize, Verdict)> = Vec::new();
+        let mut verdicts: Vec<Vec<Verdict>> = vec![Vec::new(); contributions.len()];
         let merged = self.store.merge(&contributions, self.now, |at, window| {
             let detectors = &window.plan.detectors;
-            let said = detectors.iter().filter_map(|d| judge(&plan, d, window));
-            verdicts.extend(said.map(|verdict| (at, verdict)));
+            verdicts[at].extend(detectors.iter().filter_map(|d| judge(&plan, d, window)));
         });
         match merged.await {
             Ok(merged) => {
@@ -215,14 +213,15 @@ impl<S: WindowStore, A: AlertSink> Engine<S, A> {
                 }
             }
         }
-        verdicts.sort_by_key(|(at, verdict)| (*at, verdict.detector, verdict.at));
-        for told in verdicts.chunk_by(|a, b| (a.0, a.1.detector) == (b.0, b.1.detector)) {
-            let (at, _) = told[0];
-            let place = (contributions[at].plan, contributions[at].key);
-            let said: Vec<Verdict> = told.iter().map(|(_, verdict)| verdict.clone()).collect();
-            let sample = |time| sample(&contributions[at], &origins[at], time);
-            if let Err(fault) = self.outbox(&plan).settle(place, &said, sample).await {
-                acknowledged.give_back(&contributions[at], fault);
+        for ((contribution, origins), mut verdicts) in
+            contributions.iter().zip(&origins).zip(verdicts)
+        {
+            let place = (contribution.plan, contribution.key);
+            for told in by_detector(&mut verdicts) {
+                let sample = |time| sample(contribution, origins, time);
+                if let Err(fault) = self.outbox(&plan).settle(place, told, sample).await {
+                    acknowledged.give_back(contribution, fault);
+                }
             }
         }
         if !self.store.claimant().safeguards.partial_acknowledgement {
@@ -254,9 +253,8 @@ impl<S: WindowStore, A: AlertSink> Engine<S, A> {
         if !verdicts.is_empty() {
             let plan = Arc::clone(&self.plan);
             // A late event is judged twice, and both verdicts of a detector are told as one.
-            verdicts.sort_by_key(|verdict| (verdict.detector, verdict.at));
-            for verdicts in verdicts.chunk_by(|a, b| a.detector == b.detector) {
-                self.outbox(&plan).settle(place, verdicts, |_| Some(origin.clone())).await?;
+            for told in by_detector(&mut verdicts) {
+                self.outbox(&plan).settle(place, told, |_| Some(origin.clone())).await?;
             }
         }
         match merged.unapplied.pop() {
@@ -269,6 +267,12 @@ impl<S: WindowStore, A: AlertSink> Engine<S, A> {
         let Engine { store, sink, now, counts, .. } = self;
         Outbox { plan, store, sink, now: *now, counts }
     }
+}
+
+/// The verdicts about one key, those of each detector together and in the order of their times.
+fn by_detector(verdicts: &mut [Verdict]) -> impl Iterator<Item = &[Verdict]> {
+    verdicts.sort_by_key(|verdict| (verdict.detector, verdict.at));
+    verdicts.chunk_by(|a, b| a.detector == b.detector)
 }
 
 /// How one point was counted.

@@ -13,8 +13,7 @@
 use sha2::{Digest, Sha256};
 use smallvec::SmallVec;
 
-use crate::detector::{Comparison, Condition, Operand};
-use crate::detector::{Detector, DistinctField, Filter, Measure};
+use crate::detector::{Comparison, Condition, Detector, DistinctField, Filter, Measure, Operand};
 use crate::key::{KeyField, KeyFields, KeyPart};
 use crate::limits::{
     MEASURES_PER_KEY_MAX, SHARED_THRESHOLD_MAX, SHARED_WINDOW_MAX, SHARED_WINDOW_MIN,

@@ -219,14 +219,8 @@ impl KeyState {
         }
     }
 
-    /// Forgets and moves up what is too old for the newest event: after reading what a plan with other
-    /// windows wrote.
-    pub(crate) fn bring_to_head(&mut self, plan: &KeyPlan) {
-        self.move_panes(plan);
-    }
-
     /// Moves panes that are too old for their rung up to the next, and forgets them after the last.
-    fn move_panes(&mut self, plan: &KeyPlan) {
+    pub(crate) fn move_panes(&mut self, plan: &KeyPlan) {
         let rungs = &plan.retention.counters;
         for rung in 0..self.rings.len() {
             let first = plan.retention.first_kept(rung, self.head);

@@ -15,7 +15,7 @@ use crate::table_store::store::Invocation;
 use crate::table_store::table::{
     Attribute, Indexing, Item, ItemKey, Pace, Part, Table, Write, Written,
 };
-use crate::table_store::view::sketched_tags;
+use crate::table_store::view::{needs_sketch, sketched_tags};
 use crate::time::Time;
 
 impl<T: Table, P: Pace> Invocation<'_, T, P> {
@@ -128,10 +128,7 @@ impl<T: Table, P: Pace> Invocation<'_, T, P> {
     ) -> Result<(), StoreError> {
         let place = (contribution.plan, contribution.key);
         let plan = self.store.plan.key(place.0);
-        let sketched = |list: &crate::state::ClassList| plan.is_sketched(list.field, list.class);
-        let short =
-            |list: &crate::state::ClassList| sketched(list) && list.list.evicted().is_some();
-        if !after.lists.iter().any(short) {
+        if !after.lists.iter().any(|list| needs_sketch(plan, list)) {
             return Ok(());
         }
         let before = before.into_iter().flat_map(|before| sketched_tags(plan, before));

@@ -104,7 +104,7 @@ impl Share {
             taken.repeated += u64::from(absorbed.repeated);
         }
         self.state.forget_tags(plan);
-        self.state.bring_to_head(plan);
+        self.state.move_panes(plan);
         self.applied = self.applied.max(last);
         taken
     }
@@ -174,11 +174,6 @@ impl Share {
         }
     }
 
-    /// The second that ends at or after the newest event: what times are told from.
-    fn second(&self) -> i64 {
-        (self.state.head.0 + SECOND - 1).div_euclid(SECOND)
-    }
-
     fn encode_lists(&self, out: &mut Writer) {
         let lists = self.state.lists.iter();
         let coded = lists.map(|of| (list_code(of.field, of.class), &of.list));
@@ -191,7 +186,7 @@ impl Share {
         }
         tags.sort_unstable_by(|a, b| b.cmp(a));
         out.number(tags.len() as u64);
-        let mut last = self.second();
+        let mut last = second(self.state.head);
         for (second, code, tag) in tags {
             let before = (last - second).max(0) as u64;
             last = second.min(last);
@@ -206,7 +201,7 @@ impl Share {
         out.number(forgotten.len() as u64);
         for (code, time) in forgotten {
             out.byte(code);
-            out.number((self.second() - time.0.div_euclid(SECOND)).max(0) as u64);
+            out.number((second(self.state.head) - time.0.div_euclid(SECOND)).max(0) as u64);
         }
     }
 
@@ -218,7 +213,7 @@ impl Share {
                 IpAddr::V4(v4) => out.counted(&v4.octets()),
                 IpAddr::V6(v6) => out.counted(&v6.octets()),
             }
-            out.number((self.second() - last.0.div_euclid(SECOND)).max(0) as u64);
+            out.number((second(self.state.head) - last.0.div_euclid(SECOND)).max(0) as u64);
             out.number(*attempts);
         }
     }
@@ -245,7 +240,7 @@ impl Share {
         decode_lists(&mut state, &mut from)?;
         decode_sources(&mut state, &mut from)?;
         from.end()?;
-        state.bring_to_head(plan);
+        state.move_panes(plan);
         Ok(Share { applied, state })
     }
 }
@@ -282,6 +277,11 @@ fn decode_panes(
     Ok(())
 }
 
+/// The second that ends at or after the newest event: what times are told from.
+fn second(head: Time) -> i64 {
+    (head.0 + SECOND - 1).div_euclid(SECOND)
+}
+
 /// How many panes a pane is older than the last, and its counts by kind.
 fn decode_pane(from: &mut Reader<'_>, expected: i64) -> Result<(i64, [u64; KINDS]), Unreadable> {
     let damaged = || Unreadable::Damaged("pane");
@@ -308,7 +308,7 @@ fn nibble(from: &mut Reader<'_>, first: u8, what: &'static str) -> Result<u64, U
 }
 
 fn decode_lists(state: &mut KeyState, from: &mut Reader<'_>) -> Result<(), Unreadable> {
-    let second = Time((state.head.0 + SECOND - 1).div_euclid(SECOND) * SECOND);
+    let second = Time(second(state.head) * SECOND);
     let mut last = second;
     for _ in 0..from.count(ENTRIES_MAX, "tags")? {
         let [a, b, c, d] = from.array("tag")?;
@@ -329,7 +329,7 @@ fn decode_lists(state: &mut KeyState, from: &mut Reader<'_>) -> Result<(), Unrea
 }
 
 fn decode_sources(state: &mut KeyState, from: &mut Reader<'_>) -> Result<(), Unreadable> {
-    let second = Time((state.head.0 + SECOND - 1).div_euclid(SECOND) * SECOND);
+    let second = Time(second(state.head) * SECOND);
     for _ in 0..from.count(ENTRIES_MAX, "sources")? {
         let address = from.counted(16, "source")?;
         let address = match (<[u8; 4]>::try_from(address), <[u8; 16]>::try_from(address)) {

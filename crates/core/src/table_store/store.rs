@@ -140,6 +140,17 @@ impl<T: Table, P: Pace> Invocation<'_, T, P> {
         written
     }
 
+    /// Writes until there is an answer, or no time.
+    pub(crate) async fn insist(&self, write: &Write) -> Result<Written, StoreError> {
+        let mut patience = self.patience();
+        loop {
+            match self.write(write).await {
+                Ok(written) => return Ok(written),
+                Err(error) => patience.after(error).await?,
+            }
+        }
+    }
+
     pub(crate) async fn get(&self, key: &ItemKey) -> Result<Option<Item>, StoreError> {
         let mut patience = self.patience();
         loop {

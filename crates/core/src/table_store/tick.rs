@@ -112,11 +112,8 @@ impl<T: Table, P: Pace> Invocation<'_, T, P> {
                 index: Indexing::Clear,
                 expires,
             };
-            let mut patience = self.patience();
             // Refused: it was written again, and is judged at the next tick.
-            while let Err(error) = self.write(&write).await {
-                patience.after(error).await?;
-            }
+            self.insist(&write).await?;
         }
         Ok(())
     }
@@ -172,10 +169,8 @@ impl<T: Table, P: Pace> Invocation<'_, T, P> {
         let version = Some(image.version);
         let (expected, set, removed) = (Vec::new(), Vec::new(), Vec::new());
         let write = Write { item, expected, version, set, removed, index, expires };
-        match self.write(&write).await {
-            // Refused: somebody else wrote it, and it is indexed as they see it.
-            Ok(_) => Ok(()),
-            Err(error) => self.patience().after(error).await,
-        }
+        // Refused: somebody else wrote it, and it is indexed as they see it.
+        self.insist(&write).await?;
+        Ok(())
     }
 }

@@ -4,7 +4,7 @@ use crate::distinct::Room;
 use crate::key::Key;
 use crate::plan::{KeyPlan, KeyPlanId, Plan};
 use crate::sequence::ShardId;
-use crate::state::{End, KeyState};
+use crate::state::{ClassList, End, KeyState};
 use crate::store::{LostShare, Place};
 use crate::table_store::bytes::Unreadable;
 use crate::table_store::latches::Latches;
@@ -136,10 +136,7 @@ impl View {
 
     /// Whether a list that sketches are kept behind is too short to say.
     pub fn needs_sketches(&self, plan: &KeyPlan) -> bool {
-        let short = |list: &crate::state::ClassList| {
-            list.list.evicted().is_some() && plan.is_sketched(list.field, list.class)
-        };
-        self.state.lists.iter().any(short)
+        self.state.lists.iter().any(|list| needs_sketch(plan, list))
     }
 
     /// Puts the sketches of `item` behind the lists that are too short, with the tags of all shares:
@@ -155,7 +152,7 @@ impl View {
     ) -> Result<(), TooNew> {
         let tags = &self.tags;
         for list in &mut self.state.lists {
-            if list.list.evicted().is_none() || !plan.is_sketched(list.field, list.class) {
+            if !needs_sketch(plan, list) {
                 continue;
             }
             let code = list_code(list.field, list.class);
@@ -201,6 +198,11 @@ impl View {
         let (state, at) = (&self.state, self.state.head);
         Window { plan, key, state, at, told: at, version: self.version }
     }
+}
+
+/// Whether a list has forgotten tags, and a sketch is kept behind it.
+pub(crate) fn needs_sketch(plan: &KeyPlan, list: &ClassList) -> bool {
+    list.list.evicted().is_some() && plan.is_sketched(list.field, list.class)
 }
 
 /// The tags of the lists that sketches are kept behind: list, tag, last seen.
