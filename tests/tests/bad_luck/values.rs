@@ -135,6 +135,18 @@ fn damaged_episodes_lose_no_finding_and_are_kept() {
 }
 
 #[test]
+fn a_tick_with_nothing_to_close_reports_what_it_could_not_read() {
+    play(vec![scans()], |luck| async move {
+        let batch = records(1, 9, &logins(1, 0..9, START));
+        assert!(luck.environment().deliver(0, &batch).await.is_done());
+        luck.spoil(&main_item(1), Attribute::Latch, damage).await;
+        luck.wait_until(START.plus(Span::minutes(60))).await;
+        let ticked = luck.environment().tick().await;
+        assert_eq!((ticked.counts.shares_lost, ticked.counts.closed), (1, 0), "{ticked:?}");
+    });
+}
+
+#[test]
 fn damaged_episodes_of_an_attack_that_is_over_are_reported_by_the_tick() {
     play(vec![scans()], |luck| async move {
         for source in [1, 2] {
