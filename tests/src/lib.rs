@@ -5,6 +5,7 @@
 
 pub mod binary;
 pub mod containers;
+pub mod environment;
 pub mod events;
 pub mod labelled;
 pub mod live;

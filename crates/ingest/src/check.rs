@@ -15,7 +15,7 @@ use crate::{Batch, Buffers, Config, Ingest, InputKind};
 
 pub(crate) fn ingest() -> Ingest {
     let key = TagKey::new([7; 16]);
-    Ingest::new(Config { naming: Naming { key, usernames: Usernames::Fold } })
+    Ingest::new(Config { naming: Naming { key, usernames: Usernames::Fold }, own_group: None })
 }
 
 /// An application's line about a refused login.
@@ -74,7 +74,7 @@ pub(crate) fn read(kind: InputKind, chunk: &[u8]) -> Batch {
 /// Reads `data` as one record.
 pub(crate) fn read_record(data: &[u8]) -> Batch {
     let mut batch = Batch::default();
-    ingest().record(data, &mut Buffers::default(), &mut batch);
+    ingest().record(data, "", &mut Buffers::default(), &mut batch);
     batch
 }
 
