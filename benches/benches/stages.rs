@@ -136,7 +136,10 @@ fn key() -> TagKey {
 }
 
 fn ingest() -> Ingest {
-    Ingest::new(Config { naming: Naming { key: key(), usernames: Usernames::Fold }, own_group: None })
+    Ingest::new(Config {
+        naming: Naming { key: key(), usernames: Usernames::Fold },
+        own_group: None,
+    })
 }
 
 /// Reads the records and hands each batch on; returns how many signals there were.

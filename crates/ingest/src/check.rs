@@ -13,9 +13,12 @@ use tidewatch_core::tag::TagKey;
 use crate::username::{Naming, Usernames};
 use crate::{Batch, Buffers, Config, Ingest, InputKind};
 
+pub(crate) fn naming() -> Naming {
+    Naming { key: TagKey::new([7; 16]), usernames: Usernames::Fold }
+}
+
 pub(crate) fn ingest() -> Ingest {
-    let key = TagKey::new([7; 16]);
-    Ingest::new(Config { naming: Naming { key, usernames: Usernames::Fold }, own_group: None })
+    Ingest::new(Config { naming: naming(), own_group: None })
 }
 
 /// An application's line about a refused login.

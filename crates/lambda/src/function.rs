@@ -100,7 +100,11 @@ impl Detector {
     }
 
     /// Deals with a batch until `deadline`.
-    pub async fn batch(&mut self, records: &[Record], deadline: SystemTime) -> KinesisEventResponse {
+    pub async fn batch(
+        &mut self,
+        records: &[Record],
+        deadline: SystemTime,
+    ) -> KinesisEventResponse {
         let begun = Instant::now();
         let deadline = self.begin(deadline);
         let mut report = Report::default();
@@ -215,8 +219,7 @@ impl Detector {
         let sink = Graded::new(topics.sink(pace, deadline));
         let invocation = store.invocation(ShardId::TICK, deadline);
         let admission = Admission::until(now.plus(FUTURE_MAX));
-        let mut engine =
-            Engine::new(Arc::clone(&rules.plan), invocation, sink, phase, admission);
+        let mut engine = Engine::new(Arc::clone(&rules.plan), invocation, sink, phase, admission);
         let ticked = engine.tick(now).await;
         tell_engine(&mut engine, report);
         Ok(ticked?)

@@ -124,14 +124,20 @@ impl Metric {
             Metric::SharesLost => "parts of the shared state that could not be read",
             Metric::Unacknowledged => "records that were asked for again",
             Metric::PublishFailed => "findings that did not leave and will be tried again",
-            Metric::OwnLogGroup => "envelopes of the function's own log group: a subscription to end",
+            Metric::OwnLogGroup => {
+                "envelopes of the function's own log group: a subscription to end"
+            }
             Metric::StoreCalls => "requests to the table",
             Metric::StoreThrottled => "writes that the table turned away",
             Metric::StoreMs => "milliseconds a request to the table takes",
             Metric::BatchMs => "milliseconds an invocation takes",
-            Metric::EventToPublishMs => "milliseconds from a log event's time to its finding's leaving",
+            Metric::EventToPublishMs => {
+                "milliseconds from a log event's time to its finding's leaving"
+            }
             Metric::Ticks => "times that quiet findings were looked for",
-            Metric::OverridesRejected => "invocations that went on without faulty override detectors",
+            Metric::OverridesRejected => {
+                "invocations that went on without faulty override detectors"
+            }
             Metric::KeyAgeDays => "days since the tag key was made",
         }
     }

@@ -54,7 +54,9 @@ pub struct Settings {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SettingError {
     /// It is not set, or empty.
-    #[error("the environment variable {name} is not set: it is {what}. Deploy the function by infra/template.yaml, which sets it")]
+    #[error(
+        "the environment variable {name} is not set: it is {what}. Deploy the function by infra/template.yaml, which sets it"
+    )]
     Missing {
         /// Which.
         name: &'static str,
