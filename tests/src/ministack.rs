@@ -60,15 +60,13 @@ impl Ministack {
         let address = free.local_addr().expect("its address");
         drop(free);
         let mut command = Command::new(executable);
-        for (name, _) in std::env::vars_os() {
-            if name.to_string_lossy().starts_with("AWS_") {
-                command.env_remove(name);
-            }
-        }
+        without_aws(&mut command);
         let process = command
             // It binds every interface unless told, and writes where TMPDIR says.
             .env("BIND_HOST", address.ip().to_string())
             .env("GATEWAY_PORT", address.port().to_string())
+            // Where the functions it runs find it.
+            .env("AWS_ENDPOINT_URL", format!("http://{address}"))
             .env("TMPDIR", folder.path())
             .env("PYTHONUNBUFFERED", "1")
             .current_dir(folder.path())
@@ -112,7 +110,8 @@ impl Ministack {
             && answer.contains("dynamodb")
     }
 
-    fn log(&self) -> String {
+    /// All it has written so far: of itself, and what the functions it ran have printed.
+    pub fn log(&self) -> String {
         std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
     }
 
@@ -130,6 +129,15 @@ impl Ministack {
         let made = schema::create_table(&client, name).await;
         made.unwrap_or_else(|error| panic!("{error}\n{}", self.log()));
         DynamoTable::new(client, name)
+    }
+}
+
+/// Takes everything of the user's AWS configuration away from `command`.
+pub(crate) fn without_aws(command: &mut Command) {
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("AWS_") {
+            command.env_remove(name);
+        }
     }
 }
 
