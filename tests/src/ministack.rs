@@ -115,6 +115,11 @@ impl Ministack {
         std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
     }
 
+    /// Its process's id.
+    pub fn pid(&self) -> u32 {
+        self.process.id()
+    }
+
     /// Where it is reached.
     pub fn endpoint(&self) -> String {
         format!("http://{}", self.address)
