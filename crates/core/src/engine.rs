@@ -20,6 +20,7 @@ use crate::delivery::{Acknowledged, Record};
 use crate::fault::Fault;
 use crate::judge::{Verdict, judge};
 use crate::key::Key;
+use crate::key_ring::Phase;
 use crate::outbox::Outbox;
 use crate::plan::{KeyPlan, KeyPlanId, Plan, Shape};
 use crate::sequence::Sequence;
@@ -35,20 +36,26 @@ pub struct Engine<S, A> {
     plan: Arc<Plan>,
     store: S,
     sink: A,
-    key: TagKey,
+    keys: Phase,
     gate: Gate,
     now: Time,
     counts: Counts,
 }
 
 impl<S: WindowStore, A: AlertSink> Engine<S, A> {
-    /// A pipeline that has seen nothing. `key` tags source addresses.
-    pub fn new(plan: Arc<Plan>, store: S, sink: A, key: TagKey, admission: Admission) -> Self {
+    /// A pipeline that has seen nothing. `keys` tag source addresses, and say which tags are judged.
+    pub fn new(
+        plan: Arc<Plan>,
+        store: S,
+        sink: A,
+        keys: impl Into<Phase>,
+        admission: Admission,
+    ) -> Self {
         Engine {
             plan,
             store,
             sink,
-            key,
+            keys: keys.into(),
             gate: Gate::new(admission),
             now: Time::MIN,
             counts: Counts::default(),
@@ -102,7 +109,7 @@ impl<S: WindowStore, A: AlertSink> Engine<S, A> {
         let shape = Shape::of(auth);
         let (mut late, mut repeated) = (false, false);
         for (index, key_plan) in plan.keys.iter().enumerate() {
-            if let Some((key, point)) = point(key_plan, &self.key, signal, shape) {
+            if let Some((key, point)) = point(key_plan, &self.keys.reading.key, signal, shape) {
                 let place = (KeyPlanId(index as u16), key);
                 let counted = self.contribute(place, point, &signal.origin).await?;
                 late |= counted.late;
@@ -181,7 +188,9 @@ impl<S: WindowStore, A: AlertSink> Engine<S, A> {
                 let Body::Auth(auth) = &signal.body;
                 let shape = Shape::of(auth);
                 for (index, key_plan) in plan.keys.iter().enumerate() {
-                    if let Some((key, point)) = point(key_plan, &self.key, signal, shape) {
+                    if let Some((key, point)) =
+                        point(key_plan, &self.keys.reading.key, signal, shape)
+                    {
                         let place = (KeyPlanId(index as u16), key);
                         let point = Point { time, ..point };
                         batch.add(place, point, record.sequence, &signal.origin);
