@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use aws_lambda_events::event::streams::KinesisEventResponse;
-use tidewatch_aws::client::Config;
+use tidewatch_aws::client::{self, SdkConfig};
 use tidewatch_aws::overrides::OverrideSource;
 use tidewatch_aws::quarantine::{Quarantine, Rotten};
 use tidewatch_aws::secret::SecretSource;
@@ -32,10 +32,10 @@ use crate::event::{Data, Record};
 use crate::log;
 use crate::metrics::Metric;
 use crate::reading::{Read, Reader};
-use crate::report::{Graded, Report};
+use crate::report::Report;
 use crate::rules::{self, Rules};
 use crate::settings::{
-    ANSWER_MARGIN, CACHED_KEYS_MAX, DEADLINE_UNKNOWN, OVERRIDES_REREAD, SECRET_REREAD, Settings,
+    CACHED_KEYS_MAX, OVERRIDES_REREAD, SECRET_REREAD, Settings, until,
 };
 
 /// How often an environment says that it is subscribed to itself: each time is a log line, which comes
@@ -53,6 +53,7 @@ pub struct Detector {
     overrides: OverrideSource,
     quarantine: Quarantine,
     keys: Option<KeyRing>,
+    key_made: Option<Time>,
     keys_due: Time,
     rules: Option<Rules>,
     rules_due: Time,
@@ -74,7 +75,7 @@ impl Detector {
     ///
     /// # Errors
     /// If the system has no random numbers.
-    pub fn new(settings: Settings, config: &Config) -> anyhow::Result<Detector> {
+    pub fn new(settings: Settings, config: &SdkConfig) -> anyhow::Result<Detector> {
         let context = tidewatch_alert::Context {
             version: env!("CARGO_PKG_VERSION"),
             region: settings.region.clone(),
@@ -83,13 +84,14 @@ impl Detector {
         let (alert, notice) = (settings.alert_topic.clone(), settings.notice_topic.clone());
         Ok(Detector {
             pace: TokioPace::start()?,
-            table: DynamoTable::new(config.dynamodb(), settings.table.clone()),
+            table: DynamoTable::new(client::dynamodb(config), settings.table.clone()),
             topics: Topics::new(config, alert, notice, context),
             secret: SecretSource::new(config, settings.secret.clone()),
             overrides: OverrideSource::new(config, settings.bucket.clone()),
             quarantine: Quarantine::new(config, settings.bucket.clone()),
             settings,
             keys: None,
+            key_made: None,
             keys_due: Time::MIN,
             rules: None,
             rules_due: Time::MIN,
@@ -106,7 +108,8 @@ impl Detector {
         deadline: SystemTime,
     ) -> KinesisEventResponse {
         let begun = Instant::now();
-        let deadline = self.begin(deadline);
+        self.pace.anchor();
+        let deadline = until(&self.pace, deadline);
         let mut report = Report::default();
         let first_failed = match shard(records) {
             Ok(shard) => {
@@ -115,7 +118,7 @@ impl Detector {
             }
             Err(why) => {
                 log::error("batch_unreadable", why);
-                records.first().map(|_| 0)
+                Some(0)
             }
         };
         let mut response = KinesisEventResponse::default();
@@ -134,7 +137,8 @@ impl Detector {
     /// If nothing could be looked at; what failed about a single key is told and due again.
     pub async fn tick(&mut self, deadline: SystemTime) -> anyhow::Result<()> {
         let begun = Instant::now();
-        let deadline = self.begin(deadline);
+        self.pace.anchor();
+        let deadline = until(&self.pace, deadline);
         let mut report = Report::default();
         let ticked = self.close(deadline, &mut report).await;
         if let Err(error) = &ticked {
@@ -143,14 +147,6 @@ impl Detector {
         report.metrics.add(Metric::Ticks, u64::from(ticked.is_ok()));
         self.tell("tick", report, begun);
         ticked
-    }
-
-    /// Sets the clock, and says until when to work.
-    fn begin(&self, deadline: SystemTime) -> Time {
-        self.pace.anchor();
-        let left = deadline.duration_since(SystemTime::now()).unwrap_or(DEADLINE_UNKNOWN);
-        let left = Span(i64::try_from(left.as_millis()).unwrap_or(i64::MAX / 4));
-        self.pace.now().plus(left).minus(ANSWER_MARGIN)
     }
 
     /// Reads, keeps, counts, judges and publishes; says which record is the first to come again.
@@ -163,28 +159,29 @@ impl Detector {
     ) -> Option<usize> {
         if let Err(why) = self.look_up(deadline, report).await {
             log::error("not_ready", why);
-            return records.first().map(|_| 0);
+            return Some(0);
         }
         let (now, quarantine, topics, pace) =
             (self.pace.now(), &self.quarantine, &self.topics, &self.pace);
         let Some(Ready { phase, store, reader, rules }) =
             ready(&self.settings, &self.keys, &self.rules, &self.store, &mut self.reader, now)
         else {
-            return records.first().map(|_| 0);
+            return Some(0);
         };
         let read = reader.read(records);
         report.read(&read.tally);
-        let sink = Graded::new(topics.sink(pace, deadline));
+        let sink = topics.sink(pace, deadline);
         let invocation = store.invocation(shard, deadline);
         let admission = Admission::until(now.plus(FUTURE_MAX));
         let plan = Arc::clone(&rules.plan);
         let mut engine = Engine::new(plan, invocation, sink, phase, admission);
-        let rotten = rotten(records, &read);
+        let rotten = rotten(records, &read, now);
+        let name = format!("shardId-{:012}", shard.0);
         let (kept, acknowledged) = tokio::join!(
             async {
                 match rotten.is_empty() {
                     true => Ok(()),
-                    false => quarantine.keep(shard, &rotten, pace, deadline).await,
+                    false => quarantine.keep(&name, &rotten, pace, deadline).await.map(drop),
                 }
             },
             engine.deliver(&read.records, now)
@@ -200,7 +197,7 @@ impl Detector {
                 read.rotten.first().map(|(at, _)| *at)
             }
         };
-        tell_engine(&mut engine, report);
+        finish(&mut engine, report).await;
         if let Some(fault) = &acknowledged.fault {
             log::error("batch_given_back", fault);
         }
@@ -216,12 +213,12 @@ impl Detector {
         else {
             return Ok(());
         };
-        let sink = Graded::new(topics.sink(pace, deadline));
+        let sink = topics.sink(pace, deadline);
         let invocation = store.invocation(ShardId::TICK, deadline);
         let admission = Admission::until(now.plus(FUTURE_MAX));
         let mut engine = Engine::new(Arc::clone(&rules.plan), invocation, sink, phase, admission);
         let ticked = engine.tick(now).await;
-        tell_engine(&mut engine, report);
+        finish(&mut engine, report).await;
         Ok(ticked?)
     }
 
@@ -237,7 +234,7 @@ impl Detector {
         let (keys, (rules, changed)) = tokio::join!(
             async {
                 match keys_due {
-                    true => Some(secret.fetch(pace, until).await),
+                    true => Some(secret.fetch_dated(pace, until).await),
                     false => None,
                 }
             },
@@ -256,8 +253,9 @@ impl Detector {
         let plan = Arc::clone(&rules.plan);
         self.rules = Some(rules);
         match keys {
-            Some(Ok(keys)) => {
+            Some(Ok((keys, made))) => {
                 self.keys = Some(keys);
+                self.key_made = made;
                 self.keys_due = now.plus(SECRET_REREAD);
             }
             Some(Err(error)) => match &self.keys {
@@ -267,9 +265,9 @@ impl Detector {
             None => {}
         }
         if let Some(keys) = &self.keys {
-            if keys.current.from > Time::MIN {
-                let age = (now.0 - keys.current.from.0) / Span::minutes(24 * 60).0;
-                report.metrics.set(Metric::KeyAgeDays, age.max(0) as f64);
+            if let Some(made) = self.key_made {
+                let days = (now.0 - made.0) / Span::minutes(24 * 60).0;
+                report.metrics.set(Metric::KeyAgeDays, days.max(0) as f64);
             }
             if changed || self.store.is_none() {
                 let settings = StoreSettings {
@@ -302,7 +300,8 @@ impl Detector {
             );
         }
         let latencies = self.table.take_latencies();
-        report.metrics.add(Metric::StoreCalls, latencies.calls);
+        report.metrics.add(Metric::StoreCalls, latencies.requests);
+        report.metrics.add(Metric::StoreThrottled, latencies.throttled);
         report.metrics.sample(Metric::StoreMs, latencies.sample_ms);
         report.metrics.set(Metric::BatchMs, begun.elapsed().as_secs_f64() * 1_000.0);
         log::summary(what, report.document(&self.settings.stack, self.pace.now().0));
@@ -342,7 +341,7 @@ fn shard(records: &[Record]) -> Result<ShardId, String> {
 }
 
 /// The records to be kept.
-fn rotten<'a>(records: &'a [Record], read: &Read) -> Vec<Rotten<'a>> {
+fn rotten<'a>(records: &'a [Record], read: &Read, now: Time) -> Vec<Rotten<'a>> {
     let one = |(at, reason): &(usize, &'static str)| {
         let record = &records[*at];
         let data = match &record.data {
@@ -351,9 +350,9 @@ fn rotten<'a>(records: &'a [Record], read: &Read) -> Vec<Rotten<'a>> {
         };
         Rotten {
             sequence: &record.sequence,
-            arrival: record.arrival,
+            arrival: record.arrival.unwrap_or(now),
             partition_key: &record.partition_key,
-            reason: *reason,
+            reason,
             data,
         }
     };
@@ -369,11 +368,14 @@ fn first_unapplied(records: &[Record], acknowledged: &Acknowledged) -> Option<us
     Some(place.unwrap_or(0))
 }
 
-fn tell_engine<S: WindowStore>(engine: &mut Engine<S, Graded<SnsSink<'_>>>, report: &mut Report) {
+/// Sends the notices that still wait, and counts what was done.
+async fn finish<S: WindowStore>(engine: &mut Engine<S, SnsSink<'_>>, report: &mut Report) {
     report.counted(&engine.counts(), engine.gate());
     let sink = engine.sink();
-    sink.tell(&mut report.metrics);
-    let told = sink.inner.told();
-    let latencies = told.event_to_publish_ms.iter().map(|ms| *ms as f64);
-    report.metrics.sample(Metric::EventToPublishMs, latencies);
+    sink.finish().await;
+    let told = sink.told();
+    if let Some(why) = &told.notice_fault {
+        log::error("notice_failed", why);
+    }
+    report.published(told);
 }

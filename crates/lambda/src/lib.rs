@@ -18,5 +18,6 @@ pub mod log;
 pub mod metrics;
 pub mod reading;
 pub mod report;
+pub mod rotation;
 pub mod rules;
 pub mod settings;

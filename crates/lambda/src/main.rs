@@ -4,24 +4,23 @@
 use std::sync::Arc;
 
 use lambda_runtime::{LambdaEvent, service_fn};
-use serde_json::{Value, json};
-use tidewatch_aws::client::Config;
-use tidewatch_aws::rotation;
-use tidewatch_lambda::event::{Event, RotationStep};
+use serde_json::Value;
+use tidewatch_aws::client::{self, SdkConfig};
+use tidewatch_lambda::event::Event;
 use tidewatch_lambda::function::Detector;
-use tidewatch_lambda::log;
 use tidewatch_lambda::settings::Settings;
+use tidewatch_lambda::{log, rotation};
 use tokio::sync::Mutex;
 
-/// One environment: clients are made once; a detector where the settings are those of one.
+/// One execution environment: clients are made once; a detector where the settings are those of one.
 struct Environment {
-    config: Config,
+    config: SdkConfig,
     detector: Result<Detector, String>,
 }
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
-    let config = Config::from_environment().await;
+    let config = client::from_environment().await.inspect_err(|error| log::error("start", error))?;
     let settings = Settings::read(|name| std::env::var(name).ok());
     let detector = settings.map_err(|error| error.to_string()).and_then(|settings| {
         Detector::new(settings, &config).map_err(|error| format!("{error:#}"))
@@ -47,7 +46,10 @@ impl Environment {
                 let ticked = self.detector()?.tick(deadline).await;
                 ticked.map(|()| Value::Null).map_err(|error| format!("{error:#}"))
             }
-            Event::Rotation(step) => self.rotate(step).await,
+            Event::Rotation(step) => rotation::rotate(&self.config, step, deadline)
+                .await
+                .map(|()| Value::Null)
+                .map_err(|error| format!("{error:#}")),
         }
     }
 
@@ -56,16 +58,5 @@ impl Environment {
             log::error("settings", why);
         }
         self.detector.as_mut().map_err(|why| why.clone())
-    }
-
-    async fn rotate(&self, step: RotationStep) -> Result<Value, String> {
-        let RotationStep { step, secret, token } = step;
-        match rotation::rotate(&self.config, &secret, &step, &token).await {
-            Ok(()) => Ok(json!({ "step": step, "done": true })),
-            Err(error) => {
-                log::error("rotation_failed", &error);
-                Err(error.to_string())
-            }
-        }
     }
 }

@@ -110,11 +110,11 @@ impl Metric {
             Metric::FindingsOpened => "findings that began",
             Metric::FindingsUpdated => "findings that got worse",
             Metric::FindingsClosed => "findings that ended",
-            Metric::FindingsInformational => "findings that began or rose to informational",
-            Metric::FindingsLow => "findings that began or rose to low",
-            Metric::FindingsMedium => "findings that began or rose to medium",
-            Metric::FindingsHigh => "findings that began or rose to high",
-            Metric::FindingsCritical => "findings that began or rose to critical",
+            Metric::FindingsInformational => "findings that began as informational",
+            Metric::FindingsLow => "findings that began as low",
+            Metric::FindingsMedium => "findings that began as medium",
+            Metric::FindingsHigh => "findings that began as high",
+            Metric::FindingsCritical => "findings that began as critical",
             Metric::Late => "log events behind everything that is kept",
             Metric::Repeated => "log events delivered twice and counted once",
             Metric::Rejected => "log events that could not be read or whose time is not believed",
@@ -123,7 +123,7 @@ impl Metric {
             Metric::Shed => "log events not counted for a key, for want of room",
             Metric::SharesLost => "parts of the shared state that could not be read",
             Metric::Unacknowledged => "records that were asked for again",
-            Metric::PublishFailed => "findings that did not leave and will be tried again",
+            Metric::PublishFailed => "findings that did not leave and will be tried again, and notices that did not",
             Metric::OwnLogGroup => {
                 "envelopes of the function's own log group: a subscription to end"
             }

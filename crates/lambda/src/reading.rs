@@ -45,7 +45,7 @@ impl Reader {
         let under = |live: &LiveKey| {
             let naming = Naming { key: live.key, usernames: Usernames::Fold };
             let own_group = own_group.map(str::to_owned);
-            (live.clone(), Ingest::new(Config { naming, own_group }))
+            (*live, Ingest::new(Config { naming, own_group }))
         };
         Reader {
             reading: under(&phase.reading),

@@ -4,15 +4,22 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
+use tidewatch_aws::topics::Told;
 use tidewatch_core::admission::{Gate, Rejected};
 use tidewatch_core::counts::Counts;
-use tidewatch_core::detector::Severity;
-use tidewatch_core::finding::{Activity, Finding};
 use tidewatch_core::signal::{EventId, Origin};
-use tidewatch_core::sink::{AlertSink, SinkError};
 use tidewatch_ingest::Tally;
 
 use crate::metrics::{Metric, Metrics};
+
+/// Findings that began, by severity, informational first.
+const OPENED: [Metric; 5] = [
+    Metric::FindingsInformational,
+    Metric::FindingsLow,
+    Metric::FindingsMedium,
+    Metric::FindingsHigh,
+    Metric::FindingsCritical,
+];
 
 /// What an invocation did.
 #[derive(Debug, Default)]
@@ -59,6 +66,16 @@ impl Report {
         }
     }
 
+    /// Counts what left.
+    pub fn published(&mut self, told: &Told) {
+        for (metric, opened) in OPENED.into_iter().zip(told.opened) {
+            self.metrics.add(metric, opened);
+        }
+        self.metrics.add(Metric::PublishFailed, told.failed + told.notices_failed);
+        let latencies = told.event_to_publish_ms.iter().map(|ms| *ms as f64);
+        self.metrics.sample(Metric::EventToPublishMs, latencies);
+    }
+
     fn problem(&mut self, name: &'static str, count: u64, first: String) {
         if count > 0 {
             self.metrics.add(Metric::Rejected, count);
@@ -87,52 +104,5 @@ fn place(origin: &Origin) -> String {
     match &origin.id {
         EventId::CloudWatch(id) => format!("{} {}: event {id}", stream.group, stream.stream),
         EventId::Offset(offset) => format!("{}: byte {offset}", stream.stream),
-    }
-}
-
-/// A sink that counts by severity what leaves through another.
-#[derive(Debug)]
-pub struct Graded<A> {
-    /// Where findings go.
-    pub inner: A,
-    opened: [u64; Severity::ALL.len()],
-    failed: u64,
-}
-
-impl<A> Graded<A> {
-    /// Nothing has left yet.
-    pub fn new(inner: A) -> Graded<A> {
-        Graded { inner, opened: Default::default(), failed: 0 }
-    }
-
-    /// Tells what has left.
-    pub fn tell(&self, metrics: &mut Metrics) {
-        for (severity, opened) in Severity::ALL.into_iter().zip(self.opened) {
-            metrics.add(metric(severity), opened);
-        }
-        metrics.add(Metric::PublishFailed, self.failed);
-    }
-}
-
-fn metric(severity: Severity) -> Metric {
-    match severity {
-        Severity::Informational => Metric::FindingsInformational,
-        Severity::Low => Metric::FindingsLow,
-        Severity::Medium => Metric::FindingsMedium,
-        Severity::High => Metric::FindingsHigh,
-        Severity::Critical => Metric::FindingsCritical,
-    }
-}
-
-impl<A: AlertSink> AlertSink for Graded<A> {
-    async fn publish(&mut self, finding: &Finding) -> Result<(), SinkError> {
-        let published = self.inner.publish(finding).await;
-        let at = Severity::ALL.iter().position(|severity| *severity == finding.severity);
-        match (&published, at) {
-            (Err(_), _) => self.failed += 1,
-            (Ok(()), Some(at)) if finding.activity != Activity::Close => self.opened[at] += 1,
-            (Ok(()), _) => {}
-        }
-        published
     }
 }

@@ -1,10 +1,12 @@
 //! What the function is told by its environment. Raw variables go in, names that can be used come out;
 //! nothing after this is a configuration error.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
+use tidewatch_aws::TokioPace;
 use tidewatch_core::table_store::store::Layout;
-use tidewatch_core::time::Span;
+use tidewatch_core::table_store::table::Pace;
+use tidewatch_core::time::{Span, Time};
 
 /// How often the override detectors are looked for.
 pub const OVERRIDES_REREAD: Span = Span::minutes(1);
@@ -26,6 +28,13 @@ pub const BATCH_INFLATED_BYTES_MAX: u64 = 64 << 20;
 
 /// Keys remembered between invocations: with 8 KB of an item each, 40 MB at most.
 pub const CACHED_KEYS_MAX: usize = 5_000;
+
+/// Until when an invocation that must answer by `deadline` may work, on the clock of `pace`.
+pub fn until(pace: &TokioPace, deadline: SystemTime) -> Time {
+    let left = deadline.duration_since(SystemTime::now()).unwrap_or(DEADLINE_UNKNOWN);
+    let left = Span(i64::try_from(left.as_millis()).unwrap_or(i64::MAX / 4));
+    pace.now().plus(left).minus(ANSWER_MARGIN)
+}
 
 /// The detector function's settings.
 #[derive(Clone, Debug, PartialEq, Eq)]
