@@ -18,6 +18,7 @@ pub mod fault;
 pub mod finding;
 pub mod judge;
 pub mod key;
+pub mod key_ring;
 pub mod limits;
 pub mod memory;
 pub mod outbox;
