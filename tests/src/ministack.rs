@@ -11,7 +11,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use tempfile::TempDir;
-use tidewatch_aws::client::{client, local};
+use tidewatch_aws::client::{dynamodb, local};
 use tidewatch_aws::{DynamoTable, schema};
 
 /// How often it is asked whether it is there, and how long a question waits: a minute in all. It
@@ -130,7 +130,7 @@ impl Ministack {
     /// # Panics
     /// If it cannot be made.
     pub async fn table(&self, name: &str) -> DynamoTable {
-        let client = client(&local(&self.endpoint()));
+        let client = dynamodb(&local(&self.endpoint()));
         let made = schema::create_table(&client, name).await;
         made.unwrap_or_else(|error| panic!("{error}\n{}", self.log()));
         DynamoTable::new(client, name)

@@ -7,7 +7,7 @@
 
 use std::process::Command;
 
-use tidewatch_aws::client::{client, from_environment, local};
+use tidewatch_aws::client::{dynamodb, from_environment, local};
 use tidewatch_aws::{DynamoTable, schema};
 use tidewatch_core::sequence::ShardId;
 use tidewatch_core::table_store::table::{
@@ -61,7 +61,7 @@ async fn what_does_not_fit_is_told_apart_from_what_never_works() {
     let key = ItemKey { key: Vec::new(), part: Part::Main };
     let found = table.write(&Write { item: key, ..large(1) }).await;
     assert!(matches!(found, Err(TableError::Fatal(_))), "an empty key: {found:?}");
-    let client = client(&local(&cloud.endpoint()));
+    let client = dynamodb(&local(&cloud.endpoint()));
     let nowhere = DynamoTable::new(client.clone(), "nowhere");
     let Err(TableError::Fatal(says)) = nowhere.write(&large(1)).await else { panic!("no fault") };
     assert!(says.contains("there is no table `nowhere`"), "{says}");
@@ -77,7 +77,10 @@ async fn what_does_not_fit_is_told_apart_from_what_never_works() {
 #[tokio::test]
 async fn the_environment_says_where_dynamodb_is() {
     if std::env::var_os("TIDEWATCH_INNER_RUN").is_some() {
-        let table = DynamoTable::new(client(&from_environment().await), "environment");
+        let table = DynamoTable::new(
+            dynamodb(&from_environment().await.expect("certificates")),
+            "environment",
+        );
         assert!(matches!(table.write(&large(1)).await, Ok(Written::Applied(_))));
         return;
     }

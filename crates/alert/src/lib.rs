@@ -9,9 +9,10 @@
 mod number;
 mod ocsf;
 mod printable;
+mod seam;
 mod sentence;
 mod text;
 
-pub use ocsf::ocsf;
 pub use printable::printable;
+pub use seam::{Attribute, Context, Notice, attributes, notice, ocsf};
 pub use text::text;

@@ -1,22 +1,33 @@
-//! What DynamoDB's errors mean for the store above: try again, ask what became of it, or give up.
+//! What the errors of AWS's services mean: try again, ask what became of it, or give up and say what to
+//! do. One classification for all of them.
 //!
-//! The distinction that matters is whether a write may have been applied. Only an answer that
-//! DynamoDB documents as a refusal says that it was not
-//! (<https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Errors.html>);
-//! everything else, from a dropped connection to an answer we cannot read, leaves it open.
+//! The distinction that matters is whether something may have been done. Only an answer that a service
+//! documents as a refusal says that it was not; everything else, from a dropped connection to an answer
+//! we cannot read, leaves it open. The pages are those of
+//! [DynamoDB](https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Errors.html),
+//! [SNS](https://docs.aws.amazon.com/sns/latest/api/API_Publish.html#API_Publish_Errors),
+//! [S3](https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html) and
+//! [Secrets Manager](https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_GetSecretValue.html#API_GetSecretValue_Errors).
 
 use aws_sdk_dynamodb::config::http::HttpResponse;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use tidewatch_core::table_store::table::TableError;
 
+use crate::advice::{self, Service};
 use crate::item::WrongType;
 
-/// Too busy, or in somebody else's way for a moment: refused before anything was applied.
+/// Too busy, or in somebody else's way for a moment: refused before anything was done.
 const THROTTLED: &[&str] = &[
+    "KMSThrottling",
+    "KMSThrottlingException",
     "LimitExceededException",
+    "OperationAborted",
     "ProvisionedThroughputExceededException",
     "ReplicatedWriteConflictException",
     "RequestLimitExceeded",
+    "SlowDown",
+    "Throttled",
+    "ThrottledException",
     "Throttling",
     "ThrottlingException",
     "TooManyRequestsException",
@@ -26,42 +37,92 @@ const THROTTLED: &[&str] = &[
 
 /// Not an error of the request, whatever the status of the answer says.
 const UNANSWERED: &[&str] = &[
+    "InternalError",
+    "InternalErrorException",
     "InternalFailure",
     "InternalServerError",
+    "InternalServiceError",
     "RequestTimeout",
     "RequestTimeoutException",
     "ServiceUnavailable",
     "ServiceUnavailableException",
 ];
 
-/// Who we say we are is not believed.
-const CREDENTIALS: &[&str] = &[
-    "ExpiredTokenException",
-    "IncompleteSignatureException",
-    "InvalidClientTokenId",
-    "InvalidSignatureException",
-    "MissingAuthenticationTokenException",
-    "UnrecognizedClientException",
-];
+/// What is asked for is not there. A bucket that is not there is another matter: somebody must act.
+const MISSING: &[&str] =
+    &["NoSuchKey", "NotFound", "NotFoundException", "ResourceNotFoundException"];
+
+/// Why a request did not do what it was for. Each text names the request and what it was about, never
+/// its content.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Failure {
+    /// The service is too busy; nothing was done.
+    #[error("{0}")]
+    Throttled(String),
+    /// No answer came; it may have been done or not.
+    #[error("{0}")]
+    Unanswered(String),
+    /// What it is about does not exist; says what to do.
+    #[error("{0}")]
+    Missing(String),
+    /// What was sent is larger than the service takes; nothing was done.
+    #[error("{0}")]
+    TooLarge(String),
+    /// It will not work however often it is tried; says what to do.
+    #[error("{0}")]
+    Refused(String),
+}
+
+impl Failure {
+    /// Whether another try, or another invocation, may have more luck without anybody's doing.
+    pub fn is_passing(&self) -> bool {
+        matches!(self, Failure::Throttled(_) | Failure::Unanswered(_))
+    }
+
+    /// The same with another text.
+    pub(crate) fn says(self, says: String) -> Failure {
+        match self {
+            Failure::Throttled(_) => Failure::Throttled(says),
+            Failure::Unanswered(_) => Failure::Unanswered(says),
+            Failure::Missing(_) => Failure::Missing(says),
+            Failure::TooLarge(_) => Failure::TooLarge(says),
+            Failure::Refused(_) => Failure::Refused(says),
+        }
+    }
+}
+
+/// In the store's words.
+impl From<Failure> for TableError {
+    fn from(failure: Failure) -> TableError {
+        match failure {
+            Failure::Throttled(says) => TableError::Throttled(says),
+            Failure::Unanswered(says) => TableError::Unanswered(says),
+            Failure::TooLarge(says) => TableError::TooLarge(says),
+            Failure::Missing(says) | Failure::Refused(says) => TableError::Fatal(says),
+        }
+    }
+}
 
 /// Which request failed, for the messages.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Asked<'a> {
+    /// Whom.
+    pub service: Service,
     /// The API's name of it.
     pub operation: &'static str,
-    /// The table's name.
-    pub table: &'a str,
+    /// What it is about: the table's name, the topic's or the secret's ARN, `bucket/key`.
+    pub resource: &'a str,
 }
 
 impl Asked<'_> {
     /// What `error` means.
-    pub(crate) fn failed<E>(self, error: &SdkError<E, HttpResponse>) -> TableError
+    pub(crate) fn failed<E>(self, error: &SdkError<E, HttpResponse>) -> Failure
     where
         E: ProvideErrorMetadata + std::error::Error + 'static,
     {
-        let told = || format!("{}: {}", self.name(), chain(error));
+        let told = || format!("{self}: {}", chain(error));
         match error {
-            SdkError::ConstructionFailure(_) => TableError::Fatal(format!(
+            SdkError::ConstructionFailure(_) => Failure::Refused(format!(
                 "{}; nothing was sent: set a Region and credentials, in the environment or the role",
                 told()
             )),
@@ -69,8 +130,8 @@ impl Asked<'_> {
                 let status = answer.raw().status().as_u16();
                 self.refused(status, answer.err().code(), answer.err().message(), told)
             }
-            // Timeouts, dispatch failures, answers that are no DynamoDB's.
-            _ => TableError::Unanswered(told()),
+            // Timeouts, dispatch failures, answers that are not the service's.
+            _ => Failure::Unanswered(told()),
         }
     }
 
@@ -80,70 +141,54 @@ impl Asked<'_> {
         code: Option<&str>,
         message: Option<&str>,
         told: impl Fn() -> String,
-    ) -> TableError {
+    ) -> Failure {
         // A success that cannot be read, or an error page of something in between, has no code.
-        let Some(code) = code else { return TableError::Unanswered(told()) };
+        let Some(code) = code else { return Failure::Unanswered(told()) };
         let message = message.unwrap_or("no reason given");
-        let says = format!("{}: {code}: {message}", self.name());
+        let says = format!("{self}: {code}: {message}");
         if THROTTLED.contains(&code) || status == 429 {
-            return TableError::Throttled(says);
+            return Failure::Throttled(says);
         }
         if UNANSWERED.contains(&code) || status >= 500 {
-            return TableError::Unanswered(says);
+            return Failure::Unanswered(says);
         }
         if is_too_large(code, message) {
-            return TableError::TooLarge(says);
+            return Failure::TooLarge(says);
         }
-        TableError::Fatal(format!("{says}; {}", self.advice(code)))
-    }
-
-    /// What to do about an error that no retry mends.
-    fn advice(self, code: &str) -> String {
-        let Asked { operation, table } = self;
-        match code {
-            "ResourceNotFoundException" => format!(
-                "there is no table `{table}` (with an index `due`) in this account and Region: \
-                 create it, or correct its name or the Region"
-            ),
-            "AccessDeniedException" => format!(
-                "allow the role dynamodb:{operation} on table `{table}` and its index `due`, and \
-                 the use of the table's KMS key where it has one"
-            ),
-            "ResourceInUseException" => {
-                format!("table `{table}` exists or is being changed: use another name, or wait")
-            }
-            code if CREDENTIALS.contains(&code) => {
-                "check the credentials, and that the clock is right".to_owned()
-            }
-            _ => format!(
-                "table `{table}` does not fit this version's schema, or this version is at fault: \
-                 compare its keys with the ones documented, and report it if they agree"
-            ),
-        }
-    }
-
-    fn name(self) -> String {
-        format!("{} on table `{}`", self.operation, self.table)
+        let says = format!("{says}; {}", advice::advice(self, code, message));
+        if MISSING.contains(&code) { Failure::Missing(says) } else { Failure::Refused(says) }
     }
 
     /// An answer without what it always has: it says nothing.
-    pub(crate) fn incomplete(self, missing: &str) -> TableError {
-        TableError::Unanswered(format!("{}: the answer has no {missing}", self.name()))
+    pub(crate) fn incomplete(self, missing: &str) -> Failure {
+        Failure::Unanswered(format!("{self}: the answer has no {missing}"))
     }
 
     /// An item that we cannot have written.
     pub(crate) fn unreadable(self, wrong: &WrongType) -> TableError {
-        TableError::Unusable(format!("{}: {wrong}; remove or mend the item", self.name()))
+        TableError::Unusable(format!("{self}: {wrong}; remove or mend the item"))
+    }
+}
+
+/// `UpdateItem on table `state``.
+impl std::fmt::Display for Asked<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} on {} `{}`", self.operation, self.service.noun(), self.resource)
     }
 }
 
 /// DynamoDB has no code of its own for this, only the words "Item size has exceeded the maximum
-/// allowed size" and "Item size to update has exceeded the maximum allowed size". Expressions and
-/// keys that are too long have other words, and are faults of ours.
+/// allowed size" and "Item size to update has exceeded the maximum allowed size"; expressions and keys
+/// that are too long have other words, and are faults of ours. SNS says "Message too long".
 fn is_too_large(code: &str, message: &str) -> bool {
-    code == "ValidationException"
-        && message.contains("Item size")
-        && message.contains("exceeded the maximum allowed size")
+    match code {
+        "ValidationException" => {
+            message.contains("Item size") && message.contains("exceeded the maximum allowed size")
+        }
+        "InvalidParameter" | "InvalidParameterException" => message.contains("Message too long"),
+        "EntityTooLarge" => true,
+        _ => false,
+    }
 }
 
 /// An error and what caused it, in their own words. The SDK's own way to print one adds the answer as

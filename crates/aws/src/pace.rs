@@ -1,5 +1,6 @@
 //! The clock and the chance of a running program.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
@@ -11,9 +12,12 @@ use tokio::time::Instant;
 /// no deadline.
 ///
 /// A Lambda environment is frozen between invocations, and nothing promises that a monotonic clock
-/// runs on meanwhile: call [`TokioPace::anchor`] as each invocation begins.
+/// runs on meanwhile: call [`TokioPace::anchor`] as each invocation begins. Clones are the same clock.
+#[derive(Clone, Debug)]
+pub struct TokioPace(Arc<Clock>);
+
 #[derive(Debug)]
-pub struct TokioPace {
+struct Clock {
     begun: Instant,
     /// The wall clock's milliseconds when the monotonic clock stood at `begun`.
     origin_ms: AtomicI64,
@@ -33,28 +37,28 @@ impl TokioPace {
     /// there is no seed to fall back on.
     pub fn start() -> Result<TokioPace, NoChance> {
         let seed = getrandom::u64().map_err(|error| NoChance(error.to_string()))?;
-        let pace = TokioPace {
+        let pace = TokioPace(Arc::new(Clock {
             begun: Instant::now(),
             origin_ms: AtomicI64::new(0),
             chance: AtomicU64::new(seed),
-        };
+        }));
         pace.anchor();
         Ok(pace)
     }
 
     /// Sets the clock by the wall clock again.
     pub fn anchor(&self) {
-        self.origin_ms.store(wall_ms() - self.elapsed_ms(), Ordering::Relaxed);
+        self.0.origin_ms.store(wall_ms() - self.elapsed_ms(), Ordering::Relaxed);
     }
 
     fn elapsed_ms(&self) -> i64 {
-        whole_ms(self.begun.elapsed())
+        whole_ms(self.0.begun.elapsed())
     }
 }
 
 impl Pace for TokioPace {
     fn now(&self) -> Time {
-        Time(self.origin_ms.load(Ordering::Relaxed).saturating_add(self.elapsed_ms()))
+        Time(self.0.origin_ms.load(Ordering::Relaxed).saturating_add(self.elapsed_ms()))
     }
 
     async fn wait(&self, span: Span) {
@@ -66,7 +70,7 @@ impl Pace for TokioPace {
     /// counter and a mixing function, so threads share it without a lock. For jitter only.
     fn chance(&self) -> f64 {
         const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
-        let mut z = self.chance.fetch_add(GOLDEN, Ordering::Relaxed).wrapping_add(GOLDEN);
+        let mut z = self.0.chance.fetch_add(GOLDEN, Ordering::Relaxed).wrapping_add(GOLDEN);
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         z ^= z >> 31;

@@ -23,6 +23,7 @@ use aws_sdk_dynamodb::types::{
 };
 use tidewatch_core::table_store::table::TableError;
 
+use crate::advice::Service;
 use crate::failure::Asked;
 
 /// The partition key.
@@ -52,7 +53,7 @@ const READY_PAUSE: Duration = Duration::from_millis(500);
 /// If it exists already, if it may not be made, or if it does not become active within two minutes.
 /// After an error the table may exist without TTL; then call [`enable_expiry`].
 pub async fn create_table(client: &Client, name: &str) -> Result<(), TableError> {
-    let asked = Asked { operation: "CreateTable", table: name };
+    let asked = asking("CreateTable", name);
     let defect = |error: BuildError| TableError::Fatal(error.to_string());
     client
         .create_table()
@@ -73,7 +74,7 @@ pub async fn create_table(client: &Client, name: &str) -> Result<(), TableError>
 /// # Errors
 /// If DynamoDB refuses, as it does where the TTL is enabled already.
 pub async fn enable_expiry(client: &Client, name: &str) -> Result<(), TableError> {
-    let asked = Asked { operation: "UpdateTimeToLive", table: name };
+    let asked = asking("UpdateTimeToLive", name);
     let specification = TimeToLiveSpecification::builder()
         .attribute_name(EXPIRES)
         .enabled(true)
@@ -90,7 +91,7 @@ pub async fn enable_expiry(client: &Client, name: &str) -> Result<(), TableError
 }
 
 async fn wait_until_active(client: &Client, name: &str) -> Result<(), TableError> {
-    let asked = Asked { operation: "DescribeTable", table: name };
+    let asked = asking("DescribeTable", name);
     for _ in 0..READY_TRIES_MAX {
         let described = client.describe_table().table_name(name).send().await;
         let table = described.map_err(|error| asked.failed(&error))?.table;
@@ -100,6 +101,10 @@ async fn wait_until_active(client: &Client, name: &str) -> Result<(), TableError
         tokio::time::sleep(READY_PAUSE).await;
     }
     Err(TableError::Unanswered(format!("table `{name}` was made, but does not become active")))
+}
+
+fn asking<'a>(operation: &'static str, table: &'a str) -> Asked<'a> {
+    Asked { service: Service::DynamoDb, operation, resource: table }
 }
 
 fn definitions() -> Result<Vec<AttributeDefinition>, BuildError> {

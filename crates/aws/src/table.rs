@@ -2,35 +2,69 @@
 //! pages; there are no retries, no caches and no decisions.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::error::SdkError;
+use aws_sdk_dynamodb::config::http::HttpResponse;
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{ReturnValue, ReturnValuesOnConditionCheckFailure};
 use tidewatch_core::table_store::table::{Item, ItemKey, Part, Table, TableError, Write, Written};
 use tidewatch_core::time::Time;
+use tokio::time::Instant;
 
-use crate::failure::Asked;
+use crate::advice::Service;
+use crate::failure::{Asked, Failure};
 use crate::item::{self, Attributes};
+use crate::latency::{Latencies, Meter};
 use crate::request::{Expressions, due_at, index_partition};
 use crate::schema;
 
-/// A table with the keys and the index of [`schema`].
+/// A table with the keys and the index of [`schema`]. Clones are measured together.
 #[derive(Clone, Debug)]
 pub struct DynamoTable {
     client: Client,
     name: String,
+    meter: Arc<Meter>,
 }
 
 impl DynamoTable {
-    /// The table `name`, reached by `client` ([`crate::client::client`] makes one). Nothing is sent
+    /// The table `name`, reached by `client` ([`crate::client::dynamodb`] makes one). Nothing is sent
     /// yet, and nobody has checked that the table exists.
     pub fn new(client: Client, name: impl Into<String>) -> DynamoTable {
-        DynamoTable { client, name: name.into() }
+        DynamoTable { client, name: name.into(), meter: Arc::default() }
+    }
+
+    /// What requests took since this was called last.
+    pub fn take_latencies(&self) -> Latencies {
+        self.meter.take()
     }
 
     fn asked(&self, operation: &'static str) -> Asked<'_> {
-        Asked { operation, table: &self.name }
+        Asked { service: Service::DynamoDb, operation, resource: &self.name }
+    }
+
+    /// Sends a request and takes its time.
+    async fn timed<T, E>(
+        &self,
+        answer: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+    ) -> Result<T, SdkError<E, HttpResponse>> {
+        let begun = Instant::now();
+        let answer = answer.await;
+        self.meter.note(begun.elapsed());
+        answer
+    }
+
+    /// What an error means.
+    fn failed<E>(&self, asked: Asked<'_>, error: &SdkError<E, HttpResponse>) -> TableError
+    where
+        E: ProvideErrorMetadata + std::error::Error + 'static,
+    {
+        let failure = asked.failed(error);
+        if matches!(failure, Failure::Throttled(_)) {
+            self.meter.note_throttled();
+        }
+        failure.into()
     }
 
     /// The next page of the items of `key`, and where the one after it starts.
@@ -39,7 +73,7 @@ impl DynamoTable {
         key: &[u8],
         start: Option<Attributes>,
     ) -> Result<(Vec<Attributes>, Option<Attributes>), TableError> {
-        let sent = self
+        let request = self
             .client
             .query()
             .table_name(&self.name)
@@ -47,10 +81,9 @@ impl DynamoTable {
             .key_condition_expression("#k = :k")
             .expression_attribute_names("#k", schema::KEY)
             .expression_attribute_values(":k", item::binary(key.to_vec()))
-            .set_exclusive_start_key(start)
-            .send()
-            .await;
-        let output = sent.map_err(|error| self.asked("Query").failed(&error))?;
+            .set_exclusive_start_key(start);
+        let sent = self.timed(request.send()).await;
+        let output = sent.map_err(|error| self.failed(self.asked("Query"), &error))?;
         Ok((output.items.unwrap_or_default(), output.last_evaluated_key.filter(more)))
     }
 
@@ -64,7 +97,7 @@ impl DynamoTable {
     ) -> Result<(Vec<Attributes>, Option<Attributes>), TableError> {
         let names = [("#q", schema::INDEX_PARTITION), ("#d", schema::INDEX_DUE)];
         let names = names.map(|(placeholder, name)| (placeholder.to_owned(), name.to_owned()));
-        let sent = self
+        let request = self
             .client
             .query()
             .table_name(&self.name)
@@ -75,10 +108,9 @@ impl DynamoTable {
             .expression_attribute_values(":until", due_at(until))
             .scan_index_forward(true)
             .limit(i32::try_from(limit).unwrap_or(i32::MAX))
-            .set_exclusive_start_key(start)
-            .send()
-            .await;
-        let output = sent.map_err(|error| self.asked("Query").failed(&error))?;
+            .set_exclusive_start_key(start);
+        let sent = self.timed(request.send()).await;
+        let output = sent.map_err(|error| self.failed(self.asked("Query"), &error))?;
         Ok((output.items.unwrap_or_default(), output.last_evaluated_key.filter(more)))
     }
 }
@@ -96,7 +128,7 @@ impl Table for DynamoTable {
     /// If the write names an index partition that does not exist, or changes an attribute twice.
     async fn write(&self, write: &Write) -> Result<Written, TableError> {
         let Expressions { update, condition, names, values } = Expressions::of(write);
-        let sent = self
+        let request = self
             .client
             .update_item()
             .table_name(&self.name)
@@ -106,9 +138,8 @@ impl Table for DynamoTable {
             .set_expression_attribute_names(Some(names))
             .set_expression_attribute_values(Some(values))
             .return_values(ReturnValue::AllNew)
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-            .send()
-            .await;
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        let sent = self.timed(request.send()).await;
         let asked = self.asked("UpdateItem");
         let read = |attributes| item::read(attributes).map_err(|wrong| asked.unreadable(&wrong));
         match sent {
@@ -121,11 +152,11 @@ impl Table for DynamoTable {
             {
                 let UpdateItemError::ConditionalCheckFailedException(refusal) = answer.into_err()
                 else {
-                    return Err(asked.incomplete("condition"));
+                    return Err(asked.incomplete("condition").into());
                 };
                 Ok(Written::Refused(refusal.item.map(read).transpose()?))
             }
-            Err(error) => Err(asked.failed(&error)),
+            Err(error) => Err(self.failed(asked, &error)),
         }
     }
 
@@ -133,8 +164,8 @@ impl Table for DynamoTable {
     async fn get(&self, item: &ItemKey) -> Result<Option<Item>, TableError> {
         let asked = self.asked("GetItem");
         let request = self.client.get_item().table_name(&self.name).consistent_read(true);
-        let sent = request.set_key(Some(item::key(item))).send().await;
-        let found = sent.map_err(|error| asked.failed(&error))?.item;
+        let sent = self.timed(request.set_key(Some(item::key(item))).send()).await;
+        let found = sent.map_err(|error| self.failed(asked, &error))?.item;
         found.map(item::read).transpose().map_err(|wrong| asked.unreadable(&wrong))
     }
 

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use replay::Replay;
 use serde_json::{Value, json};
-use tidewatch_aws::client::{client, local};
+use tidewatch_aws::client::{dynamodb, local};
 use tidewatch_aws::{DynamoTable, schema};
 use tidewatch_core::sequence::ShardId;
 use tidewatch_core::table_store::table::{
@@ -22,7 +22,7 @@ fn replay(answers: &[(u16, Value)]) -> Replay {
 }
 
 fn reached_by(http: &Replay) -> aws_sdk_dynamodb::Client {
-    client(&local("http://127.0.0.1:9").into_builder().http_client(http.clone()).build())
+    dynamodb(&local("http://127.0.0.1:9").into_builder().http_client(http.clone()).build())
 }
 
 fn table(http: &Replay) -> DynamoTable {
@@ -304,7 +304,7 @@ async fn an_answer_that_cannot_be_read_leaves_it_open() {
     }
     // Nobody listens there: a port that was free a moment ago.
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let table = DynamoTable::new(client(&local(&format!("http://{free}"))), "state");
+    let table = DynamoTable::new(dynamodb(&local(&format!("http://{free}"))), "state");
     let error = table.write(&write()).await.unwrap_err();
     assert_eq!(kind(&error), "unanswered", "{error}");
 }
@@ -319,7 +319,7 @@ async fn an_https_endpoint_is_spoken_to_in_tls() {
         std::io::Read::read_exact(&mut server.accept().unwrap().0, &mut first).unwrap();
         first
     });
-    let table = DynamoTable::new(client(&local(&endpoint)), "state");
+    let table = DynamoTable::new(dynamodb(&local(&endpoint)), "state");
     let error = table.write(&write()).await.unwrap_err();
     assert_eq!(kind(&error), "unanswered", "{error}");
     assert_eq!(heard.join().unwrap(), [22], "{error}");
@@ -332,7 +332,7 @@ async fn a_request_that_hangs_is_given_up() {
     let begun = tokio::time::Instant::now();
     let error = table.write(&write()).await.unwrap_err();
     assert_eq!(kind(&error), "unanswered", "{error}");
-    assert_eq!(begun.elapsed().as_secs(), tidewatch_aws::client::OPERATION_TIMEOUT.as_secs());
+    assert_eq!(begun.elapsed().as_secs(), tidewatch_aws::client::DYNAMODB_TIMEOUT.as_secs());
     assert_eq!(http.sent().len(), 1, "retries are on");
 }
 

@@ -1,5 +1,5 @@
-//! How long and how often a table is asked: one policy for every request, under the invocation's
-//! deadline.
+//! How long and how often anything outside is asked: one policy for every request, to the table and to
+//! any other service, under the invocation's deadline.
 //!
 //! Waits grow from [`WAIT_MS_FIRST`] to [`WAIT_MS_MAX`] and are drawn between nothing and that, so that
 //! those who were refused together do not come back together ("full jitter",
@@ -15,6 +15,23 @@ pub const WAIT_MS_FIRST: i64 = 20;
 
 /// No wait is longer than this.
 pub const WAIT_MS_MAX: i64 = 2_000;
+
+/// The deadline comes before another try would.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{why} (tried {tries} times until the deadline)")]
+pub struct OutOfTime {
+    /// Why there is need of another try.
+    pub why: String,
+    /// How often it was tried.
+    pub tries: u32,
+}
+
+/// What the deadline cuts off from the store is worth another batch.
+impl From<OutOfTime> for StoreError {
+    fn from(cut: OutOfTime) -> StoreError {
+        StoreError::Retryable(cut.to_string())
+    }
+}
 
 /// One request's patience.
 #[derive(Debug)]
@@ -63,7 +80,7 @@ impl<'a, P: Pace> Patience<'a, P> {
     /// If another try would not help, or would come too late.
     pub async fn after(&mut self, error: TableError) -> Result<(), StoreError> {
         match error {
-            TableError::Throttled(_) | TableError::Unanswered(_) => self.wait(error).await,
+            TableError::Throttled(_) | TableError::Unanswered(_) => Ok(self.pause(error).await?),
             TableError::Unusable(_) => Err(StoreError::Unusable(error.to_string())),
             TableError::TooLarge(_) | TableError::Fatal(_) => {
                 Err(StoreError::Fatal(error.to_string()))
@@ -80,18 +97,19 @@ impl<'a, P: Pace> Patience<'a, P> {
             self.tries = 1;
             return Ok(());
         }
-        self.wait("others keep changing the item").await
+        Ok(self.pause("others keep changing the item").await?)
     }
 
-    async fn wait(&mut self, why: impl std::fmt::Display) -> Result<(), StoreError> {
+    /// Waits before another try; `why` says what was wrong with the last one.
+    ///
+    /// # Errors
+    /// If it would come too late.
+    pub async fn pause(&mut self, why: impl std::fmt::Display) -> Result<(), OutOfTime> {
         let most = (WAIT_MS_FIRST << self.tries.min(10)).min(WAIT_MS_MAX);
         self.tries += 1;
         let wait = Span((self.pace.chance() * most as f64) as i64 + 1);
         if self.pace.now().plus(wait) >= self.deadline {
-            let tries = self.tries;
-            return Err(StoreError::Retryable(format!(
-                "{why} (tried {tries} times until the deadline)"
-            )));
+            return Err(OutOfTime { why: why.to_string(), tries: self.tries });
         }
         self.pace.wait(wait).await;
         Ok(())
