@@ -45,10 +45,6 @@ pub const ROTATION_OVERLAP: Span = Span(3 * SHARED_WINDOW_MAX.0 + Span::minutes(
 /// How long a record may come again: a stream's retention, and a day more.
 pub const REDELIVERY_MAX: Span = Span::minutes(2 * 24 * 60);
 
-/// How long two keys of the tags are both written before the newer one is judged by, and again until the
-/// older one goes: twice the longest shared window, and an hour.
-pub const ROTATION_OVERLAP: Span = Span::minutes(49 * 60);
-
 /// How long a message the tick has claimed is left to that tick; the next but one takes it over.
 pub const TICK_LEASE: Span = Span::seconds(90);
 
