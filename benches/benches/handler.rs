@@ -27,9 +27,7 @@ use tidewatch_core::plan::{DetectorId, Plan};
 use tidewatch_core::safeguards::Safeguards;
 use tidewatch_core::sequence::ShardId;
 use tidewatch_core::signal::LogStream;
-use tidewatch_core::store::{
-    Claimant, DueNow, Latched, Merged, Place, StoreError, WindowStore,
-};
+use tidewatch_core::store::{Claimant, DueNow, Latched, Merged, Place, StoreError, WindowStore};
 use tidewatch_core::table_store::store::{Settings, SharedStore};
 use tidewatch_core::tag::TagKey;
 use tidewatch_core::time::{Span, Time};

@@ -115,7 +115,9 @@ fn settled(cloud: &Cloud) -> Option<BTreeMap<String, String>> {
             let all = events["StackEvents"].as_array().cloned().unwrap_or_default();
             let failed = all.iter().filter(|event| event["ResourceStatusReason"].is_string());
             let failed: Vec<String> = failed
-                .map(|event| format!("{} {}", event["LogicalResourceId"], event["ResourceStatusReason"]))
+                .map(|event| {
+                    format!("{} {}", event["LogicalResourceId"], event["ResourceStatusReason"])
+                })
                 .collect();
             panic!("the stack is {status:?}:\n{}", failed.join("\n"));
         }

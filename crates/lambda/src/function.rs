@@ -34,9 +34,7 @@ use crate::metrics::Metric;
 use crate::reading::{Read, Reader};
 use crate::report::Report;
 use crate::rules::{self, Rules};
-use crate::settings::{
-    CACHED_KEYS_MAX, OVERRIDES_REREAD, SECRET_REREAD, Settings, until,
-};
+use crate::settings::{CACHED_KEYS_MAX, OVERRIDES_REREAD, SECRET_REREAD, Settings, until};
 
 /// How often an environment says that it is subscribed to itself: each time is a log line, which comes
 /// back.
@@ -114,7 +112,7 @@ impl Detector {
         let first_failed = match shard(records) {
             Ok(shard) => {
                 report.note("shard", shard.0);
-                self.deal_with(shard, records, deadline, &mut report).await
+                Box::pin(self.deal_with(shard, records, deadline, &mut report)).await
             }
             Err(why) => {
                 log::error("batch_unreadable", why);
@@ -157,7 +155,8 @@ impl Detector {
         deadline: Time,
         report: &mut Report,
     ) -> Option<usize> {
-        if let Err(why) = self.look_up(deadline, report).await {
+        // Futures of the SDK are large, and lie one in the other: boxed, each is moved as a pointer.
+        if let Err(why) = Box::pin(self.look_up(deadline, report)).await {
             log::error("not_ready", why);
             return Some(0);
         }
@@ -184,7 +183,7 @@ impl Detector {
                     false => quarantine.keep(&name, &rotten, pace, deadline).await.map(drop),
                 }
             },
-            engine.deliver(&read.records, now)
+            Box::pin(engine.deliver(&read.records, now))
         );
         let first_rotten = match kept {
             Ok(()) => {
@@ -206,7 +205,7 @@ impl Detector {
     }
 
     async fn close(&mut self, deadline: Time, report: &mut Report) -> anyhow::Result<()> {
-        self.look_up(deadline, report).await?;
+        Box::pin(self.look_up(deadline, report)).await?;
         let (now, topics, pace) = (self.pace.now(), &self.topics, &self.pace);
         let Some(Ready { phase, store, rules, .. }) =
             ready(&self.settings, &self.keys, &self.rules, &self.store, &mut self.reader, now)
@@ -217,7 +216,7 @@ impl Detector {
         let invocation = store.invocation(ShardId::TICK, deadline);
         let admission = Admission::until(now.plus(FUTURE_MAX));
         let mut engine = Engine::new(Arc::clone(&rules.plan), invocation, sink, phase, admission);
-        let ticked = engine.tick(now).await;
+        let ticked = Box::pin(engine.tick(now)).await;
         finish(&mut engine, report).await;
         Ok(ticked?)
     }

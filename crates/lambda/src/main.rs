@@ -20,7 +20,9 @@ struct Environment {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
-    let config = client::from_environment().await.inspect_err(|error| log::error("start", error))?;
+    let config = Box::pin(client::from_environment())
+        .await
+        .inspect_err(|error| log::error("start", error))?;
     let settings = Settings::read(|name| std::env::var(name).ok());
     let detector = settings.map_err(|error| error.to_string()).and_then(|settings| {
         Detector::new(settings, &config).map_err(|error| format!("{error:#}"))
@@ -28,7 +30,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let environment = Arc::new(Mutex::new(Environment { config, detector }));
     lambda_runtime::run(service_fn(move |event| {
         let environment = Arc::clone(&environment);
-        async move { environment.lock().await.handle(event).await }
+        async move { Box::pin(environment.lock().await.handle(event)).await }
     }))
     .await
 }
@@ -39,14 +41,14 @@ impl Environment {
         let deadline = context.deadline();
         match payload {
             Event::Batch(records) => {
-                let response = self.detector()?.batch(&records, deadline).await;
+                let response = Box::pin(self.detector()?.batch(&records, deadline)).await;
                 serde_json::to_value(response).map_err(|error| error.to_string())
             }
             Event::Tick => {
-                let ticked = self.detector()?.tick(deadline).await;
+                let ticked = Box::pin(self.detector()?.tick(deadline)).await;
                 ticked.map(|()| Value::Null).map_err(|error| format!("{error:#}"))
             }
-            Event::Rotation(step) => rotation::rotate(&self.config, step, deadline)
+            Event::Rotation(step) => Box::pin(rotation::rotate(&self.config, step, deadline))
                 .await
                 .map(|()| Value::Null)
                 .map_err(|error| format!("{error:#}")),

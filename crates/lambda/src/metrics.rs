@@ -123,7 +123,9 @@ impl Metric {
             Metric::Shed => "log events not counted for a key, for want of room",
             Metric::SharesLost => "parts of the shared state that could not be read",
             Metric::Unacknowledged => "records that were asked for again",
-            Metric::PublishFailed => "findings that did not leave and will be tried again, and notices that did not",
+            Metric::PublishFailed => {
+                "findings that did not leave and will be tried again, and notices that did not"
+            }
             Metric::OwnLogGroup => {
                 "envelopes of the function's own log group: a subscription to end"
             }

@@ -77,7 +77,8 @@ async fn a_scan_over_both_shards_is_told_once_and_counted_exactly() {
 
     // One episode: one uid, one opening, nothing for the other filter, and a letter for people.
     let told = world.messages(&alerts);
-    let uids: BTreeSet<&str> = told.iter().map(|message| attribute(message, "finding_uid")).collect();
+    let uids: BTreeSet<&str> =
+        told.iter().map(|message| attribute(message, "finding_uid")).collect();
     assert_eq!(uids.len(), 1, "{told:#?}");
     let openings = told.iter().filter(|message| attribute(message, "activity") == "create");
     assert_eq!(openings.count(), 1, "{told:#?}");
@@ -115,7 +116,10 @@ fn check_alert(message: &Value, planted: &[Event]) {
     let samples = details["samples"].as_array().expect("samples");
     assert!(!samples.is_empty());
     for sample in samples {
-        assert_eq!((&sample["log_group"], &sample["log_stream"]), (&json!(GROUP), &json!(LOG_STREAM)));
+        assert_eq!(
+            (&sample["log_group"], &sample["log_stream"]),
+            (&json!(GROUP), &json!(LOG_STREAM))
+        );
         assert_eq!(sample["event_id"].as_str().map(str::len), Some(56));
     }
     // What: every condition of the severity holds on the numbers that are given.

@@ -47,7 +47,10 @@ async fn overrides_are_taken_in_and_a_typo_leaves_the_last_good_ones() {
     world.drained();
     let batches = world.said("batch");
     let last = batches.last().expect("a batch");
-    assert_eq!((&last["detectors"], &last["OverridesRejected"]), (&json!("last good overrides"), &json!(1)));
+    assert_eq!(
+        (&last["detectors"], &last["OverridesRejected"]),
+        (&json!("last good overrides"), &json!(1))
+    );
     let why = world.said("overrides_rejected");
     let why = why.last().expect("it is told")["why"].as_str().expect("a sentence").to_owned();
     assert!(why.contains("own.toml:8:") && why.contains("distnct"), "{why}");

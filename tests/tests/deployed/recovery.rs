@@ -20,7 +20,9 @@ async fn a_finding_outlives_its_topic_and_the_tick_closes_it() {
     assert!(failed.iter().any(|batch| batch["PublishFailed"].as_f64() > Some(0.0)), "{failed:#?}");
     assert!(failed.iter().any(|batch| batch["Unacknowledged"] == 1), "{failed:#?}");
     let complaints = world.complaints();
-    let told = |word: &str| complaints.iter().any(|line| line["why"].as_str().is_some_and(|why| why.contains(word)));
+    let told = |word: &str| {
+        complaints.iter().any(|line| line["why"].as_str().is_some_and(|why| why.contains(word)))
+    };
     assert!(told(&topic), "{complaints:#?}");
 
     // This cloud drops what Lambda would deliver again; one event more of the source stands for it.

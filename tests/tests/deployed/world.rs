@@ -130,9 +130,9 @@ impl World {
     pub fn pid(&self) -> Pid {
         until("a process of the function", || {
             let of = |pid: u32| std::fs::read_to_string(format!("/proc/{pid}/stat")).ok();
-            let pids = std::fs::read_dir("/proc").expect("Linux").filter_map(|entry| {
-                entry.ok()?.file_name().to_str()?.parse::<u32>().ok()
-            });
+            let pids = std::fs::read_dir("/proc")
+                .expect("Linux")
+                .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok());
             pids.into_iter().find_map(|pid| {
                 let stat = of(pid)?;
                 let (name, rest) = stat.rsplit_once(") ")?;
@@ -158,7 +158,8 @@ impl World {
     /// A queue that gets of `topic` (an output) what passes `filter`, as it was published.
     pub fn subscribe(&self, name: &str, topic: &str, filter: &Value) -> Queue {
         let cloud = &self.stack.cloud;
-        let url = cloud.must("sqs", "CreateQueue", json!({ "QueueName": name }))["QueueUrl"].clone();
+        let url =
+            cloud.must("sqs", "CreateQueue", json!({ "QueueName": name }))["QueueUrl"].clone();
         let ask = json!({ "QueueUrl": url, "AttributeNames": ["QueueArn"] });
         let arn = cloud.must("sqs", "GetQueueAttributes", ask)["Attributes"]["QueueArn"].clone();
         cloud.must(

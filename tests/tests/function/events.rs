@@ -74,10 +74,14 @@ async fn what_is_no_batch_is_refused_in_words() {
         (json!({ "tidewatch": "tock" }), "tock"),
     ] {
         let answer = environment.invoke(&event, LIMIT);
-        assert!(matches!(&answer, Answer::Failed(error) if error.to_string().contains(words)), "{answer:?}");
+        assert!(
+            matches!(&answer, Answer::Failed(error) if error.to_string().contains(words)),
+            "{answer:?}"
+        );
     }
     // Two shards in one event: there is no order in which to acknowledge them.
-    let mut mixed = batch(1, &[packed(0, &scan("203.0.113.40", 0..1)); 2]);
+    let record = packed(0, &scan("203.0.113.40", 0..1));
+    let mut mixed = batch(1, &[record.clone(), record]);
     mixed["Records"][1]["eventID"] = json!(format!("shardId-000000000001:{}", sequence(2)));
     assert_eq!(environment.invoke(&mixed, LIMIT), again_from(Some(1)));
     assert!(complaint(&environment, "batch_unreadable", 0).contains("shards 0 and 1"));
@@ -89,7 +93,8 @@ async fn what_the_function_says_itself_is_not_read_and_told_once() {
     let mut environment = host.environment();
     let own = |nth: u64| {
         let text = String::from_utf8(flate2_read(&packed(0, &scan("203.0.113.50", 0..3))));
-        let text = text.expect("text").replace("/aws/lambda/login", "/aws/lambda/tidewatch-detector");
+        let text =
+            text.expect("text").replace("/aws/lambda/login", "/aws/lambda/tidewatch-detector");
         batch(nth, &[tidewatch_tests::containers::gzip(text.as_bytes())])
     };
     assert_eq!(environment.invoke(&own(1), LIMIT), again_from(None));

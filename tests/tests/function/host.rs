@@ -40,7 +40,8 @@ impl Host {
     pub async fn without(missing: Option<Part>) -> Host {
         let ministack = Ministack::start();
         let cloud = Cloud::start(&ministack);
-        let arn = |service: &str, name: &str| format!("arn:aws:{service}:us-east-1:000000000000:{name}");
+        let arn =
+            |service: &str, name: &str| format!("arn:aws:{service}:us-east-1:000000000000:{name}");
         let variables = [
             ("AWS_ENDPOINT_URL", ministack.endpoint()),
             ("AWS_REGION", "us-east-1".to_owned()),
@@ -80,7 +81,10 @@ impl Host {
             Part::Topics => {
                 for name in ["alerts", "notices"] {
                     let topic = self.cloud.must("sns", "CreateTopic", json!({ "Name": name }));
-                    assert!(self.variables.values().any(|arn| *arn == topic["TopicArn"]), "{topic}");
+                    assert!(
+                        self.variables.values().any(|arn| *arn == topic["TopicArn"]),
+                        "{topic}"
+                    );
                 }
             }
         }
@@ -93,9 +97,11 @@ impl Host {
 
     /// A queue that gets all of the alert topic, as it is published.
     pub fn alerts(&self) -> Value {
-        let url = self.cloud.must("sqs", "CreateQueue", json!({ "QueueName": "q" }))["QueueUrl"].clone();
+        let url =
+            self.cloud.must("sqs", "CreateQueue", json!({ "QueueName": "q" }))["QueueUrl"].clone();
         let ask = json!({ "QueueUrl": url, "AttributeNames": ["QueueArn"] });
-        let arn = self.cloud.must("sqs", "GetQueueAttributes", ask)["Attributes"]["QueueArn"].clone();
+        let arn =
+            self.cloud.must("sqs", "GetQueueAttributes", ask)["Attributes"]["QueueArn"].clone();
         let ask = json!({
             "TopicArn": self.variables["TIDEWATCH_ALERT_TOPIC"], "Protocol": "sqs", "Endpoint": arn,
             "Attributes": { "RawMessageDelivery": "true" },
@@ -108,7 +114,8 @@ impl Host {
     pub fn findings(&self, queue: &Value) -> Vec<Value> {
         let mut findings = Vec::new();
         loop {
-            let ask = json!({ "QueueUrl": queue, "MaxNumberOfMessages": 10, "VisibilityTimeout": 3600 });
+            let ask =
+                json!({ "QueueUrl": queue, "MaxNumberOfMessages": 10, "VisibilityTimeout": 3600 });
             let got = self.cloud.must("sqs", "ReceiveMessage", ask);
             let Some(messages) = got["Messages"].as_array().filter(|all| !all.is_empty()) else {
                 return findings;

@@ -5,9 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tidewatch_tests::environment::{Answer, Environment};
 
-use super::host::{
-    Host, LIMIT, Part, again_from, batch, binary, complaint, packed, scan,
-};
+use super::host::{Host, LIMIT, Part, again_from, batch, binary, complaint, packed, scan};
 
 const SOURCE: &str = "203.0.113.5";
 
@@ -83,7 +81,10 @@ async fn without_its_secret_nothing_begins() {
     let why = complaint(&environment, "not_ready", 0);
     assert!(why.contains("tag-key") && !why.contains("nothing but a test"), "{why}");
     let ticked = environment.invoke(&json!({ "tidewatch": "tick" }), LIMIT);
-    assert!(matches!(&ticked, Answer::Failed(error) if error.to_string().contains("tag-key")), "{ticked:?}");
+    assert!(
+        matches!(&ticked, Answer::Failed(error) if error.to_string().contains("tag-key")),
+        "{ticked:?}"
+    );
     host.make(Part::Secret).await;
     found(&host, &mut environment, &queue).await;
 
