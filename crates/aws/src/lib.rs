@@ -27,6 +27,7 @@ pub mod schema;
 pub mod secret;
 pub mod table;
 pub mod topics;
+mod when;
 
 pub use pace::TokioPace;
 pub use table::DynamoTable;

@@ -6,9 +6,15 @@
 
 use aws_config::SdkConfig;
 use aws_sdk_s3::Client;
+use aws_sdk_s3::primitives::ByteStream;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 use tidewatch_core::time::Time;
 
-use crate::failure::Failure;
+use crate::advice::Service;
+use crate::client;
+use crate::failure::{Asked, Failure};
+use crate::insistence::insist;
 use crate::pace::TokioPace;
 
 /// Where a user puts files.
@@ -17,11 +23,23 @@ pub const PREFIX: &str = "detectors/";
 /// The last set that loaded.
 pub const LAST_GOOD: &str = "last-good/overrides.json";
 
+/// What else under [`PREFIX`] is passed over, such as a text for people.
+pub const SUFFIX: &str = ".toml";
+
 /// Files of a set.
 pub const FILES_MAX: usize = 100;
 
 /// Bytes of all files of a set together.
-pub const BYTES_MAX: usize = 1_024 * 1_024;
+pub const BYTES_MAX: u64 = 1_024 * 1_024;
+
+/// Objects under [`PREFIX`] that are looked at, whatever they are called.
+pub const OBJECTS_MAX: usize = 5_000;
+
+/// Bytes of a remembered set: escaped as JSON, a byte takes six at most.
+const REMEMBERED_BYTES_MAX: u64 = 8 * BYTES_MAX;
+
+/// The form of a remembered set.
+const FORM: u64 = 1;
 
 /// Overrides in one bucket.
 #[derive(Clone, Debug)]
@@ -92,13 +110,10 @@ pub enum OverrideError {
     },
 }
 
-/// Objects under [`PREFIX`] that are looked at, whatever they are called.
-pub const OBJECTS_MAX: usize = 5_000;
-
 impl OverrideSource {
     /// The overrides in `bucket`. Sends nothing yet.
     pub fn new(config: &SdkConfig, bucket: String) -> OverrideSource {
-        OverrideSource { client: crate::client::s3(config), bucket }
+        OverrideSource { client: client::s3(config), bucket }
     }
 
     /// The set as it is now, unless it is the one with the fingerprint `known`: then one request tells
@@ -112,7 +127,29 @@ impl OverrideSource {
         pace: &TokioPace,
         deadline: Time,
     ) -> Result<Fetched, OverrideError> {
-        todo!()
+        let listed = self.list(pace, deadline).await?;
+        if listed.is_empty() {
+            return Ok(Fetched::None);
+        }
+        let fingerprint = fingerprint(&listed);
+        if known == Some(&fingerprint) {
+            return Ok(Fetched::Unchanged);
+        }
+        if listed.len() > FILES_MAX {
+            return Err(OverrideError::TooMany { bucket: self.bucket.clone() });
+        }
+        let mut left = BYTES_MAX;
+        let mut files = Vec::with_capacity(listed.len());
+        for Listed { key, .. } in &listed {
+            let bytes = self.get(key, left, pace, deadline).await.map_err(went)?;
+            left = left.saturating_sub(bytes.len() as u64);
+            let text = String::from_utf8(bytes).map_err(|_| OverrideError::NotText {
+                bucket: self.bucket.clone(),
+                key: key.clone(),
+            })?;
+            files.push((key.strip_prefix(PREFIX).unwrap_or(key).to_owned(), text));
+        }
+        Ok(Fetched::Files { files, fingerprint })
     }
 
     /// The set that was remembered last.
@@ -124,7 +161,24 @@ impl OverrideSource {
         pace: &TokioPace,
         deadline: Time,
     ) -> Result<Option<Vec<(String, String)>>, OverrideError> {
-        todo!()
+        let bytes = match self.get(LAST_GOOD, REMEMBERED_BYTES_MAX, pace, deadline).await {
+            Err(OverrideError::Storage(Failure::Missing(_))) => return Ok(None),
+            answer => answer?,
+        };
+        let malformed = |why: &str| OverrideError::Malformed {
+            bucket: self.bucket.clone(),
+            why: why.to_owned(),
+        };
+        let set: Value =
+            serde_json::from_slice(&bytes).map_err(|error| malformed(&error.to_string()))?;
+        if set["version"].as_u64() != Some(FORM) {
+            return Err(malformed("another version of the form"));
+        }
+        let file = |file: &Value| {
+            Some((file["name"].as_str()?.to_owned(), file["text"].as_str()?.to_owned()))
+        };
+        let files = set["files"].as_array().and_then(|files| files.iter().map(file).collect());
+        files.map(Some).ok_or_else(|| malformed("it has no files with names and texts"))
     }
 
     /// Remembers a set that loaded.
@@ -137,6 +191,115 @@ impl OverrideSource {
         pace: &TokioPace,
         deadline: Time,
     ) -> Result<(), OverrideError> {
-        todo!()
+        let file = |(name, text): &(String, String)| json!({"name": name, "text": text});
+        let files: Vec<Value> = files.iter().map(file).collect();
+        let content = json!({"files": files, "version": FORM}).to_string();
+        let resource = self.resource(LAST_GOOD);
+        let asked = Asked { service: Service::S3, operation: "PutObject", resource: &resource };
+        let put = || async {
+            let body = ByteStream::from(content.clone().into_bytes());
+            let request = self.client.put_object().bucket(&self.bucket).key(LAST_GOOD).body(body);
+            let sent = request.content_type("application/json").send().await;
+            sent.map_err(|error| asked.failed(&error))
+        };
+        insist(asked, pace, deadline, put).await.answer?;
+        Ok(())
     }
+
+    fn resource(&self, key: &str) -> String {
+        format!("{}/{key}", self.bucket)
+    }
+
+    /// The files under [`PREFIX`], in the order of their names.
+    async fn list(&self, pace: &TokioPace, deadline: Time) -> Result<Vec<Listed>, OverrideError> {
+        let resource = self.resource(PREFIX);
+        let asked = Asked { service: Service::S3, operation: "ListObjectsV2", resource: &resource };
+        let mut files = Vec::new();
+        let (mut seen, mut next) = (0, None);
+        loop {
+            let list = || async {
+                let request = self.client.list_objects_v2().bucket(&self.bucket).prefix(PREFIX);
+                let sent = request.set_continuation_token(next.clone()).send().await;
+                sent.map_err(|error| asked.failed(&error))
+            };
+            let page = insist(asked, pace, deadline, list).await.answer?;
+            let objects = page.contents.unwrap_or_default();
+            seen += objects.len();
+            if seen > OBJECTS_MAX {
+                return Err(OverrideError::TooMany { bucket: self.bucket.clone() });
+            }
+            for object in objects {
+                let key = object.key.filter(|key| key.ends_with(SUFFIX));
+                let Some(key) = key else { continue };
+                files.push(Listed {
+                    key,
+                    tag: object.e_tag.unwrap_or_default(),
+                    size: object.size,
+                });
+            }
+            next = page.next_continuation_token;
+            if next.is_none() {
+                files.sort_by(|a, b| a.key.cmp(&b.key));
+                return Ok(files);
+            }
+        }
+    }
+
+    /// The bytes of an object, at most `bytes_max`.
+    async fn get(
+        &self,
+        key: &str,
+        bytes_max: u64,
+        pace: &TokioPace,
+        deadline: Time,
+    ) -> Result<Vec<u8>, OverrideError> {
+        let resource = self.resource(key);
+        let asked = Asked { service: Service::S3, operation: "GetObject", resource: &resource };
+        let get = || async {
+            let sent = self.client.get_object().bucket(&self.bucket).key(key).send().await;
+            let object = sent.map_err(|error| asked.failed(&error))?;
+            let length = object.content_length.and_then(|length| u64::try_from(length).ok());
+            // Without a length nothing would bound what is read.
+            let length = length.ok_or_else(|| asked.incomplete("length"))?;
+            if length > bytes_max {
+                return Ok(None);
+            }
+            let body = object.body.collect().await;
+            let body = body.map_err(|error| Failure::Unanswered(format!("{asked}: {error}")))?;
+            Ok(Some(body.to_vec()))
+        };
+        let bytes = insist(asked, pace, deadline, get).await.answer?;
+        bytes.ok_or_else(|| OverrideError::TooLarge { bucket: self.bucket.clone() })
+    }
+}
+
+/// A file that was listed and is not there any more: the next look will see the set as it is then.
+fn went(error: OverrideError) -> OverrideError {
+    match error {
+        OverrideError::Storage(Failure::Missing(says)) => OverrideError::Storage(
+            Failure::Unanswered(format!("{says}: it was removed while the set was read")),
+        ),
+        error => error,
+    }
+}
+
+/// A file as a listing shows it.
+struct Listed {
+    key: String,
+    tag: String,
+    size: Option<i64>,
+}
+
+/// The same for the same names, entity tags and sizes.
+fn fingerprint(listed: &[Listed]) -> Fingerprint {
+    let mut hash = Sha256::new();
+    for Listed { key, tag, size } in listed {
+        // Lengths first, so that no two lists run together to the same bytes.
+        for text in [key, tag] {
+            hash.update((text.len() as u64).to_be_bytes());
+            hash.update(text);
+        }
+        hash.update(size.unwrap_or(-1).to_be_bytes());
+    }
+    Fingerprint(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
 }
