@@ -10,11 +10,16 @@
 //! other               │ current       │ previous            │
 //! ```
 //!
-//! Invariant: whoever reads a generation at any time, all that writers whose clocks and secrets are no
-//! more than an hour behind have written within its windows is in it.
+//! After the switch the other key's lists are written for [`ROTATION_MARGIN`] only, for those whose clocks
+//! are behind; its tags of events are needed longer, to know a late copy of an event by.
+//!
+//! Invariant: whoever reads a generation finds in it everything of its windows that was read by processes
+//! which learn of a key, and whose clocks differ, within [`ROTATION_MARGIN`].
 
-use crate::limits::ROTATION_OVERLAP;
-use crate::tag::TagKey;
+use crate::limits::{ROTATION_MARGIN, ROTATION_OVERLAP};
+use crate::plan::{Class, KINDS};
+use crate::signal::Signal;
+use crate::tag::{EventTag, TagKey};
 use crate::time::{Span, Time};
 
 /// A tag key with its number.
@@ -69,6 +74,20 @@ impl LiveKey {
 impl Generation {
     /// Both.
     pub const ALL: [Generation; 2] = [Generation::Even, Generation::Odd];
+
+    /// A class of the shared home, of which that of an even generation is `class`.
+    #[inline(always)]
+    pub fn class(self, class: Class) -> Class {
+        class << (self as usize * KINDS)
+    }
+
+    /// The generation of a class of the shared home, and what that class is in an even one.
+    pub fn of(class: Class) -> (Generation, Class) {
+        match class >> KINDS {
+            0 => (Generation::Even, class),
+            even => (Generation::Odd, even),
+        }
+    }
 }
 
 impl KeyRing {
@@ -104,6 +123,25 @@ impl KeyRing {
     /// it is replaced earlier, counts are too low for a while.
     pub fn is_settled(&self, now: Time) -> bool {
         self.previous.is_none() || now >= self.current.from.plus(Span(2 * ROTATION_OVERLAP.0))
+    }
+}
+
+impl Phase {
+    /// The key whose lists are written besides those that are judged, at `now`: a newer one's, so that
+    /// they are whole when they are judged; an older one's for those whose clocks are behind.
+    pub fn writing(&self, now: Time) -> Option<LiveKey> {
+        let other = self.other?;
+        let newer = other.from > self.reading.from;
+        (newer || now < self.switch.plus(ROTATION_MARGIN)).then_some(other)
+    }
+
+    /// The tag an event is known by, `again` being the same event under the other key: one and the same,
+    /// whichever process meets the event, and when.
+    pub fn event(&self, signal: &Signal, again: Option<&Signal>) -> EventTag {
+        let (Some(other), Some(again)) = (self.other, again) else { return signal.event };
+        let reading_is_newer = self.reading.from >= other.from;
+        // The event's own time: that of its arrival may be another the second time.
+        if reading_is_newer == (signal.time >= self.switch) { signal.event } else { again.event }
     }
 }
 
