@@ -101,8 +101,9 @@ impl Cloud {
             writeln!(pipes.0, "{ask}").expect("call.py reads");
             pipes.1.read_line(&mut answer).expect("call.py answers");
         }
-        let mut answer: Value = serde_json::from_str(&answer)
-            .unwrap_or_else(|error| panic!("{service} {operation}: call.py says {answer:?}: {error}"));
+        let mut answer: Value = serde_json::from_str(&answer).unwrap_or_else(|error| {
+            panic!("{service} {operation}: call.py says {answer:?}: {error}")
+        });
         match answer.get_mut("ok") {
             Some(ok) => Ok(ok.take()),
             None => Err(Refused {
