@@ -1,7 +1,7 @@
 //! What the end-to-end tests need: the real binary, run as a user runs it; login events with exact
-//! oracles; the containers that logs come in; labelled logs where there are any; and, for the shared
-//! state and the stack, a local cloud, the contract that every home of it keeps, a simulator of its world, and stories
-//! of bad luck in it.
+//! oracles; the containers that logs come in; labelled logs where there are any; a local cloud, and the
+//! stack in it; and, for the shared state, the contract that every home of it keeps, a simulator of its
+//! world, and stories of bad luck in it.
 
 pub mod binary;
 pub mod cloud;

@@ -7,6 +7,7 @@
 //!   calls the rotation's steps itself;
 //! - it refuses alarms on metric math, so those are left out;
 //! - it takes the table's TTL from an API call only, so one is made;
+//! - it speaks no TLS here, so in a guarded cloud the statements that deny everything else are left out;
 //! - it does nothing with encryption, the batching window, retries, bisecting, item failures, the
 //!   on-failure destination, metrics of its own, alarms and ceilings on throughput: these are set, kept
 //!   and shown, and prove nothing there.
@@ -58,6 +59,9 @@ impl Stack {
         let mut template = translate(&root().join("infra/template.yaml"), &values);
         let resources = template["Resources"].as_object_mut().expect("resources");
         resources.retain(|_, resource| !watches_math(resource));
+        if ministack.is_guarded() {
+            resources.retain(|_, resource| allow_plain_http(resource));
+        }
         let given: Vec<Value> = values
             .iter()
             .map(|(name, value)| json!({ "ParameterKey": name, "ParameterValue": value }))
@@ -92,6 +96,27 @@ impl Stack {
             })
             .collect()
     }
+}
+
+/// Takes the statements about TLS out of `resource`; whether anything of it is left.
+fn allow_plain_http(resource: &mut Value) -> bool {
+    let place = resource.pointer_mut("/Properties/PolicyDocument/Statement");
+    let Some(statements) = place.and_then(Value::as_array_mut) else {
+        return true;
+    };
+    statements.retain(|statement| statement["Sid"] != "OnlyOverTls");
+    !statements.is_empty()
+}
+
+/// Packs `executable` as the code of a function into `zip`; how many bytes that makes.
+///
+/// # Panics
+/// If it cannot be read or `zip` cannot be written.
+pub fn pack(executable: &Path, zip: &Path) -> u64 {
+    let packed = python().arg("tests/cloud/pack.py").args([executable, zip]).output();
+    let packed = packed.expect("TIDEWATCH_PYTHON starts");
+    assert!(packed.status.success(), "{}", String::from_utf8_lossy(&packed.stderr));
+    String::from_utf8_lossy(&packed.stdout).trim().parse().expect("a number of bytes")
 }
 
 /// Whether `resource` is an alarm on an expression.
