@@ -15,7 +15,7 @@ if ! [ -x "$venv/bin/python" ]; then
     mkdir -p "${venv%/*}"
     if ! python3 -m venv "$made" >&2; then
         rm -rf "$made"
-        echo "$0: needs python3 with its venv module (3.10 or newer; on Debian: python3-venv)" >&2
+        echo "$0: needs python3 with its venv module (3.10 to 3.13; on Debian: python3-venv)" >&2
         exit 1
     fi
     if ! "$made/bin/pip" install --quiet --disable-pip-version-check --require-hashes \

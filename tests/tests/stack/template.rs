@@ -106,6 +106,15 @@ fn concurrency_and_layout_follow_from_the_shards() {
     assert_eq!(offered, shards.keys().map(String::as_str).collect());
 }
 
+/// A table keeps the layout it began with; a name cannot change without a new table.
+#[test]
+fn another_layout_makes_another_table() {
+    let layout = json!({ "Fn::FindInMap": ["Shards", { "Ref": "ShardCount" }, "Layout"] });
+    let name = &resource("Table")["TableName"]["Fn::Sub"];
+    assert_eq!(*name, json!(["${AWS::StackName}-${Layout}", { "Layout": layout }]));
+    assert_eq!(resource("Detector")["Environment"]["Variables"]["TIDEWATCH_LAYOUT"], layout);
+}
+
 #[test]
 fn the_table_expires_items_and_has_a_ceiling() {
     let table = resource("Table");
