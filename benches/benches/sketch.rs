@@ -20,6 +20,7 @@ use tidewatch_core::distinct::Room;
 use tidewatch_core::episode::Episode;
 use tidewatch_core::judge::judge;
 use tidewatch_core::key::Key;
+use tidewatch_core::key_ring::Generation;
 use tidewatch_core::plan::{DetectorId, KeyPlan, Plan, Shape};
 use tidewatch_core::sequence::ShardId;
 use tidewatch_core::signal::{Auth, Outcome, Role};
@@ -232,6 +233,7 @@ fn point(i: u64, names: u64) -> Point {
     };
     Point {
         time: Time(START + i as i64 * 20),
+        generation: Generation::Even,
         event: EventTag(i),
         shape: Shape::of(&auth),
         attempts: 1,

@@ -136,7 +136,10 @@ fn key() -> TagKey {
 }
 
 fn ingest() -> Ingest {
-    Ingest::new(Config { naming: Naming { key: key(), usernames: Usernames::Fold } })
+    Ingest::new(Config {
+        naming: Naming { key: key(), usernames: Usernames::Fold },
+        own_group: None,
+    })
 }
 
 /// Reads the records and hands each batch on; returns how many signals there were.
@@ -145,7 +148,7 @@ fn read(records: &[Vec<u8>], mut each: impl FnMut(Batch)) -> usize {
     let mut signals = 0;
     for event in records.chunks(RECORDS_PER_EVENT) {
         let mut batch = Batch::default();
-        event.iter().for_each(|record| ingest.record(record, &mut buffers, &mut batch));
+        event.iter().for_each(|record| ingest.record(record, "", &mut buffers, &mut batch));
         signals += batch.signals.len();
         each(batch);
     }

@@ -9,6 +9,7 @@ use anyhow::{Context, Result};
 use tidewatch_core::contribution::{Contribution, Part as Points, Point};
 use tidewatch_core::judge::judge;
 use tidewatch_core::key::Key;
+use tidewatch_core::key_ring::Generation;
 use tidewatch_core::plan::{KeyPlanId, Plan, Shape};
 use tidewatch_core::safeguards::Safeguards;
 use tidewatch_core::sequence::{Sequence, ShardId};
@@ -171,6 +172,7 @@ fn newer(key: Key, at: Time) -> Result<Contribution> {
     let Body::Auth(auth) = signal.body;
     let point = Point {
         time: at,
+        generation: Generation::Even,
         event: signal.event,
         shape: Shape::of(&auth),
         attempts: 1,
@@ -178,7 +180,8 @@ fn newer(key: Key, at: Time) -> Result<Contribution> {
         source: None,
     };
     let parts = vec![Points { sequence: Sequence::parse(&"9".repeat(56))?, end: 1 }];
-    Ok(Contribution { plan: KeyPlanId(0), key, points: [point].into_iter().collect(), parts })
+    let points = [point].into_iter().collect();
+    Ok(Contribution { points, parts, ..Contribution::to(KeyPlanId(0), key) })
 }
 
 /// CPU ns of `work`, the median of some runs of [`TIMES`] calls.

@@ -205,5 +205,5 @@ pub fn record(tags: &TagKey, shard: u32, nth: u64, t: &Try) -> Record {
         origin: Origin { stream, id: EventId::Offset(nth) },
         body: Body::Auth(auth),
     };
-    Record { sequence, arrival: t.at, signals: vec![signal] }
+    Record { sequence, arrival: t.at, signals: vec![signal], again: Vec::new() }
 }

@@ -32,20 +32,25 @@ pub fn root() -> PathBuf {
 /// If it does not build.
 pub fn path() -> &'static Path {
     static PATH: OnceLock<PathBuf> = OnceLock::new();
-    PATH.get_or_init(build)
+    PATH.get_or_init(|| build("tidewatch", "tidewatch", &[]))
 }
 
-fn build() -> PathBuf {
+/// Builds the binary `name` of `package` with more `arguments` for cargo, and says where it is.
+///
+/// # Panics
+/// If it does not build.
+pub fn build(package: &str, name: &str, arguments: &[&str]) -> PathBuf {
     let output = Command::new(env!("CARGO"))
-        .args(["build", "--locked", "-p", "tidewatch", "--message-format=json"])
+        .args(["build", "--locked", "-p", package, "--bin", name, "--message-format=json"])
+        .args(arguments)
         .current_dir(root())
         .stderr(Stdio::inherit())
         .output()
         .expect("cargo runs");
-    assert!(output.status.success(), "cargo build -p tidewatch failed");
+    assert!(output.status.success(), "cargo build -p {package} failed");
     Message::parse_stream(output.stdout.as_slice())
         .filter_map(|message| match message.expect("cargo's JSON") {
-            Message::CompilerArtifact(artifact) if artifact.target.name == "tidewatch" => {
+            Message::CompilerArtifact(artifact) if artifact.target.name == name => {
                 artifact.executable.map(PathBuf::from)
             }
             _ => None,

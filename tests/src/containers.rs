@@ -112,6 +112,15 @@ pub fn record_base64(nth: usize, data: &str) -> Value {
     })
 }
 
+/// A record of `shard` as Lambda delivers it, taken in at `arrival_ms`.
+pub fn shard_record(shard: u32, sequence: &str, arrival_ms: i64, data: &[u8]) -> Value {
+    let mut record = record(0, data);
+    record["eventID"] = json!(format!("shardId-{shard:012}:{sequence}"));
+    record["kinesis"]["sequenceNumber"] = json!(sequence);
+    record["kinesis"]["approximateArrivalTimestamp"] = json!(arrival_ms as f64 / 1_000.0);
+    record
+}
+
 /// One Lambda event of these records, a line without its end.
 pub fn kinesis_event(records: &[Value]) -> String {
     json!({ "Records": records }).to_string()

@@ -1,10 +1,12 @@
 //! What the end-to-end tests need: the real binary, run as a user runs it; login events with exact
-//! oracles; the containers that logs come in; labelled logs where there are any; and, for the shared
-//! state, a local cloud, the contract that every home of it keeps, a simulator of its world, and stories
-//! of bad luck in it.
+//! oracles; the containers that logs come in; labelled logs where there are any; a local cloud, and the
+//! stack in it; and, for the shared state, the contract that every home of it keeps, a simulator of its
+//! world, and stories of bad luck in it.
 
 pub mod binary;
+pub mod cloud;
 pub mod containers;
+pub mod environment;
 pub mod events;
 pub mod labelled;
 pub mod live;
@@ -12,5 +14,6 @@ pub mod luck;
 pub mod ministack;
 pub mod plain_table;
 pub mod simulator;
+pub mod stack;
 pub mod table_contract;
 pub mod unlucky_table;

@@ -150,6 +150,7 @@ pub fn records(first: u64, each: usize, logins: &[Login]) -> Vec<Record> {
         sequence: Sequence::of(first + nth),
         arrival: logins.iter().map(|login| login.time).max().unwrap_or(START),
         signals: logins.iter().map(|login| login.signal(Outcome::Failure)).collect(),
+        again: Vec::new(),
     };
     (0..).zip(logins.chunks(each)).map(record).collect()
 }

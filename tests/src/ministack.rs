@@ -27,6 +27,7 @@ const PORTS_MAX: usize = 5;
 pub struct Ministack {
     process: Child,
     address: SocketAddr,
+    is_guarded: bool,
     /// Where it writes; removed with the value.
     folder: TempDir,
 }
@@ -37,6 +38,19 @@ impl Ministack {
     /// # Panics
     /// If TIDEWATCH_MINISTACK does not name its executable, or if it does not come up.
     pub fn start() -> Ministack {
+        Ministack::start_as(false)
+    }
+
+    /// As [`Ministack::start`], but with IAM: whoever is not the account's root may do what policies
+    /// allow, a function what its role does.
+    ///
+    /// # Panics
+    /// As [`Ministack::start`].
+    pub fn guarded() -> Ministack {
+        Ministack::start_as(true)
+    }
+
+    fn start_as(is_guarded: bool) -> Ministack {
         let executable = std::env::var_os("TIDEWATCH_MINISTACK").unwrap_or_else(|| {
             panic!(
                 "TIDEWATCH_MINISTACK is not set: this test needs the local cloud that ./test.sh \
@@ -44,7 +58,7 @@ impl Ministack {
             )
         });
         for _ in 0..PORTS_MAX {
-            let mut started = Ministack::spawn(Path::new(&executable));
+            let mut started = Ministack::spawn(Path::new(&executable), is_guarded);
             if started.wait_until_ready() {
                 return started;
             }
@@ -52,7 +66,7 @@ impl Ministack {
         panic!("{} found no free port in {PORTS_MAX} tries", Path::new(&executable).display());
     }
 
-    fn spawn(executable: &Path) -> Ministack {
+    fn spawn(executable: &Path, is_guarded: bool) -> Ministack {
         let folder = tempfile::tempdir().expect("a folder for temporary files");
         let log = std::fs::File::create(folder.path().join("log")).expect("a log file");
         let errors = log.try_clone().expect("the log file again");
@@ -60,15 +74,14 @@ impl Ministack {
         let address = free.local_addr().expect("its address");
         drop(free);
         let mut command = Command::new(executable);
-        for (name, _) in std::env::vars_os() {
-            if name.to_string_lossy().starts_with("AWS_") {
-                command.env_remove(name);
-            }
-        }
+        without_aws(&mut command);
         let process = command
             // It binds every interface unless told, and writes where TMPDIR says.
             .env("BIND_HOST", address.ip().to_string())
             .env("GATEWAY_PORT", address.port().to_string())
+            // Where the functions it runs find it.
+            .env("AWS_ENDPOINT_URL", format!("http://{address}"))
+            .env("AUTH", is_guarded.to_string())
             .env("TMPDIR", folder.path())
             .env("PYTHONUNBUFFERED", "1")
             .current_dir(folder.path())
@@ -79,7 +92,7 @@ impl Ministack {
             .unwrap_or_else(|error| {
                 panic!("{} (TIDEWATCH_MINISTACK) does not start: {error}", executable.display())
             });
-        Ministack { process, address, folder }
+        Ministack { process, address, is_guarded, folder }
     }
 
     /// Whether it answers; `false` if somebody else has its port.
@@ -112,13 +125,46 @@ impl Ministack {
             && answer.contains("dynamodb")
     }
 
-    fn log(&self) -> String {
+    /// All it has written so far: of itself, and what the functions it ran have printed.
+    pub fn log(&self) -> String {
         std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
+    }
+
+    /// Its process's id.
+    pub fn pid(&self) -> u32 {
+        self.process.id()
     }
 
     /// Where it is reached.
     pub fn endpoint(&self) -> String {
         format!("http://{}", self.address)
+    }
+
+    /// Whether policies count.
+    pub fn is_guarded(&self) -> bool {
+        self.is_guarded
+    }
+
+    /// The process ids of the execution environments it runs now. An environment serves one function, is
+    /// kept for the next event, and is made anew if it has ended.
+    ///
+    /// # Panics
+    /// Where there is no /proc.
+    pub fn environments(&self) -> Vec<u32> {
+        let ours = self.process.id();
+        let all = std::fs::read_dir("/proc").expect("/proc, which Linux has");
+        let ids = all.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+        ids.filter(|id| is_environment(*id, ours)).collect()
+    }
+
+    /// Kills an environment, as when Lambda takes it away in the middle of something.
+    ///
+    /// # Panics
+    /// If it is none of [`Ministack::environments`].
+    pub fn kill_environment(&self, id: u32) {
+        assert!(self.environments().contains(&id), "{id} is no environment of this cloud");
+        let killed = Command::new("kill").args(["-KILL", &id.to_string()]).status();
+        assert!(killed.is_ok_and(|status| status.success()), "{id} cannot be killed");
     }
 
     /// A new table of the shared state's schema.
@@ -130,6 +176,26 @@ impl Ministack {
         let made = schema::create_table(&client, name).await;
         made.unwrap_or_else(|error| panic!("{error}\n{}", self.log()));
         DynamoTable::new(client, name)
+    }
+}
+
+/// Whether process `id` is a child of `parent` that runs a `bootstrap`, itself or by an interpreter. A
+/// process that has just ended is not.
+fn is_environment(id: u32, parent: u32) -> bool {
+    let read = |file| std::fs::read_to_string(format!("/proc/{id}/{file}")).unwrap_or_default();
+    let status = read("status");
+    let is_child = status.lines().any(|line| {
+        line.strip_prefix("PPid:").is_some_and(|ppid| ppid.trim() == parent.to_string())
+    });
+    is_child && read("cmdline").split('\0').any(|word| word.ends_with("/bootstrap"))
+}
+
+/// Takes everything of the user's AWS configuration away from `command`.
+pub(crate) fn without_aws(command: &mut Command) {
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("AWS_") {
+            command.env_remove(name);
+        }
     }
 }
 

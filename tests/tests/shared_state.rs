@@ -284,7 +284,7 @@ impl Stream {
                 }
             }
         }
-        Record { sequence: Sequence::of(1_000 + 7 * nth), arrival, signals }
+        Record { sequence: Sequence::of(1_000 + 7 * nth), arrival, signals, again: Vec::new() }
     }
 }
 

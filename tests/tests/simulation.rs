@@ -14,6 +14,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use tidewatch_core::safeguards::Guard;
+use tidewatch_core::time::Span;
 use tidewatch_tests::binary::root;
 use tidewatch_tests::plain_table::PlainTable;
 use tidewatch_tests::simulator::executor::{Executor, Stopped};
@@ -44,7 +45,7 @@ const FAILURES_TOLD: usize = 20;
 type Control = (&'static str, fn(&mut Setup), &'static [Law]);
 
 /// Each safeguard switched off, what that does to the setup, and the laws it must break.
-const CONTROLS: [Control; 11] = [
+const CONTROLS: [Control; 12] = [
     ("whole_batch_guard", |s| s.safeguards.guard = Guard::WholeBatch, &[Law::Counts]),
     ("no_guard", |s| s.safeguards.guard = Guard::None, &[Law::Counts]),
     ("blind_writes", |s| s.safeguards.compare_and_set = false, &[Law::Counts]),
@@ -64,6 +65,7 @@ const CONTROLS: [Control; 11] = [
     ),
     ("sketch_late", |s| s.safeguards.sketch_before_share = false, &[Law::Counts]),
     ("two_at_once", |s| (s.parallel_more, s.level) = (1, None), &[Law::Counts]),
+    ("no_overlap", |s| (s.rotates, s.overlap) = (Some(true), Some(Span(0))), &[Law::Counts]),
 ];
 
 /// Says which seed it was if a run panics.
@@ -229,7 +231,7 @@ fn control(name: &str) {
         let Some(first) = broken.into_iter().find(|broken| laws.contains(&broken.law)) else {
             continue;
         };
-        let sound = Setup { level: setup.level, ..Setup::default() };
+        let sound = Setup { level: setup.level, rotates: setup.rotates, ..Setup::default() };
         let sound = play(seed, &sound).broken;
         assert_eq!(sound, [], "seed {seed} is red with all safeguards on");
         red.push((seed, first));
@@ -303,6 +305,11 @@ fn a_sketch_after_the_share_loses_names() {
 #[test]
 fn two_batches_of_a_shard_at_once_miscount() {
     control("two_at_once");
+}
+
+#[test]
+fn a_key_replaced_at_once_miscounts() {
+    control("no_overlap");
 }
 
 #[test]

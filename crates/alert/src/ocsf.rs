@@ -14,15 +14,17 @@ use tidewatch_core::key::KeyPart;
 use tidewatch_core::signal::{EventId, Origin};
 use tidewatch_core::time::Span;
 
+use crate::context::Context;
+use crate::insights::insights_link;
 use crate::number::whole;
-use crate::printable::printable;
+use crate::printable::{name, printable};
 use crate::sentence::{leading, sentence};
 
 const VERSION: &str = "1.6.0";
 const CLASS_UID: i64 = 2004;
 
-/// The document of one message about `finding`, a JSON object; `product_version` is Tidewatch's own.
-pub fn ocsf(finding: &Finding, product_version: &str) -> Json {
+/// The document of one message about `finding`, a JSON object.
+pub fn ocsf(finding: &Finding, context: &Context) -> Json {
     let (activity_id, activity_name) = activity(finding.activity);
     let (status_id, status) = status(finding.activity);
     let mut document = json!({
@@ -33,14 +35,14 @@ pub fn ocsf(finding: &Finding, product_version: &str) -> Json {
         "class_name": "Detection Finding",
         "class_uid": CLASS_UID,
         "end_time": finding.last.0,
-        "finding_info": finding_info(finding),
+        "finding_info": finding_info(finding, context),
         "is_alert": finding.activity != Activity::Close,
         "message": printable(&sentence(finding)),
         "metadata": {
             "product": {
                 "name": "Tidewatch",
                 "vendor_name": "Tidewatch",
-                "version": product_version,
+                "version": context.version,
             },
             "version": VERSION,
         },
@@ -52,11 +54,14 @@ pub fn ocsf(finding: &Finding, product_version: &str) -> Json {
         "time": finding.time.0,
         "type_name": format!("Detection Finding: {activity_name}"),
         "type_uid": CLASS_UID * 100 + activity_id,
-        "unmapped": { "tidewatch": unmapped(finding) },
+        "unmapped": { "tidewatch": unmapped(finding, context) },
     });
     if let Some(leading) = leading(finding) {
         // OCSF's integer_t has 32 bits; the whole number is under `unmapped`.
         document["count"] = json!(leading.value.amount.round() as i32);
+    }
+    if context.simulated {
+        document["metadata"]["labels"] = json!(["simulated"]);
     }
     if !finding.advice.is_empty() {
         document["remediation"] = json!({ "desc": printable(&finding.advice) });
@@ -101,7 +106,7 @@ fn severity(severity: Severity) -> &'static str {
     }
 }
 
-fn finding_info(finding: &Finding) -> Json {
+fn finding_info(finding: &Finding, context: &Context) -> Json {
     let title = printable(&finding.title);
     let mut info = json!({
         "analytic": { "name": title, "type": "Rule", "type_id": 1, "uid": finding.detector },
@@ -114,6 +119,10 @@ fn finding_info(finding: &Finding) -> Json {
     });
     if !finding.description.is_empty() {
         info["desc"] = json!(printable(&finding.description));
+    }
+    let link = context.region.as_deref().and_then(|region| insights_link(finding, region));
+    if let Some(link) = link {
+        info["src_url"] = json!(link);
     }
     insert_some(&mut info, "attacks", finding.attacks.iter().map(attack).collect());
     info
@@ -164,15 +173,15 @@ fn resources(finding: &Finding) -> Vec<Json> {
     let mut resources = Vec::new();
     for origin in &finding.samples {
         let stream = &*origin.stream;
-        let (account, group) = (printable(&stream.account), printable(&stream.group));
-        let name = printable(&stream.stream);
+        let (account, group) = (name(&stream.account), name(&stream.group));
+        let name = name(&stream.stream);
         let related = |kind: &str, name: &str, uid: String| json!({ "name": name, "role": "Related", "role_id": 4, "type": kind, "uid": uid });
         let found = match &origin.id {
             EventId::CloudWatch(_) => vec![
                 related("AWS::Logs::LogGroup", &group, format!("{account}:{group}")),
                 related("AWS::Logs::LogStream", &name, format!("{account}:{group}:{name}")),
             ],
-            EventId::Offset(_) => vec![related("log input", &name, name.to_string())],
+            EventId::Offset(_) => vec![related("log input", &name, name.clone())],
         };
         for resource in found {
             if !resources.contains(&resource) {
@@ -183,8 +192,47 @@ fn resources(finding: &Finding) -> Vec<Json> {
     resources
 }
 
-fn unmapped(finding: &Finding) -> Json {
+/// The numbers, and when, where, who and what, as whoever logs security events should say them (OWASP
+/// Logging Cheat Sheet, "Event attributes").
+fn unmapped(finding: &Finding, context: &Context) -> Json {
+    let (mut accounts, mut groups, mut streams) = (Vec::new(), Vec::new(), Vec::new());
+    for origin in &finding.samples {
+        let stream = &*origin.stream;
+        let found = [
+            (&mut accounts, &stream.account),
+            (&mut groups, &stream.group),
+            (&mut streams, &stream.stream),
+        ];
+        for (all, text) in found {
+            let name = name(text);
+            if !name.is_empty() && !all.contains(&name) {
+                all.push(name);
+            }
+        }
+    }
     json!({
+        "when": {
+            "first_seen": finding.first_seen.0,
+            "last_seen": finding.last.0,
+            "start": finding.start.0,
+        },
+        "where": {
+            "accounts": accounts,
+            "log_groups": groups,
+            "log_streams": streams,
+            "region": context.region,
+        },
+        "who": {
+            "key": finding.key.to_string(),
+            "sources": finding.sources,
+            "sources_total": finding.sources_total,
+        },
+        "what": {
+            "activity": activity(finding.activity).1,
+            "detector": finding.detector,
+            "severity": severity(finding.severity),
+            "title": printable(&finding.title),
+        },
         "conditions": finding.decided.iter().map(condition).collect::<Vec<_>>(),
         "key": finding.key.to_string(),
         "measures": finding.measures.iter().map(measure).collect::<Vec<_>>(),
@@ -225,13 +273,13 @@ fn sample(origin: &Origin) -> Json {
     let mut sample = Map::new();
     match &origin.id {
         EventId::CloudWatch(id) => {
-            sample.insert("account".to_owned(), json!(printable(&stream.account)));
-            sample.insert("event_id".to_owned(), json!(printable(id)));
-            sample.insert("log_group".to_owned(), json!(printable(&stream.group)));
-            sample.insert("log_stream".to_owned(), json!(printable(&stream.stream)));
+            sample.insert("account".to_owned(), json!(name(&stream.account)));
+            sample.insert("event_id".to_owned(), json!(name(id)));
+            sample.insert("log_group".to_owned(), json!(name(&stream.group)));
+            sample.insert("log_stream".to_owned(), json!(name(&stream.stream)));
         }
         EventId::Offset(offset) => {
-            sample.insert("input".to_owned(), json!(printable(&stream.stream)));
+            sample.insert("input".to_owned(), json!(name(&stream.stream)));
             sample.insert("offset".to_owned(), json!(offset));
         }
     }

@@ -23,6 +23,19 @@ pub fn printable(text: &str) -> Cow<'_, str> {
     Cow::Owned(escaped)
 }
 
+/// Characters of a name from a log: CloudWatch's names of log groups and streams have at most 512. Whoever
+/// can put records on a stream could otherwise make messages that no topic takes.
+pub(crate) const NAME_CHARS_MAX: usize = 512;
+
+/// The name of an account, a log group, a stream, an event or an input: printable, and cut at
+/// [`NAME_CHARS_MAX`].
+pub(crate) fn name(text: &str) -> String {
+    match text.char_indices().nth(NAME_CHARS_MAX) {
+        None => printable(text).into_owned(),
+        Some((end, _)) => format!("{}…", printable(&text[..end])),
+    }
+}
+
 fn is_unprintable(c: char) -> bool {
     match c {
         // C0, DEL and C1.

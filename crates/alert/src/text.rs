@@ -9,7 +9,7 @@ use tidewatch_core::finding::{Activity, Decided, Finding};
 use tidewatch_core::signal::{EventId, Origin};
 
 use crate::number::{long, number, rfc3339};
-use crate::printable::printable;
+use crate::printable::{name, printable};
 use crate::sentence::is_plain;
 
 /// Sources named in text; the JSON document has them all.
@@ -85,10 +85,9 @@ fn sources(finding: &Finding) -> String {
 }
 
 fn event(origin: &Origin) -> String {
-    let stream = printable(&origin.stream.stream);
-    let group = printable(&origin.stream.group);
+    let (stream, group) = (name(&origin.stream.stream), name(&origin.stream.group));
     match &origin.id {
-        EventId::CloudWatch(id) => format!("{group} {stream} {}", printable(id)),
+        EventId::CloudWatch(id) => format!("{group} {stream} {}", name(id)),
         EventId::Offset(offset) => format!("{stream} at byte {offset}"),
     }
 }

@@ -7,19 +7,13 @@ use tidewatch_core::plan::Plan;
 
 use crate::exit::Failure;
 
-/// The files of infra/detectors.
-const SHIPPED: [(&str, &str); 2] = [
-    ("brute-force.toml", include_str!("../../../infra/detectors/brute-force.toml")),
-    ("credential-scan.toml", include_str!("../../../infra/detectors/credential-scan.toml")),
-];
-
 /// Loads and plans the detectors of `folder`, or the shipped ones.
 ///
 /// # Errors
 /// If the folder cannot be read or holds no detector file, or if a file is faulty.
 pub fn load(folder: Option<&Path>) -> Result<Plan, Failure> {
     let files = match folder {
-        None => SHIPPED.map(|(name, text)| (name.to_owned(), text.to_owned())).to_vec(),
+        None => tidewatch_rules::shipped(),
         Some(folder) => read(folder)?,
     };
     let detectors = tidewatch_rules::load(files).map_err(Failure::Rules)?;

@@ -4,6 +4,7 @@
 use std::fmt;
 use std::io::{self, Write};
 
+use tidewatch_alert::Context;
 use tidewatch_core::finding::Finding;
 use tidewatch_core::sink::{AlertSink, SinkError};
 
@@ -28,7 +29,10 @@ impl AlertSink for Stdout {
     async fn publish(&mut self, finding: &Finding) -> Result<(), SinkError> {
         let text = match self.output {
             Output::Text => tidewatch_alert::text(finding),
-            Output::Json => tidewatch_alert::ocsf(finding, env!("CARGO_PKG_VERSION")).to_string(),
+            Output::Json => {
+                let context = Context::embedded(env!("CARGO_PKG_VERSION"));
+                tidewatch_alert::ocsf(finding, &context).to_string()
+            }
         };
         self.progress.aside(|| print(&text))
     }

@@ -10,6 +10,7 @@ use smallvec::SmallVec;
 
 use crate::detector::DistinctField;
 use crate::key::Key;
+use crate::key_ring::Generation;
 use crate::plan::{KeyPlanId, Shape};
 use crate::sequence::Sequence;
 use crate::tag::{EventTag, UserTag};
@@ -24,6 +25,11 @@ pub struct Contribution {
     pub key: Key,
     /// What it adds, in input order, at least one.
     pub points: SmallVec<[Point; 1]>,
+    /// The tags of the points under the key that is not judged, one for each; none where nothing is
+    /// written under it.
+    pub again: Vec<Again>,
+    /// Whether the key is judged: not where it is made of a tag that is not.
+    pub judged: bool,
     /// Which records the points came in, in order; none where there are no records.
     pub parts: Vec<Part>,
 }
@@ -38,16 +44,21 @@ pub struct Part {
 }
 
 impl Contribution {
+    /// Nothing yet, to a key that is judged.
+    pub fn to(plan: KeyPlanId, key: Key) -> Contribution {
+        let (points, again, parts) = (SmallVec::new(), Vec::new(), Vec::new());
+        Contribution { plan, key, points, again, judged: true, parts }
+    }
+
     /// The first and the last record with a share in it.
     pub fn sequences(&self) -> Option<(Sequence, Sequence)> {
         Some((self.parts.first()?.sequence, self.parts.last()?.sequence))
     }
 
-    /// The points of records after `applied`.
-    pub fn points_after(&self, applied: Sequence) -> &[Point] {
+    /// Where the points of records after `applied` begin.
+    pub fn start_after(&self, applied: Sequence) -> usize {
         let old = self.parts.partition_point(|part| part.sequence <= applied);
-        let start = old.checked_sub(1).map_or(0, |last| self.parts[last].end);
-        &self.points[start..]
+        old.checked_sub(1).map_or(0, |last| self.parts[last].end)
     }
 
     /// The earliest event time among its points.
@@ -61,6 +72,8 @@ impl Contribution {
 pub struct Point {
     /// Event time.
     pub time: Time,
+    /// Of the key that tagged it.
+    pub generation: Generation,
     /// The event, for recognising a second delivery.
     pub event: EventTag,
     /// Which measures it satisfies, by way of the plan.
@@ -80,6 +93,33 @@ pub struct Source {
     pub address: IpAddr,
     /// Its tag; 0 where the key has no use for it.
     pub tag: u64,
+}
+
+/// The tags of a point under another key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Again {
+    /// Of the other key.
+    pub generation: Generation,
+    /// The name's.
+    pub user: Option<UserTag>,
+    /// The source's; 0 where the key has no use for it.
+    pub source: Option<u64>,
+}
+
+impl Again {
+    /// The tags of a point that is the same signal under the other key.
+    pub fn of(point: &Point) -> Again {
+        let Point { generation, user, source, .. } = *point;
+        Again { generation, user, source: source.map(|source| source.tag) }
+    }
+
+    /// The tag of `field`, where the signal has one.
+    pub fn tag(&self, field: DistinctField) -> Option<u64> {
+        match field {
+            DistinctField::User => self.user.map(|UserTag(tag)| tag),
+            DistinctField::SourceIp => self.source,
+        }
+    }
 }
 
 impl Point {

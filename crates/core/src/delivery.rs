@@ -2,6 +2,8 @@
 
 use crate::contribution::Contribution;
 use crate::fault::Fault;
+#[cfg(doc)]
+use crate::key_ring::Phase;
 use crate::sequence::Sequence;
 use crate::signal::Signal;
 use crate::time::Time;
@@ -15,6 +17,8 @@ pub struct Record {
     pub arrival: Time,
     /// What its log events say, in their order.
     pub signals: Vec<Signal>,
+    /// The same signals in the same order, tagged under [`Phase::other`]; empty where there is none.
+    pub again: Vec<Signal>,
 }
 
 /// How far a batch was dealt with: everything before `first_unapplied` need not come again. As Lambda's

@@ -14,12 +14,13 @@ use std::sync::Arc;
 use smallvec::{SmallVec, smallvec};
 
 use crate::admission::{Admission, Gate};
-use crate::contribution::{Contribution, Part, Point, Source};
+use crate::contribution::{Again, Contribution, Part, Point, Source};
 use crate::counts::Counts;
 use crate::delivery::{Acknowledged, Record};
 use crate::fault::Fault;
 use crate::judge::{Verdict, judge};
 use crate::key::Key;
+use crate::key_ring::{Generation, LiveKey, Phase};
 use crate::outbox::Outbox;
 use crate::plan::{KeyPlan, KeyPlanId, Plan, Shape};
 use crate::sequence::Sequence;
@@ -35,20 +36,27 @@ pub struct Engine<S, A> {
     plan: Arc<Plan>,
     store: S,
     sink: A,
-    key: TagKey,
+    keys: Phase,
     gate: Gate,
     now: Time,
     counts: Counts,
 }
 
 impl<S: WindowStore, A: AlertSink> Engine<S, A> {
-    /// A pipeline that has seen nothing. `key` tags source addresses.
-    pub fn new(plan: Arc<Plan>, store: S, sink: A, key: TagKey, admission: Admission) -> Self {
+    /// A pipeline that has seen nothing. `keys` tag source addresses, and say which tags are judged.
+    pub fn new(
+        plan: Arc<Plan>,
+        store: S,
+        sink: A,
+        keys: impl Into<Phase>,
+        admission: Admission,
+    ) -> Self {
+        let keys = keys.into();
         Engine {
             plan,
-            store,
+            store: store.reading(keys.reading.generation()),
             sink,
-            key,
+            keys,
             gate: Gate::new(admission),
             now: Time::MIN,
             counts: Counts::default(),
@@ -102,7 +110,8 @@ impl<S: WindowStore, A: AlertSink> Engine<S, A> {
         let shape = Shape::of(auth);
         let (mut late, mut repeated) = (false, false);
         for (index, key_plan) in plan.keys.iter().enumerate() {
-            if let Some((key, point)) = point(key_plan, &self.key, signal, shape) {
+            let tags = (&self.keys.reading.key, Generation::Even);
+            if let Some((key, point)) = point(key_plan, tags, signal, shape) {
                 let place = (KeyPlanId(index as u16), key);
                 let counted = self.contribute(place, point, &signal.origin).await?;
                 late |= counted.late;
@@ -173,23 +182,7 @@ impl<S: WindowStore, A: AlertSink> Engine<S, A> {
     pub async fn deliver(&mut self, records: &[Record], now: Time) -> Acknowledged {
         self.now = self.now.max(now);
         let plan = Arc::clone(&self.plan);
-        let mut batch = Gathered::default();
-        for record in records {
-            for signal in &record.signals {
-                let Some(time) = self.gate.lets_in_live(signal, record.arrival) else { continue };
-                self.counts.note(signal);
-                let Body::Auth(auth) = &signal.body;
-                let shape = Shape::of(auth);
-                for (index, key_plan) in plan.keys.iter().enumerate() {
-                    if let Some((key, point)) = point(key_plan, &self.key, signal, shape) {
-                        let place = (KeyPlanId(index as u16), key);
-                        let point = Point { time, ..point };
-                        batch.add(place, point, record.sequence, &signal.origin);
-                    }
-                }
-            }
-        }
-        let (contributions, origins) = batch.finish();
+        let (contributions, origins) = self.gather(&plan, records).finish();
         let mut acknowledged = Acknowledged::default();
         if contributions.is_empty() {
             return acknowledged;
@@ -230,6 +223,52 @@ impl<S: WindowStore, A: AlertSink> Engine<S, A> {
         acknowledged
     }
 
+    /// A batch by key: each signal under the key that is judged, and under the other one where there is
+    /// one.
+    fn gather<'a>(&mut self, plan: &Plan, records: &'a [Record]) -> Gathered<'a> {
+        let Phase { reading, other, .. } = self.keys;
+        let writing = self.keys.writing(self.now);
+        let mut batch = Gathered::default();
+        for record in records {
+            let again = if other.is_some() { record.signals.len() } else { 0 };
+            assert_eq!(
+                record.again.len(),
+                again,
+                "a record has its signals under both keys or one"
+            );
+            for (nth, signal) in record.signals.iter().enumerate() {
+                let Some(time) = self.gate.lets_in_live(signal, record.arrival) else { continue };
+                self.counts.note(signal);
+                let again = record.again.get(nth);
+                let event = self.keys.event(signal, again);
+                let Body::Auth(auth) = &signal.body;
+                let shape = Shape::of(auth);
+                for (index, key_plan) in plan.keys.iter().enumerate() {
+                    let of = |key: &LiveKey, signal| {
+                        let tags = (&key.key, key.generation());
+                        let (key, point) = point(key_plan, tags, signal, shape)?;
+                        Some(((KeyPlanId(index as u16), key), Point { time, event, ..point }))
+                    };
+                    let Some((place, point)) = of(&reading, signal) else { continue };
+                    let theirs = writing.zip(again).and_then(|(key, again)| of(&key, again));
+                    let from = (record.sequence, &signal.origin);
+                    match theirs {
+                        // A user's state under the other tag is a state of its own.
+                        Some((theirs, again)) if key_plan.names_users() => {
+                            batch.add(place, (point, None), true, from);
+                            batch.add(theirs, (again, None), false, from);
+                        }
+                        theirs => {
+                            let again = theirs.map(|(_, point)| Again::of(&point));
+                            batch.add(place, (point, again), true, from);
+                        }
+                    }
+                }
+            }
+        }
+        batch
+    }
+
     /// Merges one point and settles what its windows say.
     async fn contribute(
         &mut self,
@@ -239,7 +278,7 @@ impl<S: WindowStore, A: AlertSink> Engine<S, A> {
     ) -> Result<Counted, Fault> {
         let (of_plan, key) = place;
         let points = smallvec![point];
-        let contribution = Contribution { plan: of_plan, key, points, parts: Vec::new() };
+        let contribution = Contribution { points, ..Contribution::to(of_plan, key) };
         let mut verdicts: SmallVec<[Verdict; 1]> = SmallVec::new();
         let plan = &self.plan;
         let mut merged = self
@@ -285,7 +324,12 @@ struct Counted {
 /// What `signal` adds to the keys of one plan; `None` where no measure of it selects the signal, or the
 /// signal lacks a field of the key.
 #[inline(always)]
-fn point(plan: &KeyPlan, tags: &TagKey, signal: &Signal, shape: Shape) -> Option<(Key, Point)> {
+fn point(
+    plan: &KeyPlan,
+    (tags, generation): (&TagKey, Generation),
+    signal: &Signal,
+    shape: Shape,
+) -> Option<(Key, Point)> {
     if plan.shape(shape).is_empty() {
         return None;
     }
@@ -296,7 +340,8 @@ fn point(plan: &KeyPlan, tags: &TagKey, signal: &Signal, shape: Shape) -> Option
         .source
         .map(|address| Source { address, tag: if tagged { tags.source(address) } else { 0 } });
     let Auth { attempts, user, .. } = *auth;
-    Some((key, Point { time: signal.time, event: signal.event, shape, attempts, user, source }))
+    let (time, event) = (signal.time, signal.event);
+    Some((key, Point { time, generation, event, shape, attempts, user, source }))
 }
 
 /// The log event that stands for a window that ends at `time`: the newest one of the batch in it.
@@ -314,13 +359,19 @@ struct Gathered<'a> {
 }
 
 impl<'a> Gathered<'a> {
-    fn add(&mut self, place: Place, point: Point, sequence: Sequence, origin: &'a Origin) {
+    fn add(
+        &mut self,
+        place: Place,
+        (point, again): (Point, Option<Again>),
+        judged: bool,
+        (sequence, origin): (Sequence, &'a Origin),
+    ) {
+        let (plan, key) = place;
         let (contribution, origins) = self.by_key.entry(place).or_insert_with(|| {
-            let (plan, key) = place;
-            let points = SmallVec::new();
-            (Contribution { plan, key, points, parts: Vec::new() }, Vec::new())
+            (Contribution { judged, ..Contribution::to(plan, key) }, Vec::new())
         });
         contribution.points.push(point);
+        contribution.again.extend(again);
         origins.push(origin);
         let end = contribution.points.len();
         match contribution.parts.last_mut().filter(|part| part.sequence == sequence) {

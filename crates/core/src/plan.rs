@@ -15,6 +15,7 @@ use smallvec::SmallVec;
 
 use crate::detector::{Comparison, Condition, Detector, DistinctField, Filter, Measure, Operand};
 use crate::key::{KeyField, KeyFields, KeyPart};
+use crate::key_ring::Generation;
 use crate::limits::{
     MEASURES_PER_KEY_MAX, SHARED_THRESHOLD_MAX, SHARED_WINDOW_MAX, SHARED_WINDOW_MIN,
 };
@@ -25,7 +26,7 @@ use crate::time::Span;
 
 /// A class as bits. A list belongs to a measure if they have a bit in common. In memory bit i of a
 /// list's class says that it counts for the i-th of [`KeyPlan::distinct`]; in the shared home a list
-/// has the bit of its [`Shape::kind`].
+/// has the bit of its [`Shape::kind`], plus [`KINDS`] in an odd [`Generation`].
 pub type Class = u64;
 
 /// Kinds of signal: outcome × whether the user is known.
@@ -63,8 +64,8 @@ pub struct KeyPlan {
     pub slots: usize,
     /// What is kept for how long.
     pub retention: Retention,
-    /// In the shared home, the lists behind which sketches are kept: some condition compares their
-    /// measure with more than a list holds.
+    /// In the shared home, the lists behind which sketches are kept, of both generations: some condition
+    /// compares their measure with more than a list holds.
     pub sketched: Vec<(DistinctField, Class)>,
     /// The detectors on this key.
     pub detectors: Vec<DetectorPlan>,
@@ -328,7 +329,10 @@ impl KeyPlan {
         if home == Home::Shared && beyond_lists(detector).next().is_some() {
             // Its conditions compare all its measures with one another.
             self.sketched.extend(plan.measures.iter().filter_map(|counted| match counted {
-                Counted::Distinct(field, class) => Some((*field, *class)),
+                Counted::Distinct(field, class) => {
+                    let classes = Generation::ALL.map(|generation| generation.class(*class));
+                    Some((*field, classes[0] | classes[1]))
+                }
                 Counted::Counter(_) => None,
             }));
         }
@@ -397,6 +401,11 @@ impl KeyPlan {
     /// Whether the key itself tells the whole source address, so that none need be kept.
     pub fn tells_source(&self, first: KeyPart) -> bool {
         self.fields[0] == KeyField::SourceIp && matches!(first, KeyPart::Ipv4(_))
+    }
+
+    /// Whether its keys are made of a user's tag, so that a user has another one under another key.
+    pub fn names_users(&self) -> bool {
+        self.fields.contains(&KeyField::User)
     }
 
     /// Whether some measure counts attempts.

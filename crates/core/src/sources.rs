@@ -10,6 +10,7 @@ use std::net::IpAddr;
 use crate::contribution::Source;
 use crate::distinct::{DistinctList, Keeping};
 use crate::key::KeyPart;
+use crate::key_ring::Generation;
 use crate::limits::{SOURCES_NAMED_MAX, SOURCES_OF_NET_MAX};
 use crate::time::Time;
 
@@ -18,6 +19,8 @@ use crate::time::Time;
 pub struct Sources {
     recent: Vec<Behind>,
     all: DistinctList,
+    /// The same under keys of the other generation; there only while a key is being replaced, or after.
+    odd: Option<Box<DistinctList>>,
 }
 
 /// One address behind a key.
@@ -52,7 +55,7 @@ impl Sources {
     pub fn add(
         &mut self,
         first: KeyPart,
-        source: Source,
+        (source, generation): (Source, Generation),
         time: Time,
         attempts: u32,
         keeping: Keeping<'_>,
@@ -60,8 +63,19 @@ impl Sources {
         let last = keeping.retention.step(time);
         let behind = Behind { last, address: source.address, attempts: u64::from(attempts) };
         self.add_behind(first, behind, keeping.retention.sources_max);
-        let tag = source.tag & keeping.retention.tag_mask;
-        self.all.insert(tag, keeping.retention.step(time), keeping)
+        self.count(generation, source.tag, time, keeping)
+    }
+
+    /// Counts an address by its tag. Says whether a sketch was needed and not allowed.
+    pub(crate) fn count(
+        &mut self,
+        generation: Generation,
+        tag: u64,
+        time: Time,
+        keeping: Keeping<'_>,
+    ) -> bool {
+        let (tag, seen) = (tag & keeping.retention.tag_mask, keeping.retention.step(time));
+        self.all_mut(generation).insert(tag, seen, keeping)
     }
 
     /// Takes in everything `other` saw.
@@ -70,6 +84,9 @@ impl Sources {
             self.add_behind(first, *behind, keeping.retention.sources_max);
         }
         self.all.merge(&other.all, keeping);
+        if let Some(theirs) = &other.odd {
+            self.all_mut(Generation::Odd).merge(theirs, keeping);
+        }
     }
 
     /// The addresses last seen in (after, until], most attempts first, capped.
@@ -81,7 +98,7 @@ impl Sources {
         within.iter().take(named_max(first)).map(|behind| behind.address).collect()
     }
 
-    /// Every address seen, as a distinct list.
+    /// Every address seen, as a distinct list; of an even generation where there are two.
     pub fn all(&self) -> &DistinctList {
         &self.all
     }
@@ -91,8 +108,35 @@ impl Sources {
         &self.recent
     }
 
-    pub(crate) fn all_mut(&mut self) -> &mut DistinctList {
-        &mut self.all
+    /// Every address seen, by the tags of one generation.
+    pub(crate) fn all_of(&self, generation: Generation) -> Option<&DistinctList> {
+        match generation {
+            Generation::Even => Some(&self.all),
+            Generation::Odd => self.odd.as_deref(),
+        }
+    }
+
+    pub(crate) fn all_mut(&mut self, generation: Generation) -> &mut DistinctList {
+        match generation {
+            Generation::Even => &mut self.all,
+            Generation::Odd => self.odd.get_or_insert_default(),
+        }
+    }
+
+    /// Drops what no window can reach any more.
+    pub(crate) fn forget(&mut self, keeping: Keeping<'_>) {
+        self.all.forget(keeping);
+        if let Some(odd) = &mut self.odd {
+            odd.forget(keeping);
+        }
+    }
+
+    /// Leaves the addresses of one generation, as if there were no other.
+    pub(crate) fn read(&mut self, generation: Generation) {
+        let odd = self.odd.take();
+        if generation == Generation::Odd {
+            self.all = odd.map_or_else(DistinctList::default, |odd| *odd);
+        }
     }
 
     /// Puts back an address that was kept, as it was.
@@ -103,11 +147,15 @@ impl Sources {
     /// As [`DistinctList::leave_out`], for the count of all addresses.
     pub(crate) fn leave_out(&mut self, other: &Sources, most: usize) {
         self.all.leave_out(&other.all, most);
+        if let (Some(mine), Some(theirs)) = (&mut self.odd, &other.odd) {
+            mine.leave_out(theirs, most);
+        }
     }
 
     /// Bytes on the heap.
     pub fn heap_bytes(&self) -> usize {
-        self.recent.capacity() * size_of::<Behind>() + self.all.heap_bytes()
+        let odd = self.odd.as_ref().map_or(0, |odd| size_of::<DistinctList>() + odd.heap_bytes());
+        self.recent.capacity() * size_of::<Behind>() + self.all.heap_bytes() + odd
     }
 
     fn add_behind(&mut self, first: KeyPart, new: Behind, most: usize) {

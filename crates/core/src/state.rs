@@ -3,12 +3,13 @@
 //! Law: a state depends on the points that went in, not on their order or on how they were split
 //! (apart from points that came too late to be kept, which depends on what came before).
 
-use crate::contribution::Point;
+use crate::contribution::{Again, Point};
 use crate::detector::DistinctField;
 use crate::distinct::{DistinctList, Keeping, Room};
 use crate::episode::Episodes;
 use crate::event_ring::EventRing;
 use crate::key::Key;
+use crate::key_ring::Generation;
 use crate::panes::Ring;
 use crate::plan::{Class, KeyPlan};
 use crate::sources::Sources;
@@ -92,7 +93,8 @@ impl KeyState {
         for (field, class) in &shape.classes {
             if let Some(tag) = point.tag(*field) {
                 let tag = tag & plan.retention.tag_mask;
-                absorbed.sketch_refused |= self.list(*field, *class).insert(tag, seen, keeping);
+                let class = point.generation.class(*class);
+                absorbed.sketch_refused |= self.list(*field, class).insert(tag, seen, keeping);
             }
         }
         if plan.counts() && !self.events.note(point.event, plan.retention.event_mask) {
@@ -101,10 +103,43 @@ impl KeyState {
         absorbed.late = !shape.counters.is_empty() && !self.count(plan, point);
         if let Some(source) = point.source.filter(|_| !plan.tells_source(key.first)) {
             let sources = self.sources.get_or_insert_default();
-            absorbed.sketch_refused |=
-                sources.add(key.first, source, point.time, point.attempts, keeping);
+            absorbed.sketch_refused |= sources.add(
+                key.first,
+                (source, point.generation),
+                point.time,
+                point.attempts,
+                keeping,
+            );
         }
         absorbed
+    }
+
+    /// Lists the tags of a point, which was absorbed and not dropped, under another key too.
+    pub(crate) fn list_again(&mut self, plan: &KeyPlan, key: &Key, point: &Point, again: &Again) {
+        let keeping = self.keeping(plan, Room::NoSketches);
+        let seen = plan.retention.step(point.time);
+        for (field, class) in &plan.shape(point.shape).classes {
+            if let Some(tag) = again.tag(*field) {
+                let tag = tag & plan.retention.tag_mask;
+                self.list(*field, again.generation.class(*class)).insert(tag, seen, keeping);
+            }
+        }
+        if let Some(tag) = again.source.filter(|_| !plan.tells_source(key.first)) {
+            let sources = self.sources.get_or_insert_default();
+            sources.count(again.generation, tag, point.time, keeping);
+        }
+    }
+
+    /// Leaves the tags of one generation, as if there were no other.
+    pub(crate) fn read(&mut self, generation: Generation) {
+        self.lists.retain_mut(|list| {
+            let (of, even) = Generation::of(list.class);
+            list.class = even;
+            of == generation
+        });
+        if let Some(sources) = &mut self.sources {
+            sources.read(generation);
+        }
     }
 
     /// Takes in everything `other`, a state of the same key, has absorbed. Episodes are not merged:
@@ -215,7 +250,7 @@ impl KeyState {
         self.lists.iter_mut().for_each(|list| list.list.forget(keeping));
         self.lists.retain(|list| !list.list.is_empty() || list.list.evicted().is_some());
         if let Some(sources) = &mut self.sources {
-            sources.all_mut().forget(keeping);
+            sources.forget(keeping);
         }
     }
 

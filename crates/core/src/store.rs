@@ -10,6 +10,7 @@ use std::future::Future;
 use crate::contribution::Contribution;
 use crate::episode::{Episode, Slots};
 use crate::key::Key;
+use crate::key_ring::Generation;
 use crate::limits::TICK_LEASE;
 use crate::plan::{DetectorId, KeyPlanId};
 use crate::safeguards::Safeguards;
@@ -67,6 +68,11 @@ pub trait WindowStore: Send + Sync {
         new: Episode,
         version: Option<u64>,
     ) -> impl Future<Output = Result<Latched, StoreError>> + Send;
+
+    /// The store as one who judges tags of `generation` sees it.
+    fn reading(self, generation: Generation) -> Self
+    where
+        Self: Sized;
 
     /// On whose behalf messages are claimed.
     fn claimant(&self) -> Claimant;

@@ -17,6 +17,7 @@ use tidewatch_core::finding::{
     Finding,
 };
 use tidewatch_core::key::KeyField;
+use tidewatch_core::key_ring::Generation;
 use tidewatch_core::memory::MemoryStore;
 use tidewatch_core::plan::DetectorId;
 use tidewatch_core::sink::{AlertSink, SinkError};
@@ -303,6 +304,10 @@ impl WindowStore for Rival {
 
     async fn dealt_with(&self, place: Place) -> Result<(), StoreError> {
         self.inner.dealt_with(place).await
+    }
+
+    fn reading(self, generation: Generation) -> Rival {
+        Rival { inner: self.inner.reading(generation), ..self }
     }
 
     async fn latch(

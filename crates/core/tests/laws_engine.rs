@@ -10,7 +10,6 @@ use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
 use proptest::prelude::*;
-use smallvec::SmallVec;
 use tidewatch_core::admission::{Admission, Rejected};
 use tidewatch_core::contribution::Contribution;
 use tidewatch_core::detector::{Condition, Detector};
@@ -150,12 +149,7 @@ fn windows_seen(tries: &[Try], sizes: &[usize]) -> BTreeMap<Key, Vec<(Time, Vec<
         let mut contributions: BTreeMap<Key, Contribution> = BTreeMap::new();
         for t in batch {
             let key = Key::source_ip(t.source);
-            let of = || Contribution {
-                plan: KeyPlanId(0),
-                key,
-                points: SmallVec::new(),
-                parts: Vec::new(),
-            };
+            let of = || Contribution::to(KeyPlanId(0), key);
             contributions.entry(key).or_insert_with(of).points.push(t.point(&tag_key("a key")));
         }
         let contributions: Vec<Contribution> = contributions.into_values().collect();

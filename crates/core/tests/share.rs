@@ -50,7 +50,7 @@ fn contribution(tries: &[Try], sizes: &[usize], first: u64) -> Contribution {
         end = (end + size.max(&1)).min(points.len());
         parts.push(Part { sequence: Sequence::of(first + nth as u64), end });
     }
-    Contribution { plan: KeyPlanId(0), key: the_key(), points, parts }
+    Contribution { points, parts, ..Contribution::to(KeyPlanId(0), the_key()) }
 }
 
 /// The records `from..to` of a contribution, as a delivery of their own.
@@ -281,9 +281,9 @@ fn what_version_1_wrote_is_read_for_ever() {
 fn bytes_of_a_later_version_are_told_from_damaged_ones() {
     let plan = three_windows();
     let mut bytes = Share::default().encode();
-    bytes[0] = 2;
+    bytes[0] = 4;
     let read = |bytes: &[u8]| Share::decode(plan.key(KeyPlanId(0)), bytes).map(|_| ());
-    assert_eq!(read(&bytes), Err(Unreadable::Newer(2)));
+    assert_eq!(read(&bytes), Err(Unreadable::Newer(4)));
     bytes[0] = 0;
     assert_eq!(read(&bytes), Err(Unreadable::Damaged("version")));
     assert_eq!(read(&[]), Err(Unreadable::Damaged("version")));

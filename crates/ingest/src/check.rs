@@ -13,9 +13,12 @@ use tidewatch_core::tag::TagKey;
 use crate::username::{Naming, Usernames};
 use crate::{Batch, Buffers, Config, Ingest, InputKind};
 
+pub(crate) fn naming() -> Naming {
+    Naming { key: TagKey::new([7; 16]), usernames: Usernames::Fold }
+}
+
 pub(crate) fn ingest() -> Ingest {
-    let key = TagKey::new([7; 16]);
-    Ingest::new(Config { naming: Naming { key, usernames: Usernames::Fold } })
+    Ingest::new(Config { naming: naming(), own_group: None })
 }
 
 /// An application's line about a refused login.
@@ -74,7 +77,7 @@ pub(crate) fn read(kind: InputKind, chunk: &[u8]) -> Batch {
 /// Reads `data` as one record.
 pub(crate) fn read_record(data: &[u8]) -> Batch {
     let mut batch = Batch::default();
-    ingest().record(data, &mut Buffers::default(), &mut batch);
+    ingest().record(data, "", &mut Buffers::default(), &mut batch);
     batch
 }
 

@@ -77,6 +77,10 @@ impl Ingest {
                     at = end;
                     match header(payload, &envelope, &self.naming.key) {
                         Ok(None) => batch.tally.control_messages += 1,
+                        Ok(Some(header)) if self.own_group.as_deref() == Some(&*header.group) => {
+                            batch.tally.own_envelopes += 1;
+                            buffers.events = envelope.events.unwrap_or_default();
+                        }
                         Ok(Some(header)) => {
                             batch.tally.envelopes += 1;
                             let events = envelope.events.unwrap_or_default();

@@ -104,11 +104,11 @@ impl Ingest {
     /// Reads one Kinesis record's data: gzip of envelopes or lines, or the same unpacked.
     ///
     /// A plain line has no id of its own: the record's content names it, so a second delivery of the
-    /// record is recognised.
-    pub fn record(&self, data: &[u8], buffers: &mut Buffers, batch: &mut Batch) {
+    /// record is recognised. `sequence` says where the record stands, for messages; it may be empty.
+    pub fn record(&self, data: &[u8], sequence: &str, buffers: &mut Buffers, batch: &mut Batch) {
         batch.tally.records += 1;
         let Buffers { decoders, text } = buffers;
-        let place = Place::Record { sequence: "" };
+        let place = Place::Record { sequence };
         self.read_record(data, None, place, &mut decoders.inflater, text, batch);
     }
 }

@@ -42,11 +42,15 @@ use username::Naming;
 pub struct Config {
     /// How usernames become tags.
     pub naming: Naming,
+    /// The log group this program writes to, whose envelopes are counted and not read: what it says of
+    /// its work must not be work again.
+    pub own_group: Option<String>,
 }
 
 /// Reads records and lines; see [`Ingest::record`] and [`Ingest::lines`].
 pub struct Ingest {
     naming: Naming,
+    own_group: Option<String>,
     /// Of the formats: what a message must hold to be worth reading.
     needles: Needles,
     /// The same and [`lines::EVENT_KEYS`]: what a line must hold to be worth a look.
@@ -63,6 +67,7 @@ impl Ingest {
         let needles = || Format::ALL.into_iter().flat_map(|format| format.needles()).copied();
         Ingest {
             naming: config.naming,
+            own_group: config.own_group,
             needles: Needles::new(needles()),
             line_needles: Needles::new(needles().chain(lines::EVENT_KEYS)),
             event_keys: Needles::new(lines::EVENT_KEYS),

@@ -73,6 +73,27 @@ impl Problem {
         }
     }
 
+    /// Whether it is a fault of a record, or of an envelope in it, and not of what an application wrote:
+    /// such a record is worth keeping, since what lost it can be mended.
+    pub fn is_of_the_record(self) -> bool {
+        match self {
+            Problem::GzipTruncated
+            | Problem::GzipCorrupt
+            | Problem::InflateCap
+            | Problem::NotUtf8
+            | Problem::EventTooLong
+            | Problem::Envelope
+            | Problem::KinesisEvent
+            | Problem::Base64 => true,
+            Problem::LineTooLong
+            | Problem::Nesting
+            | Problem::Json
+            | Problem::TimeMissing
+            | Problem::TimeUnreadable
+            | Problem::WrongKind => false,
+        }
+    }
+
     /// What it means, for a person.
     pub fn explanation(self) -> &'static str {
         match self {

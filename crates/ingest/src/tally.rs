@@ -17,6 +17,8 @@ pub struct Tally {
     pub envelopes: u64,
     /// `CONTROL_MESSAGE` envelopes skipped.
     pub control_messages: u64,
+    /// Envelopes of the program's own log group, which are not read.
+    pub own_envelopes: u64,
     /// Kinesis records seen, unreadable ones included.
     pub records: u64,
     /// Log events and plain lines seen, unreadable ones included; blank lines are not.
@@ -56,6 +58,7 @@ impl Tally {
         self.bytes_inflated += later.bytes_inflated;
         self.envelopes += later.envelopes;
         self.control_messages += later.control_messages;
+        self.own_envelopes += later.own_envelopes;
         self.records += later.records;
         self.lines += later.lines;
         self.hostname_sources += later.hostname_sources;

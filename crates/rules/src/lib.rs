@@ -13,6 +13,7 @@ mod condition;
 pub mod duration;
 mod fault;
 mod raw;
+mod shipped;
 mod suggest;
 mod validate;
 
@@ -22,6 +23,7 @@ use tidewatch_core::detector::Detector;
 use tidewatch_core::limits::DETECTORS_MAX;
 
 pub use fault::{Fault, RuleError};
+pub use shipped::shipped;
 
 use fault::Faults;
 

@@ -17,11 +17,11 @@ use tidewatch_core::plan::Plan;
 use tidewatch_core::sequence::ShardId;
 use tidewatch_core::table_store::store::{Settings, SharedStore};
 use tidewatch_core::table_store::table::Pace;
-use tidewatch_core::tag::TagKey;
 use tidewatch_core::time::{Span, Time};
 
 use super::executor::{Clock, Reply, TaskId, lock, until};
 use super::poller::tail;
+use super::rotation::{Known, Rotation};
 use super::table::{Items, ModelTable, NO_BATCH};
 use super::topic::{Publisher, Topic};
 use super::trace::Trace;
@@ -47,8 +47,10 @@ pub struct Fleet {
     pub items: Arc<Mutex<Items>>,
     /// Where findings go.
     pub topic: Topic,
-    /// The key of tags.
-    pub tag_key: TagKey,
+    /// The key of tags, and the one that replaces it.
+    pub rotation: Rotation,
+    /// When who learns of it.
+    pub keys_chance: Chance,
     /// How long an invocation may usually take.
     pub limit_ms: i64,
     /// Those there are.
@@ -80,6 +82,7 @@ pub struct Environment {
     number: u32,
     store: Arc<SharedStore<ModelTable, EnvironmentPace>>,
     clock_ahead_ms: i64,
+    known: Known,
     invocation: Arc<AtomicU32>,
     busy: bool,
     tasks: Vec<TaskId>,
@@ -231,7 +234,7 @@ impl Fleet {
         limit_ms: i64,
         reply: Reply<Ending>,
     ) -> impl Future<Output = ()> + Send + 'static {
-        let Taken { store, ahead_ms, caller } = place.clone();
+        let Taken { store, ahead_ms, known, caller } = place.clone();
         let (clock, topic) = (self.clock.clone(), self.topic.clone());
         let (weather, trace) = (self.weather.clone(), self.trace.clone());
         let caller: Arc<str> = match &work {
@@ -239,17 +242,19 @@ impl Fleet {
             Work::Tick => format!("{caller}/tick").into(),
         };
         let sink = Publisher { topic, clock: clock.clone(), weather, trace: trace.clone(), caller };
-        let (plan, tag_key) = (Arc::clone(&self.plan), self.tag_key);
+        let (plan, rotation) = (Arc::clone(&self.plan), self.rotation);
         async move {
             let now = Time(clock.now_ms() + ahead_ms);
             let deadline = now.plus(Span(limit_ms - (limit_ms / 10).min(1_000)));
             let admission = Admission::until(now.plus(Span::minutes(120)));
+            let phase = rotation.phase(known, now);
             let who = Arc::clone(&sink.caller);
             let ending = match work {
                 Work::Batch(shard, records) => {
-                    let records: Vec<Record> = records.iter().map(|r| Record::clone(r)).collect();
+                    let records: Vec<Record> =
+                        records.iter().map(|r| rotation.read(r, &phase)).collect();
                     let invocation = store.invocation(shard, deadline);
-                    let mut engine = Engine::new(plan, invocation, sink, tag_key, admission);
+                    let mut engine = Engine::new(plan, invocation, sink, phase, admission);
                     let acknowledged = engine.deliver(&records, now).await;
                     trace.note(who, || match &acknowledged.first_unapplied {
                         None => format!("acknowledges all {}", records.len()),
@@ -261,7 +266,7 @@ impl Fleet {
                 }
                 Work::Tick => {
                     let invocation = store.invocation(ShardId::TICK, deadline);
-                    let mut engine = Engine::new(plan, invocation, sink, tag_key, admission);
+                    let mut engine = Engine::new(plan, invocation, sink, phase, admission);
                     if let Err(error) = engine.tick(now).await {
                         trace.note(who, || format!("tick fails: {error}"));
                     }
@@ -288,6 +293,7 @@ impl Fleet {
         };
         let environment = &mut environments[index];
         environment.busy = true;
+        environment.known = environment.known.later(self.clock.now_ms());
         let invocation = match work {
             Work::Batch(..) => self.invocations.fetch_add(1, Ordering::Relaxed),
             Work::Tick => NO_BATCH,
@@ -297,6 +303,7 @@ impl Fleet {
         let taken = Taken {
             store: Arc::clone(&environment.store),
             ahead_ms: environment.clock_ahead_ms,
+            known: environment.known,
             caller: format!("env{number}"),
         };
         (number, taken)
@@ -311,7 +318,9 @@ impl Fleet {
         self.trace.note(format!("env{number}"), || {
             format!("starts, its clock {clock_ahead_ms} ms ahead")
         });
-        Environment { number, store, clock_ahead_ms, invocation, busy: false, tasks: Vec::new() }
+        let known = Known::at(self.clock.now_ms(), &self.keys_chance);
+        let (busy, tasks) = (false, Vec::new());
+        Environment { number, store, clock_ahead_ms, known, invocation, busy, tasks }
     }
 
     /// A store as a fresh process has it.
@@ -361,6 +370,7 @@ impl Fleet {
 struct Taken {
     store: Arc<SharedStore<ModelTable, EnvironmentPace>>,
     ahead_ms: i64,
+    known: Known,
     caller: String,
 }
 

@@ -47,6 +47,8 @@ pub struct Broken {
 pub struct Shown {
     /// Whose.
     pub place: Place,
+    /// Whether the second key's tags are judged.
+    pub second: bool,
     /// The newest event it knows.
     pub head_ms: i64,
     /// By detector and measure.
@@ -107,7 +109,7 @@ fn compare(plan: &Plan, history: &History, shown: &Shown, broken: &mut Vec<Broke
             (Accuracy::Pane(_), Measure::Count(_) | Measure::Sum(..)) => within,
             (Accuracy::AtLeast, Measure::Distinct(..)) => expected.full && within,
             (Accuracy::Sketch { .. }, Measure::Distinct(field, filter)) => {
-                let (low, high) = history.estimated(field, filter, span_ms);
+                let (low, high) = history.estimated(field, filter, (span_ms, shown.second));
                 expected.full && low <= amount && amount <= high
             }
             _ => false,

@@ -13,6 +13,7 @@ pub mod laws;
 pub mod oracle;
 pub mod play;
 pub mod poller;
+pub mod rotation;
 pub mod source;
 pub mod table;
 pub mod topic;

@@ -18,6 +18,7 @@ use tidewatch_core::signal::{Body, Outcome, Role, Signal};
 use tidewatch_core::sketch::{SHARED_PRECISION, Sketch};
 use tidewatch_core::tag::UserTag;
 
+use super::rotation::second_user;
 use super::source::Shards;
 
 const MINUTE: i64 = 60_000;
@@ -263,13 +264,21 @@ impl History {
 
     /// What a sketch says that has seen every name of the window that ends at the newest event, and
     /// what one says that has seen its oldest pane whole. The instrument is the product's own, whose
-    /// error is proven elsewhere; so a name that got lost on the way shows.
-    pub fn estimated(&self, field: DistinctField, filter: Filter, span_ms: i64) -> (f64, f64) {
+    /// error is proven elsewhere; so a name that got lost on the way shows. `second`: by the second
+    /// key's tags.
+    pub fn estimated(
+        &self,
+        field: DistinctField,
+        filter: Filter,
+        (span_ms, second): (i64, bool),
+    ) -> (f64, f64) {
         let (head_ms, after_ms) = (self.head_ms(), self.head_ms() - span_ms);
         let estimate = |after_ms: i64| {
             let mut sketch = Sketch::new(SHARED_PRECISION);
             for sighting in self.within(after_ms, head_ms).iter().filter(|s| s.passes(filter)) {
-                sketch.insert(value(sighting, field) & SHARED_TAG_MASK);
+                let tag = value(sighting, field);
+                let tag = if second { second_user(tag) } else { tag };
+                sketch.insert(tag & SHARED_TAG_MASK);
             }
             sketch.estimate().max(LIST_NAMES_MAX as f64)
         };

@@ -9,7 +9,6 @@ use tidewatch_core::sequence::ShardId;
 use tidewatch_core::signal::LogStream;
 use tidewatch_core::store::{Place, WindowStore};
 use tidewatch_core::table_store::store::{Layout, Settings};
-use tidewatch_core::tag::TagKey;
 use tidewatch_core::time::{Span, Time};
 use tidewatch_core::window::Window;
 
@@ -20,6 +19,7 @@ use super::figures::Figures;
 use super::laws::{self, Broken, Law, Shown};
 use super::oracle::{Histories, histories};
 use super::poller::{Log, Mapping};
+use super::rotation::{Known, Rotation, first_key};
 use super::source::{Found, Source};
 use super::table::Items;
 use super::topic::Topic;
@@ -34,6 +34,9 @@ const HOUR: i64 = 60 * MINUTE;
 /// More polls and timers than any sound run takes.
 const STEPS_MAX: u64 = 5_000_000;
 
+/// How many runs replace the key of tags.
+const ROTATING: f64 = 0.3;
+
 /// How long after the last record everything must be quiet.
 const SETTLING_MS_MAX: i64 = 48 * HOUR;
 
@@ -44,6 +47,10 @@ pub struct Setup {
     pub safeguards: Safeguards,
     /// Batches of one shard under way at once beyond the first.
     pub parallel_more: usize,
+    /// Whether the key of tags is replaced, where that is not drawn.
+    pub rotates: Option<bool>,
+    /// For how long both keys are written, instead of long enough.
+    pub overlap: Option<Span>,
     /// The weather, where it is not drawn.
     pub level: Option<Level>,
     /// Whether to keep the trace.
@@ -70,7 +77,6 @@ struct Play {
     source: Arc<Source>,
     fleet: Arc<Fleet>,
     mapping: Arc<Mapping>,
-    tag_key: TagKey,
     audits: Mutex<Vec<(i64, Vec<Shown>)>>,
     stopped: Mutex<bool>,
 }
@@ -85,7 +91,15 @@ pub fn run(seed: u64, setup: &Setup) -> Run {
     let trace = Trace::new(clock.clone(), setup.traced);
     let world = World::new(&chance, weather.level);
     trace.note("run", || format!("seed {seed}, {:?}, {} shards", weather.level, world.shards));
-    let play = Arc::new(Play::new((seed, setup), &world, (clock.clone(), weather, trace)));
+    let keys_chance = Chance::new(seed, Stream::Keys);
+    let rotates = keys_chance.happens(ROTATING);
+    let rotation = match setup.rotates.unwrap_or(rotates) {
+        true => Rotation::drawn(&keys_chance, begun_ms, world.length_ms(), setup.overlap),
+        false => Rotation::none(),
+    };
+    trace.note("run", || rotation.story());
+    let outside = (clock.clone(), weather, trace);
+    let play = Arc::new(Play::new((seed, setup), &world, (rotation, keys_chance), outside));
     let director = Arc::clone(&play);
     clock.spawn(async move { director.direct(world).await });
     let stopped = executor.run(STEPS_MAX);
@@ -96,6 +110,7 @@ impl Play {
     fn new(
         (seed, setup): (u64, &Setup),
         world: &World,
+        (rotation, keys_chance): (Rotation, Chance),
         (clock, weather, trace): (Clock, Weather, Trace),
     ) -> Play {
         let chance = &weather.chance;
@@ -108,7 +123,6 @@ impl Play {
             safeguards: setup.safeguards,
         };
         trace.note("run", || format!("{settings:?}"));
-        let tag_key = TagKey::new([7; 16]);
         let fleet = Arc::new(Fleet {
             clock: clock.clone(),
             weather: weather.clone(),
@@ -117,7 +131,8 @@ impl Play {
             settings,
             items: Arc::new(Mutex::new(Items::new(chance.within(0..20 * SECOND)))),
             topic: Topic::default(),
-            tag_key,
+            rotation,
+            keys_chance,
             limit_ms: [10 * SECOND, 30 * SECOND, 60 * SECOND][chance.below(3)],
             environments: Mutex::default(),
             started: AtomicU32::new(0),
@@ -134,7 +149,7 @@ impl Play {
             log: Mutex::new(Log::default()),
         });
         let (audits, stopped) = (Mutex::default(), Mutex::default());
-        Play { seed, clock, weather, trace, source, fleet, mapping, tag_key, audits, stopped }
+        Play { seed, clock, weather, trace, source, fleet, mapping, audits, stopped }
     }
 
     /// Lets everything happen.
@@ -182,7 +197,7 @@ impl Play {
                 children.into_iter().for_each(|child| self.mapping.read(child));
             }
             self.clock.sleep_until(begun_ms + put.at_ms).await;
-            let signal = |one: &super::world::Try| one.signal(begun_ms, &self.tag_key, &stream);
+            let signal = |one: &super::world::Try| one.signal(begun_ms, &first_key(), &stream);
             let signals: Vec<_> = put.tries.iter().map(signal).collect();
             let ids: Vec<u64> = put.tries.iter().map(|one| one.id).collect();
             let shard = self.source.put(put.hash, put.gap, Time(self.clock.now_ms()), signals);
@@ -239,8 +254,13 @@ impl Play {
         let store = self.fleet.store("audit".to_owned(), 0, &Arc::default(), &calm);
         let plan = Arc::clone(&self.fleet.plan);
         let mut all: Vec<Shown> = Vec::new();
+        let rotation = self.fleet.rotation;
+        let known = Known::at(now_ms, &self.fleet.keys_chance);
+        let phase = rotation.phase(known, Time(now_ms));
+        let second = rotation.is_second(&phase);
         let invocation = store.invocation(ShardId::TICK, Time(now_ms + HOUR));
-        let read = invocation.read(&places, |window| all.push(shown(&plan, window))).await;
+        let invocation = invocation.reading(phase.reading.generation());
+        let read = invocation.read(&places, |window| all.push(shown(&plan, window, second))).await;
         if let Err(error) = read {
             self.trace.note("audit", || format!("fails: {error}"));
         }
@@ -290,7 +310,7 @@ impl Play {
     }
 }
 
-fn shown(plan: &Plan, window: &Window<'_>) -> Shown {
+fn shown(plan: &Plan, window: &Window<'_>, second: bool) -> Shown {
     let same = |key_plan: &tidewatch_core::plan::KeyPlan| key_plan.fields == window.plan.fields;
     let id = plan.keys.iter().position(same).expect("a plan's key");
     let values = window.plan.detectors.iter().flat_map(|detector| {
@@ -301,6 +321,7 @@ fn shown(plan: &Plan, window: &Window<'_>) -> Shown {
     });
     Shown {
         place: (KeyPlanId(id as u16), *window.key),
+        second,
         head_ms: window.at.0,
         values: values.collect(),
         pending: window.state.episodes.iter().filter(|(_, episode)| episode.is_pending()).count(),

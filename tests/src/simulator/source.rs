@@ -92,7 +92,7 @@ impl Source {
             let sequence = sequence(shards.last_sequence);
             let takes = |shard: &&mut Shard| !shard.closed && shard.hashes.contains(&hash);
             let shard = shards.all.iter_mut().find(takes).expect("open shards cover all hashes");
-            shard.records.push(Arc::new(Record { sequence, arrival, signals }));
+            shard.records.push(Arc::new(Record { sequence, arrival, signals, again: Vec::new() }));
             shard.id
         };
         self.changed.tell();

@@ -1,5 +1,5 @@
 //! Chance, and the weather it makes: how often what goes wrong. All chance of a run comes from one
-//! seed, in two streams, so that switching a safeguard off does not change the world itself.
+//! seed, in streams of their own, so that switching a safeguard off does not change the world itself.
 //!
 //! Bad weather ends at a time; after it everything works, so that every run can come to rest.
 
@@ -22,6 +22,8 @@ pub enum Stream {
     World = 0,
     /// What goes wrong.
     Weather = 1,
+    /// When the key of tags is replaced, and who learns of it when.
+    Keys = 2,
 }
 
 impl Chance {

@@ -118,6 +118,14 @@ impl World {
     }
 }
 
+impl World {
+    /// About how long it goes on.
+    pub fn length_ms(&self) -> i64 {
+        let of = |phase: &Phase| phase.pause_ms + phase.puts.last().map_or(0, |put| put.at_ms);
+        self.phases.iter().map(of).sum()
+    }
+}
+
 fn attacker(chance: &Chance, last: u8) -> IpAddr {
     match chance.below(5) {
         0 => Ipv6Addr::new(0x2001, 0xdb8, 0, u16::from(last), 0, 0, 0, 1).into(),

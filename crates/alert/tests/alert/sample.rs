@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use tidewatch_alert::Context;
 use tidewatch_core::detector::{Attack, Comparison, Severity};
 use tidewatch_core::finding::{Accuracy, Activity, Decided, Finding, Measured, Value};
 use tidewatch_core::key::Key;
@@ -11,6 +12,10 @@ use tidewatch_core::time::{Span, Time};
 
 pub(crate) fn address(text: &str) -> IpAddr {
     text.parse().expect("an address")
+}
+
+pub(crate) fn context() -> Context {
+    Context { version: "0.1.0", region: Some("eu-central-1".to_owned()), simulated: false }
 }
 
 /// 2026-11-22T10:15:30Z.

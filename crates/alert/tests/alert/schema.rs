@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use crate::sample::{bare, finding};
+use crate::sample::{bare, context, finding};
 use expect_test::{expect, expect_file};
 use serde_json::{Value, json};
 use tidewatch_alert::ocsf;
@@ -96,6 +96,7 @@ fn value_faults(
         "long_t" | "timestamp_t" => value.is_i64(),
         "boolean_t" => value.is_boolean(),
         "ip_t" => value.as_str().is_some_and(|ip| ip.parse::<IpAddr>().is_ok()),
+        "url_t" => value.as_str().is_some_and(|url| url.starts_with("https://")),
         "string_t" | "resource_uid_t" => value.as_str().is_some_and(|text| !text.is_empty()),
         _ => match kind.strip_prefix("object:") {
             Some(owner) => return faults(schema, owner, path, value),
@@ -136,7 +137,7 @@ fn findings() -> Vec<Finding> {
 fn every_document_fits_the_schema() {
     let schema = schema();
     for finding in findings() {
-        let document = ocsf(&finding, "0.1.0");
+        let document = ocsf(&finding, &context());
         let found = faults(&schema, "detection_finding", "", &document);
         assert!(found.is_empty(), "{found:#?}\n{document:#}");
     }
@@ -146,7 +147,7 @@ fn every_document_fits_the_schema() {
 #[test]
 fn the_schema_walk_notices() {
     let schema = schema();
-    let good = ocsf(&finding(Activity::Create), "0.1.0");
+    let good = ocsf(&finding(Activity::Create), &context());
     let cases: [(&str, Value); 8] = [
         ("/time", json!("2026-11-22T10:15:30Z")),
         ("/severity_id", json!(7)),
@@ -179,7 +180,7 @@ fn the_schema_walk_notices() {
 #[test]
 fn no_document_carries_control_or_direction_characters() {
     for finding in findings() {
-        let document = ocsf(&finding, "0.1.0").to_string();
+        let document = ocsf(&finding, &context()).to_string();
         let bad = |c: char| {
             c.is_control() || matches!(c, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
         };
@@ -191,16 +192,16 @@ fn no_document_carries_control_or_direction_characters() {
 
 #[test]
 fn a_whole_document() {
-    let document = ocsf(&finding(Activity::Create), "0.1.0");
+    let document = ocsf(&finding(Activity::Create), &context());
     expect_file!["document.json"].assert_eq(&format!("{document:#}\n"));
 }
 
 #[test]
 fn what_a_bare_finding_says_of_its_numbers_and_places() {
-    let document = ocsf(&bare(Activity::Close), "0.1.0");
+    let document = ocsf(&bare(Activity::Close), &context());
     let parts = ["unmapped", "resources", "observables"].map(|name| document[name].to_string());
     expect![[r#"
-        {"tidewatch":{"conditions":[{"comparison":">=","condition":"unknown_users >= 30","measure":"unknown_users","threshold":30,"value":3600.4}],"key":"2001:db8:1:2::/64","measures":[{"error":{"kind":"sketch","pane_s":20,"relative":0.016},"name":"unknown_users","value":3600.4},{"error":{"extra_s":20,"kind":"pane"},"name":"failures","value":9000},{"error":{"kind":"at_least"},"name":"users","value":256}],"peak":61,"quiet_s":1800,"samples":[{"input":"auth\\u{1b}[2J\\u{202e}gol","offset":4096}],"sources_total":12,"window_s":600}}
+        {"tidewatch":{"conditions":[{"comparison":">=","condition":"unknown_users >= 30","measure":"unknown_users","threshold":30,"value":3600.4}],"key":"2001:db8:1:2::/64","measures":[{"error":{"kind":"sketch","pane_s":20,"relative":0.016},"name":"unknown_users","value":3600.4},{"error":{"extra_s":20,"kind":"pane"},"name":"failures","value":9000},{"error":{"kind":"at_least"},"name":"users","value":256}],"peak":61,"quiet_s":1800,"samples":[{"input":"auth\\u{1b}[2J\\u{202e}gol","offset":4096}],"sources_total":12,"what":{"activity":"Close","detector":"credential-scan","severity":"High","title":"One source tries many usernames that do not exist"},"when":{"first_seen":1795342330000,"last_seen":1795342530000,"start":1795342530000},"where":{"accounts":[],"log_groups":[],"log_streams":["auth\\u{1b}[2J\\u{202e}gol"],"region":"eu-central-1"},"who":{"key":"2001:db8:1:2::/64","sources":["2001:db8:1:2::1","2001:db8:1:2::2","2001:db8:1:2::3","2001:db8:1:2::4","2001:db8:1:2::5","2001:db8:1:2::6","2001:db8:1:2::7","2001:db8:1:2::8"],"sources_total":12},"window_s":600}}
         [{"name":"auth\\u{1b}[2J\\u{202e}gol","role":"Related","role_id":4,"type":"log input","uid":"auth\\u{1b}[2J\\u{202e}gol"}]
         [{"name":"evidences[0].src_endpoint.ip","type":"IP Address","type_id":2,"value":"2001:db8:1:2::1"},{"name":"evidences[1].src_endpoint.ip","type":"IP Address","type_id":2,"value":"2001:db8:1:2::2"},{"name":"evidences[2].src_endpoint.ip","type":"IP Address","type_id":2,"value":"2001:db8:1:2::3"},{"name":"evidences[3].src_endpoint.ip","type":"IP Address","type_id":2,"value":"2001:db8:1:2::4"},{"name":"evidences[4].src_endpoint.ip","type":"IP Address","type_id":2,"value":"2001:db8:1:2::5"},{"name":"evidences[5].src_endpoint.ip","type":"IP Address","type_id":2,"value":"2001:db8:1:2::6"},{"name":"evidences[6].src_endpoint.ip","type":"IP Address","type_id":2,"value":"2001:db8:1:2::7"},{"name":"evidences[7].src_endpoint.ip","type":"IP Address","type_id":2,"value":"2001:db8:1:2::8"},{"name":"unmapped.tidewatch.key","type":"Subnet","type_id":12,"value":"2001:db8:1:2::/64"}]"#]].assert_eq(&parts.join("\n"));
 }

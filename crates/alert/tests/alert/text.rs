@@ -1,6 +1,6 @@
 //! Findings as text and as one sentence, whole, as a user sees them.
 
-use crate::sample::{address, bare, finding, local, measured};
+use crate::sample::{address, bare, context, finding, local, measured};
 use expect_test::{Expect, expect};
 use tidewatch_alert::{ocsf, text};
 use tidewatch_core::finding::{Accuracy, Activity, Finding};
@@ -9,7 +9,7 @@ use tidewatch_core::tag::UserTag;
 use tidewatch_core::time::Span;
 
 fn check(finding: &Finding, expected: Expect) {
-    let message = ocsf(finding, "0.1.0")["message"].as_str().expect("a sentence").to_owned();
+    let message = ocsf(finding, &context())["message"].as_str().expect("a sentence").to_owned();
     expected.assert_eq(&format!("{}\n{message}\n", text(finding)));
 }
 

@@ -118,12 +118,12 @@ async fn detect(
     let stdout = Stdout::new(*output, Progress::new(false));
     let sink = Keeping { stdout, findings: Vec::new() };
     let mut engine = Engine::new(Arc::clone(plan), store, sink, *key, admission);
-    let ingest = Ingest::new(Config { naming });
+    let ingest = Ingest::new(Config { naming, own_group: None });
     let mut tally = Tally::default();
     let mut buffers = Buffers::default();
     for record in &world.records {
         let mut batch = Batch::default();
-        ingest.record(&record.data, &mut buffers, &mut batch);
+        ingest.record(&record.data, "", &mut buffers, &mut batch);
         engine.tick(Time(record.arrival_ms)).await?;
         for signal in batch.signals {
             match signal.when {

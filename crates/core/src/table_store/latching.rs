@@ -1,6 +1,6 @@
 //! Writes beside the shares: the latches of a key, and its sketches.
 
-use crate::contribution::Contribution;
+use crate::contribution::{Again, Contribution};
 use crate::episode::Episode;
 use crate::plan::DetectorId;
 use crate::state::KeyState;
@@ -133,12 +133,16 @@ impl<T: Table, P: Pace> Invocation<'_, T, P> {
         }
         let before = before.into_iter().flat_map(|before| sketched_tags(plan, before));
         let mut tags: Vec<(u8, u64, Time)> = before.collect();
-        for point in &contribution.points {
+        for (nth, point) in contribution.points.iter().enumerate() {
             let seen = plan.retention.step(point.time);
-            for (field, class) in &plan.shape(point.shape).classes {
-                let tag = point.tag(*field).filter(|_| plan.is_sketched(*field, *class));
-                let tag = tag.map(|tag| tag & plan.retention.tag_mask);
-                tags.extend(tag.map(|tag| (list_code(*field, *class), tag, seen)));
+            let both = [Some(Again::of(point)), contribution.again.get(nth).copied()];
+            for of in both.into_iter().flatten() {
+                for (field, class) in &plan.shape(point.shape).classes {
+                    let class = of.generation.class(*class);
+                    let tag = of.tag(*field).filter(|_| plan.is_sketched(*field, class));
+                    let tag = tag.map(|tag| tag & plan.retention.tag_mask);
+                    tags.extend(tag.map(|tag| (list_code(*field, class), tag, seen)));
+                }
             }
         }
         let item = ItemKey { key: key_bytes::encode(&place.1), part: Part::Sketches };

@@ -81,7 +81,8 @@ impl<T: Table, P: Pace> Invocation<'_, T, P> {
             let draft = self.draft(contribution, image.as_ref(), apart)?;
             if !draft.taken.fresh {
                 if seen {
-                    let view = !plan.is_hot() && safeguards.judge_always;
+                    let judged = !plan.is_hot() && contribution.judged;
+                    let view = judged && safeguards.judge_always;
                     let main = image.filter(|_| !apart);
                     let view = if view { Some(self.view(place, main).await?) } else { None };
                     return Ok(Outcome::of(view));
@@ -158,7 +159,7 @@ impl<T: Table, P: Pace> Invocation<'_, T, P> {
         let plan = self.store.plan.key(place.0);
         let mut outcome = Outcome { taken, ..Outcome::of(None) };
         outcome.lost.extend(unreadable);
-        if plan.is_hot() {
+        if plan.is_hot() || !contribution.judged {
             return Ok(outcome);
         }
         let own = Attribute::Share(self.shard);
@@ -255,9 +256,11 @@ impl<T: Table, P: Pace> Invocation<'_, T, P> {
         self.with_sketches(place, view).await
     }
 
-    /// The view with sketches behind the lists that are too short.
+    /// The view as it is judged: the tags of one generation, with sketches behind lists that are too
+    /// short.
     async fn with_sketches(&self, place: Place, mut view: View) -> Result<View, StoreError> {
         let plan = self.store.plan.key(place.0);
+        view.read(self.reading);
         if view.needs_sketches(plan) {
             let key = key_bytes::encode(&place.1);
             let sketches = self.get(&ItemKey { key, part: Part::Sketches }).await?;

@@ -4,7 +4,7 @@
 //! tags that its lists left out because others had newer ones (see [`Share::trim`]). So whoever serves
 //! the shard next, however often a record comes again and wherever batches are cut, writes the same.
 //!
-//! The encoding does not depend on which detectors are loaded. Version 1, numbers as in
+//! The encoding does not depend on which detectors are loaded. Numbers are as in
 //! [`crate::table_store::bytes`], `head` in milliseconds, all other times in whole seconds before `head`
 //! rounded up to a second:
 //!
@@ -16,32 +16,46 @@
 //!     of kind and 4 of its count; from 15 on what it is more follows as a number
 //!   any other: one byte, the top bit and a bit for each kind that is counted in it; panes older than
 //!     the last; their counts
-//! tags: number; newest first: 4 bytes of tag, 4 bits of list, 4 bits of seconds before the last one;
-//!   from 15 on what it is more follows as a number
-//! forgotten: number; each: list, seconds before head of the newest sighting that is listed no more
+//! lists, once for each generation of tag keys there is
+//!   tags: number; newest first: 4 bytes of tag, 4 bits of list, 4 bits of seconds before the last one;
+//!     from 15 on what it is more follows as a number
+//!   forgotten: number; each: list, seconds before head of the newest sighting that is listed no more
 //! sources: number; each: 4 or 16, address, seconds before head, attempts
 //! ```
 //!
-//! A list is 8 × field (user, source) + kind of signal, or 15 for all sources of the key.
+//! A list is 8 × field (user, source) + kind of signal, or 15 for all sources of the key. The version
+//! says whose lists there are: 1 those of even generations, 2 of odd ones, 3 even ones and then odd ones.
+//! What has no lists is version 1. So a share is as small under any one key, and only while a key is
+//! being replaced it is larger.
 
 use std::net::IpAddr;
 
 use crate::contribution::Contribution;
 use crate::detector::DistinctField;
 use crate::distinct::{DistinctList, Room, Seen};
+use crate::key_ring::Generation;
 use crate::panes::Ring;
-use crate::plan::{KINDS, KeyPlan};
+use crate::plan::{Class, KINDS, KeyPlan};
 use crate::retention::SHARED_RUNGS;
 use crate::safeguards::{Guard, Safeguards};
 use crate::sequence::Sequence;
 use crate::sources::{Behind, Sources};
-use crate::state::KeyState;
+use crate::state::{ClassList, KeyState};
 use crate::table_store::bytes::{Reader, Unreadable, Writer};
 use crate::tag::EventTag;
 use crate::time::Time;
 
 /// The newest version of the encoding.
-pub const VERSION: u8 = 1;
+pub const VERSION: u8 = BOTH;
+
+/// The version of a share with lists of even generations only.
+const EVEN: u8 = 1;
+
+/// With lists of odd generations only.
+const ODD: u8 = 2;
+
+/// With lists of both.
+const BOTH: u8 = 3;
 
 /// The list of all sources behind a key.
 const ALL_SOURCES: u8 = 15;
@@ -86,11 +100,12 @@ impl Share {
         safeguards: &Safeguards,
     ) -> Taken {
         let Some((_, last)) = contribution.sequences() else { return Taken::default() };
-        let points = match safeguards.guard {
-            Guard::EachPoint => contribution.points_after(self.applied),
-            Guard::WholeBatch if last <= self.applied => &[],
-            Guard::WholeBatch | Guard::None => contribution.points.as_slice(),
+        let start = match safeguards.guard {
+            Guard::EachPoint => contribution.start_after(self.applied),
+            Guard::WholeBatch if last <= self.applied => contribution.points.len(),
+            Guard::WholeBatch | Guard::None => 0,
         };
+        let points = &contribution.points[start..];
         let mut taken = Taken { fresh: !points.is_empty(), ..Taken::default() };
         for (nth, point) in points.iter().enumerate() {
             let mut point = *point;
@@ -102,6 +117,9 @@ impl Share {
             let absorbed = self.state.absorb(plan, &contribution.key, &point, Room::NoSketches);
             taken.late += u64::from(absorbed.late);
             taken.repeated += u64::from(absorbed.repeated);
+            if let Some(again) = contribution.again.get(start + nth).filter(|_| !absorbed.dropped) {
+                self.state.list_again(plan, &contribution.key, &point, again);
+            }
         }
         self.state.forget_tags(plan);
         self.state.move_panes(plan);
@@ -117,9 +135,7 @@ impl Share {
     /// out only for as many others as a list holds, each really seen more recently.
     pub fn trim(&mut self, plan: &KeyPlan, others: &KeyState) {
         for mine in &mut self.state.lists {
-            let same = |list: &&crate::state::ClassList| {
-                list.field == mine.field && list.class == mine.class
-            };
+            let same = |list: &&ClassList| list.field == mine.field && list.class == mine.class;
             if let Some(theirs) = others.lists.iter().find(same) {
                 mine.list.leave_out(&theirs.list, plan.retention.list_tags_max);
             }
@@ -132,14 +148,22 @@ impl Share {
     /// The share as bytes.
     pub fn encode(&self) -> Vec<u8> {
         let mut out = Writer::default();
-        out.byte(VERSION);
+        let lists = Generation::ALL.map(|generation| self.lists_of(generation));
+        let version = match lists.each_ref().map(|lists| lists.is_empty()) {
+            [_, true] => EVEN,
+            [true, false] => ODD,
+            [false, false] => BOTH,
+        };
+        out.byte(version);
         out.counted(self.applied.bytes());
         out.signed(self.state.head.0);
         let tags = self.state.events.tags();
         out.number(tags.len() as u64);
         tags.iter().for_each(|tag| out.bytes.extend_from_slice(&tag.to_be_bytes()[..3]));
         self.encode_panes(&mut out);
-        self.encode_lists(&mut out);
+        for generation in generations(version) {
+            self.encode_lists(&lists[*generation as usize], &mut out);
+        }
         self.encode_sources(&mut out);
         out.bytes
     }
@@ -174,13 +198,21 @@ impl Share {
         }
     }
 
-    fn encode_lists(&self, out: &mut Writer) {
+    /// The lists of a generation that say something, each with its code there.
+    fn lists_of(&self, generation: Generation) -> Vec<(u8, &DistinctList)> {
         let lists = self.state.lists.iter();
-        let coded = lists.map(|of| (list_code(of.field, of.class), &of.list));
-        let all = self.state.sources.as_ref().map(|sources| (ALL_SOURCES, sources.all()));
-        let coded: Vec<(u8, &DistinctList)> = coded.chain(all).collect();
+        let coded = lists.filter_map(|ClassList { field, class, list }| {
+            let (of, class) = Generation::of(*class);
+            (of == generation).then_some((list_code(*field, class), list))
+        });
+        let all = self.state.sources.as_ref().and_then(|sources| sources.all_of(generation));
+        let coded = coded.chain(all.map(|all| (ALL_SOURCES, all)));
+        coded.filter(|(_, list)| !list.is_empty() || list.evicted().is_some()).collect()
+    }
+
+    fn encode_lists(&self, coded: &[(u8, &DistinctList)], out: &mut Writer) {
         let mut tags: Vec<(i64, u8, u64)> = Vec::new();
-        for (code, list) in &coded {
+        for (code, list) in coded {
             let seen = list.seen().iter();
             tags.extend(seen.map(|seen| (seen.last.0.div_euclid(SECOND), *code, seen.tag)));
         }
@@ -224,7 +256,7 @@ impl Share {
     /// If a later version wrote it, or nobody did.
     pub fn decode(plan: &KeyPlan, bytes: &[u8]) -> Result<Share, Unreadable> {
         let mut from = Reader::new(bytes);
-        from.version(VERSION)?;
+        let version = from.version(VERSION)?;
         let applied = Sequence::from_bytes(from.counted(bytes.len(), "sequence number")?);
         let applied = applied.ok_or(Unreadable::Damaged("sequence number"))?;
         let head = Time(from.signed("newest time")?);
@@ -237,7 +269,9 @@ impl Share {
             state.events.push(u32::from_be_bytes([a, b, c, 0]));
         }
         decode_panes(plan, &mut state, &mut from)?;
-        decode_lists(&mut state, &mut from)?;
+        for generation in generations(version) {
+            decode_lists(*generation, &mut state, &mut from)?;
+        }
         decode_sources(&mut state, &mut from)?;
         from.end()?;
         state.move_panes(plan);
@@ -307,7 +341,20 @@ fn nibble(from: &mut Reader<'_>, first: u8, what: &'static str) -> Result<u64, U
     }
 }
 
-fn decode_lists(state: &mut KeyState, from: &mut Reader<'_>) -> Result<(), Unreadable> {
+/// Whose lists a share of this version has, in order.
+fn generations(version: u8) -> &'static [Generation] {
+    match version {
+        EVEN => &[Generation::Even],
+        ODD => &[Generation::Odd],
+        _ => &Generation::ALL,
+    }
+}
+
+fn decode_lists(
+    generation: Generation,
+    state: &mut KeyState,
+    from: &mut Reader<'_>,
+) -> Result<(), Unreadable> {
     let second = Time(second(state.head) * SECOND);
     let mut last = second;
     for _ in 0..from.count(ENTRIES_MAX, "tags")? {
@@ -318,12 +365,12 @@ fn decode_lists(state: &mut KeyState, from: &mut Reader<'_>) -> Result<(), Unrea
         let before = before.and_then(|seconds| seconds.checked_mul(SECOND));
         let seen = before.and_then(|before| last.0.checked_sub(before));
         last = seen.filter(|ms| *ms > Time::MIN.0).map(Time).ok_or(Unreadable::Damaged("tag"))?;
-        coded_list(state, first >> 4)?.restore(Seen { last, tag });
+        coded_list(state, generation, first >> 4)?.restore(Seen { last, tag });
     }
     for _ in 0..from.count(16, "forgotten")? {
         let code = from.byte("forgotten")?;
         let time = from.ago(second, SECOND, "forgotten")?;
-        coded_list(state, code)?.forgotten(time);
+        coded_list(state, generation, code)?.forgotten(time);
     }
     Ok(())
 }
@@ -345,24 +392,30 @@ fn decode_sources(state: &mut KeyState, from: &mut Reader<'_>) -> Result<(), Unr
     Ok(())
 }
 
-/// The code of a list of the shared home, whose class is one kind's bit.
-pub(crate) fn list_code(field: DistinctField, class: u64) -> u8 {
+/// The code of a list of the shared home, whose class is one kind's bit: in an odd generation 16 more
+/// than in an even one.
+pub(crate) fn list_code(field: DistinctField, class: Class) -> u8 {
+    let (generation, class) = Generation::of(class);
     let field = match field {
         DistinctField::User => 0,
         DistinctField::SourceIp => 8,
     };
-    field + class.trailing_zeros() as u8
+    16 * generation as u8 + field + class.trailing_zeros() as u8
 }
 
-/// The list with `code`, made where it is missing.
-fn coded_list(state: &mut KeyState, code: u8) -> Result<&mut DistinctList, Unreadable> {
+/// The list with `code` in its generation, made where it is missing.
+fn coded_list(
+    state: &mut KeyState,
+    generation: Generation,
+    code: u8,
+) -> Result<&mut DistinctList, Unreadable> {
     if code == ALL_SOURCES {
-        return Ok(state.sources.get_or_insert_default().all_mut());
+        return Ok(state.sources.get_or_insert_default().all_mut(generation));
     }
     let field = if code < 8 { DistinctField::User } else { DistinctField::SourceIp };
     let kind = code & 7;
     if usize::from(kind) >= KINDS || code > ALL_SOURCES {
         return Err(Unreadable::Damaged("list"));
     }
-    Ok(state.list(field, 1 << kind))
+    Ok(state.list(field, generation.class(1 << kind)))
 }

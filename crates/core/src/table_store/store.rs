@@ -16,6 +16,7 @@ use futures_util::stream::{self, StreamExt};
 
 use crate::contribution::Contribution;
 use crate::episode::Episode;
+use crate::key_ring::Generation;
 use crate::limits::REDELIVERY_MAX;
 use crate::plan::{DetectorId, KeyPlan, Plan};
 use crate::safeguards::Safeguards;
@@ -87,6 +88,8 @@ pub struct SharedStore<T, P> {
 pub struct Invocation<'a, T, P> {
     pub(crate) store: &'a SharedStore<T, P>,
     pub(crate) shard: ShardId,
+    /// Whose tags are judged.
+    pub(crate) reading: Generation,
     deadline: Time,
 }
 
@@ -100,7 +103,7 @@ impl<T: Table, P: Pace> SharedStore<T, P> {
 
     /// For a batch of `shard`, or the tick ([`ShardId::TICK`]); `deadline` is on the clock of the pace.
     pub fn invocation(&self, shard: ShardId, deadline: Time) -> Invocation<'_, T, P> {
-        Invocation { store: self, shard, deadline }
+        Invocation { store: self, shard, reading: Generation::Even, deadline }
     }
 
     /// Requests made so far.
@@ -216,8 +219,10 @@ impl<T: Table, P: Pace> WindowStore for Invocation<'_, T, P> {
             match outcome {
                 Err(error) => merged.unapplied.push((at, error)),
                 Ok(Outcome { taken, refused, lost, view }) => {
-                    merged.late += taken.late;
-                    merged.repeated += taken.repeated;
+                    if contribution.judged {
+                        merged.late += taken.late;
+                        merged.repeated += taken.repeated;
+                    }
                     merged.points_refused += refused;
                     merged.shares_lost.extend(lost);
                     if let Some(view) = view {
@@ -266,6 +271,10 @@ impl<T: Table, P: Pace> WindowStore for Invocation<'_, T, P> {
         version: Option<u64>,
     ) -> Result<Latched, StoreError> {
         self.latch_one(place, detector, expected, new, version).await
+    }
+
+    fn reading(self, generation: Generation) -> Self {
+        Invocation { reading: generation, ..self }
     }
 
     fn claimant(&self) -> Claimant {

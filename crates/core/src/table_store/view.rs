@@ -2,6 +2,7 @@
 
 use crate::distinct::Room;
 use crate::key::Key;
+use crate::key_ring::Generation;
 use crate::plan::{KeyPlan, KeyPlanId, Plan};
 use crate::sequence::ShardId;
 use crate::state::{ClassList, End, KeyState};
@@ -23,6 +24,8 @@ pub struct View {
     pub version: u64,
     /// Shares that could not be read, and are missing in `state`.
     pub lost: Vec<LostShare>,
+    /// Whose tags it shows, once it has been made ready to be judged.
+    generation: Generation,
     /// The newest event of each share.
     heads: Vec<(ShardId, Time)>,
     /// The tags of all shares, for lists that are too short for them.
@@ -134,6 +137,12 @@ impl View {
         expired.map(|(shard, _)| *shard).collect()
     }
 
+    /// Leaves the tags of one generation: what is judged.
+    pub(crate) fn read(&mut self, generation: Generation) {
+        self.generation = generation;
+        self.state.read(generation);
+    }
+
     /// Whether a list that sketches are kept behind is too short to say.
     pub fn needs_sketches(&self, plan: &KeyPlan) -> bool {
         self.state.lists.iter().any(|list| needs_sketch(plan, list))
@@ -155,7 +164,7 @@ impl View {
             if !needs_sketch(plan, list) {
                 continue;
             }
-            let code = list_code(list.field, list.class);
+            let code = list_code(list.field, self.generation.class(list.class));
             let attribute = Attribute::Sketch(code);
             let bytes = item.and_then(|item| item.values.get(&attribute));
             let mut sketches = match bytes.map(|bytes| ListSketches::decode(bytes)) {

@@ -21,6 +21,7 @@ use tidewatch_core::engine::Engine;
 use tidewatch_core::fault::Fault;
 use tidewatch_core::finding::{Activity, Finding};
 use tidewatch_core::key::{Key, KeyField};
+use tidewatch_core::key_ring::Generation;
 use tidewatch_core::memory::MemoryStore;
 use tidewatch_core::plan::{Counted, DetectorPlan, KeyPlan, Plan, Shape};
 use tidewatch_core::signal::{
@@ -134,6 +135,7 @@ impl Try {
         let auth = self.auth(key);
         Point {
             time: self.time(),
+            generation: Generation::Even,
             event: self.event(),
             shape: Shape::of(&auth),
             attempts: self.attempts,

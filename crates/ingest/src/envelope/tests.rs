@@ -5,7 +5,8 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::check::{check, envelope, gzip, read_record, refusal, sshd};
+use crate::Config;
+use crate::check::{check, envelope, gzip, naming, read_record, refusal, sshd};
 
 fn two() -> Value {
     envelope(1, &[refusal("192.0.2.1"), sshd("192.0.2.2")])
@@ -287,4 +288,26 @@ proptest! {
         let batch = read_record(&[good.to_string().as_bytes(), &payload].concat());
         prop_assert!(!batch.signals.is_empty());
     }
+}
+
+#[test]
+fn what_the_program_says_itself_is_counted_and_not_read() {
+    let config = Config { own_group: Some("/app/auth".to_owned()), naming: naming() };
+    let ingest = Ingest::new(config);
+    let mut other = envelope(9, &[refusal("192.0.2.9")]);
+    other["logGroup"] = json!("/app/other");
+    let payload = format!("{}{other}", two());
+    let mut batch = Batch::default();
+    ingest.record(&gzip(payload), "7", &mut crate::Buffers::default(), &mut batch);
+    assert_eq!((batch.tally.own_envelopes, batch.tally.envelopes, batch.tally.lines), (1, 1, 1));
+    assert_eq!(batch.signals.len(), 1);
+}
+
+#[test]
+fn a_record_says_where_it_stands() {
+    let mut batch = Batch::default();
+    let damaged = &gzip(two().to_string())[..40];
+    crate::check::ingest().record(damaged, "4711", &mut crate::Buffers::default(), &mut batch);
+    let rejected = batch.tally.problems.values().next().expect("a problem");
+    assert_eq!(rejected.first, "record 4711");
 }

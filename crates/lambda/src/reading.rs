@@ -1,0 +1,136 @@
+//! From a batch's bytes to the signals of its records.
+//!
+//! Each record is read on its own: what is wrong with one costs that one, which is named with the reason
+//! so that its bytes can be kept. While the tag key is being changed, a record is read once under each
+//! key. What all records inflate to is bounded: the first record beyond the bound is where the next
+//! batch begins.
+//!
+//! Invariant: every record of the event is read, named as rotten, or behind `deferred`.
+
+use tidewatch_core::delivery::Record;
+use tidewatch_core::key_ring::{LiveKey, Phase};
+use tidewatch_core::sequence::Sequence;
+use tidewatch_core::signal::Signal;
+use tidewatch_ingest::problem::Problem;
+use tidewatch_ingest::username::{Naming, Usernames};
+use tidewatch_ingest::when::When;
+use tidewatch_ingest::{Batch, Buffers, Config, Ingest, Tally};
+
+use crate::event::{self, Data};
+use crate::settings::BATCH_INFLATED_BYTES_MAX;
+
+/// Reads records under the keys of one phase; lives as long as that.
+pub struct Reader {
+    reading: (LiveKey, Ingest),
+    other: Option<(LiveKey, Ingest)>,
+    buffers: Buffers,
+}
+
+/// What a batch says.
+#[derive(Debug, Default)]
+pub struct Read {
+    /// The records that can be counted, in order.
+    pub records: Vec<Record>,
+    /// The records to be kept, by their place in the event, each with the reason.
+    pub rotten: Vec<(usize, &'static str)>,
+    /// Everything that was seen.
+    pub tally: Tally,
+    /// The first record that was not read, for want of room.
+    pub deferred: Option<usize>,
+}
+
+impl Reader {
+    /// A reader for `phase`, of everything but envelopes of `own_group`.
+    pub fn new(phase: &Phase, own_group: Option<&str>) -> Reader {
+        let under = |live: &LiveKey| {
+            let naming = Naming { key: live.key, usernames: Usernames::Fold };
+            let own_group = own_group.map(str::to_owned);
+            (*live, Ingest::new(Config { naming, own_group }))
+        };
+        Reader {
+            reading: under(&phase.reading),
+            other: phase.other.as_ref().map(under),
+            buffers: Buffers::default(),
+        }
+    }
+
+    /// Whether it is one for `phase`.
+    pub fn is_for(&self, phase: &Phase) -> bool {
+        let other = self.other.as_ref().map(|(live, _)| live.id);
+        self.reading.0.id == phase.reading.id && other == phase.other.as_ref().map(|live| live.id)
+    }
+
+    /// Reads a batch.
+    pub fn read(&mut self, records: &[event::Record]) -> Read {
+        let mut read = Read::default();
+        for (at, record) in records.iter().enumerate() {
+            // The first is always read: a batch that reads nothing would come again for ever.
+            if at > 0 && read.tally.bytes_inflated >= BATCH_INFLATED_BYTES_MAX {
+                read.deferred = Some(at);
+                break;
+            }
+            self.read_one(at, record, &mut read);
+        }
+        read
+    }
+
+    fn read_one(&mut self, at: usize, record: &event::Record, read: &mut Read) {
+        let Ok(sequence) = Sequence::parse(&record.sequence) else {
+            return read.set_aside(at, "sequence_number", record);
+        };
+        let Some(arrival) = record.arrival else { return read.set_aside(at, "arrival", record) };
+        let Data::Bytes(data) = &record.data else {
+            read.tally.reject(Problem::Base64, format_args!("record {}", record.sequence));
+            return read.set_aside(at, Problem::Base64.name(), record);
+        };
+        let mut batch = Batch::default();
+        self.reading.1.record(data, &record.sequence, &mut self.buffers, &mut batch);
+        if let Some(problem) = batch.tally.problems.keys().find(|p| p.is_of_the_record()) {
+            read.rotten.push((at, problem.name()));
+        }
+        let signals = dated(&mut batch, &record.sequence);
+        read.tally.merge(batch.tally);
+        let again = match &self.other {
+            None => Vec::new(),
+            Some((_, ingest)) => {
+                let mut batch = Batch::default();
+                ingest.record(data, &record.sequence, &mut self.buffers, &mut batch);
+                dated(&mut batch, &record.sequence)
+            }
+        };
+        read.records.push(Record { sequence, arrival, signals, again });
+    }
+}
+
+impl Read {
+    /// A record without what it needs to be counted.
+    fn set_aside(&mut self, at: usize, reason: &'static str, record: &event::Record) {
+        if reason != Problem::Base64.name() {
+            let place = format_args!("record {:?}", record.sequence);
+            self.tally.reject(Problem::KinesisEvent, place);
+        }
+        self.tally.records += 1;
+        self.rotten.push((at, reason));
+    }
+}
+
+/// The signals that tell their time; one without a year or a zone cannot be placed here.
+fn dated(batch: &mut Batch, sequence: &str) -> Vec<Signal> {
+    let mut signals = Vec::with_capacity(batch.signals.len());
+    for signal in std::mem::take(&mut batch.signals) {
+        match signal.when {
+            When::At(time) => signals.push(signal.at(time)),
+            When::Civil(_) => {
+                batch.tally.reject(Problem::TimeMissing, format_args!("record {sequence}"));
+            }
+        }
+    }
+    signals
+}
+
+/// Never prints keys.
+impl std::fmt::Debug for Reader {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Reader")
+    }
+}

@@ -1,0 +1,108 @@
+//! What one invocation did: counted once, told as metrics and as the one summary line, which are the same
+//! JSON object.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value, json};
+use tidewatch_aws::topics::Told;
+use tidewatch_core::admission::{Gate, Rejected};
+use tidewatch_core::counts::Counts;
+use tidewatch_core::signal::{EventId, Origin};
+use tidewatch_ingest::Tally;
+
+use crate::metrics::{Metric, Metrics};
+
+/// Findings that began, by severity, informational first.
+const OPENED: [Metric; 5] = [
+    Metric::FindingsInformational,
+    Metric::FindingsLow,
+    Metric::FindingsMedium,
+    Metric::FindingsHigh,
+    Metric::FindingsCritical,
+];
+
+/// What an invocation did.
+#[derive(Debug, Default)]
+pub struct Report {
+    /// The numbers.
+    pub metrics: Metrics,
+    /// What stands beside them in the line.
+    notes: Map<String, Value>,
+    /// What could not be read or believed, by stable name: how often, and where first.
+    problems: BTreeMap<&'static str, (u64, String)>,
+}
+
+impl Report {
+    /// Something beside the numbers.
+    pub fn note(&mut self, name: &str, value: impl Into<Value>) {
+        self.notes.insert(name.to_owned(), value.into());
+    }
+
+    /// Counts what was read.
+    pub fn read(&mut self, tally: &Tally) {
+        self.metrics.add(Metric::Records, tally.records);
+        self.metrics.add(Metric::Lines, tally.lines);
+        self.metrics.add(Metric::OwnLogGroup, tally.own_envelopes);
+        for (problem, rejected) in &tally.problems {
+            self.problem(problem.name(), rejected.count, rejected.first.clone());
+        }
+    }
+
+    /// Counts what the engine did.
+    pub fn counted(&mut self, counts: &Counts, gate: &Gate) {
+        let metrics = &mut self.metrics;
+        metrics.add(Metric::Signals, counts.attempts + counts.mentions);
+        metrics.add(Metric::FindingsOpened, counts.created);
+        metrics.add(Metric::FindingsUpdated, counts.updated);
+        metrics.add(Metric::FindingsClosed, counts.closed);
+        metrics.add(Metric::Late, counts.late);
+        metrics.add(Metric::Repeated, counts.repeated);
+        metrics.add(Metric::Shed, counts.points_refused + counts.sketches_refused);
+        metrics.add(Metric::SharesLost, counts.shares_lost);
+        for reason in Rejected::ALL {
+            let turned_away = gate.turned_away(reason);
+            let first = turned_away.first.as_ref().map(place).unwrap_or_default();
+            self.problem(reason.name(), turned_away.count, first);
+        }
+    }
+
+    /// Counts what left.
+    pub fn published(&mut self, told: &Told) {
+        for (metric, opened) in OPENED.into_iter().zip(told.opened) {
+            self.metrics.add(metric, opened);
+        }
+        self.metrics.add(Metric::PublishFailed, told.failed + told.notices_failed);
+        let latencies = told.event_to_publish_ms.iter().map(|ms| *ms as f64);
+        self.metrics.sample(Metric::EventToPublishMs, latencies);
+    }
+
+    fn problem(&mut self, name: &'static str, count: u64, first: String) {
+        if count > 0 {
+            self.metrics.add(Metric::Rejected, count);
+            self.problems.entry(name).or_insert((0, first)).0 += count;
+        }
+    }
+
+    /// The line.
+    pub fn document(self, stack: &str, at_ms: i64) -> Map<String, Value> {
+        let mut document = self.metrics.document(stack, at_ms);
+        document.extend(self.notes);
+        if !self.problems.is_empty() {
+            let told = self.problems.into_iter().map(|(name, (count, first))| {
+                let first = tidewatch_alert::printable(&first).into_owned();
+                (name.to_owned(), json!({ "count": count, "first": first }))
+            });
+            document.insert("problems".to_owned(), Value::Object(told.collect()));
+        }
+        document
+    }
+}
+
+/// Where a log event stands: names only, never what it says.
+fn place(origin: &Origin) -> String {
+    let stream = &*origin.stream;
+    match &origin.id {
+        EventId::CloudWatch(id) => format!("{} {}: event {id}", stream.group, stream.stream),
+        EventId::Offset(offset) => format!("{}: byte {offset}", stream.stream),
+    }
+}
