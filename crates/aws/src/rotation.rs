@@ -11,7 +11,7 @@
 
 use aws_sdk_secretsmanager::error::SdkError;
 use aws_sdk_secretsmanager::operation::describe_secret::DescribeSecretError;
-use tidewatch_core::limits::ROTATION_OVERLAP;
+use tidewatch_core::limits::{ROTATION_MARGIN, ROTATION_OVERLAP};
 use tidewatch_core::table_store::table::Pace;
 use tidewatch_core::time::{Span, Time};
 
@@ -24,9 +24,13 @@ use crate::when;
 /// From when a key is made until it is used: a function must read the secret more often than that.
 pub const LEAD: Span = Span::minutes(15);
 
-/// How long after the time it was to be used from a key may still become the current one. Overlaps are
-/// an hour longer than the windows need ([`ROTATION_OVERLAP`]); half of it is left for readers.
+/// How long after the time it was to be used from a key may still become the current one, as it does where
+/// Secrets Manager had to repeat a step. Those who learn of it then are late, but within the margin.
 pub const LATE_MAX: Span = Span::minutes(30);
+
+// A function reads the secret every quarter of an hour or more often, and two hours of the margin are for
+// clocks that differ.
+const _: () = assert!(LATE_MAX.0 + LEAD.0 + Span::minutes(120).0 <= ROTATION_MARGIN.0);
 
 /// A step of a rotation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -220,11 +220,11 @@ async fn a_rotation_that_is_over_needs_nothing_and_one_that_is_none_gets_nothing
     let never = labels(&json!({OLD: ["AWSCURRENT"]}));
     let unlabelled = labels(&json!({OLD: ["AWSCURRENT"], TOKEN: []}));
     for each in [Step::Create, Step::Set, Step::Test, Step::Finish] {
-        let http = replay(&[over.clone()]);
+        let http = replay(std::slice::from_ref(&over));
         step(&http, each, &pace).await.unwrap();
         assert_eq!(operations(&http), ["DescribeSecret"]);
         for none in [&never, &unlabelled] {
-            let http = replay(&[none.clone()]);
+            let http = replay(std::slice::from_ref(none));
             let error = step(&http, each, &pace).await.unwrap_err();
             assert!(matches!(error, RotationError::NotPending { .. }), "{error}");
         }

@@ -107,7 +107,12 @@ async fn server() -> (String, String) {
             }
         }
     });
-    (format!("https://localhost:{port}"), authority.pem())
+    (format!("https://localhost:{port}"), pem(authority.der()))
+}
+
+fn pem(certificate: &[u8]) -> String {
+    let base64 = base64_simd::STANDARD.encode_to_string(certificate);
+    format!("-----BEGIN CERTIFICATE-----\n{base64}\n-----END CERTIFICATE-----\n")
 }
 
 async fn ask(endpoint: &str, roots: &Roots) -> Result<(), TableError> {
