@@ -161,6 +161,23 @@ impl Environment {
         self.said.lines.lock().expect("nobody panics inside").clone()
     }
 
+    /// Waits until all that was said has these words.
+    ///
+    /// # Panics
+    /// If it has not.
+    pub fn says(&self, words: &[&str]) {
+        let begun = Instant::now();
+        loop {
+            let all = self.lines().concat();
+            let missing: Vec<_> = words.iter().filter(|word| !all.contains(**word)).collect();
+            if missing.is_empty() {
+                return;
+            }
+            assert!(begun.elapsed() < PATIENCE, "no {missing:?} in {all}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
     /// Waits for the `nth` line, from 0, that is an object whose `message` is `what`.
     ///
     /// # Panics

@@ -105,6 +105,10 @@ impl Detector {
         records: &[Record],
         deadline: SystemTime,
     ) -> KinesisEventResponse {
+        let mut response = KinesisEventResponse::default();
+        if records.is_empty() {
+            return response;
+        }
         let begun = Instant::now();
         self.pace.anchor();
         let deadline = until(&self.pace, deadline);
@@ -119,7 +123,6 @@ impl Detector {
                 Some(0)
             }
         };
-        let mut response = KinesisEventResponse::default();
         if let Some(at) = first_failed {
             report.metrics.add(Metric::Unacknowledged, (records.len() - at) as u64);
             report.note("first_unacknowledged", records[at].sequence.as_str());

@@ -110,7 +110,8 @@ impl Host {
         url
     }
 
-    /// The findings that are in such a queue, and were not read before.
+    /// The findings of `credential-scan` that are in such a queue, and were not read before. The other
+    /// packaged detector raises for the same attacks.
     pub fn findings(&self, queue: &Value) -> Vec<Value> {
         let mut findings = Vec::new();
         loop {
@@ -121,7 +122,12 @@ impl Host {
                 return findings;
             };
             let bodies = messages.iter().filter_map(|message| message["Body"].as_str());
-            findings.extend(bodies.map(|body| serde_json::from_str::<Value>(body).expect("JSON")));
+            let all = bodies.map(|body| serde_json::from_str::<Value>(body).expect("JSON"));
+            findings.extend(
+                all.filter(|finding| {
+                    finding["finding_info"]["analytic"]["uid"] == "credential-scan"
+                }),
+            );
         }
     }
 }
