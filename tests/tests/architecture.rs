@@ -36,6 +36,16 @@ fn each_crate_depends_only_on_what_the_architecture_allows() {
         ("tidewatch-alert", &["tidewatch-core"]),
         ("tidewatch-aws", &["tidewatch-core", "tidewatch-alert"]),
         (
+            "tidewatch-lambda",
+            &[
+                "tidewatch-core",
+                "tidewatch-ingest",
+                "tidewatch-rules",
+                "tidewatch-alert",
+                "tidewatch-aws",
+            ],
+        ),
+        (
             "tidewatch",
             &["tidewatch-core", "tidewatch-ingest", "tidewatch-rules", "tidewatch-alert"],
         ),

@@ -53,7 +53,7 @@ async fn with_everything_at_hand_an_attack_is_told_once() {
         assert_eq!(told[name], value, "{name}: {told:#}");
     }
     assert!(told["StoreCalls"].as_u64() >= Some(3), "{told:#}");
-    assert!(told["EventToPublishMs"].is_number(), "{told:#}");
+    assert!(!told["EventToPublishMs"].is_null(), "{told:#}");
     assert_eq!(told["_aws"]["CloudWatchMetrics"][0]["Dimensions"], json!([["Stack"]]));
     environment.said("batch", 1);
     assert!(!environment.lines().concat().contains("nobody"), "no name leaves");
