@@ -4,8 +4,8 @@
 
 A line is {"service", "operation", "parameters"} with names as in the API reference; the answer, a line as
 well, is {"ok": …} or {"error": {"code", "message"}}. Bytes are {"$bytes": "<base64>"} both ways, times are
-seconds since 1970. One call at a time, without retries, as the account's root: `test` and `test` are what
-ministack takes for its credentials.
+seconds since 1970. One call at a time, without retries, as the account's root, which
+the tests' ministack knows by these credentials.
 """
 
 import base64
@@ -75,8 +75,8 @@ def main():
                 service,
                 region_name=region,
                 endpoint_url=endpoint,
-                aws_access_key_id="test",
-                aws_secret_access_key="test",
+                aws_access_key_id="local",
+                aws_secret_access_key="local",
                 config=CONFIG,
             )
         told = answer(clients[service], asked["operation"], asked["parameters"])

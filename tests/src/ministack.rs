@@ -82,6 +82,9 @@ impl Ministack {
             // Where the functions it runs find it.
             .env("AWS_ENDPOINT_URL", format!("http://{address}"))
             .env("AUTH", is_guarded.to_string())
+            // The account's root is whoever says what `tidewatch_aws::client::local` says.
+            .env("AWS_ACCESS_KEY_ID", "local")
+            .env("AWS_SECRET_ACCESS_KEY", "local")
             .env("TMPDIR", folder.path())
             .env("PYTHONUNBUFFERED", "1")
             .current_dir(folder.path())

@@ -11,7 +11,7 @@ use tidewatch_tests::cloud::{bytes, bytes_of, until};
 use tidewatch_tests::ministack::Ministack;
 use tidewatch_tests::stack::{Stack, pack, watches_math};
 
-use crate::translated;
+use crate::{resource, translated};
 
 /// A function that calls what its event says, packed into `folder`.
 fn caller(folder: &TempDir) -> PathBuf {
@@ -113,6 +113,26 @@ fn asked(stack: &Stack) -> Vec<(bool, &'static str, &'static str, Value)> {
     ]
 }
 
+/// What the detector is told when it calls `operation` with its own role: an error's code, or nothing.
+fn told(stack: &Stack, service: &str, operation: &str, parameters: &Value) -> Option<String> {
+    let event = json!({ "service": service, "operation": operation, "parameters": parameters });
+    let ask = json!({
+        "FunctionName": stack.outputs["FunctionName"],
+        "Payload": bytes(event.to_string().as_bytes()),
+    });
+    let answer = stack.cloud.must("lambda", "Invoke", ask);
+    let code = bytes_of(&answer["Payload"]).expect("bytes");
+    let code: Value = serde_json::from_slice(&code).expect("JSON");
+    assert!(code.is_null() || code.is_string(), "{event}: {code}");
+    code.as_str().map(str::to_owned)
+}
+
+/// How DynamoDB, S3, SNS and the others say no.
+fn is_denial(code: Option<String>) -> bool {
+    let codes = ["AccessDenied", "AccessDeniedException", "AuthorizationError"];
+    code.is_some_and(|code| codes.contains(&code.as_str()))
+}
+
 #[test]
 fn the_detectors_role_may_do_what_it_needs_and_no_more() {
     let ministack = Ministack::guarded();
@@ -122,24 +142,48 @@ fn the_detectors_role_may_do_what_it_needs_and_no_more() {
     let stack = Stack::deploy(&ministack, &caller(&folder), &parameters);
     assert!(stack.resources().contains_key("AlertEmailSubscription"));
     for (may, service, operation, parameters) in asked(&stack) {
-        let event = json!({ "service": service, "operation": operation, "parameters": parameters });
-        let ask = json!({
-            "FunctionName": stack.outputs["FunctionName"],
-            "Payload": bytes(event.to_string().as_bytes()),
-        });
-        let told = stack.cloud.must("lambda", "Invoke", ask);
-        let code = bytes_of(&told["Payload"]).expect("bytes");
-        let code: Value = serde_json::from_slice(&code).expect("JSON");
+        let code = told(&stack, service, operation, &parameters);
         match may {
-            true => assert_eq!(code, Value::Null, "{event}"),
-            false => assert!(
-                code.as_str().is_some_and(
-                    |code| code.starts_with("AccessDenied") || code == "AuthorizationError"
-                ),
-                "{event}: {code}"
-            ),
+            true => assert_eq!(code, None, "{service} {operation} {parameters}"),
+            false => assert!(is_denial(code), "{service} {operation} {parameters}"),
         }
     }
+}
+
+/// The statements about TLS, put back into a cloud that speaks none.
+#[test]
+fn whatever_is_asked_without_tls_is_denied() {
+    let ministack = Ministack::guarded();
+    let folder = tempfile::tempdir().expect("a folder");
+    let stack = Stack::deploy(&ministack, &caller(&folder), &[]);
+    let bucket = &stack.outputs["BucketName"];
+    let topic = |output: &str| stack.outputs[output].clone();
+    let publish = |output: &str| json!({ "TopicArn": topic(output), "Message": "x" });
+    let put = json!({ "Bucket": bucket, "Key": "quarantine/x", "Body": "x" });
+    let policy = |name: &str, resources: &[String]| {
+        let statement = &resource(name)["PolicyDocument"]["Statement"][0];
+        assert_eq!(statement["Sid"], "OnlyOverTls");
+        let mut statement = statement.clone();
+        statement["Resource"] = json!(resources);
+        json!({ "Version": "2012-10-17", "Statement": [statement] }).to_string()
+    };
+    for (name, output) in
+        [("AlertTopicPolicy", "AlertTopicArn"), ("NoticeTopicPolicy", "NoticeTopicArn")]
+    {
+        assert_eq!(told(&stack, "sns", "Publish", &publish(output)), None);
+        let ask = json!({
+            "TopicArn": topic(output),
+            "AttributeName": "Policy",
+            "AttributeValue": policy(name, &[topic(output)]),
+        });
+        stack.cloud.must("sns", "SetTopicAttributes", ask);
+        assert!(is_denial(told(&stack, "sns", "Publish", &publish(output))), "{name}");
+    }
+    assert_eq!(told(&stack, "s3", "PutObject", &put), None);
+    let arns = [format!("arn:aws:s3:::{bucket}"), format!("arn:aws:s3:::{bucket}/*")];
+    let ask = json!({ "Bucket": bucket, "Policy": policy("BucketPolicy", &arns) });
+    stack.cloud.must("s3", "PutBucketPolicy", ask);
+    assert!(is_denial(told(&stack, "s3", "PutObject", &put)));
 }
 
 /// The environment that an event source mapping calls is a process of its own, and made anew when it has
