@@ -3,7 +3,6 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -18,12 +17,12 @@ use tidewatch_core::store::WindowStore;
 use tidewatch_core::table_store::store::Settings;
 use tidewatch_core::table_store::table::Pace;
 use tidewatch_core::time::Span;
-use tidewatch_tests::cloud::{bytes, bytes_of, python, until};
+use tidewatch_tests::cloud::{bytes, bytes_of, until};
 use tidewatch_tests::containers::{envelope, gzip};
 use tidewatch_tests::environment::bootstrap;
 use tidewatch_tests::events::{Event, Said};
 use tidewatch_tests::ministack::Ministack;
-use tidewatch_tests::stack::Stack;
+use tidewatch_tests::stack::{Stack, pack};
 
 /// Shards of the stream.
 pub const SHARDS: usize = 2;
@@ -47,16 +46,13 @@ pub struct Queue {
     got: RefCell<Vec<Value>>,
 }
 
-/// A process that runs the function.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Pid(pub u32);
-
 impl World {
     /// Deploys the stack with the real binary.
     pub fn deploy(parameters: &[(&str, &str)]) -> World {
         let code = tempfile::tempdir().expect("a folder for temporary files");
-        let zip = zipped(&bootstrap(), &code);
-        let ministack = Ministack::start();
+        let zip = code.path().join("bootstrap.zip");
+        pack(&bootstrap(), &zip);
+        let ministack = Ministack::guarded();
         let shards = SHARDS.to_string();
         let mut all = vec![("StreamMode", "PROVISIONED"), ("ShardCount", shards.as_str())];
         all.push(("Architecture", "x86_64"));
@@ -126,33 +122,18 @@ impl World {
         self.stack.cloud.must("lambda", "Invoke", ask)
     }
 
-    /// The process that runs the detector.
-    pub fn pid(&self) -> Pid {
-        until("a process of the function", || {
-            let of = |pid: u32| std::fs::read_to_string(format!("/proc/{pid}/stat")).ok();
-            let pids = std::fs::read_dir("/proc")
-                .expect("Linux")
-                .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok());
-            pids.into_iter().find_map(|pid| {
-                let stat = of(pid)?;
-                let (name, rest) = stat.rsplit_once(") ")?;
-                let mut fields = rest.split(' ');
-                let (state, parent) = (fields.next()?, fields.next()?);
-                let ours = name.ends_with("(bootstrap") && state != "Z";
-                (ours && parent == self.ministack.pid().to_string()).then_some(Pid(pid))
-            })
-        })
+    /// The processes that run the function.
+    pub fn processes(&self) -> Vec<u32> {
+        self.ministack.environments()
     }
 
-    /// Ends the process that runs the detector, as a crash does.
+    /// Ends the processes that run the function, as crashes do.
     pub fn kill(&self) {
-        let Pid(pid) = self.pid();
-        let killed = std::process::Command::new("kill").args(["-9", &pid.to_string()]).status();
-        assert!(killed.expect("kill runs").success());
-        until("the process to end", || {
-            let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-            (stat.is_empty() || stat.contains(") Z ")).then_some(())
-        });
+        let running = self.processes();
+        assert!(!running.is_empty(), "no process runs the function");
+        running.iter().for_each(|id| self.ministack.kill_environment(*id));
+        let gone = || self.processes().iter().all(|id| !running.contains(id)).then_some(());
+        until("the processes to end", gone);
     }
 
     /// A queue that gets of `topic` (an output) what passes `filter`, as it was published.
@@ -284,12 +265,4 @@ pub fn scan(source: &str, nths: std::ops::Range<usize>, last_ms: i64, gap_ms: i6
 /// The distinct names of events.
 pub fn names(events: &[Event]) -> BTreeSet<&str> {
     events.iter().map(|event| event.user.as_str()).collect()
-}
-
-/// The binary as Lambda takes it: a zip with the one file `bootstrap`.
-fn zipped(binary: &Path, folder: &TempDir) -> PathBuf {
-    let zip = folder.path().join("bootstrap.zip");
-    let zipping = python().args(["-m", "zipfile", "-c"]).arg(&zip).arg(binary).status();
-    assert!(zipping.expect("python runs").success());
-    zip
 }
