@@ -214,7 +214,8 @@ impl World {
         let key = Key::source_ip(source.parse().expect("an address"));
         let mut counted = Vec::new();
         let invocation = store.invocation(ShardId::TICK, deadline);
-        let read = invocation.read(&[(KeyPlanId(0), key)], |window| {
+        let places = [(KeyPlanId(0), key)];
+        let read = invocation.read(&places, |window| {
             let of = window.plan.detectors.iter().find(|of| plan.detector(of.id).id == detector);
             let of = of.expect("a detector of this name");
             for (named, place) in plan.detector(of.id).measures.iter().zip(&of.measures) {
