@@ -89,7 +89,7 @@ pub(crate) const INVOCATION_SECONDS: f64 = 0.005;
 /// Bytes the function and Lambda log about an invocation: a summary of about 1.5 KB, and START, END and
 /// REPORT. Estimated from the summary's fields.
 pub const LOGGED_BYTES: f64 = 2_000.0;
-/// Stored log bytes by logged ones; AWS stores them compressed and its calculator has this ratio.
+/// Stored log bytes by logged ones: AWS stores them compressed; the ratio is assumed.
 pub(crate) const LOGS_STORED: f64 = 0.15;
 /// Parameter LogRetentionDays, as it is unless changed.
 pub const LOG_DAYS: f64 = 30.0;
