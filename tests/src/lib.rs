@@ -14,3 +14,4 @@ pub mod plain_table;
 pub mod simulator;
 pub mod table_contract;
 pub mod unlucky_table;
+pub mod watched;
