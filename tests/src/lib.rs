@@ -6,6 +6,7 @@
 pub mod binary;
 pub mod containers;
 pub mod events;
+pub mod key_change;
 pub mod labelled;
 pub mod live;
 pub mod luck;
