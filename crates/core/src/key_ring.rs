@@ -10,13 +10,13 @@
 //! other               │ current       │ previous            │
 //! ```
 //!
-//! After the switch the other key's lists are written for [`ROTATION_MARGIN`] only, for those whose clocks
-//! are behind; its tags of events are needed longer, to know a late copy of an event by.
+//! After the switch the older key's lists are written for [`ROTATION_TRAIL`] only, for those whose clocks are
+//! behind; its tags of events are needed longer, to know a late copy of an event by.
 //!
-//! Invariant: whoever reads a generation finds in it everything of its windows that was read by processes
-//! which learn of a key, and whose clocks differ, within [`ROTATION_MARGIN`].
+//! Invariant: whoever reads a generation finds in it all that was read of its windows, as long as processes
+//! learn of a key within an hour, less what their clocks differ by, and no event is later than a day.
 
-use crate::limits::{ROTATION_MARGIN, ROTATION_OVERLAP};
+use crate::limits::{ROTATION_OVERLAP, ROTATION_TRAIL};
 use crate::plan::{Class, KINDS};
 use crate::signal::Signal;
 use crate::tag::{EventTag, TagKey};
@@ -132,7 +132,7 @@ impl Phase {
     pub fn writing(&self, now: Time) -> Option<LiveKey> {
         let other = self.other?;
         let newer = other.from > self.reading.from;
-        (newer || now < self.switch.plus(ROTATION_MARGIN)).then_some(other)
+        (newer || now < self.switch.plus(ROTATION_TRAIL)).then_some(other)
     }
 
     /// The tag an event is known by, `again` being the same event under the other key: one and the same,

@@ -37,14 +37,14 @@ pub const AGE_MAX: Span = Span::minutes(14 * 24 * 60);
 /// Panes of the sketches behind one list of the shared home: a window of 24 h touches five.
 pub const SKETCH_PANES_MAX: usize = 6;
 
-/// How long it may take until all processes use a new tag key, by their own clocks: they learn of it
-/// within a quarter of an hour, and clocks may differ by two hours.
-pub const ROTATION_MARGIN: Span = Span::minutes(3 * 60);
+/// How long everything is tagged under two keys before the newer one's tags are judged. An event that comes
+/// as late as the longest window of the shared home is judged in a window that reaches back by one more;
+/// and an hour in which processes learn of the new key, and for clocks that differ.
+pub const ROTATION_OVERLAP: Span = Span(2 * SHARED_WINDOW_MAX.0 + Span::minutes(60).0);
 
-/// How long everything is tagged under two keys before the newer one's tags are judged: an event that is
-/// late by twice the longest window of the shared home is judged in a window that reaches back by one more,
-/// and there the margin.
-pub const ROTATION_OVERLAP: Span = Span(3 * SHARED_WINDOW_MAX.0 + ROTATION_MARGIN.0);
+/// How long after that the older key's lists are still written, for processes that still judge by them:
+/// clocks may differ by two hours.
+pub const ROTATION_TRAIL: Span = Span::minutes(3 * 60);
 
 /// How long a record may come again: a stream's retention, and a day more.
 pub const REDELIVERY_MAX: Span = Span::minutes(2 * 24 * 60);

@@ -19,9 +19,12 @@ const MINUTE: i64 = 60_000;
 /// How long a process goes by the secret it has read, at most.
 pub const KNOWN_MS_MAX: i64 = 15 * MINUTE;
 
-/// Overlaps runs are played with. The shortest is sound here, where nothing is late by more than nine hours:
-/// the longest window is a day, and clocks and secrets are behind by at most three hours.
-const OVERLAPS: [Span; 3] = [Span::minutes(36 * 60), Span::minutes(49 * 60), ROTATION_OVERLAP];
+/// An event that is judged is no later than this.
+pub const LATE_MS_MAX: i64 = 9 * 60 * MINUTE;
+
+/// Overlaps runs are played with. The shorter is sound here: the longest window is a day, clocks and secrets
+/// are behind by less than three hours, and [`LATE_MS_MAX`].
+const OVERLAPS: [Span; 2] = [Span::minutes(36 * 60), ROTATION_OVERLAP];
 
 /// The key of a run, and the one that replaces it.
 #[derive(Clone, Copy, Debug)]
