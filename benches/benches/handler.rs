@@ -21,7 +21,7 @@ use tidewatch_core::contribution::Contribution;
 use tidewatch_core::engine::Engine;
 use tidewatch_core::episode::Episode;
 use tidewatch_core::finding::Finding;
-use tidewatch_core::key_ring::KeyRing;
+use tidewatch_core::key_ring::{Generation, KeyRing};
 use tidewatch_core::memory::MemoryStore;
 use tidewatch_core::plan::{DetectorId, Plan};
 use tidewatch_core::safeguards::Safeguards;
@@ -51,6 +51,10 @@ const RATIO_MAX: f64 = 1.3;
 struct NoStore;
 
 impl WindowStore for NoStore {
+    fn reading(self, _: Generation) -> NoStore {
+        self
+    }
+
     async fn merge<J>(&self, _: &[Contribution], _: Time, _: J) -> Result<Merged, StoreError>
     where
         J: FnMut(usize, &Window<'_>) + Send,

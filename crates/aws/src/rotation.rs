@@ -11,7 +11,7 @@
 
 use aws_sdk_secretsmanager::error::SdkError;
 use aws_sdk_secretsmanager::operation::describe_secret::DescribeSecretError;
-use tidewatch_core::limits::{ROTATION_MARGIN, ROTATION_OVERLAP};
+use tidewatch_core::limits::{ROTATION_OVERLAP, SHARED_WINDOW_MAX};
 use tidewatch_core::table_store::table::Pace;
 use tidewatch_core::time::{Span, Time};
 
@@ -30,7 +30,10 @@ pub const LATE_MAX: Span = Span::minutes(30);
 
 // A function reads the secret every quarter of an hour or more often, and two hours of the margin are for
 // clocks that differ.
-const _: () = assert!(LATE_MAX.0 + LEAD.0 + Span::minutes(120).0 <= ROTATION_MARGIN.0);
+const _: () = assert!(
+    2 * SHARED_WINDOW_MAX.0 + LATE_MAX.0 + LEAD.0 <= ROTATION_OVERLAP.0,
+    "in the hour that an overlap has for it everybody learns of the new key"
+);
 
 /// A step of a rotation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
