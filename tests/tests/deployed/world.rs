@@ -143,6 +143,14 @@ impl World {
             cloud.must("sqs", "CreateQueue", json!({ "QueueName": name }))["QueueUrl"].clone();
         let ask = json!({ "QueueUrl": url, "AttributeNames": ["QueueArn"] });
         let arn = cloud.must("sqs", "GetQueueAttributes", ask)["Attributes"]["QueueArn"].clone();
+        let policy = json!({ "Version": "2012-10-17", "Statement": [{
+            "Effect": "Allow", "Principal": { "Service": "sns.amazonaws.com" },
+            "Action": "sqs:SendMessage", "Resource": arn,
+            "Condition": { "ArnEquals": { "aws:SourceArn": self.output(topic) } },
+        }] });
+        let attributes = json!({ "Policy": policy.to_string() });
+        let ask = json!({ "QueueUrl": url, "Attributes": attributes });
+        cloud.must("sqs", "SetQueueAttributes", ask);
         cloud.must(
             "sns",
             "Subscribe",
@@ -224,6 +232,15 @@ impl World {
         });
         read.await.expect("the table answers");
         counted
+    }
+}
+
+/// A test that fails says what the function said.
+impl Drop for World {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("{}", self.ministack.log());
+        }
     }
 }
 
