@@ -17,6 +17,7 @@ use tidewatch_benches::load::{self, Load, Names, Try};
 use tidewatch_benches::options::Options;
 use tidewatch_benches::{detectors, subject, table};
 use tidewatch_core::finding::Activity;
+use tidewatch_core::key_ring::Phase;
 use tidewatch_core::plan::Plan;
 use tidewatch_core::table_store::table::ItemKey;
 use tidewatch_core::tag::TagKey;
@@ -30,6 +31,7 @@ struct Sized {
     load: Load,
     key: ItemKey,
     largest: Stored,
+    keys: Phase,
     bytes: usize,
     batches: u64,
     writes: u64,
@@ -75,7 +77,7 @@ fn sizes(plan: &Arc<Plan>, seed: u64) -> Result<Vec<Sized>> {
     let mut rows = Vec::new();
     let mut all = Vec::new();
     for (load, planned) in loads(seed) {
-        let sized = size(plan, load, seed)?;
+        let sized = size(plan, load, seed, one_key())?;
         rows.push(size_row(&sized, planned));
         all.push(sized);
     }
@@ -83,13 +85,19 @@ fn sizes(plan: &Arc<Plan>, seed: u64) -> Result<Vec<Sized>> {
         let one = detectors::plan(&[window], None)?;
         let hour = load::hour(Names::New, 4);
         let name = format!("the same over 4, {} only", window.0);
-        let sized = size(&one, Load { name, ..hour }, seed)?;
+        let sized = size(&one, Load { name, ..hour }, seed, one_key())?;
+        rows.push(size_row(&sized, ""));
+        all.push(sized);
+    }
+    for load in [load::three_failures(), load::hour(Names::New, 4), load::slow(45, 4)] {
+        let name = format!("two keys: {}", load.name);
+        let sized = size(plan, Load { name, ..load }, seed, fleet::both_keys())?;
         rows.push(size_row(&sized, ""));
         all.push(sized);
     }
     let sketched = detectors::plan(&detectors::ALL, Some(1_000))?;
     let name = "100,000 names, 4 shards, sketches behind".to_owned();
-    let flood = size(&sketched, Load { name, ..load::flood(4) }, seed)?;
+    let flood = size(&sketched, Load { name, ..load::flood(4) }, seed, one_key())?;
     rows.push(size_row(&flood, ""));
     println!("Items and what a write of them costs; messages: created, updated, closed:\n");
     let head = [
@@ -123,9 +131,9 @@ fn size_row(sized: &Sized, planned: &str) -> Vec<String> {
 }
 
 /// Runs a load to its end. Writes and calls are those of batches; messages also those of ticks.
-fn size(plan: &Arc<Plan>, load: Load, seed: u64) -> Result<Sized> {
+fn size(plan: &Arc<Plan>, load: Load, seed: u64, keys: Phase) -> Result<Sized> {
     let (table, clock) = (PricedTable::default(), Clock::default());
-    let fleet = Fleet::new(plan, &table, &clock, load.shards)?;
+    let fleet = Fleet::new(plan, &table, &clock, load.shards)?.under(keys);
     let (mut batches, mut calls, mut told) = (0, 0, [0; 3]);
     let (mut writes, mut refused, mut units) = (0, 0, 0.0);
     fleet.run(&load, seed, |step, tick| {
@@ -144,7 +152,11 @@ fn size(plan: &Arc<Plan>, load: Load, seed: u64) -> Result<Sized> {
         }
     });
     let (bytes, key, largest) = table.largest().context("nothing was written")?;
-    Ok(Sized { load, key, largest, bytes, batches, writes, refused, units, calls, told })
+    Ok(Sized { load, key, largest, keys, bytes, batches, writes, refused, units, calls, told })
+}
+
+fn one_key() -> Phase {
+    Phase::from(TagKey::new([7; 16]))
 }
 
 fn is_write(kind: Kind) -> bool {
@@ -290,9 +302,9 @@ fn single_batches() -> Result<Vec<Vec<String>>> {
     let plan = detectors::plan(&detectors::ALL[..1], None)?;
     let (table, clock) = (PricedTable::default(), Clock::default());
     let mut fleet = Fleet::new(&plan, &table, &clock, 2)?;
-    let tags = TagKey::new([7; 16]);
+    let keys = one_key();
     let tries = load::hour(Names::New, 1).tries;
-    let batch = |shard: u32, nth: usize| vec![fleet::record(&tags, shard, nth as u64, &tries[nth])];
+    let batch = |shard: u32, nth: usize| vec![fleet::record(&keys, shard, nth as u64, &tries[nth])];
     let at = |nth: usize| tries[nth].at.plus(Span::seconds(5));
     let mut rows = Vec::new();
     let mut row = |name: &str, step: &Step| {
@@ -312,7 +324,7 @@ fn single_batches() -> Result<Vec<Vec<String>>> {
     let failures_only = Arc::new(Plan::shared(yardstick.detectors)?);
     let fleet = Fleet::new(&failures_only, &table, &clock, 1)?;
     let success = Try { success: true, known: true, ..tries[6] };
-    let step = fleet.deliver(0, &[fleet::record(&tags, 0, 6, &success)], at(6));
+    let step = fleet.deliver(0, &[fleet::record(&keys, 0, 6, &success)], at(6));
     row("a batch that no measure selects", &step);
     Ok(rows)
 }
@@ -333,11 +345,14 @@ fn costs(plan: &Arc<Plan>, sized: &[Sized], runs: usize) -> Result<()> {
         ("1 h, 4 shards, 10 min late", hour, 600),
         ("1 h, 16 shards", of("1 a second for 1 h, a new name each, 16")?, 0),
         ("flood, 4 shards", of("100,000 names in 10 min, 4")?, 0),
+        ("two keys, 3 failures, 1 shard", of("two keys: 3 failures")?, 0),
+        ("two keys, 24 h, 4 shards", of("two keys: slow")?, 0),
+        ("two keys, 1 h, 4 shards", of("two keys: 1 a second")?, 0),
     ];
     let mut rows = Vec::new();
     for (name, sized, late_s) in cases {
         let (item, source) = (&sized.largest.item, sized.load.tries[0].source);
-        let cost = cost::of(plan, item, source, Span::seconds(late_s), runs)?;
+        let cost = cost::of(plan, item, source, Span::seconds(late_s), &sized.keys, runs)?;
         let mut row = vec![name.to_owned(), cost.share_bytes.to_string()];
         row.extend(cost.steps_ns.map(|ns| format!("{ns:.0}")));
         row.push(cost.ends.to_string());
@@ -356,7 +371,9 @@ fn costs(plan: &Arc<Plan>, sized: &[Sized], runs: usize) -> Result<()> {
 /// Says whether the items that must be written for one unit a write are small enough.
 fn gate(sized: &[Sized]) -> ExitCode {
     let bound = |name: &str| {
-        name.starts_with("1 a second for 1 h, a new name each, 4") || name.contains("every 45 min")
+        let two = name.starts_with("two keys");
+        let slow = name.contains("every 45 min") && !two;
+        slow || name.starts_with("1 a second for 1 h, a new name each, 4")
     };
     let mut passed = true;
     for sized in sized.iter().filter(|sized| bound(&sized.load.name)) {

@@ -60,49 +60,53 @@ impl Anatomy {
 
     fn add_share(&mut self, share: &[u8]) -> Result<(), Unreadable> {
         let (mut from, mut out) = (Reader::new(share), Writer::default());
-        let mut ends = [0; 6];
-        out.byte(from.version(VERSION)?);
+        let mut ends = Vec::new();
+        let version = from.version(VERSION)?;
+        out.byte(version);
         out.counted(from.counted(share.len(), "sequence number")?);
         out.signed(from.signed("head")?);
-        ends[0] = out.bytes.len();
+        ends.push((0, out.bytes.len()));
         self.events += repeated(&mut from, &mut out, |from, out| {
             out.bytes.extend_from_slice(&from.array::<3>("event tag")?);
             Ok(())
         })?;
-        ends[1] = out.bytes.len();
+        ends.push((1, out.bytes.len()));
         let mut panes = 0;
         repeated(&mut from, &mut out, |from, out| {
             panes += repeated(from, out, pane)?;
             Ok(())
         })?;
         self.panes += panes;
-        ends[2] = out.bytes.len();
-        self.tags += repeated(&mut from, &mut out, |from, out| {
-            out.bytes.extend_from_slice(&from.array::<4>("tag")?);
-            let first = from.byte("tag")?;
-            out.byte(first);
-            nibble(from, out, first)
-        })?;
-        ends[3] = out.bytes.len();
-        repeated(&mut from, &mut out, |from, out| {
-            out.byte(from.byte("forgotten")?);
-            out.number(from.number("forgotten")?);
-            Ok(())
-        })?;
-        ends[4] = out.bytes.len();
+        ends.push((2, out.bytes.len()));
+        // The newest version is the one with lists of both generations of tag keys.
+        for _ in 0..if version == VERSION { 2 } else { 1 } {
+            self.tags += repeated(&mut from, &mut out, |from, out| {
+                out.bytes.extend_from_slice(&from.array::<4>("tag")?);
+                let first = from.byte("tag")?;
+                out.byte(first);
+                nibble(from, out, first)
+            })?;
+            ends.push((3, out.bytes.len()));
+            repeated(&mut from, &mut out, |from, out| {
+                out.byte(from.byte("forgotten")?);
+                out.number(from.number("forgotten")?);
+                Ok(())
+            })?;
+            ends.push((4, out.bytes.len()));
+        }
         repeated(&mut from, &mut out, |from, out| {
             out.counted(from.counted(16, "source")?);
             out.number(from.number("source")?);
             out.number(from.number("source")?);
             Ok(())
         })?;
-        ends[5] = out.bytes.len();
+        ends.push((5, out.bytes.len()));
         from.end()?;
         if out.bytes != share {
             return Err(Unreadable::Damaged("walk"));
         }
         let mut begin = 0;
-        for (section, end) in ends.into_iter().enumerate() {
+        for (section, end) in ends {
             self.bytes[section] += end - begin;
             begin = end;
         }

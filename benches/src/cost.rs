@@ -6,14 +6,14 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use tidewatch_core::contribution::{Contribution, Part as Points, Point};
+use tidewatch_core::contribution::{Again, Contribution, Part as Points, Point};
 use tidewatch_core::judge::judge;
 use tidewatch_core::key::Key;
-use tidewatch_core::key_ring::Generation;
+use tidewatch_core::key_ring::{LiveKey, Phase};
 use tidewatch_core::plan::{KeyPlanId, Plan, Shape};
 use tidewatch_core::safeguards::Safeguards;
 use tidewatch_core::sequence::{Sequence, ShardId};
-use tidewatch_core::signal::Body;
+use tidewatch_core::signal::{Body, Signal};
 use tidewatch_core::store::WindowStore;
 use tidewatch_core::table_store::share::Share;
 use tidewatch_core::table_store::store::{Settings, SharedStore};
@@ -21,7 +21,6 @@ use tidewatch_core::table_store::table::{
     Attribute, Item, ItemKey, Part, Table, TableError, Write, Written,
 };
 use tidewatch_core::table_store::view::View;
-use tidewatch_core::tag::TagKey;
 use tidewatch_core::time::{Span, Time};
 
 use crate::clock::{median, timed};
@@ -69,6 +68,7 @@ pub fn of(
     item: &Item,
     source: Ipv4Addr,
     late: Span,
+    keys: &Phase,
     runs: usize,
 ) -> Result<Cost> {
     let place = (KeyPlanId(0), Key::source_ip(source.into()));
@@ -79,7 +79,7 @@ pub fn of(
     let around = others()?;
     let at = View::of(plan, place, [item], None)?.state.head.plus(Span::seconds(5)).minus(late);
     let share = Share::decode(key_plan, bytes)?;
-    let contribution = newer(place.1, at)?;
+    let contribution = newer(place.1, at, keys)?;
     let mut counted = share.clone();
     counted.take(key_plan, &contribution, &Safeguards::default());
     let mut next = item.clone();
@@ -164,24 +164,27 @@ fn merged(plan: &Arc<Plan>, item: &Item, new: Contribution, runs: usize) -> Resu
 }
 
 /// A batch of one failure on a new name, newer than all records.
-fn newer(key: Key, at: Time) -> Result<Contribution> {
-    let tags = TagKey::new([7; 16]);
+fn newer(key: Key, at: Time, keys: &Phase) -> Result<Contribution> {
     let t = Try { at, name: u64::MAX, ..load::three_failures().tries[0] };
-    let record = fleet::record(&tags, 0, u64::MAX / 2, &t);
-    let signal = record.signals.into_iter().next().context("a record has a signal")?;
-    let Body::Auth(auth) = signal.body;
-    let point = Point {
-        time: at,
-        generation: Generation::Even,
-        event: signal.event,
-        shape: Shape::of(&auth),
-        attempts: 1,
-        user: auth.user,
-        source: None,
+    let record = fleet::record(keys, 0, u64::MAX / 2, &t);
+    let point = |signal: &Signal, key: &LiveKey| {
+        let Body::Auth(auth) = signal.body;
+        Point {
+            time: at,
+            generation: key.generation(),
+            event: signal.event,
+            shape: Shape::of(&auth),
+            attempts: 1,
+            user: auth.user,
+            source: None,
+        }
     };
+    let again = record.again.iter().zip(&keys.other);
+    let again = again.map(|(signal, key)| Again::of(&point(signal, key))).collect();
+    let signal = record.signals.first().context("a record has a signal")?;
+    let points = [point(signal, &keys.reading)].into_iter().collect();
     let parts = vec![Points { sequence: Sequence::parse(&"9".repeat(56))?, end: 1 }];
-    let points = [point].into_iter().collect();
-    Ok(Contribution { points, parts, ..Contribution::to(KeyPlanId(0), key) })
+    Ok(Contribution { points, again, parts, ..Contribution::to(KeyPlanId(0), key) })
 }
 
 /// CPU ns of `work`, the median of some runs of [`TIMES`] calls.

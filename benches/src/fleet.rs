@@ -13,6 +13,7 @@ use tidewatch_core::admission::Admission;
 use tidewatch_core::delivery::Record;
 use tidewatch_core::engine::Engine;
 use tidewatch_core::finding::{Activity, Finding};
+use tidewatch_core::key_ring::{KeyRing, LiveKey, Phase};
 use tidewatch_core::plan::Plan;
 use tidewatch_core::sequence::{Sequence, ShardId};
 use tidewatch_core::signal::{Auth, Body, EventId, LogStream, Origin, Outcome, Role, Signal};
@@ -56,7 +57,7 @@ pub struct Fleet<'a> {
     table: &'a PricedTable,
     stores: Vec<Store<'a>>,
     tick: Store<'a>,
-    tags: TagKey,
+    keys: Phase,
     runtime: Runtime,
 }
 
@@ -78,9 +79,14 @@ impl<'a> Fleet<'a> {
             table,
             stores: (0..shards).map(|_| store()).collect(),
             tick: store(),
-            tags: TagKey::new([7; 16]),
+            keys: Phase::from(TagKey::new([7; 16])),
             runtime: tokio::runtime::Builder::new_current_thread().build()?,
         })
+    }
+
+    /// The same under these keys.
+    pub fn under(self, keys: Phase) -> Fleet<'a> {
+        Fleet { keys, ..self }
     }
 
     /// Replaces a shard's environment by one that remembers nothing.
@@ -101,7 +107,7 @@ impl<'a> Fleet<'a> {
         let sink: Vec<Finding> = Vec::new();
         let admission = Admission::until(now);
         let mut engine =
-            Engine::new(Arc::clone(&self.plan), invocation, sink, self.tags, admission);
+            Engine::new(Arc::clone(&self.plan), invocation, sink, self.keys, admission);
         let acknowledged = self.runtime.block_on(engine.deliver(records, now));
         assert_eq!(acknowledged.fault, None, "a batch at {now:?} was not dealt with");
         self.step(std::mem::take(engine.sink()))
@@ -117,7 +123,7 @@ impl<'a> Fleet<'a> {
         let sink: Vec<Finding> = Vec::new();
         let admission = Admission::until(now);
         let mut engine =
-            Engine::new(Arc::clone(&self.plan), invocation, sink, self.tags, admission);
+            Engine::new(Arc::clone(&self.plan), invocation, sink, self.keys, admission);
         let ticked = self.runtime.block_on(engine.tick(now));
         assert_eq!(ticked, Ok(()), "the tick at {now:?} failed");
         self.step(std::mem::take(engine.sink()))
@@ -145,7 +151,7 @@ impl<'a> Fleet<'a> {
                 note(&self.tick(ticked), true);
             }
             let records: Vec<Record> =
-                tries.iter().map(|(nth, t)| record(&self.tags, shard, *nth, t)).collect();
+                tries.iter().map(|(nth, t)| record(&self.keys, shard, *nth, t)).collect();
             let keys = tries.iter().map(|(_, t)| self.key(t)).collect();
             let step = Step { keys, ..self.deliver(shard, &records, end) };
             left = note(&step, false);
@@ -183,27 +189,34 @@ fn batches(load: &Load, seed: u64) -> BTreeMap<(Time, u32), Vec<(u64, Try)>> {
     batches
 }
 
+/// The keys while one is being replaced, for as long as a load goes on.
+pub fn both_keys() -> Phase {
+    let key = |id, byte, from| LiveKey { id, key: TagKey::new([byte; 16]), from };
+    let ring = KeyRing { current: key(1, 8, START), previous: Some(key(0, 7, Time::MIN)) };
+    ring.phase(START)
+}
+
 /// A try as a record of its own.
 ///
 /// # Panics
 /// Never: the sequence number is one.
-pub fn record(tags: &TagKey, shard: u32, nth: u64, t: &Try) -> Record {
+pub fn record(keys: &Phase, shard: u32, nth: u64, t: &Try) -> Record {
     let digits = format!("4959{:014}{:038}", 3_382_714_902_566 + u64::from(shard), nth + (1 << 60));
     let sequence = Sequence::parse(&digits).expect("56 digits are a sequence number");
     let stream = Arc::new(LogStream { group: "shop".to_owned(), ..LogStream::default() });
-    let auth = Auth {
-        role: Role::Attempt,
-        outcome: if t.success { Outcome::Success } else { Outcome::Failure },
-        user_known: Some(t.known),
-        user: Some(tags.user(&t.name.to_be_bytes())),
-        source: Some(t.source.into()),
-        attempts: 1,
-    };
-    let signal = Signal {
+    let signal = |key: &LiveKey| Signal {
         time: t.at,
-        event: tags.event(u64::from(shard), &nth.to_be_bytes()),
-        origin: Origin { stream, id: EventId::Offset(nth) },
-        body: Body::Auth(auth),
+        event: key.key.event(u64::from(shard), &nth.to_be_bytes()),
+        origin: Origin { stream: Arc::clone(&stream), id: EventId::Offset(nth) },
+        body: Body::Auth(Auth {
+            role: Role::Attempt,
+            outcome: if t.success { Outcome::Success } else { Outcome::Failure },
+            user_known: Some(t.known),
+            user: Some(key.key.user(&t.name.to_be_bytes())),
+            source: Some(t.source.into()),
+            attempts: 1,
+        }),
     };
-    Record { sequence, arrival: t.at, signals: vec![signal], again: Vec::new() }
+    let again = keys.other.iter().map(&signal).collect();
+    Record { sequence, arrival: t.at, signals: vec![signal(&keys.reading)], again }
 }

@@ -200,6 +200,7 @@ pub struct World {
     overlap: Span,
     /// How late an event may be and still be counted right.
     pub promised: Span,
+    now: Time,
     clock: Arc<Mutex<Time>>,
     /// By environment: its store, how far its clock is ahead, how late it learns of the new key.
     environments: Vec<(Store, Span, Span)>,
@@ -235,6 +236,7 @@ impl World {
             ring,
             overlap,
             promised: DAY,
+            now: Time(BEGUN),
             clock,
             environments,
             shards: vec![Vec::new(); SHARDS],
@@ -344,11 +346,12 @@ impl World {
         wrong
     }
 
-    /// Plays all steps, and says what was miscounted first.
+    /// Goes on with these steps, and says what was miscounted first.
     pub fn play(&mut self, steps: &[Step]) -> Vec<String> {
-        let mut now = Time(BEGUN);
-        for (id, step) in (1..).zip(steps) {
-            now = now.plus(Span(step.gap_s * SECOND));
+        for step in steps {
+            self.now = self.now.plus(Span(step.gap_s * SECOND));
+            let now = self.now;
+            let id = self.shards.iter().map(Vec::len).sum::<usize>() as u64;
             let Step { user, source, failed, shard, .. } = *step;
             let time = now.minus(Span(step.late_s * SECOND));
             let new = Try { id, time, user, source, failed };

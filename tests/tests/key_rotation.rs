@@ -111,3 +111,25 @@ fn a_finding_about_a_user_is_told_once_more_under_the_new_tag() {
     let ended = about[2].time.0 - switch.0;
     assert!(ended < ROTATION_TRAIL.0 + 3 * HOUR, "after {ended} ms");
 }
+
+#[test]
+fn whose_clock_is_behind_still_finds_all_under_the_old_key() {
+    let from = Time(BEGUN);
+    let mut world = World::new(Layout::Together, from, 0, ROTATION_OVERLAP);
+    // Ten minutes before the switch somebody is past it by his clock, and ten minutes after it somebody
+    // else is not.
+    let ten_before = ROTATION_OVERLAP.0 - 600_000;
+    let [first, second] =
+        [(0, ten_before, 2), (1, 1_200_000, 0)].map(|(user, gap_ms, environment)| Step {
+            gap_s: gap_ms / 1_000,
+            user,
+            environment,
+            again: 0,
+            ..a_name_an_hour(1, 1, 0)[0]
+        });
+    assert_eq!(world.play(&[first]), Vec::<String>::new());
+    assert!(world.judged_after_switch > 0, "his clock is past the switch");
+    let judged = world.judged_after_switch;
+    assert_eq!(world.play(&[second]), Vec::<String>::new());
+    assert_eq!(world.judged_after_switch, judged, "the other's is not");
+}

@@ -178,7 +178,8 @@ impl<S: WindowStore, A: AlertSink> Engine<S, A> {
 
     /// Deals with a batch of one shard: counts, judges, publishes, and says how far it came. `now` is
     /// the wall clock; event times are believed by each record's arrival. However often a record is
-    /// delivered, and with whichever others, the outcome is the same.
+    /// delivered, and with whichever others, the outcome is the same. While there are two keys, over the
+    /// shared home only.
     pub async fn deliver(&mut self, records: &[Record], now: Time) -> Acknowledged {
         self.now = self.now.max(now);
         let plan = Arc::clone(&self.plan);
