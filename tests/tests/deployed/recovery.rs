@@ -28,7 +28,8 @@ async fn a_finding_outlives_its_topic_and_the_tick_closes_it() {
     // This cloud drops what Lambda would deliver again; one event more of the source stands for it.
     let name = topic.rsplit(':').next().expect("a name");
     world.stack.cloud.must("sns", "CreateTopic", json!({ "Name": name }));
-    let queue = world.subscribe("again", "AlertTopicArn", &json!({ "simulated": ["false"] }));
+    let queue =
+        world.subscribe("again", "AlertTopicArn", &json!({ "detector": ["credential-scan"] }));
     world.put(0, &world.packed(&scan(source, 40..41, ended + 1_000, 1_000)));
     let opened = world.message(&queue, "the alert", |finding| finding["activity_id"] == 1);
     world.drained();

@@ -11,6 +11,7 @@ use tempfile::TempDir;
 use tidewatch_aws::client::local;
 use tidewatch_aws::{DynamoStore, DynamoTable, TokioPace};
 use tidewatch_core::key::Key;
+use tidewatch_core::key_ring::Generation;
 use tidewatch_core::plan::{KeyPlanId, Plan};
 use tidewatch_core::sequence::ShardId;
 use tidewatch_core::store::WindowStore;
@@ -221,7 +222,8 @@ impl World {
         let store = DynamoStore::new(Arc::clone(&plan), table, pace, Settings::default());
         let key = Key::source_ip(source.parse().expect("an address"));
         let mut counted = Vec::new();
-        let invocation = store.invocation(ShardId::TICK, deadline);
+        // The first key of a stack is number 1.
+        let invocation = store.invocation(ShardId::TICK, deadline).reading(Generation::Odd);
         let places = [(KeyPlanId(0), key)];
         let read = invocation.read(&places, |window| {
             let of = window.plan.detectors.iter().find(|of| plan.detector(of.id).id == detector);
