@@ -222,7 +222,6 @@ fn function<S: WindowStore>(
             signals += record.signals.len() as u64;
         }
         let sink: Vec<Finding> = Vec::new();
-        let phase = phase.clone();
         let mut engine = Engine::new(Arc::clone(plan), store(nth), sink, phase, admission());
         let acknowledged = runtime.block_on(engine.deliver(&read.records, Time(0)));
         assert_eq!(acknowledged.fault, None, "nothing can fail here");

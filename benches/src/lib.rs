@@ -17,6 +17,7 @@ pub mod cost;
 pub mod detectors;
 pub mod dynamo;
 pub mod fleet;
+pub mod instant_aws;
 pub mod lambda_logs;
 pub mod load;
 pub mod options;

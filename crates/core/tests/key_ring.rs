@@ -160,8 +160,11 @@ fn contribution(t: &Try, nth: usize, generation: Generation, again: bool) -> Con
     }
 }
 
+/// A list's class, field, names by when they were last seen, and up to when it forgot some.
+type Listed = (u64, String, Vec<(i64, u64)>, Option<Time>);
+
 /// What the lists hold, in an order of its own.
-fn sorted(share: &Share) -> Vec<(u64, String, Vec<(i64, u64)>, Option<Time>)> {
+fn sorted(share: &Share) -> Vec<Listed> {
     let mut lists: Vec<_> = share
         .state
         .lists

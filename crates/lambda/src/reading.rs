@@ -2,8 +2,8 @@
 //!
 //! Each record is read on its own: what is wrong with one costs that one, which is named with the reason
 //! so that its bytes can be kept. While the tag key is being changed, a record is read once under each
-//! key. What all records inflate to is bounded: the first record beyond the bound is where the next
-//! batch begins.
+//! key. What all records inflate to and say is bounded: the first record beyond a bound is where the
+//! next batch begins.
 //!
 //! Invariant: every record of the event is read, named as rotten, or behind `deferred`.
 
@@ -17,7 +17,7 @@ use tidewatch_ingest::when::When;
 use tidewatch_ingest::{Batch, Buffers, Config, Ingest, Tally};
 
 use crate::event::{self, Data};
-use crate::settings::BATCH_INFLATED_BYTES_MAX;
+use crate::settings::{BATCH_INFLATED_BYTES_MAX, BATCH_SIGNALS_MAX};
 
 /// Reads records under the keys of one phase; lives as long as that.
 pub struct Reader {
@@ -62,14 +62,19 @@ impl Reader {
 
     /// Reads a batch.
     pub fn read(&mut self, records: &[event::Record]) -> Read {
-        let mut read = Read::default();
+        let (mut read, mut signals) = (Read::default(), 0);
         for (at, record) in records.iter().enumerate() {
             // The first is always read: a batch that reads nothing would come again for ever.
-            if at > 0 && read.tally.bytes_inflated >= BATCH_INFLATED_BYTES_MAX {
+            let is_full = read.tally.bytes_inflated >= BATCH_INFLATED_BYTES_MAX
+                || signals >= BATCH_SIGNALS_MAX;
+            if at > 0 && is_full {
                 read.deferred = Some(at);
                 break;
             }
+            let known = read.records.len();
             self.read_one(at, record, &mut read);
+            let said = read.records[known..].iter();
+            signals += said.map(|record| record.signals.len() + record.again.len()).sum::<usize>();
         }
         read
     }

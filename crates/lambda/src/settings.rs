@@ -26,6 +26,10 @@ pub const DEADLINE_UNKNOWN: Duration = Duration::from_secs(20);
 /// for again, as the next batch: memory stays bounded and nothing is lost.
 pub const BATCH_INFLATED_BYTES_MAX: u64 = 64 << 20;
 
+/// What all records of one invocation may say, in signals under any live key; beyond it as
+/// [`BATCH_INFLATED_BYTES_MAX`]. If each has a source of its own they hold some 80 MB.
+pub const BATCH_SIGNALS_MAX: usize = 100_000;
+
 /// Keys remembered between invocations: with 8 KB of an item each, 40 MB at most.
 pub const CACHED_KEYS_MAX: usize = 5_000;
 

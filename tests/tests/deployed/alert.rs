@@ -42,7 +42,8 @@ async fn a_scan_over_both_shards_is_told_once_and_counted_exactly() {
         &json!({ "detector": ["credential-scan"], "severity": ["medium", "high", "critical"] }),
     );
     let closings = world.subscribe("closings", "AlertTopicArn", &json!({ "activity": ["close"] }));
-    let notices = world.subscribe("notices", "NoticeTopicArn", &json!({ "detector": ["credential-scan"] }));
+    let notices =
+        world.subscribe("notices", "NoticeTopicArn", &json!({ "detector": ["credential-scan"] }));
 
     // A scan among customers, half of it on each shard.
     let now = now_ms();

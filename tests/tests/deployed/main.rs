@@ -8,7 +8,7 @@
 //! `tests/function`; what follows from such answers, with zombies and environments that come and go, is
 //! played by the simulator (`tests/simulation.rs`) and by `tests/shared_state.rs`; that the template
 //! asks for all of it is in `tests/stack.rs`. It delivers no subscriptions either: records are packed
-//! here as CloudWatch Logs packs them. Permissions and encryption are not enforced.
+//! here as CloudWatch Logs packs them. Permissions are enforced, encryption is not.
 
 mod alert;
 mod overrides;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tidewatch_aws::client::{client, local};
+use tidewatch_aws::client::{dynamodb, local};
 use tidewatch_aws::schema;
 use tidewatch_tests::binary::root;
 use tidewatch_tests::cloud::{bytes, bytes_of, until};
@@ -51,7 +51,7 @@ async fn the_stack_deploys_and_its_table_is_the_one_the_code_expects() {
         let is_left_out = !resource["Condition"].is_null() || watches_math(resource);
         assert_eq!(made.contains_key(name), !is_left_out, "{name}");
     }
-    let expected = schema::create_table(&client(&local(&ministack.endpoint())), "expected").await;
+    let expected = schema::create_table(&dynamodb(&local(&ministack.endpoint())), "expected").await;
     expected.expect("it can be made");
     assert_eq!(shape(&stack, &stack.outputs["TableName"]), shape(&stack, "expected"));
     assert_eq!(stack.outputs["StreamArn"].matches(":stream/").count(), 1);

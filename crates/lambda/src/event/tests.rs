@@ -39,12 +39,20 @@ fn event(records: &[(String, Vec<u8>, f64)]) -> String {
     json!({ "Records": records.iter().map(record).collect::<Vec<_>>() }).to_string()
 }
 
+/// A time in seconds with no or three decimals. Of others the official types (1.2.1) take the decimals
+/// for milliseconds as they stand: `.66` for 66, and a fourth digit for more than a second.
+fn arrival() -> impl Strategy<Value = f64> {
+    let three = |ms: &i64| ms % 10 != 0 || ms % 1_000 == 0;
+    let ms = (0..4_000_000_000_000i64).prop_filter("no or three decimals", three);
+    ms.prop_map(|ms| ms as f64 / 1_000.0)
+}
+
 proptest! {
     /// What AWS's own types read, with the escapes that other encoders make as well.
     #[test]
     fn batches_are_read_as_by_the_official_types(
         records in prop::collection::vec(
-            ("[0-9]{1,129}", prop::collection::vec(any::<u8>(), 0..300), 0.0..4e9f64),
+            ("[0-9]{1,129}", prop::collection::vec(any::<u8>(), 0..300), arrival()),
             0..6,
         ),
         slashes_escaped: bool,
