@@ -28,8 +28,7 @@ pub const LEAD: Span = Span::minutes(15);
 /// Secrets Manager had to repeat a step. Those who learn of it then are late, but within the margin.
 pub const LATE_MAX: Span = Span::minutes(30);
 
-// A function reads the secret every quarter of an hour or more often, and two hours of the margin are for
-// clocks that differ.
+// A function reads the secret every quarter of an hour or more often; a quarter is left for clocks that differ.
 const _: () = assert!(
     2 * SHARED_WINDOW_MAX.0 + LATE_MAX.0 + LEAD.0 <= ROTATION_OVERLAP.0,
     "in the hour that an overlap has for it everybody learns of the new key"
@@ -221,12 +220,14 @@ impl Rotation<'_> {
         insist(asked, self.pace, self.deadline, put).await.answer.map(drop)
     }
 
-    /// A copy of the current value passes: with one Secrets Manager tries whether a function can rotate
-    /// at all, and never finishes.
+    /// A copy of the current value passes, and so does none: where a schedule is made, Secrets Manager
+    /// tries by this step alone whether a function can rotate at all, and never finishes.
     async fn test(&self) -> Result<(), RotationError> {
         let current = self.current().await?;
-        let pending = self.pending().await?.ok_or_else(|| self.unfit("has no value"))?;
-        if pending == current { Ok(()) } else { self.must_follow(&pending, &current) }
+        match self.pending().await? {
+            Some(pending) if pending != current => self.must_follow(&pending, &current),
+            _ => Ok(()),
+        }
     }
 
     async fn finish(&self, version: String) -> Result<(), RotationError> {

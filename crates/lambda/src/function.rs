@@ -14,7 +14,7 @@ use aws_lambda_events::event::streams::KinesisEventResponse;
 use tidewatch_aws::client::{self, SdkConfig};
 use tidewatch_aws::overrides::OverrideSource;
 use tidewatch_aws::quarantine::{Quarantine, Rotten};
-use tidewatch_aws::secret::SecretSource;
+use tidewatch_aws::secret::{SecretError, SecretSource};
 use tidewatch_aws::topics::{SnsSink, Topics};
 use tidewatch_aws::{DynamoStore, DynamoTable, TokioPace};
 use tidewatch_core::admission::Admission;
@@ -53,6 +53,8 @@ pub struct Detector {
     keys: Option<KeyRing>,
     key_made: Option<Time>,
     keys_due: Time,
+    /// Why the secret could not be read again, while it could not.
+    keys_stale: Option<SecretError>,
     rules: Option<Rules>,
     rules_due: Time,
     store: Option<DynamoStore>,
@@ -91,6 +93,7 @@ impl Detector {
             keys: None,
             key_made: None,
             keys_due: Time::MIN,
+            keys_stale: None,
             rules: None,
             rules_due: Time::MIN,
             store: None,
@@ -135,7 +138,9 @@ impl Detector {
     /// Closes what went quiet, and publishes what did not leave.
     ///
     /// # Errors
-    /// If nothing could be looked at; what failed about a single key is told and due again.
+    /// If nothing could be looked at; what failed about a single key is told and due again. Also, with
+    /// everything done, if the secret cannot be read again: an environment that knows a key goes on with
+    /// it, but the next one could not begin.
     pub async fn tick(&mut self, deadline: SystemTime) -> anyhow::Result<()> {
         let begun = Instant::now();
         self.pace.anchor();
@@ -147,7 +152,10 @@ impl Detector {
         }
         report.metrics.add(Metric::Ticks, u64::from(ticked.is_ok()));
         self.tell("tick", report, begun);
-        ticked
+        match &self.keys_stale {
+            Some(error) if ticked.is_ok() => Err(error.clone().into()),
+            _ => ticked,
+        }
     }
 
     /// Reads, keeps, counts, judges and publishes; says which record is the first to come again.
@@ -257,11 +265,15 @@ impl Detector {
         match keys {
             Some(Ok((keys, made))) => {
                 self.keys = Some(keys);
+                self.keys_stale = None;
                 self.key_made = made;
                 self.keys_due = now.plus(SECRET_REREAD);
             }
             Some(Err(error)) => match &self.keys {
-                Some(_) => log::error("secret_unreadable", error),
+                Some(_) => {
+                    log::error("secret_unreadable", &error);
+                    self.keys_stale = Some(error);
+                }
                 None => return Err(error.into()),
             },
             None => {}

@@ -158,8 +158,8 @@ async fn set_has_nothing_to_do() {
 async fn test_reads_the_new_value_and_lets_a_trial_pass() {
     let (pace, _) = until(0);
     let good = second(pace.now().plus(LEAD));
-    for pending in [good, first()] {
-        let http = replay(&[under_way(), value(&first()), value(&pending)]);
+    for pending in [value(&good), value(&first()), none()] {
+        let http = replay(&[under_way(), value(&first()), pending]);
         step(&http, Step::Test, &pace).await.unwrap();
         assert_eq!(operations(&http), ["DescribeSecret", "GetSecretValue", "GetSecretValue"]);
     }
@@ -167,7 +167,6 @@ async fn test_reads_the_new_value_and_lets_a_trial_pass() {
     let cases = [
         (value(&other), "does not follow upon the current one"),
         (value(&json!("hidden")), "is no key of this version"),
-        (none(), "has no value"),
     ];
     for (pending, why) in cases {
         let http = replay(&[under_way(), value(&first()), pending]);
@@ -199,12 +198,13 @@ async fn finish_refuses_what_is_late_or_does_not_follow() {
     let changed = json!({"id": 1, "passphrase": "changed-by-hand-01"});
     let good = second(pace.now().plus(LEAD));
     let cases = [
-        (first(), late, "was to be used long ago"),
-        (changed, good, "does not follow upon the current one"),
-        (first(), first(), "does not follow upon the current one"),
+        (first(), value(&late), "was to be used long ago"),
+        (changed, value(&good), "does not follow upon the current one"),
+        (first(), value(&first()), "does not follow upon the current one"),
+        (first(), none(), "has no value"),
     ];
     for (current, pending, why) in cases {
-        let http = replay(&[under_way(), value(&current), value(&pending)]);
+        let http = replay(&[under_way(), value(&current), pending]);
         let error = step(&http, Step::Finish, &pace).await.unwrap_err();
         let says = error.to_string();
         assert!(matches!(error, RotationError::Unfit { .. }) && says.contains(why), "{says}");
