@@ -4,6 +4,7 @@ use tidewatch_core::fault::Fault;
 use tidewatch_core::finding::{Accuracy, Activity};
 use tidewatch_core::sequence::{Sequence, ShardId};
 use tidewatch_core::store::StoreError;
+use tidewatch_core::table_store::share;
 use tidewatch_core::table_store::table::{Attribute, Due, Indexing, ItemKey, Part};
 use tidewatch_core::time::{Span, Time};
 use tidewatch_tests::luck::{
@@ -116,7 +117,7 @@ fn a_share_of_a_newer_version_is_left_alone_and_its_batch_given_back() {
                 assert!(old.deliver(shard.into(), &batch).await.is_done());
             }
             let (main, share) = (main_item(1), Attribute::Share(ShardId(spoilt)));
-            let legible = luck.spoil(&main, share, |bytes| bytes[0] += 1).await;
+            let legible = luck.spoil(&main, share, |bytes| bytes[0] = share::VERSION + 1).await;
             let newer = luck.value(&main, share).await;
             let batch = records(4, 1, &logins(1, 100..109, START));
             // A process that remembers the key as it was, and one that does not.

@@ -4,18 +4,19 @@
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
+use tidewatch_core::key_ring::Generation;
 use tidewatch_tests::containers::LOG_STREAM;
 use tidewatch_tests::events::{Event, Said};
 
 use super::world::{GROUP, SHARDS, World, attribute, document, names, now_ms, scan, sent_ms};
 
-const SCANNER: &str = "203.0.113.77";
+pub const SCANNER: &str = "203.0.113.77";
 
 /// The longest pane of a window of ten minutes.
 const PANE_MS: i64 = 60_000;
 
-/// Puts `events` in records of `per`, on the shards in turn; when the first was put.
-fn put_all(world: &World, events: &[Event], per: usize) {
+/// Puts `events` in records of `per`, on the shards in turn.
+pub fn put_all(world: &World, events: &[Event], per: usize) {
     for (nth, events) in events.chunks(per).enumerate() {
         world.put(nth % SHARDS, &world.packed(events));
     }
@@ -64,7 +65,7 @@ async fn a_scan_over_both_shards_is_told_once_and_counted_exactly() {
     world.drained();
     assert!(world.processes().iter().all(|id| !before.contains(id)), "another process by now");
     let all: Vec<Event> = [planted, rest].concat();
-    check_counts(&world, &all).await;
+    check_counts(&world, Generation::Odd, &all).await;
 
     // Damage among good records, and a record that is delivered once more.
     let good = scan(SCANNER, 120..130, now_ms(), 100);
@@ -76,7 +77,7 @@ async fn a_scan_over_both_shards_is_told_once_and_counted_exactly() {
     }
     world.drained();
     let all: Vec<Event> = [all, good].concat();
-    check_counts(&world, &all).await;
+    check_counts(&world, Generation::Odd, &all).await;
     check_quarantine(&world, &[truncated, &noise]);
 
     // One episode: one uid, one opening, nothing for the other filter, and a letter for people.
@@ -160,9 +161,9 @@ fn check_alert(message: &Value, planted: &[Event]) {
     assert_eq!(message["MessageAttributes"].as_object().map(serde_json::Map::len), Some(8));
 }
 
-/// What the table counts of the scanner, against all that was ever put.
-async fn check_counts(world: &World, all: &[Event]) {
-    let counted = world.counted(SCANNER, "credential-scan").await;
+/// What the table counts of the scanner under the keys of `generation`, against all that was ever put.
+pub async fn check_counts(world: &World, generation: Generation, all: &[Event]) {
+    let counted = world.counted(SCANNER, "credential-scan", generation).await;
     let of = |name: &str| counted.iter().find(|(of, _)| of == name).map(|(_, count)| *count);
     assert_eq!(of("failures"), Some(all.len() as f64), "{counted:?}");
     // A list holds 48 names; what it says beyond is a lower bound.

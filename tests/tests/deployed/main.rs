@@ -13,4 +13,5 @@
 mod alert;
 mod overrides;
 mod recovery;
+mod rotation;
 mod world;

@@ -117,8 +117,13 @@ impl World {
 
     /// Has the function deal with `event` by itself.
     pub fn invoke(&self, event: &Value) -> Value {
+        self.invoke_function("FunctionName", event)
+    }
+
+    /// Has the function that an output names deal with `event`.
+    pub fn invoke_function(&self, output: &str, event: &Value) -> Value {
         let ask = json!({
-            "FunctionName": self.output("FunctionName"), "Payload": bytes(event.to_string().as_bytes()),
+            "FunctionName": self.output(output), "Payload": bytes(event.to_string().as_bytes()),
         });
         self.stack.cloud.must("lambda", "Invoke", ask)
     }
@@ -209,9 +214,20 @@ impl World {
         self.stack.cloud.must("s3", "PutObject", ask);
     }
 
-    /// What the table counts of `source` at its newest event, by measure of the first detector on its
-    /// key: the shipped `credential-scan` has `unknown_users`, `users`, `failures`.
-    pub async fn counted(&self, source: &str, detector: &str) -> Vec<(String, f64)> {
+    /// What a resource of the template is called.
+    pub fn resource(&self, name: &str) -> String {
+        let all = self.stack.resources();
+        all.get(name).unwrap_or_else(|| panic!("no resource {name}")).1.clone()
+    }
+
+    /// What the table counts of `source` at its newest event, by measure of a shipped detector, as one
+    /// sees it who judges by the keys of `generation`: the first key of a stack is number 1, odd.
+    pub async fn counted(
+        &self,
+        source: &str,
+        detector: &str,
+        generation: Generation,
+    ) -> Vec<(String, f64)> {
         let detectors = tidewatch_rules::load(tidewatch_rules::shipped()).expect("good ones");
         let plan = Arc::new(Plan::shared(detectors).expect("fit for the shared home"));
         let config = local(&self.ministack.endpoint());
@@ -222,8 +238,7 @@ impl World {
         let store = DynamoStore::new(Arc::clone(&plan), table, pace, Settings::default());
         let key = Key::source_ip(source.parse().expect("an address"));
         let mut counted = Vec::new();
-        // The first key of a stack is number 1.
-        let invocation = store.invocation(ShardId::TICK, deadline).reading(Generation::Odd);
+        let invocation = store.invocation(ShardId::TICK, deadline).reading(generation);
         let places = [(KeyPlanId(0), key)];
         let read = invocation.read(&places, |window| {
             let of = window.plan.detectors.iter().find(|of| plan.detector(of.id).id == detector);
