@@ -27,6 +27,7 @@ fn told(ran: &Ran) -> BTreeSet<String> {
     let told = ran.findings().into_iter().map(|mut finding| {
         // Samples name the input, which differs between a file and its parts.
         finding["unmapped"]["tidewatch"]["samples"] = Value::Null;
+        finding["unmapped"]["tidewatch"]["where"] = Value::Null;
         finding["resources"] = Value::Null;
         finding.to_string()
     });

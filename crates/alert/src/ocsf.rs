@@ -195,13 +195,15 @@ fn resources(finding: &Finding) -> Vec<Json> {
 /// The numbers, and when, where, who and what, as whoever logs security events should say them (OWASP
 /// Logging Cheat Sheet, "Event attributes").
 fn unmapped(finding: &Finding, context: &Context) -> Json {
-    let (mut accounts, mut groups, mut streams) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut accounts, mut groups) = (Vec::new(), Vec::new());
+    let (mut streams, mut inputs) = (Vec::new(), Vec::new());
     for origin in &finding.samples {
         let stream = &*origin.stream;
+        let is_input = matches!(origin.id, EventId::Offset(_));
         let found = [
             (&mut accounts, &stream.account),
             (&mut groups, &stream.group),
-            (&mut streams, &stream.stream),
+            (if is_input { &mut inputs } else { &mut streams }, &stream.stream),
         ];
         for (all, text) in found {
             let name = name(text);
@@ -218,6 +220,7 @@ fn unmapped(finding: &Finding, context: &Context) -> Json {
         },
         "where": {
             "accounts": accounts,
+            "inputs": inputs,
             "log_groups": groups,
             "log_streams": streams,
             "region": context.region,

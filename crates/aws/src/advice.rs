@@ -1,16 +1,7 @@
 //! What a person does about an error that no retry mends: which permission is missing on what, what does
 //! not exist, which key is switched off.
 
-use crate::failure::Asked;
-
-/// Whom a request goes to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Service {
-    DynamoDb,
-    Sns,
-    S3,
-    SecretsManager,
-}
+use crate::asked::{Asked, Service};
 
 /// Who we say we are is not believed.
 const CREDENTIALS: &[&str] = &[
@@ -45,28 +36,6 @@ const DENIED: &[&str] = &[
 /// S3 knows the bucket, but not here.
 const ELSEWHERE: &[&str] =
     &["AuthorizationHeaderMalformed", "IllegalLocationConstraintException", "PermanentRedirect"];
-
-impl Service {
-    /// What its resources are called.
-    pub(crate) fn noun(self) -> &'static str {
-        match self {
-            Service::DynamoDb => "table",
-            Service::Sns => "topic",
-            Service::S3 => "object",
-            Service::SecretsManager => "secret",
-        }
-    }
-
-    /// The prefix of its actions in policies.
-    fn actions(self) -> &'static str {
-        match self {
-            Service::DynamoDb => "dynamodb",
-            Service::Sns => "sns",
-            Service::S3 => "s3",
-            Service::SecretsManager => "secretsmanager",
-        }
-    }
-}
 
 /// What to do about the error `code` of `asked`, whose text is `message`.
 pub(crate) fn advice(asked: Asked<'_>, code: &str, message: &str) -> String {

@@ -13,7 +13,8 @@ use aws_sdk_dynamodb::config::http::HttpResponse;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use tidewatch_core::table_store::table::TableError;
 
-use crate::advice::{self, Service};
+use crate::advice;
+use crate::asked::Asked;
 use crate::item::WrongType;
 
 /// Too busy, or in somebody else's way for a moment: refused before anything was done.
@@ -103,17 +104,6 @@ impl From<Failure> for TableError {
     }
 }
 
-/// Which request failed, for the messages.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Asked<'a> {
-    /// Whom.
-    pub service: Service,
-    /// The API's name of it.
-    pub operation: &'static str,
-    /// What it is about: the table's name, the topic's or the secret's ARN, `bucket/key`.
-    pub resource: &'a str,
-}
-
 impl Asked<'_> {
     /// What `error` means.
     pub(crate) fn failed<E>(self, error: &SdkError<E, HttpResponse>) -> Failure
@@ -167,13 +157,6 @@ impl Asked<'_> {
     /// An item that we cannot have written.
     pub(crate) fn unreadable(self, wrong: &WrongType) -> TableError {
         TableError::Unusable(format!("{self}: {wrong}; remove or mend the item"))
-    }
-}
-
-/// `UpdateItem on table `state``.
-impl std::fmt::Display for Asked<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} on {} `{}`", self.operation, self.service.noun(), self.resource)
     }
 }
 

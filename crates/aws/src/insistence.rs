@@ -8,7 +8,8 @@ use tidewatch_core::table_store::patience::Patience;
 use tidewatch_core::table_store::table::Pace;
 use tidewatch_core::time::Time;
 
-use crate::failure::{Asked, Failure};
+use crate::asked::Asked;
+use crate::failure::Failure;
 use crate::pace::TokioPace;
 
 /// An answer, and how often it was asked for again.

@@ -12,6 +12,7 @@
 //! or a source sends nothing; no text of an error holds a secret or a line of a log.
 
 mod advice;
+mod asked;
 pub mod client;
 pub mod failure;
 mod insistence;

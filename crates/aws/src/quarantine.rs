@@ -15,9 +15,9 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 use tidewatch_core::time::Time;
 
-use crate::advice::Service;
+use crate::asked::{Asked, Service};
 use crate::client;
-use crate::failure::{Asked, Failure};
+use crate::failure::Failure;
 use crate::insistence::insist;
 use crate::pace::TokioPace;
 use crate::when;

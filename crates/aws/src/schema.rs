@@ -23,8 +23,7 @@ use aws_sdk_dynamodb::types::{
 };
 use tidewatch_core::table_store::table::TableError;
 
-use crate::advice::Service;
-use crate::failure::Asked;
+use crate::asked::{Asked, Service};
 
 /// The partition key.
 pub const KEY: &str = "k";

@@ -11,9 +11,9 @@ use tidewatch_core::key_ring::{KeyRing, LiveKey};
 use tidewatch_core::tag::TagKey;
 use tidewatch_core::time::Time;
 
-use crate::advice::Service;
+use crate::asked::{Asked, Service};
 use crate::client;
-use crate::failure::{Asked, Failure};
+use crate::failure::Failure;
 use crate::insistence::insist;
 use crate::pace::TokioPace;
 use crate::when;

@@ -13,8 +13,8 @@ use tidewatch_core::table_store::table::{Item, ItemKey, Part, Table, TableError,
 use tidewatch_core::time::Time;
 use tokio::time::Instant;
 
-use crate::advice::Service;
-use crate::failure::{Asked, Failure};
+use crate::asked::{Asked, Service};
+use crate::failure::Failure;
 use crate::item::{self, Attributes};
 use crate::latency::{Latencies, Meter};
 use crate::request::{Expressions, due_at, index_partition};

@@ -20,9 +20,9 @@ use tidewatch_core::sink::{AlertSink, SinkError};
 use tidewatch_core::table_store::table::Pace;
 use tidewatch_core::time::{Span, Time};
 
-use crate::advice::Service;
+use crate::asked::{Asked, Service};
 use crate::client;
-use crate::failure::{Asked, Failure};
+use crate::failure::Failure;
 use crate::insistence::{insist, once};
 use crate::pace::TokioPace;
 

@@ -11,8 +11,9 @@ use smallvec::SmallVec;
 use crate::detector::DistinctField;
 use crate::key::Key;
 use crate::key_ring::Generation;
-use crate::plan::{KeyPlanId, Shape};
+use crate::plan::KeyPlanId;
 use crate::sequence::Sequence;
+use crate::shape::Shape;
 use crate::tag::{EventTag, UserTag};
 use crate::time::Time;
 

@@ -17,7 +17,7 @@
 //! learn of a key within an hour, less what their clocks differ by, and no event is later than a day.
 
 use crate::limits::{ROTATION_OVERLAP, ROTATION_TRAIL};
-use crate::plan::{Class, KINDS};
+use crate::shape::{Class, KINDS};
 use crate::signal::Signal;
 use crate::tag::{EventTag, TagKey};
 use crate::time::{Span, Time};

@@ -28,6 +28,7 @@ pub mod retention;
 pub mod safeguards;
 pub mod sequence;
 
+pub mod shape;
 pub mod signal;
 pub mod sink;
 pub mod sketch;

@@ -11,7 +11,8 @@ use crate::event_ring::EventRing;
 use crate::key::Key;
 use crate::key_ring::Generation;
 use crate::panes::Ring;
-use crate::plan::{Class, KeyPlan};
+use crate::plan::KeyPlan;
+use crate::shape::Class;
 use crate::sources::Sources;
 use crate::time::{Span, Time};
 

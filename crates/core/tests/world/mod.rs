@@ -23,7 +23,8 @@ use tidewatch_core::finding::{Activity, Finding};
 use tidewatch_core::key::{Key, KeyField};
 use tidewatch_core::key_ring::Generation;
 use tidewatch_core::memory::MemoryStore;
-use tidewatch_core::plan::{Counted, DetectorPlan, KeyPlan, Plan, Shape};
+use tidewatch_core::plan::{Counted, DetectorPlan, KeyPlan, Plan};
+use tidewatch_core::shape::Shape;
 use tidewatch_core::signal::{
     Auth, Body, EventId, LogStream, Origin, Outcome, Role, Signal, SignalKind,
 };
