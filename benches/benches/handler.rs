@@ -179,7 +179,7 @@ fn admission() -> Admission {
 /// `tidewatch replay --input kinesis-events`, without files and threads.
 fn embedded(profile: &Profile, plan: &Arc<Plan>) -> u64 {
     let naming = Naming { key: key(), usernames: Usernames::Fold };
-    let ingest = Ingest::new(Config { naming, own_group: None });
+    let ingest = Ingest::new(Config { naming, own_group: None, formats: Default::default() });
     let mut buffers = Buffers::default();
     let stream = Arc::new(LogStream::default());
     let store = MemoryStore::new(Arc::clone(plan), 1 << 30, 7);
@@ -208,7 +208,7 @@ fn function<S: WindowStore>(
     store: impl Fn(usize) -> S,
 ) -> u64 {
     let phase = KeyRing::single(key()).phase(Time(0));
-    let mut reader = Reader::new(&phase, None);
+    let mut reader = Reader::new(&phase, None, &Default::default());
     let runtime = runtime();
     let mut signals = 0;
     for (nth, line) in profile.events.iter().enumerate() {

@@ -139,6 +139,7 @@ fn ingest() -> Ingest {
     Ingest::new(Config {
         naming: Naming { key: key(), usernames: Usernames::Fold },
         own_group: None,
+        formats: Default::default(),
     })
 }
 

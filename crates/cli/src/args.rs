@@ -92,6 +92,9 @@ pub struct ReadArgs {
     /// What the input is: auto, lines, aws-tail, envelopes or kinesis-events
     #[arg(long = "input", value_name = "KIND", default_value = "auto")]
     pub input_kind: String,
+    /// Use the format files (*.toml) of this folder INSTEAD of the shipped ones
+    #[arg(long, value_name = "DIR")]
+    pub formats: Option<PathBuf>,
     /// Year of the first syslog line [default: the latest that is not in the future]
     #[arg(long, value_name = "Y")]
     pub year: Option<i16>,

@@ -14,11 +14,12 @@ use tidewatch_core::plan::Plan;
 use tidewatch_core::tag::TagKey;
 use tidewatch_core::time::{Span, Time};
 use tidewatch_ingest::InputKind;
+use tidewatch_ingest::declared::Formats;
 use tidewatch_ingest::username::{Naming, Usernames};
 
 use crate::args::{self, Output, ReadArgs, ReportArgs};
-use crate::detectors;
 use crate::exit::Failure;
+use crate::files;
 
 /// Inputs that may be open at once: all are read together, in order of time.
 pub const INPUTS_MAX: usize = 500;
@@ -34,6 +35,7 @@ pub struct Reading {
     pub zone: TimeZone,
     pub admission: Admission,
     pub naming: Naming,
+    pub formats: Arc<Formats>,
 }
 
 /// How results are reported.
@@ -74,7 +76,7 @@ pub fn reading(
     key: TagKey,
     usernames: Usernames,
     started: Time,
-) -> Result<Reading> {
+) -> Result<Reading, Failure> {
     let kind: InputKind =
         raw.input_kind.parse().with_context(|| format!("--input {}", raw.input_kind))?;
     let latest = match &raw.not_after {
@@ -87,7 +89,7 @@ pub fn reading(
         }
     };
     if raw.year.is_some_and(|year| !(2000..=9999).contains(&year)) {
-        bail!("--year: 2000 to 9999");
+        return Err(anyhow::anyhow!("--year: 2000 to 9999").into());
     }
     let usernames = match report.usernames {
         None => usernames,
@@ -100,6 +102,7 @@ pub fn reading(
         zone: time_zone(&raw.tz)?,
         admission: Admission::until(latest),
         naming: Naming { key, usernames },
+        formats: Arc::new(files::formats(raw.formats.as_deref())?),
     })
 }
 
@@ -119,7 +122,7 @@ pub fn reporting(raw: &ReportArgs, key: TagKey) -> Result<Reporting, Failure> {
             bytesize::ByteSize(MEMORY_BYTES_MIN as u64)
         )));
     }
-    let plan = detectors::load(raw.detectors.as_deref())?;
+    let plan = files::detectors(raw.detectors.as_deref())?;
     Ok(Reporting { output: raw.output, plan: Arc::new(plan), key, memory_bytes, stats: raw.stats })
 }
 

@@ -68,6 +68,9 @@ impl Summary {
             "late": self.counts.late,
             "repeated": self.counts.repeated,
             "quarantined": quarantined,
+            "passed_over": self.tally.passed_over.iter().map(|(format, lines)| {
+                (format.clone(), json!(lines.count))
+            }).collect::<Map<String, Value>>(),
             "keys": self.usage.keys_seen,
             "state_bytes": self.usage.used_bytes,
             "overflow": {
@@ -122,6 +125,14 @@ impl Summary {
                 grouped(count),
                 explanation(name),
                 tidewatch_alert::printable(&at)
+            );
+        }
+        for (format, lines) in &self.tally.passed_over {
+            let _ = writeln!(
+                text,
+                "note: {} line(s) look like format {format} and say nothing that it knows, first at {}",
+                grouped(lines.count),
+                tidewatch_alert::printable(&lines.first)
             );
         }
         for (count, what) in [

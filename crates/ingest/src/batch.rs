@@ -5,6 +5,7 @@ use tidewatch_core::signal::{Body, Origin, Signal};
 use tidewatch_core::tag::EventTag;
 use tidewatch_core::time::Time;
 
+use crate::declared::Formats;
 use crate::envelope::Event;
 use crate::format::{Memos, Said};
 use crate::inflate::Inflater;
@@ -47,17 +48,20 @@ impl Undated {
 
 impl Batch {
     /// Takes in what a format said about one log event. `time` is the envelope's or the line prefix's
-    /// and goes before the format's own; `name` is asked for only if there is a signal.
+    /// and goes before the format's own; `formats` are those that
+    /// read it; `name` is asked for only if there is a signal.
     pub(crate) fn accept(
         &mut self,
         said: Said,
         time: Option<When>,
         place: Place<'_>,
+        formats: &Formats,
         name: impl FnOnce() -> (EventTag, Origin),
     ) {
         match said {
             Said::Nothing => {}
             Said::HostnameSource => self.tally.hostname_sources += 1,
+            Said::PassedOver(format) => self.tally.pass_over(&formats.all()[format].id, place),
             Said::Unreadable(problem) => self.tally.reject(problem, place),
             Said::Signal { when, time_unreadable, auth } => {
                 self.tally.hostname_sources += u64::from(auth.source.is_none());

@@ -18,7 +18,7 @@ pub(crate) fn naming() -> Naming {
 }
 
 pub(crate) fn ingest() -> Ingest {
-    Ingest::new(Config { naming: naming(), own_group: None })
+    Ingest::new(Config { naming: naming(), own_group: None, formats: Default::default() })
 }
 
 /// An application's line about a refused login.

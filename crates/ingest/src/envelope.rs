@@ -121,7 +121,7 @@ impl Ingest {
             if !promising && payload.text.is_some() {
                 continue;
             }
-            let said = self.said_in_event(payload, event, buffers, promising);
+            let said = self.said_in_event(payload, event, group, buffers, promising);
             let (id, said) = match (text(payload, &event.id), said) {
                 (Ok(id), Ok(said)) => (id, said),
                 (Err(problem), _) | (_, Err(problem)) => {
@@ -130,7 +130,8 @@ impl Ingest {
                 }
             };
             let time = When::At(Time(event.timestamp_ms));
-            batch.accept(said, Some(time), Place::Event { group, stream, id: &id }, || {
+            let place = Place::Event { group, stream, id: &id };
+            batch.accept(said, Some(time), place, &self.formats, || {
                 let origin = Origin {
                     stream: Arc::clone(&header.log_stream),
                     id: EventId::CloudWatch(Box::from(&*id)),
@@ -147,6 +148,7 @@ impl Ingest {
         &self,
         payload: Piece<'_>,
         event: &Event,
+        log_group: &str,
         buffers: &mut TextBuffers,
         promising: bool,
     ) -> Result<Said, Problem> {
@@ -154,6 +156,7 @@ impl Ingest {
         if let Some(raw) = payload.text.and_then(|text| text.get(range.clone()))
             && promising
             && event.message.escaped
+            && !self.formats.is_claimed(raw)
         {
             let read =
                 format::read_escaped(without_line_end(raw), true, &self.naming, &mut buffers.memos);
@@ -169,7 +172,7 @@ impl Ingest {
         if !promising {
             return Ok(Said::Nothing);
         }
-        Ok(self.said(message.trim_end_matches(['\r', '\n']), true, &mut buffers.memos))
+        Ok(self.said(message.trim_end_matches(['\r', '\n']), log_group, true, &mut buffers.memos))
     }
 }
 

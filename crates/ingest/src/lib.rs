@@ -4,6 +4,7 @@
 //! around it is still read. No IO, no clock, and no state between two lines: an [`Ingest`] never
 //! changes, so one serves all threads, and what a line says does not depend on any other line.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use tidewatch_core::signal::LogStream;
@@ -11,6 +12,7 @@ use tidewatch_core::signal::LogStream;
 pub mod batch;
 #[cfg(test)]
 mod check;
+pub mod declared;
 mod envelope;
 pub mod format;
 mod inflate;
@@ -33,6 +35,7 @@ pub use batch::{Batch, Buffers, Undated};
 pub use lines::{InputKind, UnknownInputKind};
 pub use tally::Tally;
 
+use declared::{Formats, Read};
 use format::{Format, Memos, Said};
 use needles::Needles;
 use problem::Problem;
@@ -45,12 +48,15 @@ pub struct Config {
     /// The log group this program writes to, whose envelopes are counted and not read: what it says of
     /// its work must not be work again.
     pub own_group: Option<String>,
+    /// The formats that files declare, besides those that are built in.
+    pub formats: Arc<Formats>,
 }
 
 /// Reads records and lines; see [`Ingest::record`] and [`Ingest::lines`].
 pub struct Ingest {
     naming: Naming,
     own_group: Option<String>,
+    formats: Arc<Formats>,
     /// Of the formats: what a message must hold to be worth reading.
     needles: Needles,
     /// The same and [`lines::EVENT_KEYS`]: what a line must hold to be worth a look.
@@ -64,28 +70,46 @@ pub struct Ingest {
 impl Ingest {
     /// Compiles the formats' needles.
     pub fn new(config: Config) -> Ingest {
-        let needles = || Format::ALL.into_iter().flat_map(|format| format.needles()).copied();
+        let built_in = Format::ALL.into_iter().flat_map(|format| format.needles()).copied();
+        let all: Vec<&str> = built_in.chain(config.formats.needles()).collect();
+        // Whatever holds a needle holds all that is in it: one that holds another needs no search.
+        let covered =
+            |needle: &str| all.iter().any(|other| *other != needle && needle.contains(other));
+        let shortest: BTreeSet<&str> = all.iter().copied().filter(|n| !covered(n)).collect();
+        let needles = || shortest.iter().copied();
         Ingest {
             naming: config.naming,
             own_group: config.own_group,
             needles: Needles::new(needles()),
             line_needles: Needles::new(needles().chain(lines::EVENT_KEYS)),
             event_keys: Needles::new(lines::EVENT_KEYS),
+            formats: Arc::clone(&config.formats),
             kinesis: Arc::new(LogStream { stream: "kinesis".to_owned(), ..LogStream::default() }),
         }
     }
 
-    /// What a message that holds a needle says: the first format that makes anything of it decides. One
-    /// that is `timed` from outside is not searched for a time.
-    fn said(&self, message: &str, timed: bool, memos: &mut Memos) -> Said {
+    /// What a message that holds a needle says: the first format that makes anything of it decides;
+    /// sshd first, then the declared formats by their needles, then JSON authentication events. One that
+    /// is `timed` from outside is not searched for a time; `log_group` is empty where there is none.
+    fn said(&self, message: &str, log_group: &str, timed: bool, memos: &mut Memos) -> Said {
         if nesting::too_deep(message.as_bytes()) {
             return Said::Unreadable(Problem::Nesting);
         }
-        for format in Format::ALL {
-            match format::read(format, message, timed, &self.naming, memos) {
-                Said::Nothing => {}
-                said => return said,
-            }
+        let mut read = |format| format::read(format, message, timed, &self.naming, memos);
+        let said = read(Format::Sshd);
+        if said != Said::Nothing {
+            return said;
+        }
+        let declared = self.formats.read(message, log_group, timed, &self.naming);
+        if let Read::By(_, said) = declared {
+            return said;
+        }
+        let said = read(Format::JsonAuth);
+        if said != Said::Nothing {
+            return said;
+        }
+        if let Read::Unread(format) = declared {
+            return Said::PassedOver(format);
         }
         // Nobody's: if it only looks like JSON, it may have been meant for somebody.
         let json = message.starts_with('{');

@@ -233,9 +233,9 @@ impl Ingest {
         }
         let (said, time, log_stream) = match &split {
             Some(tail) => self.said_in_tail(tail, memos),
-            None => (self.said(text, false, memos), None, None),
+            None => (self.said(text, "", false, memos), None, None),
         };
-        batch.accept(said, time, place(line, source), || {
+        batch.accept(said, time, place(line, source), &self.formats, || {
             let event = self.naming.key.event(source.salt, &line.offset.to_be_bytes());
             let named = log_stream.map(|stream| {
                 Arc::new(LogStream { stream: stream.to_owned(), ..LogStream::clone(source.stream) })
@@ -255,14 +255,15 @@ impl Ingest {
     ) -> (Said, Option<When>, Option<&'l str>) {
         let mut unreadable = Said::Nothing;
         for reading in tail.readings() {
-            match self.said(reading.message, reading.time.is_some(), memos) {
+            let said = self.said(reading.message, "", reading.time.is_some(), memos);
+            match said {
                 Said::Nothing => {}
-                Said::Unreadable(problem) => {
+                Said::Unreadable(_) | Said::PassedOver(_) => {
                     if matches!(unreadable, Said::Nothing) {
-                        unreadable = Said::Unreadable(problem);
+                        unreadable = said;
                     }
                 }
-                said => return (said, reading.time, reading.log_stream),
+                _ => return (said, reading.time, reading.log_stream),
             }
         }
         (unreadable, None, None)

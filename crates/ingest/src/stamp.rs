@@ -88,6 +88,22 @@ pub fn json_text(text: &str) -> Option<When> {
     number(text).or_else(|| common_log(text)).or_else(|| worded(text))
 }
 
+/// The time at the start of `text`, whatever stands behind it: as [`json_text`] reads one, but for bare
+/// numbers and those with a month's name among blanks.
+pub(crate) fn leading(text: &[u8]) -> Option<When> {
+    let (civil, end) = civil_at(text, b'-')
+        .or_else(|| civil_at(text, b'/'))
+        .or_else(|| common_log_at(text))
+        .or_else(|| syslog(text))?;
+    let rest = &text[end..];
+    let blanks = rest.len() - rest.trim_ascii_start().len();
+    let token = rest[blanks.min(1)..].split(|b| !(b.is_ascii_alphanumeric() || b"+-:".contains(b)));
+    // What follows a time without a zone may look like none, and then is none.
+    let zone = token.into_iter().next().unwrap_or_default();
+    let zoned = civil.year.and_then(|_| zoned(civil, zone));
+    Some(zoned.unwrap_or(When::Civil(civil)))
+}
+
 /// The time that a JSON integer gives: seconds, milliseconds, microseconds or nanoseconds since
 /// 1970, told apart by magnitude (10¹¹ seconds lie in the year 5138, 10¹¹ milliseconds in 1973).
 pub fn json_integer(value: i64) -> When {
@@ -227,14 +243,20 @@ fn number(text: &[u8]) -> Option<When> {
 /// `10/Nov/2026:06:00:00 +0000`, with or without its brackets.
 fn common_log(text: &[u8]) -> Option<When> {
     let text = text.strip_prefix(b"[").and_then(|t| t.strip_suffix(b"]")).unwrap_or(text);
+    let (civil, end) = common_log_at(text)?;
+    zoned(civil, &text[end..])
+}
+
+/// `10/Nov/2026:06:00:00`, or with a blank before the hour, and its length.
+fn common_log_at(text: &[u8]) -> Option<(Civil, usize)> {
     let head = text.get(..20)?;
-    if [head[2], head[6], head[11]] != *b"//:" {
+    if [head[2], head[6]] != *b"//" || !matches!(head[11], b':' | b' ') {
         return None;
     }
     let month = month(&head[3..6])?;
     let mut civil = date(digits(&head[7..11])?, month, digits(&head[..2])?)?;
     clock(&head[12..20], &mut civil)?;
-    zoned(civil, &text[20..])
+    Some((civil, 20))
 }
 
 /// The two forms with a month's name and a year among blanks: `Tue, 10 Nov 2026 06:00:00 GMT` and

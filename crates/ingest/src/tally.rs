@@ -25,6 +25,8 @@ pub struct Tally {
     pub lines: u64,
     /// Attempts and mentions whose source is a host name or missing.
     pub hostname_sources: u64,
+    /// Lines with a needle of a declared format that no format could read, by its id.
+    pub passed_over: BTreeMap<String, Rejected>,
     /// What could not be read.
     pub problems: BTreeMap<Problem, Rejected>,
 }
@@ -48,6 +50,17 @@ impl Tally {
             .or_insert_with(|| Rejected { count: 1, first: printable(&place.to_string()) });
     }
 
+    /// Counts a line at `place` that holds a needle of `format`, and that nobody reads.
+    pub(crate) fn pass_over(&mut self, format: &str, place: impl fmt::Display) {
+        match self.passed_over.get_mut(format) {
+            Some(known) => known.count += 1,
+            None => {
+                let first = Rejected { count: 1, first: printable(&place.to_string()) };
+                self.passed_over.insert(format.to_owned(), first);
+            }
+        }
+    }
+
     /// How often `problem` was met.
     pub fn rejected(&self, problem: Problem) -> u64 {
         self.problems.get(&problem).map_or(0, |rejected| rejected.count)
@@ -62,6 +75,12 @@ impl Tally {
         self.records += later.records;
         self.lines += later.lines;
         self.hostname_sources += later.hostname_sources;
+        for (format, lines) in later.passed_over {
+            self.passed_over
+                .entry(format)
+                .and_modify(|mine| mine.count += lines.count)
+                .or_insert(lines);
+        }
         for (problem, rejected) in later.problems {
             self.problems
                 .entry(problem)

@@ -7,7 +7,7 @@
 //!
 //! Invariant: an answer without failures is given only where every record was counted or kept.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, SystemTime};
 
 use aws_lambda_events::event::streams::KinesisEventResponse;
@@ -27,6 +27,7 @@ use tidewatch_core::store::WindowStore;
 use tidewatch_core::table_store::store::Settings as StoreSettings;
 use tidewatch_core::table_store::table::Pace;
 use tidewatch_core::time::{Span, Time};
+use tidewatch_ingest::declared::Formats;
 
 use crate::event::{Data, Record};
 use crate::log;
@@ -334,9 +335,25 @@ fn ready<'a>(
     let (keys, rules, store) = (keys.as_ref()?, rules.as_ref()?, store.as_ref()?);
     let phase = keys.phase(now);
     if !reader.as_ref().is_some_and(|reader| reader.is_for(&phase)) {
-        *reader = Some(Reader::new(&phase, settings.own_group.as_deref()));
+        *reader = Some(Reader::new(&phase, settings.own_group.as_deref(), &packaged_formats()));
     }
     Some(Ready { phase, store, reader: reader.as_mut()?, rules })
+}
+
+/// The packaged formats. They are made ready by the first batch and not before the first poll, which they
+/// would hold up.
+fn packaged_formats() -> Arc<Formats> {
+    static FORMATS: OnceLock<Arc<Formats>> = OnceLock::new();
+    let load = || match tidewatch_rules::formats(tidewatch_rules::shipped_formats()) {
+        Ok(formats) => Arc::new(formats),
+        Err(faults) => {
+            // A test loads them, so this is about a binary that was tampered with.
+            let why = faults.first().map(ToString::to_string).unwrap_or_default();
+            log::error("packaged_formats_unusable", why);
+            Arc::default()
+        }
+    };
+    Arc::clone(FORMATS.get_or_init(load))
 }
 
 /// The shard of a batch; Lambda never mixes two.

@@ -7,10 +7,13 @@
 //!
 //! Invariant: every record of the event is read, named as rotten, or behind `deferred`.
 
+use std::sync::Arc;
+
 use tidewatch_core::delivery::Record;
 use tidewatch_core::key_ring::{LiveKey, Phase};
 use tidewatch_core::sequence::Sequence;
 use tidewatch_core::signal::Signal;
+use tidewatch_ingest::declared::Formats;
 use tidewatch_ingest::problem::Problem;
 use tidewatch_ingest::username::{Naming, Usernames};
 use tidewatch_ingest::when::When;
@@ -40,12 +43,13 @@ pub struct Read {
 }
 
 impl Reader {
-    /// A reader for `phase`, of everything but envelopes of `own_group`.
-    pub fn new(phase: &Phase, own_group: Option<&str>) -> Reader {
+    /// A reader for `phase`, of everything but envelopes of `own_group`, in these formats besides those
+    /// that are built in.
+    pub fn new(phase: &Phase, own_group: Option<&str>, formats: &Arc<Formats>) -> Reader {
         let under = |live: &LiveKey| {
             let naming = Naming { key: live.key, usernames: Usernames::Fold };
             let own_group = own_group.map(str::to_owned);
-            (*live, Ingest::new(Config { naming, own_group }))
+            (*live, Ingest::new(Config { naming, own_group, formats: Arc::clone(formats) }))
         };
         Reader {
             reading: under(&phase.reading),

@@ -46,6 +46,14 @@ impl Report {
         for (problem, rejected) in &tally.problems {
             self.problem(problem.name(), rejected.count, rejected.first.clone());
         }
+        let passed_over = tally.passed_over.iter().map(|(format, lines)| {
+            let first = tidewatch_alert::printable(&lines.first).into_owned();
+            (format.clone(), json!({ "count": lines.count, "first": first }))
+        });
+        let passed_over: Map<String, Value> = passed_over.collect();
+        if !passed_over.is_empty() {
+            self.note("passed_over", passed_over);
+        }
     }
 
     /// Counts what the engine did.

@@ -53,7 +53,7 @@ fn records(data: Vec<Data>) -> Vec<Record> {
 }
 
 fn read(phase: &Phase, records: &[Record]) -> Read {
-    Reader::new(phase, None).read(records)
+    Reader::new(phase, None, &Default::default()).read(records)
 }
 
 #[test]

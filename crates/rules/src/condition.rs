@@ -6,8 +6,8 @@
 use tidewatch_core::detector::{Comparison, Condition, Operand};
 
 use crate::fault::{Fault, Faults, Place};
-use crate::raw::Text;
 use crate::suggest;
+use crate::tree::Text;
 
 /// The comparisons, by symbol.
 const COMPARISONS: [Comparison; 4] =

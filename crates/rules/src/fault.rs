@@ -105,6 +105,20 @@ pub enum Fault {
     DuplicateId { id: String, other: String },
     #[error("more than {} detectors", DETECTORS_MAX)]
     TooManyDetectors,
+    #[error("more than {} formats", crate::FORMATS_MAX)]
+    TooManyFormats,
+    #[error("`needles` is empty or too long")]
+    NeedleCount,
+    #[error("the needle `{needle}` is shorter than {} bytes", crate::NEEDLE_BYTES_MIN)]
+    ShortNeedle { needle: String },
+    #[error("the needle `{needle}` holds a quote, a backslash or a control character")]
+    QuotedNeedle { needle: String },
+    #[error("a line must have exactly one of `text`, `json` and `pairs`")]
+    LineKind,
+    #[error("this is not a pattern: {why}")]
+    BadPattern { why: String },
+    #[error("`{name}` is captured by no pattern of this line")]
+    NoCapture { name: String },
 }
 
 impl Fault {
@@ -112,7 +126,9 @@ impl Fault {
     fn label(&self) -> &'static str {
         match self {
             Fault::Syntax { .. } => "the parser stopped here",
-            Fault::TooLong { .. } | Fault::TooManyDetectors => "one too many",
+            Fault::TooLong { .. } | Fault::TooManyDetectors | Fault::TooManyFormats => {
+                "one too many"
+            }
             Fault::UnknownField { .. } => "unknown field",
             Fault::MissingField { .. } => "something is missing here",
             Fault::WrongType { .. } => "wrong type",

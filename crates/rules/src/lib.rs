@@ -12,9 +12,11 @@
 mod condition;
 pub mod duration;
 mod fault;
+mod format;
 mod raw;
 mod shipped;
 mod suggest;
+mod tree;
 mod validate;
 
 use std::collections::BTreeMap;
@@ -23,7 +25,8 @@ use tidewatch_core::detector::Detector;
 use tidewatch_core::limits::DETECTORS_MAX;
 
 pub use fault::{Fault, RuleError};
-pub use shipped::shipped;
+pub use format::{FORMATS_MAX, NEEDLE_BYTES_MIN, formats};
+pub use shipped::{shipped, shipped_formats};
 
 use fault::Faults;
 

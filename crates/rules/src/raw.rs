@@ -1,14 +1,13 @@
 //! A detector file as it is written: fields with their types and places, without meaning.
 //!
-//! The TOML tree is walked by hand and not through serde, because serde stops at the first fault and
-//! forgets where a value stood. Invariant: every field of the format is named in exactly one of the
+//! Invariant: every field of the format is named in exactly one of the
 //! lists below, and what is not in its list is a fault.
 
-use toml::Spanned;
-use toml::de::{DeTable, DeValue};
-
-use crate::fault::{Fault, Faults, Place};
-use crate::suggest;
+use crate::fault::{Faults, Place};
+use crate::tree::{
+    self, Node, Placed, Text, in_file_order, one_or_more, string, strings, table, unknown_field,
+    wrong_type,
+};
 
 const DETECTOR_FIELDS: [&str; 11] = [
     "id",
@@ -26,16 +25,6 @@ const DETECTOR_FIELDS: [&str; 11] = [
 const MEASURE_FIELDS: [&str; 4] = ["count", "sum", "distinct", "where"];
 const WHERE_FIELDS: [&str; 2] = ["outcome", "user_known"];
 const RAISE_FIELDS: [&str; 2] = ["severity", "when"];
-
-/// A value and where it stands in the file.
-#[derive(Clone, Debug)]
-pub(crate) struct Placed<T> {
-    pub(crate) value: T,
-    pub(crate) place: Place,
-}
-
-/// A string and where it stands, quotes included.
-pub(crate) type Text = Placed<String>;
 
 /// A detector file, syntactically.
 #[derive(Debug, Default)]
@@ -84,20 +73,9 @@ impl RawDetector {
     }
 }
 
-type Node<'a, 'i> = &'a Spanned<DeValue<'i>>;
-
 /// The file's fields; `None` where it is not TOML. Faults go to `faults`.
 pub(crate) fn read(text: &str, faults: &mut Faults) -> Option<RawDetector> {
-    let (tree, errors) = DeTable::parse_recoverable(text);
-    for error in &errors {
-        let fault = Fault::Syntax { message: error.message().trim().replace('\n', "; ") };
-        let help = "See https://toml.io for the syntax; the detectors that come with Tidewatch are \
-                    examples of the format.";
-        faults.add(error.span().unwrap_or(0..0), fault, help);
-    }
-    if !errors.is_empty() {
-        return None;
-    }
+    let tree = tree::parse(text, faults)?;
     let mut raw = RawDetector::default();
     for (name, node) in in_file_order(tree.get_ref()) {
         let field = name.get_ref().as_ref();
@@ -194,76 +172,4 @@ fn raises(node: Node<'_, '_>, faults: &mut Faults) -> Option<Placed<Vec<RawRaise
         raises.push(raw);
     }
     Some(Placed { value: raises, place: node.span() })
-}
-
-/// The fields of a table by their place: the tree sorts them by name.
-fn in_file_order<'a, 'i>(
-    table: &'a DeTable<'i>,
-) -> Vec<(&'a Spanned<std::borrow::Cow<'i, str>>, Node<'a, 'i>)> {
-    let mut fields: Vec<_> = table.iter().collect();
-    fields.sort_by_key(|(name, _)| name.span().start);
-    fields
-}
-
-fn string(field: &str, node: Node<'_, '_>, faults: &mut Faults) -> Option<Text> {
-    match node.get_ref().as_str() {
-        Some(text) => Some(Placed { value: text.to_owned(), place: node.span() }),
-        None => {
-            wrong_type(field, "a string", node, faults);
-            None
-        }
-    }
-}
-
-fn strings(field: &str, node: Node<'_, '_>, faults: &mut Faults) -> Option<Placed<Vec<Text>>> {
-    let Some(array) = node.get_ref().as_array() else {
-        wrong_type(field, "a list of strings", node, faults);
-        return None;
-    };
-    let value = array.iter().filter_map(|item| string(field, item, faults)).collect::<Vec<_>>();
-    // A list that lost an item to a fault must not look like a shorter, perhaps empty one.
-    (value.len() == array.len()).then(|| Placed { value, place: node.span() })
-}
-
-fn one_or_more(field: &str, node: Node<'_, '_>, faults: &mut Faults) -> Option<Placed<Vec<Text>>> {
-    if node.get_ref().is_str() {
-        let value = string(field, node, faults).into_iter().collect();
-        return Some(Placed { value, place: node.span() });
-    }
-    strings(field, node, faults)
-}
-
-fn table<'a, 'i>(field: &str, node: Node<'a, 'i>, faults: &mut Faults) -> Option<&'a DeTable<'i>> {
-    let table = node.get_ref().as_table();
-    if table.is_none() {
-        wrong_type(field, "a table", node, faults);
-    }
-    table
-}
-
-fn wrong_type(field: &str, expected: &'static str, node: Node<'_, '_>, faults: &mut Faults) {
-    let found = node.get_ref().type_str();
-    let help = match (expected, found) {
-        ("a string", "integer" | "float" | "boolean") => {
-            format!("Put it in quotes: `{field} = \"…\"`.")
-        }
-        ("a list of strings", "string") => format!("Put it in brackets: `{field} = [\"…\"]`."),
-        ("a table", _) => format!("Write `{field} = {{ … }}` or head it [{field}]."),
-        ("true or false", _) => format!("Write `{field} = true` or `{field} = false`, unquoted."),
-        _ => format!("Make `{field}` {expected}."),
-    };
-    let fault = Fault::WrongType { field: field.to_owned(), expected, found };
-    faults.add(node.span(), fault, help);
-}
-
-fn unknown_field(
-    place: Place,
-    field: &str,
-    of: &'static str,
-    allowed: &[&str],
-    faults: &mut Faults,
-) {
-    let help = suggest::help(field, "Allowed fields", allowed);
-    let meant = suggest::nearest(field, allowed).map(str::to_owned);
-    faults.add(place, Fault::UnknownField { field: field.to_owned(), of, meant }, help);
 }

@@ -15,8 +15,9 @@ use tidewatch_core::time::Span;
 use crate::condition;
 use crate::duration;
 use crate::fault::{Fault, Faults};
-use crate::raw::{Placed, RawDetector, RawMeasure, RawRaise, Text};
+use crate::raw::{RawDetector, RawMeasure, RawRaise};
 use crate::suggest;
+use crate::tree::{Placed, Text};
 
 /// An id or a measure's name may be this long, in bytes.
 const NAME_BYTES_MAX: usize = 64;
@@ -77,7 +78,7 @@ fn required<T>(field: &'static str, value: Option<T>, faults: &mut Faults) -> Op
     value
 }
 
-fn detector_id(id: Text, faults: &mut Faults) -> Option<String> {
+pub(crate) fn detector_id(id: Text, faults: &mut Faults) -> Option<String> {
     let words_fit = id.value.split('-').all(|word| {
         !word.is_empty() && word.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
     });

@@ -101,7 +101,7 @@ fn top_level_fields() {
                 Write lower-case words, joined by single hyphens, at most 64 bytes, like "credential-scan".
             2:1 this is not TOML: duplicate key
                 at id
-                See https://toml.io for the syntax; the detectors that come with Tidewatch are examples of the format.
+                See https://toml.io for the syntax; the files that come with Tidewatch are examples of the format.
             2:11 `Brute Force` is no technique (field `attack`)
                 at "Brute Force"
                 Write a technique of https://attack.mitre.org by number and name, like "T1110.004 Credential Stuffing".
@@ -367,10 +367,10 @@ fn syntax() {
         expect![[r#"
         5:14 this is not TOML: invalid basic string, expected `"`
             at 
-            See https://toml.io for the syntax; the detectors that come with Tidewatch are examples of the format.
+            See https://toml.io for the syntax; the files that come with Tidewatch are examples of the format.
         5:8 this is not TOML: key with no value, expected `=`
             at 
-            See https://toml.io for the syntax; the detectors that come with Tidewatch are examples of the format.
+            See https://toml.io for the syntax; the files that come with Tidewatch are examples of the format.
     "#]],
     );
 }
@@ -413,7 +413,7 @@ fn all_files_are_looked_at() {
     expect![[r#"
         a.toml:3:10: `atuh` is no signal (field `signal`). Did you mean `auth`? Allowed values: `auth`.
         c.toml:1:6: the id `scan` is taken by b.toml. An id names one detector: it is part of a finding's uid. Choose another.
-        d.toml:1:6: this is not TOML: string values must be quoted, expected literal string. See https://toml.io for the syntax; the detectors that come with Tidewatch are examples of the format.
+        d.toml:1:6: this is not TOML: string values must be quoted, expected literal string. See https://toml.io for the syntax; the files that come with Tidewatch are examples of the format.
     "#]].assert_eq(&lines.concat());
 }
 

@@ -118,7 +118,7 @@ async fn detect(
     let stdout = Stdout::new(*output, Progress::new(false));
     let sink = Keeping { stdout, findings: Vec::new() };
     let mut engine = Engine::new(Arc::clone(plan), store, sink, *key, admission);
-    let ingest = Ingest::new(Config { naming, own_group: None });
+    let ingest = Ingest::new(Config { naming, own_group: None, formats: Default::default() });
     let mut tally = Tally::default();
     let mut buffers = Buffers::default();
     for record in &world.records {

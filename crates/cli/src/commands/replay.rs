@@ -81,7 +81,11 @@ async fn execute(run: Run<'_>) -> Result<Exit, Failure> {
     let (inputs, mut exit) = open(&run, &progress);
     impatience.abort();
     let inputs_open = inputs.len();
-    let ingest = Ingest::new(Config { naming: run.reading.naming, own_group: None });
+    let ingest = Ingest::new(Config {
+        naming: run.reading.naming,
+        own_group: None,
+        formats: Arc::clone(&run.reading.formats),
+    });
     let mut work = work(&run, &progress);
     let reader = pipeline::read(inputs, ingest);
     let outcome = pipeline::run(reader, &mut work, run.live).await;

@@ -292,7 +292,11 @@ proptest! {
 
 #[test]
 fn what_the_program_says_itself_is_counted_and_not_read() {
-    let config = Config { own_group: Some("/app/auth".to_owned()), naming: naming() };
+    let config = Config {
+        own_group: Some("/app/auth".to_owned()),
+        naming: naming(),
+        formats: Default::default(),
+    };
     let ingest = Ingest::new(config);
     let mut other = envelope(9, &[refusal("192.0.2.9")]);
     other["logGroup"] = json!("/app/other");

@@ -96,7 +96,7 @@ fn said(
 }
 
 /// The time in the prefix and the JSON object behind it.
-fn object(message: &str) -> Option<(Option<When>, &str)> {
+pub(crate) fn object(message: &str) -> Option<(Option<When>, &str)> {
     let (mut rest, mut time) = (message.trim_start_matches(' '), None);
     for _ in 0..4 {
         if let Some(inside) = rest.strip_prefix('{') {

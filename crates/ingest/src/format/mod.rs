@@ -17,6 +17,8 @@ mod words;
 
 use tidewatch_core::signal::Auth;
 
+pub(crate) use address::endpoint;
+pub(crate) use json_auth::object;
 pub(crate) use memo::Memos;
 
 use crate::problem::Problem;
@@ -64,6 +66,8 @@ pub enum Said {
     /// A line that repeats an attempt, from a source that is given by host name: counted, so that
     /// the summary can say what addresses leave out.
     HostnameSource,
+    /// A line with a needle of a declared format, by its place, that neither it nor any other reads.
+    PassedOver(usize),
     /// A line that should be readable and is not.
     Unreadable(Problem),
 }

@@ -1,0 +1,121 @@
+//! All declared formats of a run, and which of them claim a line.
+
+use std::collections::BTreeMap;
+
+use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
+
+use super::Declared;
+use crate::format::Said;
+use crate::username::Naming;
+
+/// The formats of a run.
+#[derive(Clone, Debug, Default)]
+pub struct Formats {
+    all: Vec<Declared>,
+    /// Finds all needles, also those that overlap; `None` without formats.
+    needles: Option<AhoCorasick>,
+    /// Of each needle: its format, and its length.
+    of: Vec<(usize, usize)>,
+}
+
+/// A format that claims a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Claim {
+    /// Its place among [`Formats::all`].
+    pub format: usize,
+    /// The longest of its needles that the line holds, in bytes.
+    pub needle_bytes: usize,
+}
+
+/// What the formats make of a line.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Read {
+    /// None of them claims it.
+    Unclaimed,
+    /// The one that read it, and what it says.
+    By(usize, Said),
+    /// The first that claims it: none of those that do can read it.
+    Unread(usize),
+}
+
+impl Formats {
+    /// The formats, ready to be asked; in whatever order.
+    ///
+    /// # Panics
+    /// If the needles have so many bytes in all that no automaton can be made of them; a loader that
+    /// bounds files and needles never comes near.
+    pub fn new(mut all: Vec<Declared>) -> Formats {
+        all.sort_by(|one, other| one.id.cmp(&other.id));
+        let mut of = Vec::new();
+        let mut texts = Vec::new();
+        for (format, declared) in all.iter().enumerate() {
+            for needle in &declared.needles {
+                of.push((format, needle.len()));
+                texts.push(needle.as_str());
+            }
+        }
+        let build = || {
+            AhoCorasick::builder()
+                .match_kind(MatchKind::Standard)
+                .kind(Some(AhoCorasickKind::DFA))
+                .build(&texts)
+                .expect("some kilobytes of literals make an automaton")
+        };
+        let needles = (!texts.is_empty()).then(build);
+        Formats { all, needles, of }
+    }
+
+    /// All of them, by id.
+    pub fn all(&self) -> &[Declared] {
+        &self.all
+    }
+
+    /// The needles of all.
+    pub(crate) fn needles(&self) -> impl Iterator<Item = &str> {
+        self.all.iter().flat_map(|format| format.needles.iter().map(String::as_str))
+    }
+
+    /// Whether `text`, which may be escaped, holds a needle of any.
+    #[inline]
+    pub(crate) fn is_claimed(&self, text: &str) -> bool {
+        self.needles.as_ref().is_some_and(|needles| needles.is_match(text))
+    }
+
+    /// The formats that claim a message, in the order in which they are asked: the longest needle first,
+    /// then by id. `log_group` is empty where there is none.
+    pub fn claims(&self, message: &str, log_group: &str) -> Vec<Claim> {
+        let Some(needles) = &self.needles else { return Vec::new() };
+        let mut longest: BTreeMap<usize, usize> = BTreeMap::new();
+        for hit in needles.find_overlapping_iter(message) {
+            let (format, bytes) = self.of[hit.pattern().as_usize()];
+            let known = longest.entry(format).or_default();
+            *known = bytes.max(*known);
+        }
+        let is_for = |format: &usize| {
+            let groups = &self.all[*format].log_groups;
+            log_group.is_empty() || groups.is_empty() || groups.iter().any(|g| g.fits(log_group))
+        };
+        let claims = longest.into_iter().filter(|(format, _)| is_for(format));
+        let claims = claims.map(|(format, needle_bytes)| Claim { format, needle_bytes });
+        let mut claims: Vec<Claim> = claims.collect();
+        claims.sort_by_key(|claim| (std::cmp::Reverse(claim.needle_bytes), claim.format));
+        claims
+    }
+
+    /// What the first format says that claims the message and can read it.
+    pub(crate) fn read(
+        &self,
+        message: &str,
+        log_group: &str,
+        timed: bool,
+        naming: &Naming,
+    ) -> Read {
+        let claims = self.claims(message, log_group);
+        for claim in &claims {
+            if let Some((_, said)) = self.all[claim.format].read(message, timed, naming) {
+                return Read::By(claim.format, said);
+            }
+        }
+        claims.first().map_or(Read::Unclaimed, |claim| Read::Unread(claim.format))
+    }
+}

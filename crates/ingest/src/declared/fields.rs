@@ -1,0 +1,90 @@
+//! The fields of one message, whatever they were taken from.
+
+use std::borrow::Cow;
+
+use serde_json::Value;
+
+use super::pairs::pairs;
+use super::{Body, Condition};
+use crate::format::object;
+use crate::when::When;
+
+/// Fields by name, and the time that stood before them.
+pub(super) struct Fields<'m> {
+    of: Of<'m>,
+    /// Of Lambda's prefix.
+    pub(super) prefix_time: Option<When>,
+}
+
+enum Of<'m> {
+    Named(Vec<(&'m str, &'m str)>),
+    Json(Value),
+}
+
+impl<'m> Fields<'m> {
+    /// The fields that `body` takes from `message`; `None` if it does not fit.
+    pub(super) fn of(body: &'m Body, message: &'m str) -> Option<Fields<'m>> {
+        let (fields, conditions) = match body {
+            Body::Text { pattern, also } => {
+                let mut named = pattern.take(message)?;
+                for pattern in also {
+                    for (name, value) in pattern.take(message).unwrap_or_default() {
+                        if named.iter().all(|(known, _)| *known != name) {
+                            named.push((name, value));
+                        }
+                    }
+                }
+                (Fields { of: Of::Named(named), prefix_time: None }, &[][..])
+            }
+            Body::Pairs(conditions) => {
+                let of = Of::Named(pairs(message).collect());
+                (Fields { of, prefix_time: None }, &conditions[..])
+            }
+            Body::Json(conditions) => {
+                let (prefix_time, json) = object(message)?;
+                let value = serde_json::from_str(json).ok()?;
+                (Fields { of: Of::Json(value), prefix_time }, &conditions[..])
+            }
+        };
+        conditions.iter().all(|condition| fields.hold(condition)).then_some(fields)
+    }
+
+    fn hold(&self, condition: &Condition) -> bool {
+        self.get(&condition.field).is_some_and(|value| {
+            condition.values.is_empty() || condition.values.iter().any(|glob| glob.fits(&value))
+        })
+    }
+
+    /// A field's value as text; `None` where it is not there, is null, an object or a list, or stands
+    /// twice with different values.
+    pub(super) fn get(&self, name: &str) -> Option<Cow<'_, str>> {
+        match &self.of {
+            Of::Named(named) => {
+                let mut values = named.iter().filter(|(known, _)| *known == name);
+                let (_, value) = values.next()?;
+                values.all(|(_, other)| other == value).then_some(Cow::Borrowed(*value))
+            }
+            Of::Json(value) => {
+                let mut at = value;
+                for step in name.split('.') {
+                    at = match at {
+                        Value::Object(object) => object.get(step)?,
+                        Value::Array(array) => array.get(step.parse::<usize>().ok()?)?,
+                        _ => return None,
+                    };
+                }
+                match at {
+                    Value::String(text) => Some(Cow::Borrowed(text)),
+                    Value::Number(number) => Some(Cow::Owned(number.to_string())),
+                    Value::Bool(yes) => Some(Cow::Borrowed(if *yes { "true" } else { "false" })),
+                    Value::Null | Value::Object(_) | Value::Array(_) => None,
+                }
+            }
+        }
+    }
+
+    /// The first of `names` that is there.
+    pub(super) fn first(&self, names: &[String]) -> Option<Cow<'_, str>> {
+        names.iter().find_map(|name| self.get(name))
+    }
+}
