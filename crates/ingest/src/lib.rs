@@ -88,34 +88,53 @@ impl Ingest {
         }
     }
 
-    /// What a message that holds a needle says: the first format that makes anything of it decides;
-    /// sshd first, then the declared formats by their needles, then JSON authentication events. One that
-    /// is `timed` from outside is not searched for a time; `log_group` is empty where there is none.
+    /// What a message that holds a needle says, see [`Ingest::hear`]. One that is `timed` from outside is
+    /// not searched for a time; `log_group` is empty where there is none.
     fn said(&self, message: &str, log_group: &str, timed: bool, memos: &mut Memos) -> Said {
+        self.heard(message, log_group, timed, memos).0
+    }
+
+    /// What one message says by itself, and the id of the format that read it: the first that makes
+    /// anything of it decides; sshd first, then the declared formats by their needles, then JSON
+    /// authentication events. For tests of formats, and to explain.
+    pub fn hear(&self, message: &str, log_group: &str) -> (Said, Option<&str>) {
+        if self.needles.find(message.as_bytes(), 0).is_none() {
+            return (Said::Nothing, None);
+        }
+        self.heard(message, log_group, false, &mut Memos::default())
+    }
+
+    fn heard(
+        &self,
+        message: &str,
+        log_group: &str,
+        timed: bool,
+        memos: &mut Memos,
+    ) -> (Said, Option<&str>) {
         if nesting::too_deep(message.as_bytes()) {
-            return Said::Unreadable(Problem::Nesting);
+            return (Said::Unreadable(Problem::Nesting), None);
         }
         let mut read = |format| format::read(format, message, timed, &self.naming, memos);
         let said = read(Format::Sshd);
         if said != Said::Nothing {
-            return said;
+            return (said, Some(Format::Sshd.name()));
         }
         let declared = self.formats.read(message, log_group, timed, &self.naming);
-        if let Read::By(_, said) = declared {
-            return said;
+        if let Read::By(format, said) = declared {
+            return (said, Some(&self.formats.all()[format].id));
         }
         let said = read(Format::JsonAuth);
         if said != Said::Nothing {
-            return said;
+            return (said, Some(Format::JsonAuth.name()));
         }
         if let Read::Unread(format) = declared {
-            return Said::PassedOver(format);
+            return (Said::PassedOver(format), None);
         }
         // Nobody's: if it only looks like JSON, it may have been meant for somebody.
         let json = message.starts_with('{');
         if json && serde_json::from_str::<serde::de::IgnoredAny>(message).is_err() {
-            return Said::Unreadable(Problem::Json);
+            return (Said::Unreadable(Problem::Json), None);
         }
-        Said::Nothing
+        (Said::Nothing, None)
     }
 }

@@ -38,6 +38,14 @@ impl Format {
     /// All of them.
     pub const ALL: [Format; 2] = [Format::Sshd, Format::JsonAuth];
 
+    /// Names it, as ids name declared formats.
+    pub fn name(self) -> &'static str {
+        match self {
+            Format::Sshd => "sshd",
+            Format::JsonAuth => "json",
+        }
+    }
+
     /// Literal substrings, at least one of which is in every line that the format can read. They
     /// hold neither quotes nor backslashes, so they are found in raw and in JSON-escaped text alike.
     pub fn needles(self) -> &'static [&'static str] {

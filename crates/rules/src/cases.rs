@@ -1,0 +1,298 @@
+//! Cases: log lines, and what each must be read as. They stand beside a format file, `gitea.cases` beside
+//! `gitea.toml`.
+//!
+//! ```text
+//! # A comment, or the page a line was taken from.
+//! Failed authentication attempt for ann from 192.0.2.1:39522: user does not exist
+//! -> failure user=ann known=no source=192.0.2.1
+//!
+//! ann signed out
+//! -> nothing
+//! ```
+//!
+//! What an expectation does not name is not there: no user, no source, whether the account exists not
+//! told. `time=` is compared only where it is given. `format=` names the format that must read the line,
+//! if it is not the file's own; `group=` is the log group it stands in.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use tidewatch_core::signal::{Auth, Outcome, Role, canonical};
+use tidewatch_core::tag::TagKey;
+use tidewatch_ingest::Ingest;
+use tidewatch_ingest::declared::Formats;
+use tidewatch_ingest::format::Said;
+use tidewatch_ingest::username::{Naming, Usernames};
+use tidewatch_ingest::when::When;
+use tidewatch_ingest::{Config, stamp};
+
+/// A line and what it must be read as.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Case {
+    /// The line.
+    pub line: String,
+    /// Where it stands in its file, from 1.
+    pub at: usize,
+    /// What it says.
+    pub expected: Expected,
+    /// The format that must read it.
+    pub format: String,
+    /// The log group it stands in; empty for none.
+    pub group: String,
+}
+
+/// What a line must be read as; `None` in [`Case::expected`] stands for nothing.
+pub type Expected = Option<Signal>;
+
+/// A signal as cases write it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Signal {
+    /// Whether the try was let in.
+    pub is_success: bool,
+    /// Whether the line only mentions a try.
+    pub is_mention: bool,
+    /// The name.
+    pub user: Option<String>,
+    /// Whether the account exists.
+    pub known: Option<bool>,
+    /// The address.
+    pub source: Option<IpAddr>,
+    /// How many tries.
+    pub attempts: Option<u32>,
+    /// The line's own time; not compared where it is not given.
+    pub time: Option<When>,
+}
+
+/// A case file cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{file}:{line}: {why}")]
+pub struct CaseError {
+    /// The file, as it was named.
+    pub file: String,
+    /// From 1.
+    pub line: usize,
+    /// What is wrong, and what to do.
+    pub why: String,
+}
+
+/// A case that does not hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Difference {
+    /// What the case says.
+    pub expected: String,
+    /// What came of the line.
+    pub found: String,
+}
+
+/// The cases in the text of a file; `format` is the id of the format they belong to.
+///
+/// # Errors
+/// At the first line that is neither a case nor a comment.
+pub fn parse(file: &str, text: &str, format: &str) -> Result<Vec<Case>, CaseError> {
+    let mut cases = Vec::new();
+    let mut open: Option<(usize, &str)> = None;
+    for (at, line) in text.lines().enumerate().map(|(at, line)| (at + 1, line)) {
+        let error = |why: String| CaseError { file: file.to_owned(), line: at, why };
+        match (line.strip_prefix("-> "), open) {
+            (Some(expected), Some((at, of))) => {
+                cases.push(case(of, at, expected, format).map_err(error)?);
+                open = None;
+            }
+            (Some(_), None) => return Err(error("`->` stands behind no line".to_owned())),
+            (None, Some((_, _))) => {
+                let why =
+                    "the line before lacks its `-> …`: write what it must be read as below it";
+                return Err(error(why.to_owned()));
+            }
+            (None, None) if line.trim().is_empty() || line.starts_with("# ") => {}
+            (None, None) => open = Some((at, line)),
+        }
+    }
+    match open {
+        Some((line, _)) => {
+            let why = "this line lacks its `-> …`".to_owned();
+            Err(CaseError { file: file.to_owned(), line, why })
+        }
+        None => Ok(cases),
+    }
+}
+
+fn case(line: &str, at: usize, expected: &str, format: &str) -> Result<Case, String> {
+    let mut case = Case {
+        line: line.to_owned(),
+        at,
+        expected: None,
+        format: format.to_owned(),
+        group: String::new(),
+    };
+    let mut signal = Signal::default();
+    let mut words = words(expected)?.into_iter();
+    let outcome = words.next().unwrap_or_default();
+    for word in words {
+        if word == "mention" {
+            signal.is_mention = true;
+            continue;
+        }
+        let (name, value) = word.split_once('=').ok_or_else(|| unknown(&word))?;
+        let value = value.to_owned();
+        let bad = |what: &str| format!("`{word}`: {what}");
+        match name {
+            "user" => signal.user = Some(value),
+            "known" if value == "yes" => signal.known = Some(true),
+            "known" if value == "no" => signal.known = Some(false),
+            "source" => {
+                let address = value.parse().map_err(|_| bad("not an address"))?;
+                signal.source = Some(canonical(address));
+            }
+            "attempts" => {
+                let attempts = value.parse().map_err(|_| bad("not a number"))?;
+                signal.attempts = Some(attempts);
+            }
+            "time" => {
+                let when = stamp::json_text(&value).ok_or_else(|| bad("not a time"))?;
+                signal.time = Some(when);
+            }
+            "format" => case.format = value,
+            "group" => case.group = value,
+            _ => return Err(unknown(&word)),
+        }
+    }
+    match outcome.as_str() {
+        "nothing" => {}
+        "failure" => case.expected = Some(signal),
+        "success" => case.expected = Some(Signal { is_success: true, ..signal }),
+        other => {
+            return Err(format!("`{other}`: write `failure`, `success` or `nothing` first"));
+        }
+    }
+    Ok(case)
+}
+
+fn unknown(word: &str) -> String {
+    format!(
+        "`{word}` is none of mention, user=, known=yes|no, source=, attempts=, time=, format=, group="
+    )
+}
+
+/// Words at blanks; in one with `="…"` blanks are part of it, and `\"` is a quote.
+fn words(text: &str) -> Result<Vec<String>, String> {
+    let mut words = Vec::new();
+    let mut rest = text.trim_start();
+    while !rest.is_empty() {
+        let blank = rest.find(' ').unwrap_or(rest.len());
+        match rest.find("=\"").filter(|at| *at < blank) {
+            Some(at) => {
+                let mut values =
+                    serde_json::Deserializer::from_str(&rest[at + 1..]).into_iter::<String>();
+                let value = values.next().and_then(Result::ok);
+                let value = value.ok_or_else(|| format!("`{rest}`: a quote that never closes"))?;
+                words.push(format!("{}={value}", &rest[..at]));
+                rest = &rest[at + 1 + values.byte_offset()..];
+            }
+            None => {
+                words.push(rest[..blank].to_owned());
+                rest = &rest[blank..];
+            }
+        }
+        rest = rest.trim_start();
+    }
+    Ok(words)
+}
+
+/// Reads lines as a run with these formats reads them, and compares.
+pub struct Runner {
+    ingest: Ingest,
+    naming: Naming,
+}
+
+impl Runner {
+    /// A runner for `formats`.
+    pub fn new(formats: std::sync::Arc<Formats>) -> Runner {
+        let naming = Naming { key: TagKey::new([0; 16]), usernames: Usernames::Exact };
+        Runner { ingest: Ingest::new(Config { naming, own_group: None, formats }), naming }
+    }
+
+    /// What is different from what the case says; `None` if it holds.
+    pub fn run(&self, case: &Case) -> Option<Difference> {
+        let (said, format) = self.ingest.hear(&case.line, &case.group);
+        let (auth, when) = match said {
+            Said::Signal { auth, when, .. } => (Some(auth), when),
+            _ => (None, None),
+        };
+        let holds = match (&case.expected, &auth) {
+            (None, None) => true,
+            (Some(signal), Some(auth)) => {
+                format == Some(&case.format) && self.is(signal, auth, when)
+            }
+            _ => false,
+        };
+        if holds {
+            return None;
+        }
+        let found = match &auth {
+            None => {
+                format!("{said:?}").split([' ', '(']).next().unwrap_or("nothing").to_lowercase()
+            }
+            Some(auth) => {
+                let found = self.signal(auth, when, case.expected.as_ref());
+                format!("{found} (format {})", format.unwrap_or("none"))
+            }
+        };
+        let expected = case.expected.as_ref().map_or("nothing".to_owned(), Signal::to_string);
+        Some(Difference { expected: format!("{expected} (format {})", case.format), found })
+    }
+
+    fn is(&self, signal: &Signal, auth: &Auth, when: Option<When>) -> bool {
+        let user = signal.user.as_ref().map(|name| self.naming.tag(name));
+        (auth.outcome == Outcome::Success) == signal.is_success
+            && (auth.role == Role::Mention) == signal.is_mention
+            && auth.user == user
+            && auth.user_known == signal.known
+            && auth.source == signal.source
+            && auth.attempts == signal.attempts.unwrap_or(1)
+            && (signal.time.is_none() || signal.time == when)
+    }
+
+    /// A signal in a case's words. Of the user only a tag is known: whether it is the expected one.
+    fn signal(&self, auth: &Auth, when: Option<When>, expected: Option<&Signal>) -> Signal {
+        let name = expected.and_then(|expected| expected.user.clone());
+        let user = auth.user.map(|tag| match name {
+            Some(name) if self.naming.tag(&name) == tag => name,
+            _ => "(another name)".to_owned(),
+        });
+        Signal {
+            is_success: auth.outcome == Outcome::Success,
+            is_mention: auth.role == Role::Mention,
+            user,
+            known: auth.user_known,
+            source: auth.source,
+            attempts: (auth.attempts != 1).then_some(auth.attempts),
+            time: expected.and_then(|expected| expected.time).and(when),
+        }
+    }
+}
+
+impl fmt::Display for Signal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.is_success { "success" } else { "failure" })?;
+        if self.is_mention {
+            f.write_str(" mention")?;
+        }
+        if let Some(user) = &self.user {
+            write!(f, " user={}", serde_json::Value::from(user.as_str()))?;
+        }
+        if let Some(known) = self.known {
+            write!(f, " known={}", if known { "yes" } else { "no" })?;
+        }
+        if let Some(source) = self.source {
+            write!(f, " source={source}")?;
+        }
+        if let Some(attempts) = self.attempts {
+            write!(f, " attempts={attempts}")?;
+        }
+        if let Some(time) = self.time {
+            write!(f, " time={time:?}")?;
+        }
+        Ok(())
+    }
+}
