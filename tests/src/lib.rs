@@ -9,6 +9,7 @@ pub mod containers;
 pub mod cost;
 pub mod environment;
 pub mod events;
+pub mod hub;
 pub mod key_change;
 pub mod labelled;
 pub mod live;

@@ -9,8 +9,12 @@ use super::{Body, Condition};
 use crate::format::object;
 use crate::when::When;
 
+/// The name of the field that is the whole message.
+pub const WHOLE: &str = "$";
+
 /// Fields by name, and the time that stood before them.
 pub(super) struct Fields<'m> {
+    message: &'m str,
     of: Of<'m>,
     /// Of Lambda's prefix.
     pub(super) prefix_time: Option<When>,
@@ -28,22 +32,18 @@ impl<'m> Fields<'m> {
             Body::Text { pattern, also } => {
                 let mut named = pattern.take(message)?;
                 for pattern in also {
-                    for (name, value) in pattern.take(message).unwrap_or_default() {
-                        if named.iter().all(|(known, _)| *known != name) {
-                            named.push((name, value));
-                        }
-                    }
+                    named.extend(pattern.take(message).unwrap_or_default());
                 }
-                (Fields { of: Of::Named(named), prefix_time: None }, &[][..])
+                (Fields { message, of: Of::Named(named), prefix_time: None }, &[][..])
             }
             Body::Pairs(conditions) => {
                 let of = Of::Named(pairs(message).collect());
-                (Fields { of, prefix_time: None }, &conditions[..])
+                (Fields { message, of, prefix_time: None }, &conditions[..])
             }
             Body::Json(conditions) => {
                 let (prefix_time, json) = object(message)?;
                 let value = serde_json::from_str(json).ok()?;
-                (Fields { of: Of::Json(value), prefix_time }, &conditions[..])
+                (Fields { message, of: Of::Json(value), prefix_time }, &conditions[..])
             }
         };
         conditions.iter().all(|condition| fields.hold(condition)).then_some(fields)
@@ -58,6 +58,9 @@ impl<'m> Fields<'m> {
     /// A field's value as text; `None` where it is not there, is null, an object or a list, or stands
     /// twice with different values.
     pub(super) fn get(&self, name: &str) -> Option<Cow<'_, str>> {
+        if name == WHOLE {
+            return Some(Cow::Borrowed(self.message));
+        }
         match &self.of {
             Of::Named(named) => {
                 let mut values = named.iter().filter(|(known, _)| *known == name);

@@ -20,6 +20,7 @@ use tidewatch_core::signal::{Outcome, Role};
 
 pub(crate) use claims::Read;
 pub use claims::{Claim, Formats};
+pub use fields::WHOLE;
 pub use glob::Glob;
 pub use pattern::{Pattern, PatternError};
 
@@ -70,7 +71,7 @@ pub enum Body {
     Text {
         /// Must match.
         pattern: Pattern,
-        /// May match, and then add the captures that are not there yet.
+        /// May match, and then add their captures.
         also: Vec<Pattern>,
     },
     /// A JSON object, perhaps behind Lambda's prefix. Fields are paths, `a.b.0`.

@@ -1,7 +1,7 @@
 //! One `[[line]]` of a format file: a kind of line, how it is taken apart, and what it means.
 
 use tidewatch_core::signal::{Outcome, Role};
-use tidewatch_ingest::declared::{Body, Choice, Condition, Glob, Pattern, Reading, Told};
+use tidewatch_ingest::declared::{Body, Choice, Condition, Glob, Pattern, Reading, Told, WHOLE};
 use toml::de::DeTable;
 
 use super::globs;
@@ -174,7 +174,7 @@ fn captures(body: &Option<Body>) -> Option<Vec<String>> {
 
 fn must_be_taken(name: &Text, names: &Option<Vec<String>>, faults: &mut Faults) {
     let Some(names) = names else { return };
-    if !names.contains(&name.value) {
+    if name.value != WHOLE && !names.contains(&name.value) {
         let known: Vec<&str> = names.iter().map(String::as_str).collect();
         let help = suggest::help(&name.value, "The patterns capture", &known);
         faults.add(name.place.clone(), Fault::NoCapture { name: name.value.clone() }, help);
