@@ -1,5 +1,6 @@
 //! All declared formats of a run, and which of them claim a line.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
@@ -34,7 +35,7 @@ pub(crate) enum Read {
     Unclaimed,
     /// The one that read it, and what it says.
     By(usize, Said),
-    /// The first that claims it: none of those that do can read it.
+    /// The first that claims it, no general one: none of those that do can read it.
     Unread(usize),
 }
 
@@ -82,7 +83,7 @@ impl Formats {
     }
 
     /// The formats that claim a message, in the order in which they are asked: the longest needle first,
-    /// then by id. `log_group` is empty where there is none.
+    /// then by id, general ones last. `log_group` is empty where there is none.
     pub fn claims(&self, message: &str, log_group: &str) -> Vec<Claim> {
         let Some(needles) = &self.needles else { return Vec::new() };
         let mut longest: BTreeMap<usize, usize> = BTreeMap::new();
@@ -98,7 +99,8 @@ impl Formats {
         let claims = longest.into_iter().filter(|(format, _)| is_for(format));
         let claims = claims.map(|(format, needle_bytes)| Claim { format, needle_bytes });
         let mut claims: Vec<Claim> = claims.collect();
-        claims.sort_by_key(|claim| (std::cmp::Reverse(claim.needle_bytes), claim.format));
+        let is_general = |claim: &Claim| self.all[claim.format].is_general;
+        claims.sort_by_key(|claim| (is_general(claim), Reverse(claim.needle_bytes), claim.format));
         claims
     }
 
@@ -116,6 +118,7 @@ impl Formats {
                 return Read::By(claim.format, said);
             }
         }
-        claims.first().map_or(Read::Unclaimed, |claim| Read::Unread(claim.format))
+        let first = claims.first().filter(|claim| !self.all[claim.format].is_general);
+        first.map_or(Read::Unclaimed, |claim| Read::Unread(claim.format))
     }
 }

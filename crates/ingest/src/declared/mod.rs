@@ -3,7 +3,8 @@
 //! A declared format has needles, literal pieces one of which is in every line it can read, and
 //! readings, tried in order: each takes fields out of a message (a pattern's captures, JSON, or
 //! `key=value` pairs) and says what they mean. All needles of all formats are looked for in one pass;
-//! a line that holds needles of several formats is offered first to the one whose needle is longest.
+//! a line that holds needles of several formats is offered first to the one whose needle is longest,
+//! general formats behind all others.
 //!
 //! Invariants: a reading keeps no state between lines and never panics; patterns are matched in time
 //! linear in the line (finite automata, no backtracking); a field that stands twice with different
@@ -35,6 +36,9 @@ pub struct Declared {
     /// At least one of these is in every line it can read. No quotes and no backslashes, so they are
     /// found in raw and in JSON-escaped text alike.
     pub needles: Vec<String>,
+    /// Whether it is a net behind the others: asked after all that are not, and silent about lines that it
+    /// claims and cannot read.
+    pub is_general: bool,
     /// Tried in order; the first that fits a message decides.
     pub readings: Vec<Reading>,
 }

@@ -22,7 +22,8 @@ pub const NEEDLE_BYTES_MIN: usize = 3;
 /// Needles, and lines, of a format.
 pub const PARTS_MAX: usize = 64;
 
-const FIELDS: [&str; 6] = ["id", "title", "documentation", "log_groups", "needles", "line"];
+const FIELDS: [&str; 7] =
+    ["id", "title", "documentation", "log_groups", "needles", "general", "line"];
 
 /// The formats in the texts of several files: name and text of each.
 ///
@@ -60,6 +61,7 @@ fn format(text: &str, faults: &mut Faults) -> Option<(Declared, Place)> {
         return None;
     }
     let tree = tree::parse(text, faults)?;
+    let mut is_general = false;
     let (mut id, mut groups, mut needles, mut lines) = (None, None, None, None);
     for (name, node) in in_file_order(tree.get_ref()) {
         let field = name.get_ref().as_ref();
@@ -68,6 +70,10 @@ fn format(text: &str, faults: &mut Faults) -> Option<(Declared, Place)> {
             "title" | "documentation" => drop(string(field, node, faults)),
             "log_groups" => groups = one_or_more(field, node, faults),
             "needles" => needles = one_or_more(field, node, faults),
+            "general" => match node.get_ref().as_bool() {
+                Some(yes) => is_general = yes,
+                None => wrong_type(field, "true or false", node, faults),
+            },
             "line" => match node.get_ref().as_array() {
                 None => wrong_type(field, "a list of tables, each headed [[line]]", node, faults),
                 Some(list) => {
@@ -98,7 +104,8 @@ fn format(text: &str, faults: &mut Faults) -> Option<(Declared, Place)> {
         return None;
     }
     let log_groups = groups.map_or(Vec::new(), |groups| globs(&groups.value));
-    let format = Declared { id: id?, log_groups, needles: needles?, readings: lines?.value };
+    let format =
+        Declared { id: id?, log_groups, needles: needles?, is_general, readings: lines?.value };
     Some((format, id_place?))
 }
 
