@@ -117,6 +117,8 @@ pub enum Fault {
     LineKind,
     #[error("this is not a pattern: {why}")]
     BadPattern { why: String },
+    #[error("`time_as` is no format of a time: {why}")]
+    BadTimeFormat { why: String },
     #[error("`{name}` is captured by no pattern of this line")]
     NoCapture { name: String },
 }

@@ -11,7 +11,7 @@ const DETECTORS: &[(&str, &str)] = files!("detectors": "brute-force.toml" "crede
 
 const FORMATS: &[(&str, &str)] = files!("formats":
     "access-log.toml" "api-gateway.toml" "asterisk.toml" "auth0.toml" "authelia.toml" "authentik.toml"
-    "cas.toml" "cloudtrail.toml" "cognito-export.toml" "dovecot.toml" "dropbear.toml" "entra.toml"
+    "cas.toml" "cloudtrail.toml" "cognito-export.toml" "cpanel.toml" "dovecot.toml" "dropbear.toml" "entra.toml"
     "exchange.toml" "firefly.toml" "fortinet.toml" "gin.toml" "gitea.toml" "google-workspace.toml"
     "grafana.toml" "hestia.toml" "kasm.toml" "keycloak.toml" "lemonldap.toml" "login-text.toml"
     "magento.toml" "mongodb.toml" "mysql.toml" "nest.toml" "nextcloud.toml" "nginx-error.toml"

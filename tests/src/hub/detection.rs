@@ -12,6 +12,10 @@ use crate::binary::root;
 /// What overflows are asked for: fewer events than this are no brute force.
 const EVENTS_MIN: u64 = 6;
 
+/// Scenarios about something else than logins, by a part of their names: connections that end before a
+/// login, traps, and pages that are asked for.
+const NO_LOGINS: [&str; 3] = ["endlessh", "keyexchange", "wordpress_user-enum"];
+
 /// In gitea's log this address's clock runs backwards by an hour.
 const EXCEPTED: (&str, &str) = ("gitea", "2.2.2.2");
 
@@ -57,7 +61,13 @@ pub fn verdicts(test: &Test, tidewatch: &Path) -> Result<Vec<Verdict>, String> {
         } else {
             verdicts.extend(overflow.sources.iter().map(|source| {
                 let excepted = test.name.contains(EXCEPTED.0) && source == EXCEPTED.1;
-                verdict(source, if excepted { "its clock runs backwards" } else { "" })
+                let no_login = NO_LOGINS.iter().any(|part| overflow.scenario.contains(part));
+                let why = match (excepted, no_login) {
+                    (true, _) => "its clock runs backwards",
+                    (_, true) => "no login",
+                    _ => "",
+                };
+                verdict(source, why)
             }));
         }
     }

@@ -16,6 +16,7 @@ mod glob;
 mod pairs;
 mod pattern;
 mod reading;
+mod time_as;
 
 use tidewatch_core::signal::{Outcome, Role};
 
@@ -24,6 +25,7 @@ pub use claims::{Claim, Formats};
 pub use fields::WHOLE;
 pub use glob::Glob;
 pub use pattern::{Pattern, PatternError};
+pub use time_as::TimeAs;
 
 /// A format as its file declares it.
 #[derive(Clone, Debug)]
@@ -60,6 +62,8 @@ pub struct Reading {
     pub source: Vec<String>,
     /// Those that may hold the time.
     pub time: Vec<String>,
+    /// How that field writes the time, where it does so in no usual way.
+    pub time_as: Option<TimeAs>,
     /// The field that says how many tries the line stands for.
     pub attempts: Option<String>,
     /// Names that stand for none, as `-` and `N/A`.

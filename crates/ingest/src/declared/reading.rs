@@ -65,7 +65,10 @@ impl Reading {
     /// The time of the fields, or at the message's start; and whether there is one that cannot be read.
     fn time(&self, fields: &Fields<'_>, message: &str) -> (Option<When>, bool) {
         if let Some(text) = fields.first(&self.time) {
-            let when = stamp::json_text(&text);
+            let when = match &self.time_as {
+                Some(format) => format.read(&text),
+                None => stamp::json_text(&text),
+            };
             return (when, when.is_none());
         }
         (fields.prefix_time.or_else(|| leading(message)), false)

@@ -1,7 +1,9 @@
 //! One `[[line]]` of a format file: a kind of line, how it is taken apart, and what it means.
 
 use tidewatch_core::signal::{Outcome, Role};
-use tidewatch_ingest::declared::{Body, Choice, Condition, Glob, Pattern, Reading, Told, WHOLE};
+use tidewatch_ingest::declared::{
+    Body, Choice, Condition, Glob, Pattern, Reading, TimeAs, Told, WHOLE,
+};
 use toml::de::DeTable;
 
 use super::globs;
@@ -11,7 +13,7 @@ use crate::tree::{
     Node, Placed, Text, in_file_order, one_or_more, string, table, unknown_field, wrong_type,
 };
 
-const FIELDS: [&str; 14] = [
+const FIELDS: [&str; 15] = [
     "text",
     "also",
     "json",
@@ -22,6 +24,7 @@ const FIELDS: [&str; 14] = [
     "user",
     "source",
     "time",
+    "time_as",
     "attempts",
     "no_user",
     "proxies",
@@ -49,6 +52,7 @@ struct Raw {
     user: Option<Placed<Vec<Text>>>,
     source: Option<Placed<Vec<Text>>>,
     time: Option<Placed<Vec<Text>>>,
+    time_as: Option<TimeAs>,
     attempts: Option<Text>,
     no_user: Option<Placed<Vec<Text>>>,
     proxies: usize,
@@ -101,6 +105,7 @@ pub(super) fn line(table: &DeTable<'_>, place: &Place, faults: &mut Faults) -> O
         user,
         source,
         time,
+        time_as: raw.time_as,
         attempts: raw.attempts.map(|name| name.value),
         no_user: raw.no_user.map_or(Vec::new(), |names| globs(&names.value)),
         proxies: raw.proxies,
@@ -122,6 +127,18 @@ fn read(table: &DeTable<'_>, faults: &mut Faults) -> Raw {
             "user" => raw.user = one_or_more(field, node, faults),
             "source" => raw.source = one_or_more(field, node, faults),
             "time" => raw.time = one_or_more(field, node, faults),
+            "time_as" => {
+                if let Some(text) = string(field, node, faults) {
+                    match TimeAs::new(&text.value) {
+                        Ok(format) => raw.time_as = Some(format),
+                        Err(why) => {
+                            let help = "A format of strptime with a date and a time of day, such as \
+                                        \"%m/%d/%Y, %I:%M:%S %p\" (https://docs.rs/jiff).";
+                            faults.add(text.place, Fault::BadTimeFormat { why }, help);
+                        }
+                    }
+                }
+            }
             "attempts" => raw.attempts = string(field, node, faults),
             "no_user" => raw.no_user = one_or_more(field, node, faults),
             "note" => drop(string(field, node, faults)),
