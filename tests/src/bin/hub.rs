@@ -40,18 +40,20 @@ fn run(folder: &std::path::Path, as_json: bool) -> Result<String, String> {
         scores.push(scored.map_err(|error| format!("{}: {error}", test.log.display()))?);
         verdicts.extend(detection::verdicts(&test, &tidewatch)?);
     }
-    let mean = extraction::mean(&scores);
+    let means = [true, false].map(|is_parsed| extraction::mean(&scores, is_parsed));
     if !as_json {
         return Ok(format!(
-            "{}{}\nmean extraction {mean:.4}",
+            "{}{}\nmean extraction: {:.4} where events are listed, {:.4} where they are taken from overflows",
             extraction::table(&scores),
-            detection::table(&verdicts)
+            detection::table(&verdicts),
+            means[0],
+            means[1]
         ));
     }
     let scores = scores.iter().map(|score| {
         json!({
             "test": score.test, "expected": score.expected, "found": score.found,
-            "signals": score.signals, "apart": extraction::is_apart(&score.test),
+            "signals": score.signals, "listed": score.is_parsed, "apart": extraction::is_apart(&score.test),
         })
     });
     let verdicts = verdicts.iter().map(|verdict| {
@@ -61,7 +63,8 @@ fn run(folder: &std::path::Path, as_json: bool) -> Result<String, String> {
         })
     });
     let document = json!({
-        "mean_extraction": mean,
+        "mean_extraction": means[0],
+        "mean_extraction_of_overflows": means[1],
         "extraction": scores.collect::<Vec<Value>>(),
         "detection": verdicts.collect::<Vec<Value>>(),
     });

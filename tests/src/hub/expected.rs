@@ -35,6 +35,8 @@ pub struct Overflow {
 pub struct Expected {
     /// Events, each as often as it is expected.
     pub events: Vec<Event>,
+    /// Whether they come from `parsed_events`, and not from overflows.
+    pub is_parsed: bool,
     /// Overflows.
     pub overflows: Vec<Overflow>,
 }
@@ -49,9 +51,9 @@ impl Expected {
             return None;
         }
         let overflows = overflows.cloned().unwrap_or_default();
-        let mut events: Vec<Event> =
-            parsed.into_iter().flatten().map(|event| event_of(&event["meta"])).collect();
-        if events.is_empty() {
+        let mut events = parsed.map_or(Vec::new(), |parsed| of_parsed(parsed));
+        let is_parsed = !events.is_empty();
+        if !is_parsed {
             events = of_overflows(&overflows);
         }
         events.retain(|event| event.source.is_some() || event.user.is_some());
@@ -61,8 +63,25 @@ impl Expected {
             sources: json["sources"].as_array().into_iter().flatten().filter_map(text).collect(),
             events: json["events_count"].as_u64().unwrap_or_default(),
         };
-        Some((log, Expected { events, overflows: overflows.iter().map(overflow).collect() }))
+        Some((
+            log,
+            Expected { events, is_parsed, overflows: overflows.iter().map(overflow).collect() },
+        ))
     }
+}
+
+/// The events of `parsed_events`. The list may hold one event as two: what a parser saw of its line without
+/// a time, and its time without the line; such halves are one.
+fn of_parsed(parsed: &[Value]) -> Vec<Event> {
+    let lineless = parsed.iter().filter(|event| event["parsed"]["message"].is_null()).count();
+    let mut halves = lineless;
+    let mut events: Vec<Event> = parsed.iter().map(|event| event_of(&event["meta"])).collect();
+    events.retain(|event| {
+        let is_half = event.at.is_empty() && halves > 0;
+        halves -= usize::from(is_half);
+        !is_half
+    });
+    events
 }
 
 /// The events of overflows: one line may be in several, and counts once.
@@ -95,6 +114,18 @@ fn text(json: &Value) -> Option<String> {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn halves_of_an_event_are_one() {
+        let meta = |at: Option<&str>| json!({ "source_ip": "192.0.2.1", "timestamp": at });
+        let json = json!({ "log": "a.log", "parsed_events": [
+            { "parsed": { "message": "x" }, "meta": meta(Some("t")) },
+            { "meta": meta(Some("u")) },
+            { "parsed": { "message": "y" }, "meta": meta(None) },
+        ]});
+        let (_, expected) = Expected::of(&json).expect("an expectation");
+        assert_eq!((expected.events.len(), expected.is_parsed), (2, true));
+    }
 
     #[test]
     fn an_event_in_two_overflows_is_one_and_twice_in_one_is_two() {

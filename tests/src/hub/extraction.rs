@@ -21,6 +21,8 @@ pub struct Score {
     pub expected: usize,
     /// Those that are found.
     pub found: usize,
+    /// Whether the test lists events; else those of its overflows are taken.
+    pub is_parsed: bool,
     /// Signals in its log.
     pub signals: usize,
     /// The first event that is not found.
@@ -39,10 +41,11 @@ pub fn is_apart(test: &str) -> bool {
     test.starts_with("endlessh") || test.starts_with("sshesame")
 }
 
-/// The mean share over the tests that expect events, traps left out.
-pub fn mean(scores: &[Score]) -> f64 {
+/// The mean share over the tests that list events (`is_parsed`), or over the others; traps left out.
+pub fn mean(scores: &[Score], is_parsed: bool) -> f64 {
     let scored: Vec<f64> = scores
         .iter()
+        .filter(|score| score.is_parsed == is_parsed)
         .filter(|score| score.expected > 0 && !is_apart(&score.test))
         .map(Score::share)
         .collect();
@@ -85,7 +88,14 @@ pub fn score(test: &Test, formats: &Arc<Formats>) -> std::io::Result<Score> {
             }
         }
     }
-    Ok(Score { test: test.name.clone(), expected: events.len(), found, signals, missing })
+    Ok(Score {
+        test: test.name.clone(),
+        expected: events.len(),
+        found,
+        is_parsed: test.expected.is_parsed,
+        signals,
+        missing,
+    })
 }
 
 /// The scores as a table.
@@ -121,14 +131,20 @@ mod tests {
     use super::*;
 
     fn score(test: &str, expected: usize, found: usize) -> Score {
-        Score { test: test.to_owned(), expected, found, signals: found, missing: None }
+        Score {
+            test: test.to_owned(),
+            expected,
+            found,
+            is_parsed: true,
+            signals: found,
+            missing: None,
+        }
     }
 
     #[test]
     fn the_mean_is_over_tests_and_leaves_traps_and_empty_ones_out() {
         let scores =
             [score("a", 10, 10), score("b", 2, 1), score("empty", 0, 0), score("sshesame", 9, 0)];
-        assert_eq!(mean(&scores), 0.75);
-        assert_eq!(mean(&[]), 0.0);
+        assert_eq!((mean(&scores, true), mean(&scores, false)), (0.75, 0.0));
     }
 }
