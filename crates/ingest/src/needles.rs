@@ -5,7 +5,7 @@
 //! whatever holds none of them is never parsed. Teddy does it where the processor has the vector
 //! instructions, an Aho-Corasick automaton elsewhere.
 
-use aho_corasick::{AhoCorasick, MatchKind, Span, packed};
+use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind, Span, packed};
 
 /// A set of needles, compiled.
 pub(crate) enum Needles {
@@ -24,7 +24,10 @@ impl Needles {
     }
 
     fn automaton(needles: &[&str]) -> Needles {
-        let built = AhoCorasick::builder().match_kind(MatchKind::LeftmostFirst).build(needles);
+        let built = AhoCorasick::builder()
+            .match_kind(MatchKind::LeftmostFirst)
+            .kind(Some(AhoCorasickKind::DFA))
+            .build(needles);
         Needles::Automaton(built.expect("a few short literals always make an automaton"))
     }
 

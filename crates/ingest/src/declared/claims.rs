@@ -15,6 +15,8 @@ pub struct Formats {
     all: Vec<Declared>,
     /// Finds all needles, also those that overlap; `None` without formats.
     needles: Option<AhoCorasick>,
+    /// The same without general formats.
+    special: Option<AhoCorasick>,
     /// Of each needle: its format, and its length.
     of: Vec<(usize, usize)>,
 }
@@ -55,15 +57,9 @@ impl Formats {
                 texts.push(needle.as_str());
             }
         }
-        let build = || {
-            AhoCorasick::builder()
-                .match_kind(MatchKind::Standard)
-                .kind(Some(AhoCorasickKind::DFA))
-                .build(&texts)
-                .expect("some kilobytes of literals make an automaton")
-        };
-        let needles = (!texts.is_empty()).then(build);
-        Formats { all, needles, of }
+        let special = all.iter().filter(|format| !format.is_general);
+        let special = automaton(special.flat_map(|format| &format.needles));
+        Formats { needles: automaton(&texts), special, all, of }
     }
 
     /// All of them, by id.
@@ -76,14 +72,14 @@ impl Formats {
         self.all.iter().flat_map(|format| format.needles.iter().map(String::as_str))
     }
 
-    /// Whether `text`, which may be escaped, holds a needle of any.
+    /// Whether `text`, which may be escaped, holds a needle of any that is not general.
     #[inline]
     pub(crate) fn is_claimed(&self, text: &str) -> bool {
-        self.needles.as_ref().is_some_and(|needles| needles.is_match(text))
+        self.special.as_ref().is_some_and(|needles| needles.is_match(text))
     }
 
     /// The formats that claim a message, in the order in which they are asked: the longest needle first,
-    /// then by id, general ones last. `log_group` is empty where there is none.
+    /// then by id, general ones last, and not at all for a JSON object. `log_group` is empty where there is none.
     pub fn claims(&self, message: &str, log_group: &str) -> Vec<Claim> {
         let Some(needles) = &self.needles else { return Vec::new() };
         let mut longest: BTreeMap<usize, usize> = BTreeMap::new();
@@ -92,7 +88,11 @@ impl Formats {
             let known = longest.entry(format).or_default();
             *known = bytes.max(*known);
         }
+        let json = message.starts_with('{');
         let is_for = |format: &usize| {
+            if json && self.all[*format].is_general {
+                return false;
+            }
             let groups = &self.all[*format].log_groups;
             log_group.is_empty() || groups.is_empty() || groups.iter().any(|g| g.fits(log_group))
         };
@@ -121,4 +121,14 @@ impl Formats {
         let first = claims.first().filter(|claim| !self.all[claim.format].is_general);
         first.map_or(Read::Unclaimed, |claim| Read::Unread(claim.format))
     }
+}
+
+fn automaton(needles: impl IntoIterator<Item = impl AsRef<[u8]>>) -> Option<AhoCorasick> {
+    let mut needles = needles.into_iter().peekable();
+    needles.peek()?;
+    let built = AhoCorasick::builder()
+        .match_kind(MatchKind::Standard)
+        .kind(Some(AhoCorasickKind::DFA))
+        .build(needles);
+    Some(built.expect("some kilobytes of literals make an automaton"))
 }

@@ -38,8 +38,8 @@ pub struct Declared {
     /// At least one of these is in every line it can read. No quotes and no backslashes, so they are
     /// found in raw and in JSON-escaped text alike.
     pub needles: Vec<String>,
-    /// Whether it is a net behind the others: asked after all that are not, and silent about lines that it
-    /// claims and cannot read.
+    /// Whether it is a net behind the others, for text: asked after all that are not, not about JSON
+    /// objects, and silent about lines that it claims and cannot read.
     pub is_general: bool,
     /// Tried in order; the first that fits a message decides.
     pub readings: Vec<Reading>,
