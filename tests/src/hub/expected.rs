@@ -73,14 +73,18 @@ impl Expected {
 /// The events of `parsed_events`. The list may hold one event as two: what a parser saw of its line without
 /// a time, and its time without the line; such halves are one.
 fn of_parsed(parsed: &[Value]) -> Vec<Event> {
-    let lineless = parsed.iter().filter(|event| event["parsed"]["message"].is_null()).count();
-    let mut halves = lineless;
-    let mut events: Vec<Event> = parsed.iter().map(|event| event_of(&event["meta"])).collect();
-    events.retain(|event| {
-        let is_half = event.at.is_empty() && halves > 0;
+    let has_line = |json: &Value| !json["parsed"]["message"].is_null();
+    let has_time = |json: &Value| text(&json["meta"]["timestamp"]).is_some();
+    let mut halves = parsed.iter().filter(|json| !has_line(json) && has_time(json)).count();
+    let mut events = Vec::new();
+    for json in parsed {
+        // What has neither a line nor a time is half of nothing.
+        let is_half = has_line(json) && !has_time(json) && halves > 0;
         halves -= usize::from(is_half);
-        !is_half
-    });
+        if !is_half {
+            events.push(event_of(&json["meta"]));
+        }
+    }
     events
 }
 
