@@ -12,8 +12,11 @@ use crate::binary::root;
 /// What overflows are asked for: fewer events than this are no brute force.
 const EVENTS_MIN: u64 = 6;
 
+/// The year of times that name none.
+const YEAR: &str = "2024";
+
 /// Scenarios about something else than logins, by a part of their names: connections that end before a
-/// login, traps, and pages that are asked for.
+/// login, traps, and pages that are asked for. They are asked for like the others, and counted apart.
 const NO_LOGINS: [&str; 3] = ["endlessh", "keyexchange", "wordpress_user-enum"];
 
 /// In gitea's log this address's clock runs backwards by an hour.
@@ -32,6 +35,8 @@ pub struct Verdict {
     pub raised: Option<bool>,
     /// Why it is not asked.
     pub why: &'static str,
+    /// Whether the scenario is about logins.
+    pub is_login: bool,
 }
 
 /// Runs `tidewatch` over a test's log with the detectors of tests/profiles/crowdsec.
@@ -42,7 +47,11 @@ pub fn verdicts(test: &Test, tidewatch: &Path) -> Result<Vec<Verdict>, String> {
     if test.expected.overflows.is_empty() {
         return Ok(Vec::new());
     }
-    let raised = raised(test, tidewatch)?;
+    Ok(judged(test, &raised(test, tidewatch)?))
+}
+
+/// What became of each overflow of a test where `raised` are the addresses that are raised for.
+fn judged(test: &Test, raised: &BTreeSet<String>) -> Vec<Verdict> {
     let mut verdicts = Vec::new();
     for overflow in &test.expected.overflows {
         let verdict = |source: &str, why: &'static str| Verdict {
@@ -51,9 +60,12 @@ pub fn verdicts(test: &Test, tidewatch: &Path) -> Result<Vec<Verdict>, String> {
             source: source.to_owned(),
             raised: why.is_empty().then(|| raised.contains(source)),
             why,
+            is_login: !NO_LOGINS.iter().any(|part| overflow.scenario.contains(part)),
         };
         if overflow.scope != "Ip" {
-            verdicts.push(verdict("-", "not of an address"));
+            let why =
+                if overflow.scope.is_empty() { "names no scope" } else { "not of an address" };
+            verdicts.push(verdict("-", why));
         } else if overflow.events < EVENTS_MIN {
             verdicts.push(verdict(&overflow.sources.join(","), "fewer than 6 events"));
         } else if overflow.sources.is_empty() {
@@ -61,22 +73,16 @@ pub fn verdicts(test: &Test, tidewatch: &Path) -> Result<Vec<Verdict>, String> {
         } else {
             verdicts.extend(overflow.sources.iter().map(|source| {
                 let excepted = test.name.contains(EXCEPTED.0) && source == EXCEPTED.1;
-                let no_login = NO_LOGINS.iter().any(|part| overflow.scenario.contains(part));
-                let why = match (excepted, no_login) {
-                    (true, _) => "its clock runs backwards",
-                    (_, true) => "no login",
-                    _ => "",
-                };
-                verdict(source, why)
+                verdict(source, if excepted { "its clock runs backwards" } else { "" })
             }));
         }
     }
-    Ok(verdicts)
+    verdicts
 }
 
 fn raised(test: &Test, tidewatch: &Path) -> Result<BTreeSet<String>, String> {
     let mut command = Command::new(tidewatch);
-    command.args(["replay", "--output", "json", "--input", "lines", "--detectors"]);
+    command.args(["replay", "--output", "json", "--input", "lines", "--year", YEAR, "--detectors"]);
     command.arg(root().join("tests/profiles/crowdsec")).arg(&test.log);
     let ran = command.output().map_err(|error| error.to_string())?;
     if !ran.status.success() {
@@ -92,20 +98,70 @@ fn raised(test: &Test, tidewatch: &Path) -> Result<BTreeSet<String>, String> {
     Ok(sources)
 }
 
-/// The verdicts as a table: what is not raised, and what is not asked.
+/// How many overflows are raised, and of how many that are asked.
+pub fn count<'a>(verdicts: impl IntoIterator<Item = &'a Verdict>) -> (usize, usize) {
+    let asked: Vec<bool> = verdicts.into_iter().filter_map(|verdict| verdict.raised).collect();
+    (asked.iter().filter(|raised| **raised).count(), asked.len())
+}
+
+/// The verdicts as a table, a row an overflow and source.
 pub fn table(verdicts: &[Verdict]) -> String {
-    let asked: Vec<&Verdict> = verdicts.iter().filter(|verdict| verdict.raised.is_some()).collect();
-    let raised = asked.iter().filter(|verdict| verdict.raised == Some(true)).count();
-    let mut text = format!("\ndetection: {raised} of {} overflows are raised\n", asked.len());
-    for verdict in asked.iter().filter(|verdict| verdict.raised == Some(false)) {
-        text +=
-            &format!("  not raised: {} {} {}\n", verdict.test, verdict.scenario, verdict.source);
+    let mut text = String::from("\ndetection\n");
+    for verdict in verdicts {
+        let said = match verdict.raised {
+            Some(true) => "raised".to_owned(),
+            Some(false) if verdict.is_login => "NOT RAISED".to_owned(),
+            Some(false) => "NOT RAISED (not about logins)".to_owned(),
+            None => format!("out of scope: {}", verdict.why),
+        };
+        let Verdict { test, scenario, source, .. } = verdict;
+        text += &format!("  {test:32} {scenario:45} {source:20} {said}\n");
     }
-    for verdict in verdicts.iter().filter(|verdict| verdict.raised.is_none()) {
-        text += &format!(
-            "  not asked ({}): {} {} {}\n",
-            verdict.why, verdict.test, verdict.scenario, verdict.source
-        );
+    let (raised, asked) = count(verdicts);
+    let (of_logins, asked_of_logins) = count(verdicts.iter().filter(|verdict| verdict.is_login));
+    text + &format!(
+        "detection: {raised} of {asked} overflows are raised; of those about logins {of_logins} of {asked_of_logins}\n"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hub::expected::{Expected, Overflow};
+
+    #[test]
+    fn what_is_out_of_scope_says_why_and_the_rest_is_asked() {
+        let overflow = |scenario: &str, scope: &str, sources: &[&str], events| Overflow {
+            scenario: scenario.to_owned(),
+            scope: scope.to_owned(),
+            sources: sources.iter().map(|source| (*source).to_owned()).collect(),
+            events,
+        };
+        let overflows = vec![
+            overflow("x/bf", "Ip", &["192.0.2.1", "192.0.2.2"], 6),
+            overflow("x/endlessh-bf", "Ip", &["192.0.2.2"], 6),
+            overflow("x/bf", "Ip", &["192.0.2.1"], 5),
+            overflow("x/bf", "Ip", &[], 6),
+            overflow("x/bf", "AwsARN", &["192.0.2.1"], 6),
+            overflow("x/bf", "", &["192.0.2.1"], 6),
+            overflow("x/bf", "Ip", &["2.2.2.2"], 6),
+        ];
+        let expected = Expected { overflows, ..Expected::default() };
+        let test = Test { name: "gitea-x".to_owned(), log: "x.log".into(), expected };
+        let verdicts = judged(&test, &BTreeSet::from(["192.0.2.1".to_owned()]));
+        let said: Vec<_> = verdicts.iter().map(|verdict| (verdict.raised, verdict.why)).collect();
+        let wanted = [
+            (Some(true), ""),
+            (Some(false), ""),
+            (Some(false), ""),
+            (None, "fewer than 6 events"),
+            (None, "names no source"),
+            (None, "not of an address"),
+            (None, "names no scope"),
+            (None, "its clock runs backwards"),
+        ];
+        assert_eq!(said, wanted);
+        assert_eq!(count(&verdicts), (1, 3));
+        assert_eq!(count(verdicts.iter().filter(|verdict| verdict.is_login)), (1, 2));
     }
-    text
 }
