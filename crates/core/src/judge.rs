@@ -85,6 +85,47 @@ pub fn raises(plan: &Plan, detector: &DetectorPlan, window: &Window<'_>) -> bool
     rule.raises.iter().any(|raise| raise.when.iter().all(|c| reading.holds(c)))
 }
 
+/// What each condition of a detector comes to in a window, whether it raises or not: to explain.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Weighed {
+    /// Every measure.
+    pub measures: Vec<Measured>,
+    /// Each severity with its conditions, from high to low.
+    pub raises: Vec<WeighedRaise>,
+}
+
+/// A severity and what its conditions come to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WeighedRaise {
+    /// How bad it would be.
+    pub severity: Severity,
+    /// Each condition with its numbers, and whether it holds.
+    pub when: Vec<(Decided, bool)>,
+}
+
+impl WeighedRaise {
+    /// Whether it raises.
+    pub fn holds(&self) -> bool {
+        self.when.iter().all(|(_, holds)| *holds)
+    }
+}
+
+/// The numbers of `detector` in `window` against its thresholds.
+pub fn weigh(plan: &Plan, detector: &DetectorPlan, window: &Window<'_>) -> Weighed {
+    let rule = plan.detector(detector.id);
+    let mut reading = Reading::new(detector, window);
+    let values = values(detector, window);
+    let raises = rule.raises.iter().map(|raise| WeighedRaise {
+        severity: raise.severity,
+        when: raise
+            .when
+            .iter()
+            .map(|condition| (decided(rule, condition, &values), reading.holds(condition)))
+            .collect(),
+    });
+    Weighed { raises: raises.collect(), measures: measured(rule, &values) }
+}
+
 /// The numbers of `window` for a finding raised by `raise`.
 pub fn report(
     rule: &Detector,
@@ -92,15 +133,9 @@ pub fn report(
     raise: &Raise,
     window: &Window<'_>,
 ) -> Report {
-    let values: Vec<Value> =
-        detector.measures.iter().map(|counted| window.value(*counted, detector)).collect();
+    let values = values(detector, window);
     let decided = raise.when.iter().map(|condition| decided(rule, condition, &values)).collect();
-    let measures = rule
-        .measures
-        .iter()
-        .zip(&values)
-        .map(|(named, value)| Measured { name: named.name.clone(), value: *value })
-        .collect();
+    let measures = measured(rule, &values);
     let sources = match (&window.state.sources, window.key.first) {
         (Some(sources), first) => {
             let (after, until) = window.ends(detector);
@@ -116,6 +151,15 @@ pub fn report(
         sources_total: window.sources_total(detector).max(sources.len() as u64),
         sources,
     }
+}
+
+fn values(detector: &DetectorPlan, window: &Window<'_>) -> Vec<Value> {
+    detector.measures.iter().map(|counted| window.value(*counted, detector)).collect()
+}
+
+fn measured(rule: &Detector, values: &[Value]) -> Vec<Measured> {
+    let named = rule.measures.iter().zip(values);
+    named.map(|(named, value)| Measured { name: named.name.clone(), value: *value }).collect()
 }
 
 fn decided(rule: &Detector, condition: &Condition, values: &[Value]) -> Decided {

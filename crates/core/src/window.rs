@@ -7,6 +7,8 @@
 //! A window that ends before the newest event (its event came late) is an interval even where nothing
 //! was evicted: only last sightings are kept, so a tag seen again since may have been in it or not.
 
+use std::collections::BTreeMap;
+
 use crate::detector::DistinctField;
 use crate::distinct::DistinctList;
 use crate::finding::{Accuracy, Value};
@@ -145,6 +147,39 @@ impl Window<'_> {
         let counted = self.rungs(detector).filter_map(|(ring, panes)| ring.first(panes));
         let counted = counted.map(|time| time.max(Time(after.0 + 1)));
         listed.chain(counted).min().unwrap_or(self.at).min(self.at)
+    }
+
+    /// The measure over the window, pane by pane, oldest first: what a counter counted in each, or how many
+    /// tags were last seen in it, as far as the lists reach. Empty panes are left out.
+    pub fn timeline(&self, counted: Counted, detector: &DetectorPlan) -> Vec<(Time, u64)> {
+        let mut panes: BTreeMap<Time, u64> = BTreeMap::new();
+        match counted {
+            Counted::Counter(slots) => {
+                let rungs = self.plan.retention.counters.iter();
+                for ((ring, (first, last)), rung) in self.rungs(detector).zip(rungs) {
+                    for (index, _, _) in
+                        ring.panes().filter(|pane| (first..=last).contains(&pane.0))
+                    {
+                        let amount = ring.sum(slots, (index, index));
+                        *panes.entry(Time(index * rung.pane.0)).or_default() += amount;
+                    }
+                }
+            }
+            Counted::Distinct(field, class) => {
+                let (after, until) = self.ends(detector);
+                let pane = self.plan.pane(detector).0;
+                let seen = self.lists(field, class).flat_map(|list| list.within(after, until));
+                let last: BTreeMap<u64, Time> = seen.fold(BTreeMap::new(), |mut last, seen| {
+                    let known = last.entry(seen.tag).or_insert(seen.last);
+                    *known = seen.last.max(*known);
+                    last
+                });
+                for time in last.into_values() {
+                    *panes.entry(Time(time.0.div_euclid(pane) * pane)).or_default() += 1;
+                }
+            }
+        }
+        panes.into_iter().filter(|(_, amount)| *amount > 0).collect()
     }
 
     /// The window as lists read it: after the first, up to the second.

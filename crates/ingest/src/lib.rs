@@ -27,6 +27,7 @@ mod scan;
 pub mod stamp;
 mod tail;
 pub mod tally;
+pub mod trace;
 mod unescape;
 pub mod username;
 pub mod when;

@@ -1,0 +1,177 @@
+//! How a message was read, step by step: for whoever writes a format and wonders where a line went.
+
+use crate::Ingest;
+use crate::format::{self, Format, Memos, Said};
+
+/// The steps from a message to what it says.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Trace<'a> {
+    /// The needles it holds, each with the format it is of. Without any it is not looked at.
+    pub needles: Vec<(&'a str, &'a str)>,
+    /// The formats with a needle in it, in the order in which they are asked.
+    pub asked: Vec<Asked<'a>>,
+    /// What it says.
+    pub said: Said,
+    /// The format that says so.
+    pub by: Option<&'a str>,
+}
+
+/// A format with a needle in the message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Asked<'a> {
+    /// Its id.
+    pub format: &'a str,
+    /// Its longest needle in the message.
+    pub needle: &'a str,
+    /// What it answered.
+    pub answer: Answer,
+}
+
+/// What a format makes of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// It reads it; a declared format by the line of its file with this number, from 1.
+    Reads(Option<usize>),
+    /// It cannot read it.
+    CannotRead,
+    /// It is for other log groups.
+    OtherGroups,
+    /// It is general, and not asked about JSON objects.
+    NotAboutJson,
+    /// An earlier one has read it.
+    NotAsked,
+}
+
+impl Ingest {
+    /// The steps by which [`Ingest::hear`] comes to what `message` in `log_group` says.
+    pub fn trace(&self, message: &str, log_group: &str) -> Trace<'_> {
+        let (said, by) = self.hear(message, log_group);
+        let mut needles: Vec<(&str, &str)> = Vec::new();
+        for format in Format::ALL {
+            needles.extend(format.needles().iter().map(|needle| (*needle, format.name())));
+        }
+        for declared in self.formats.all() {
+            needles.extend(declared.needles.iter().map(|n| (n.as_str(), declared.id.as_str())));
+        }
+        needles.retain(|(needle, _)| message.contains(needle));
+        let longest = |id: &str| {
+            let of = needles.iter().filter(|(_, format)| *format == id).map(|(needle, _)| *needle);
+            of.max_by_key(|needle| needle.len())
+        };
+        let mut asked = Vec::new();
+        let mut ask = |format, answer| {
+            if let Some(needle) = longest(format) {
+                let is_read = |asked: &Asked<'_>| matches!(asked.answer, Answer::Reads(_));
+                let late = asked.iter().any(is_read);
+                let is_for = !matches!(answer, Answer::OtherGroups | Answer::NotAboutJson);
+                let answer = if late && is_for { Answer::NotAsked } else { answer };
+                asked.push(Asked { format, needle, answer });
+            }
+        };
+        ask(Format::Sshd.name(), self.built_in(Format::Sshd, message));
+        let claims = self.formats.claims(message, log_group);
+        for claim in &claims {
+            let declared = &self.formats.all()[claim.format];
+            let read = declared.read(message, false, &self.naming);
+            let answer = read.map_or(Answer::CannotRead, |(nth, _)| Answer::Reads(Some(nth + 1)));
+            ask(&declared.id, answer);
+        }
+        ask(Format::JsonAuth.name(), self.built_in(Format::JsonAuth, message));
+        for (format, declared) in self.formats.all().iter().enumerate() {
+            if claims.iter().all(|claim| claim.format != format) {
+                let json = declared.is_general && message.starts_with('{');
+                ask(&declared.id, if json { Answer::NotAboutJson } else { Answer::OtherGroups });
+            }
+        }
+        Trace { needles, asked, said, by }
+    }
+
+    fn built_in(&self, format: Format, message: &str) -> Answer {
+        let said = format::read(format, message, false, &self.naming, &mut Memos::default());
+        if said == Said::Nothing { Answer::CannotRead } else { Answer::Reads(None) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use tidewatch_core::signal::{Outcome, Role};
+    use tidewatch_core::tag::TagKey;
+
+    use super::*;
+    use crate::Config;
+    use crate::declared::{Body, Choice, Declared, Formats, Glob, Pattern, Reading, Told};
+    use crate::username::{Naming, Usernames};
+
+    fn format(id: &str, needle: &str, pattern: &str, groups: &[&str]) -> Declared {
+        let reading = Reading {
+            body: Body::Text {
+                pattern: Pattern::new(pattern).expect("a pattern"),
+                also: Vec::new(),
+            },
+            outcome: Choice::Always(Told::Outcome(Outcome::Failure)),
+            user_known: Choice::Untold,
+            role: Role::Attempt,
+            user: vec!["user".to_owned()],
+            source: Vec::new(),
+            time: Vec::new(),
+            time_as: None,
+            attempts: None,
+            no_user: Vec::new(),
+            proxies: 0,
+        };
+        Declared {
+            id: id.to_owned(),
+            log_groups: groups.iter().map(|group| Glob::new(group)).collect(),
+            needles: vec![needle.to_owned()],
+            is_general: id == "net",
+            readings: vec![reading],
+        }
+    }
+
+    fn ingest() -> Ingest {
+        let all = vec![
+            format("app", "turn of ", "turn of (?<user>.+) failed", &[]),
+            format("other", "turn of ann", "nothing like it", &[]),
+            format("far", "turn", "turn", &["/far/*"]),
+            format("net", "failed", "(?<user>ann).*failed", &[]),
+        ];
+        let naming = Naming { key: TagKey::new([0; 16]), usernames: Usernames::Exact };
+        Ingest::new(Config { naming, own_group: None, formats: Arc::new(Formats::new(all)) })
+    }
+
+    fn check(message: &str, group: &str, by: Option<&str>, asked: &[(&str, Answer)]) {
+        let ingest = ingest();
+        let trace = ingest.trace(message, group);
+        let found: Vec<_> = trace.asked.iter().map(|a| (a.format, a.answer)).collect();
+        assert_eq!(found, asked, "{message}");
+        assert_eq!(trace.by, by, "{message}");
+        assert_eq!((trace.said, trace.by), ingest.hear(message, group));
+        // Who reads it is who is said to.
+        let reader = trace.asked.iter().find(|a| matches!(a.answer, Answer::Reads(_)));
+        assert_eq!(reader.map(|a| a.format), by, "{message}");
+    }
+
+    #[test]
+    fn each_step_is_told() {
+        use Answer::*;
+        let steps = [
+            ("other", CannotRead),
+            ("app", Reads(Some(1))),
+            ("net", NotAsked),
+            ("far", OtherGroups),
+        ];
+        check("turn of ann failed", "/near/a", Some("app"), &steps);
+        // In no log group each is asked; only "far" reads what says no more than "turn".
+        let far = [("other", CannotRead), ("app", CannotRead), ("far", Reads(Some(1)))];
+        check("turn of ann is over", "", Some("far"), &far);
+        let net = [("net", Reads(Some(1)))];
+        check("ann's go failed", "", Some("net"), &net);
+        check("{\"go\":\"ann failed\"}", "", None, &[("net", NotAboutJson)]);
+        check("nothing of interest", "", None, &[]);
+        check("turn", "/near/a", None, &[("far", OtherGroups)]);
+        let sshd = "Nov 10 06:00:05 h sshd[9]: Failed password for ann from 192.0.2.1 port 2 ssh2";
+        check(sshd, "", Some("sshd"), &[("sshd", Reads(None))]);
+    }
+}
