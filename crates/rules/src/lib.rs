@@ -27,7 +27,7 @@ use tidewatch_core::limits::DETECTORS_MAX;
 
 pub use fault::{Fault, RuleError};
 pub use format::{FORMATS_MAX, NEEDLE_BYTES_MIN, formats};
-pub use shipped::{shipped, shipped_formats};
+pub use shipped::{shipped, shipped_cases, shipped_formats};
 
 use fault::Faults;
 

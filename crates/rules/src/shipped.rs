@@ -1,24 +1,33 @@
 //! The detectors and formats that come with the program, as files of infra/detectors and infra/formats.
 
-/// Names and texts of files in a folder of infra, sorted by name.
+/// A file and the cases beside it.
+struct Shipped {
+    name: &'static str,
+    text: &'static str,
+    cases: &'static str,
+}
+
+/// The files in a folder of infra, sorted by name.
 macro_rules! files {
     ($folder:literal: $($name:literal)*) => {
-        &[$(($name, include_str!(concat!("../../../infra/", $folder, "/", $name)))),*]
+        &[$(Shipped {
+            name: concat!($name, ".toml"),
+            text: include_str!(concat!("../../../infra/", $folder, "/", $name, ".toml")),
+            cases: include_str!(concat!("../../../infra/", $folder, "/", $name, ".cases")),
+        }),*]
     };
 }
 
-const DETECTORS: &[(&str, &str)] = files!("detectors": "brute-force.toml" "credential-scan.toml");
+const DETECTORS: &[Shipped] = files!("detectors": "brute-force" "credential-scan");
 
-const FORMATS: &[(&str, &str)] = files!("formats":
-    "access-log.toml" "api-gateway.toml" "asterisk.toml" "auth0.toml" "authelia.toml" "authentik.toml"
-    "cas.toml" "cloudtrail.toml" "cognito-export.toml" "cpanel.toml" "dovecot.toml" "dropbear.toml" "entra.toml"
-    "exchange.toml" "firefly.toml" "fortinet.toml" "gin.toml" "gitea.toml" "google-workspace.toml"
-    "grafana.toml" "hestia.toml" "kasm.toml" "keycloak.toml" "lemonldap.toml" "login-text.toml"
-    "magento.toml" "mongodb.toml" "mysql.toml" "nest.toml" "nextcloud.toml" "nginx-error.toml"
-    "ntfy.toml" "okta.toml" "onelogin.toml" "openvpn.toml" "overseerr.toml" "pam.toml" "postfix.toml"
-    "postgresql.toml" "proxmox.toml" "qbittorrent.toml" "sftpgo.toml" "sshd-protocol.toml"
-    "teleport.toml" "thehive.toml" "vaultwarden.toml" "webmin.toml" "windows-json.toml"
-    "windows-xml.toml" "wireguard.toml" "zoneminder.toml"
+const FORMATS: &[Shipped] = files!("formats":
+    "access-log" "api-gateway" "asterisk" "auth0" "authelia" "authentik" "cas" "cloudtrail"
+    "cognito-export" "cpanel" "dovecot" "dropbear" "entra" "exchange" "firefly" "fortinet" "gin"
+    "gitea" "google-workspace" "grafana" "hestia" "kasm" "keycloak" "lemonldap" "login-text"
+    "magento" "mongodb" "mysql" "nest" "nextcloud" "nginx-error" "ntfy" "okta" "onelogin"
+    "openvpn" "overseerr" "pam" "postfix" "postgresql" "proxmox" "qbittorrent" "sftpgo"
+    "sshd-protocol" "teleport" "thehive" "vaultwarden" "webmin" "windows-json" "windows-xml"
+    "wireguard" "zoneminder"
 );
 
 /// The shipped detector files: name and text of each, as [`crate::load`] takes them.
@@ -31,6 +40,13 @@ pub fn shipped_formats() -> Vec<(String, String)> {
     owned(FORMATS)
 }
 
-fn owned(files: &[(&str, &str)]) -> Vec<(String, String)> {
-    files.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect()
+/// The cases beside the shipped files, detectors and formats: the `*.toml` they stand beside, and their
+/// text.
+pub fn shipped_cases() -> Vec<(String, String)> {
+    let all = DETECTORS.iter().chain(FORMATS);
+    all.map(|file| (file.name.to_owned(), file.cases.to_owned())).collect()
+}
+
+fn owned(files: &[Shipped]) -> Vec<(String, String)> {
+    files.iter().map(|file| (file.name.to_owned(), file.text.to_owned())).collect()
 }

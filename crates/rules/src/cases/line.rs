@@ -1,21 +1,8 @@
-//! Cases: log lines, and what each must be read as. They stand beside a format file, `gitea.cases` beside
-//! `gitea.toml`.
-//!
-//! ```text
-//! # A comment, or the page a line was taken from.
-//! Failed authentication attempt for ann from 192.0.2.1:39522: user does not exist
-//! -> failure user=ann known=no source=192.0.2.1
-//!
-//! ann signed out
-//! -> nothing
-//! ```
-//!
-//! What an expectation does not name is not there: no user, no source, whether the account exists not
-//! told. `time=` is compared only where it is given. `format=` names the format that must read the line,
-//! if it is not the file's own; `group=` is the log group it stands in.
+//! Cases of a format: a line, and what it must be read as.
 
 use std::fmt;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use tidewatch_core::signal::{Auth, Outcome, Role, canonical};
 use tidewatch_core::tag::TagKey;
@@ -25,6 +12,8 @@ use tidewatch_ingest::format::Said;
 use tidewatch_ingest::username::{Naming, Usernames};
 use tidewatch_ingest::when::When;
 use tidewatch_ingest::{Config, stamp};
+
+use super::{CaseError, Difference, Variation, words};
 
 /// A line and what it must be read as.
 #[derive(Clone, Debug, PartialEq)]
@@ -61,27 +50,6 @@ pub struct Signal {
     pub attempts: Option<u32>,
     /// The line's own time; not compared where it is not given.
     pub time: Option<When>,
-}
-
-/// A case file cannot be read.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{file}:{line}: {why}")]
-pub struct CaseError {
-    /// The file, as it was named.
-    pub file: String,
-    /// From 1.
-    pub line: usize,
-    /// What is wrong, and what to do.
-    pub why: String,
-}
-
-/// A case that does not hold.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Difference {
-    /// What the case says.
-    pub expected: String,
-    /// What came of the line.
-    pub found: String,
 }
 
 /// The cases in the text of a file; `format` is the id of the format they belong to.
@@ -174,46 +142,30 @@ fn unknown(word: &str) -> String {
     )
 }
 
-/// Words at blanks; in one with `="…"` blanks are part of it, and `\"` is a quote.
-fn words(text: &str) -> Result<Vec<String>, String> {
-    let mut words = Vec::new();
-    let mut rest = text.trim_start();
-    while !rest.is_empty() {
-        let blank = rest.find(' ').unwrap_or(rest.len());
-        match rest.find("=\"").filter(|at| *at < blank) {
-            Some(at) => {
-                let mut values =
-                    serde_json::Deserializer::from_str(&rest[at + 1..]).into_iter::<String>();
-                let value = values.next().and_then(Result::ok);
-                let value = value.ok_or_else(|| format!("`{rest}`: a quote that never closes"))?;
-                words.push(format!("{}={value}", &rest[..at]));
-                rest = &rest[at + 1 + values.byte_offset()..];
-            }
-            None => {
-                words.push(rest[..blank].to_owned());
-                rest = &rest[blank..];
-            }
-        }
-        rest = rest.trim_start();
-    }
-    Ok(words)
-}
-
 /// Reads lines as a run with these formats reads them, and compares.
 pub struct Runner {
-    ingest: Ingest,
-    naming: Naming,
+    pub(super) ingest: Ingest,
+    pub(super) naming: Naming,
 }
 
 impl Runner {
-    /// A runner for `formats`.
-    pub fn new(formats: std::sync::Arc<Formats>) -> Runner {
-        let naming = Naming { key: TagKey::new([0; 16]), usernames: Usernames::Exact };
+    /// A runner for `formats`. Cases of formats tell names `Exact`ly; scenarios may fold them, as runs do.
+    pub fn new(formats: Arc<Formats>, usernames: Usernames) -> Runner {
+        let naming = Naming { key: TagKey::new([0; 16]), usernames };
         Runner { ingest: Ingest::new(Config { naming, own_group: None, formats }), naming }
     }
 
-    /// What is different from what the case says; `None` if it holds.
-    pub fn run(&self, case: &Case) -> Option<Difference> {
+    /// What is different from what the case says; `None` if it holds, or if there is nothing in it that the
+    /// variation could change.
+    pub fn run(&self, case: &Case, variation: Variation) -> Option<Difference> {
+        let variations = variation.of_case(case);
+        let mut differences = variations.iter().map(|case| self.compare(case));
+        let first = differences.next()??;
+        let held = differences.any(|difference| difference.is_none());
+        (!held).then(|| Difference { expected: first.expected, found: first.found })
+    }
+
+    fn compare(&self, case: &Case) -> Option<Difference> {
         let (said, format) = self.ingest.hear(&case.line, &case.group);
         let (auth, when) = match said {
             Said::Signal { auth, when, .. } => (Some(auth), when),

@@ -1,0 +1,348 @@
+//! Scenarios: cases of a detector. Lines with their pace, and what must be raised in the end.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use tidewatch_core::admission::Admission;
+use tidewatch_core::detector::{Detector, Severity};
+use tidewatch_core::engine::Engine;
+use tidewatch_core::finding::Finding;
+use tidewatch_core::memory::MemoryStore;
+use tidewatch_core::plan::Plan;
+use tidewatch_core::signal::{Body, EventId, LogStream, Origin, Signal};
+use tidewatch_core::time::{Span, Time};
+use tidewatch_ingest::format::Said;
+
+use super::line::Runner;
+use super::{CaseError, Difference, Variation};
+use crate::duration;
+
+/// Lines a scenario may have in all.
+pub const SCENARIO_LINES_MAX: u64 = 1_000_000;
+
+/// When a scenario begins that is not varied: 2026-01-05T09:00:00Z, a Monday.
+const START: Time = Time(1_767_603_600_000);
+
+/// State of one scenario.
+const MEMORY_BYTES: usize = 256 << 20;
+
+/// What happens, and what must be raised.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Scenario {
+    /// The first line of the comment above it, or its first line.
+    pub name: String,
+    /// Where it stands in its file, from 1.
+    pub at: usize,
+    /// What happens, one after the other.
+    pub steps: Vec<Step>,
+    /// One entry for each episode; empty for none.
+    pub expected: Vec<Raised>,
+}
+
+/// One thing that happens.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Step {
+    /// Lines appear.
+    Lines(Lines),
+    /// Time passes.
+    Pause(Span),
+}
+
+/// Lines that appear together, again and again.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Lines {
+    /// How often.
+    pub times: u32,
+    /// At what distance.
+    pub every: Span,
+    /// The lines, with placeholders.
+    pub lines: Vec<String>,
+}
+
+/// An episode that must be raised.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Raised {
+    /// The worst it comes to.
+    pub severity: Severity,
+    /// Whom it is about, as findings write it, `user=NAME` for a user; `None` for anybody.
+    pub key: Option<String>,
+}
+
+/// The scenarios in the text of a file.
+///
+/// # Errors
+/// At the first line that cannot be understood.
+pub fn scenarios(file: &str, text: &str) -> Result<Vec<Scenario>, CaseError> {
+    let mut all: Vec<Scenario> = Vec::new();
+    let (mut comment, mut open) = (None, None::<Scenario>);
+    let mut paced = false;
+    for (at, line) in text.lines().enumerate().map(|(at, line)| (at + 1, line)) {
+        let error = |why: String| CaseError { file: file.to_owned(), line: at, why };
+        if let Some(expected) = line.strip_prefix("-> ") {
+            let expected = raised(expected).map_err(error)?;
+            match (open.take(), all.last_mut()) {
+                (Some(scenario), _) => {
+                    all.push(Scenario { expected: expected.into_iter().collect(), ..scenario });
+                }
+                (None, Some(last)) if comment.is_none() => match expected {
+                    Some(raised) if !last.expected.is_empty() => last.expected.push(raised),
+                    _ => return Err(error("`-> quiet` stands alone".to_owned())),
+                },
+                _ => return Err(error("`->` stands behind no line".to_owned())),
+            }
+            (comment, paced) = (None, false);
+        } else if let Some(text) = line.strip_prefix("# ") {
+            comment.get_or_insert_with(|| text.trim().to_owned());
+        } else if line.trim().is_empty() {
+            paced = false;
+        } else {
+            let named = || comment.clone().unwrap_or_else(|| line.to_owned());
+            let scenario = open.get_or_insert_with(|| Scenario {
+                name: named(),
+                at,
+                steps: Vec::new(),
+                expected: Vec::new(),
+            });
+            paced = add(scenario, line, paced).map_err(error)?;
+        }
+    }
+    match open {
+        Some(Scenario { at: line, .. }) => {
+            let why = "this scenario lacks its `-> …`: `-> quiet`, or `-> high 192.0.2.1`";
+            Err(CaseError { file: file.to_owned(), line, why: why.to_owned() })
+        }
+        None => Ok(all),
+    }
+}
+
+/// Adds a line of the file, and says whether a pace is in force for the next.
+fn add(scenario: &mut Scenario, line: &str, paced: bool) -> Result<bool, String> {
+    let span = |text: &str| {
+        duration::parse(text).ok_or_else(|| format!("`{text}` is no duration. {}", duration::HELP))
+    };
+    if let Some(pause) = line.strip_prefix("after ").and_then(|rest| rest.strip_suffix(':')) {
+        scenario.steps.push(Step::Pause(span(pause)?));
+        return Ok(false);
+    }
+    if let Some((times, every)) = pace(line) {
+        let every = span(every)?;
+        let times = times.parse().map_err(|_| format!("`{times}` is no number of times"))?;
+        scenario.steps.push(Step::Lines(Lines { times, every, lines: Vec::new() }));
+        return Ok(true);
+    }
+    match scenario.steps.last_mut() {
+        Some(Step::Lines(lines)) if paced => lines.lines.push(line.to_owned()),
+        _ => {
+            let lines = vec![line.to_owned()];
+            scenario.steps.push(Step::Lines(Lines { times: 1, every: Span::seconds(1), lines }));
+        }
+    }
+    let of = |step: &Step| match step {
+        Step::Lines(lines) => u64::from(lines.times) * lines.lines.len() as u64,
+        Step::Pause(_) => 0,
+    };
+    if scenario.steps.iter().map(of).sum::<u64>() > SCENARIO_LINES_MAX {
+        return Err(format!("a scenario has at most {SCENARIO_LINES_MAX} lines"));
+    }
+    Ok(paced)
+}
+
+/// `30 times, every 10s:`
+fn pace(line: &str) -> Option<(&str, &str)> {
+    let (times, every) = line.strip_suffix(':')?.split_once(" times, every ")?;
+    let number = !times.is_empty() && times.bytes().all(|byte| byte.is_ascii_digit());
+    number.then_some((times, every))
+}
+
+fn raised(text: &str) -> Result<Option<Raised>, String> {
+    let (word, key) = text.trim().split_once(' ').unwrap_or((text.trim(), ""));
+    let key = Some(key.trim().to_owned()).filter(|key| !key.is_empty());
+    if word == "quiet" && key.is_none() {
+        return Ok(None);
+    }
+    let known = Severity::ALL.into_iter().find(|severity| severity.name() == word);
+    let severity = known.ok_or_else(|| {
+        let names = Severity::ALL.map(Severity::name).join(", ");
+        format!("`{text}`: write `quiet`, or a severity ({names}) and the key")
+    })?;
+    Ok(Some(Raised { severity, key }))
+}
+
+impl Runner {
+    /// What is different from what the scenario says of `detector`, which runs alone; `None` if it holds.
+    pub async fn rehearse(
+        &self,
+        scenario: &Scenario,
+        detector: &Detector,
+        variation: Variation,
+    ) -> Option<Difference> {
+        let expected = self.expected(scenario, variation);
+        let play = match self.play(scenario, detector, variation).await {
+            Ok(play) => play,
+            Err(why) => return Some(Difference { expected: shown(&expected), found: why }),
+        };
+        let silent = format!("; {} of {} lines say something", play.heard, play.lines);
+        if play.heard == 0 {
+            // Quiet for want of anything to hear is no proof.
+            return Some(Difference {
+                expected: shown(&expected),
+                found: format!("nothing{silent}"),
+            });
+        }
+        let mut left = play.raised.clone();
+        // Those with a key take their pick first.
+        let mut wanted = expected.clone();
+        wanted.sort_by_key(|raised| raised.key.is_none());
+        let all = wanted.iter().all(|wanted| {
+            let fits = |found: &Raised| {
+                found.severity == wanted.severity
+                    && (wanted.key.is_none() || found.key == wanted.key)
+            };
+            left.iter().position(fits).map(|at| left.remove(at)).is_some()
+        });
+        if all && left.is_empty() {
+            return None;
+        }
+        let found = shown(&play.raised) + &silent;
+        Some(Difference { expected: shown(&expected), found })
+    }
+
+    /// What must be raised, with addresses and names as the variation has them.
+    fn expected(&self, scenario: &Scenario, variation: Variation) -> Vec<Raised> {
+        let key = |key: &String| {
+            let key = filled(&variation.addresses(key), 1, variation);
+            let tag = |part: &str| match part.strip_prefix("user=") {
+                Some(name) => format!("user:{:016x}", self.naming.tag(name).0),
+                None => part.to_owned(),
+            };
+            key.split(" + ").map(tag).collect::<Vec<_>>().join(" + ")
+        };
+        let with_key = |raised: &Raised| Raised {
+            severity: raised.severity,
+            key: raised.key.as_ref().map(key),
+        };
+        scenario.expected.iter().map(with_key).collect()
+    }
+
+    async fn play(
+        &self,
+        scenario: &Scenario,
+        detector: &Detector,
+        variation: Variation,
+    ) -> Result<Play, String> {
+        let plan = Plan::new(vec![detector.clone()]).map_err(|error| error.to_string())?;
+        let plan = Arc::new(plan);
+        let store = MemoryStore::new(Arc::clone(&plan), MEMORY_BYTES, 0);
+        let admission = Admission::until(Time(i64::MAX));
+        let mut engine =
+            Engine::new(plan, store, Vec::<Finding>::new(), self.naming.key, admission);
+        let stream = Arc::new(LogStream { stream: "case".to_owned(), ..LogStream::default() });
+        let mut play = Play::default();
+        // Up to a week and not by whole panes, so that no case rests on where a pane begins.
+        let shift = match variation {
+            Variation::None => 0,
+            Variation::Seed(_) => (variation.draw("start", 0) % 604_800_000) as i64,
+        };
+        let mut clock = START.plus(Span(shift));
+        for step in &scenario.steps {
+            let lines = match step {
+                Step::Pause(span) => {
+                    clock = clock.plus(*span);
+                    continue;
+                }
+                Step::Lines(lines) => lines,
+            };
+            let begun = clock;
+            for n in 1..=u64::from(lines.times) {
+                clock = begun.plus(Span(lines.every.0 * (n as i64 - 1)));
+                for line in &lines.lines {
+                    play.lines += 1;
+                    let line = filled(&variation.addresses(line), n, variation);
+                    let Said::Signal { auth, .. } = self.ingest.hear(&line, "").0 else { continue };
+                    play.heard += 1;
+                    let id = play.lines.to_be_bytes();
+                    let origin =
+                        Origin { stream: Arc::clone(&stream), id: EventId::Offset(play.lines) };
+                    let event = self.naming.key.event(0, &id);
+                    let signal = Signal { time: clock, event, origin, body: Body::Auth(auth) };
+                    engine.observe(&signal).await.map_err(|error| error.to_string())?;
+                }
+            }
+            clock = begun.plus(Span(lines.every.0 * i64::from(lines.times)));
+        }
+        play.raised = episodes(engine.sink());
+        Ok(play)
+    }
+}
+
+/// What came of a scenario.
+#[derive(Default)]
+struct Play {
+    lines: u64,
+    heard: u64,
+    raised: Vec<Raised>,
+}
+
+/// One entry for each episode, with the worst it came to.
+fn episodes(findings: &[Finding]) -> Vec<Raised> {
+    let mut episodes: Vec<(&str, Raised)> = Vec::new();
+    for finding in findings {
+        let raised = Raised { severity: finding.severity, key: Some(finding.key.to_string()) };
+        match episodes.iter_mut().find(|(uid, _)| *uid == finding.uid) {
+            Some((_, known)) => known.severity = known.severity.max(raised.severity),
+            None => episodes.push((&finding.uid, raised)),
+        }
+    }
+    episodes.into_iter().map(|(_, raised)| raised).collect()
+}
+
+fn shown(raised: &[Raised]) -> String {
+    if raised.is_empty() {
+        return "quiet".to_owned();
+    }
+    let each = raised.iter().map(|raised| match &raised.key {
+        Some(key) => format!("{} {key}", raised.severity.name()),
+        None => raised.severity.name().to_owned(),
+    });
+    each.collect::<Vec<_>>().join(", ")
+}
+
+/// A line with its placeholders filled for the `n`-th time.
+fn filled(line: &str, n: u64, variation: Variation) -> String {
+    let mut filled = String::new();
+    let mut rest = line;
+    while let Some(open) = rest.find('{') {
+        filled += &rest[..open];
+        let close = rest[open..].find('}').map_or(rest.len(), |close| open + close + 1);
+        let inner = rest[open..close].trim_start_matches('{').trim_end_matches('}');
+        match placeholder(inner, n, variation) {
+            Some(value) if rest[open..close].starts_with('{') => {
+                filled += &value;
+                rest = &rest[close..];
+            }
+            _ => {
+                filled.push('{');
+                rest = &rest[open + 1..];
+            }
+        }
+    }
+    filled + rest
+}
+
+fn placeholder(inner: &str, n: u64, variation: Variation) -> Option<String> {
+    let (what, of) = match inner.split_once(':') {
+        None => (inner, None),
+        Some((what, of)) => (what, Some(of.parse::<u64>().ok().filter(|of| *of > 0)?)),
+    };
+    // Those of a turn are not among those that are new each time.
+    let nth = of.map_or(n, |of| 1_000_000 + (n - 1) % of);
+    match what {
+        "n" => Some(n.to_string()),
+        "user" => Some(variation.user(nth)),
+        "address" => {
+            let address: IpAddr = variation.address(nth);
+            Some(address.to_string())
+        }
+        _ => None,
+    }
+}
