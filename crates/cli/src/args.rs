@@ -19,8 +19,8 @@ Examples:
   tidewatch replay /var/log/auth.log /var/log/auth.log.2.gz
   aws logs tail /aws/lambda/login --follow --format detailed | tidewatch watch -
 
-Exit codes: 0 finished, whatever was found; 1 an input could not be opened, or memory ran out;
-2 a usage or configuration error.";
+Exit codes: 0 finished, whatever was found; 1 an input could not be opened, memory ran out, or a case
+does not hold; 2 a usage or configuration error.";
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -47,6 +47,52 @@ Examples:
 
 Ctrl-C prints the summary and ends with exit code 0.")]
     Watch(WatchArgs),
+    /// Shows step by step what becomes of lines, and why a detector raised or did not
+    #[command(after_help = "\
+Examples:
+  tidewatch explain 'login failed for user ann from 192.0.2.7'
+  tidewatch explain auth.log
+  tidewatch explain --finding 0123456789abcdef0123456789abcdef auth.log
+  tidewatch explain --with my-rules/ --output json auth.log
+
+An argument that names a file is read as a file, any other is a line. A finding's uid is the last line
+of its text; for one about a user, set TIDEWATCH_KEY as in the run that found it.")]
+    Explain(ExplainArgs),
+    /// Runs the cases beside detectors and formats, as they are written and varied
+    #[command(after_help = "\
+Examples:
+  tidewatch test my-rules/
+  tidewatch test --vary 20 --seed 7 my-rules/
+  tidewatch test --output json infra > results.json
+
+Beside x.toml stands x.cases. Exit codes: 0 all cases hold; 1 one does not; 2 a file is faulty.")]
+    Test(TestArgs),
+    /// Validates detector and format files, and warns about what is hardly meant
+    #[command(after_help = "\
+Examples:
+  tidewatch check my-rules/
+  tidewatch check --strict --log /var/log/app.log my-rules/
+
+Exit codes: 0 no errors; 1 warnings, with --strict; 2 errors.")]
+    Check(CheckArgs),
+    /// Says which findings appear, vanish or change when one set of detectors replaces another
+    #[command(after_help = "\
+Examples:
+  tidewatch backtest --detectors my-detectors/ auth.log*
+  tidewatch backtest --detectors new/ --against old/ --output json events.json.gz")]
+    Backtest(BacktestArgs),
+    /// Prints the completion script of a shell
+    #[command(after_help = "\
+Examples:
+  tidewatch completions bash > /etc/bash_completion.d/tidewatch
+  tidewatch completions zsh > ~/.zfunc/_tidewatch")]
+    Completions(CompletionsArgs),
+    /// Prints the manual page, as roff
+    #[command(after_help = "\
+Examples:
+  tidewatch man > /usr/local/share/man/man1/tidewatch.1
+  tidewatch man | man -l -")]
+    Man,
 }
 
 #[derive(Debug, Args)]
@@ -86,6 +132,87 @@ pub struct WatchArgs {
     pub report: ReportArgs,
 }
 
+#[derive(Debug, Args)]
+pub struct ExplainArgs {
+    /// Lines, or files to read; `-` is standard input
+    #[arg(value_name = "LINE|FILE", required = true)]
+    pub subjects: Vec<String>,
+    /// Show the windows behind this finding, instead of each line
+    #[arg(long, value_name = "UID")]
+    pub finding: Option<String>,
+    /// The log group the lines stand in
+    #[arg(long, value_name = "NAME", default_value = "")]
+    pub log_group: String,
+    /// Lines of a file that are shown step by step; all are counted
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    pub lines: usize,
+    #[command(flatten)]
+    pub read: ReadArgs,
+    #[command(flatten)]
+    pub report: ReportArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct TestArgs {
+    /// Folder with detector and format files, or with the folders `detectors` and `formats` [default: what is
+    /// shipped]
+    #[arg(value_name = "DIR")]
+    pub dir: Option<PathBuf>,
+    /// Run each case so many times more, with other addresses, names and times
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    pub vary: u64,
+    /// The first seed of the variations
+    #[arg(long, value_name = "S", default_value_t = 1)]
+    pub seed: u64,
+    /// Read lines with the formats of DIR alone, as `--formats` does, not besides the shipped ones
+    #[arg(long)]
+    pub alone: bool,
+    /// Results as text or as one JSON object
+    #[arg(long, value_enum, default_value_t = Output::Text)]
+    pub output: Output,
+}
+
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    /// Folder with detector and format files, or with the folders `detectors` and `formats` [default: what is
+    /// shipped]
+    #[arg(value_name = "DIR")]
+    pub dir: Option<PathBuf>,
+    /// A log of yours: warn about formats whose needles are in many of its lines that they cannot read
+    #[arg(long, value_name = "FILE")]
+    pub log: Option<PathBuf>,
+    /// End with exit code 1 if there are warnings
+    #[arg(long)]
+    pub strict: bool,
+    /// Check the formats of DIR alone, as `--formats` loads them, not besides the shipped ones
+    #[arg(long)]
+    pub alone: bool,
+    /// Results as text or as one JSON object
+    #[arg(long, value_enum, default_value_t = Output::Text)]
+    pub output: Output,
+}
+
+#[derive(Debug, Args)]
+pub struct BacktestArgs {
+    /// Files to read, plain or gzipped; `-` is standard input
+    #[arg(value_name = "FILE", required = true)]
+    pub files: Vec<PathBuf>,
+    /// What they are compared with: detector files (*.toml) of this folder [default: the shipped ones]
+    #[arg(long, value_name = "DIR")]
+    pub against: Option<PathBuf>,
+    #[command(flatten)]
+    pub read: ReadArgs,
+    #[command(flatten)]
+    pub report: ReportArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct CompletionsArgs {
+    /// The shell
+    #[arg(value_enum)]
+    pub shell: clap_complete::Shell,
+}
+
 /// How input is read.
 #[derive(Debug, Args)]
 pub struct ReadArgs {
@@ -115,6 +242,10 @@ pub struct ReportArgs {
     /// Use the detector files (*.toml) of this folder INSTEAD of the shipped ones
     #[arg(long, value_name = "DIR")]
     pub detectors: Option<PathBuf>,
+    /// Use the detector and format files (*.toml) of this folder BESIDES the shipped ones; of two with one id
+    /// this folder's
+    #[arg(long, value_name = "DIR")]
+    pub with: Option<PathBuf>,
     /// Whether `Root`, `root ` and `ｒｏｏｔ` are one username [default: fold; exact with --windows]
     #[arg(long, value_enum)]
     pub usernames: Option<Usernames>,

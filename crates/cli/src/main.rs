@@ -7,6 +7,7 @@ mod args;
 mod calendar;
 mod chunks;
 mod commands;
+mod comparison;
 mod exit;
 mod files;
 mod input;
@@ -15,6 +16,7 @@ mod pipeline;
 mod progress;
 mod settings;
 mod simulator;
+mod standing;
 mod summary;
 mod windows;
 
@@ -43,6 +45,12 @@ fn main() -> ExitCode {
             Command::Demo(args) => commands::demo::run(args).await,
             Command::Replay(args) => commands::replay::replay(args).await,
             Command::Watch(args) => commands::replay::watch(args).await,
+            Command::Explain(args) => commands::explain::run(args).await,
+            Command::Test(args) => commands::test::run(args).await,
+            Command::Check(args) => commands::check::run(args),
+            Command::Backtest(args) => commands::backtest::run(args).await,
+            Command::Completions(args) => Ok(commands::manual::completions(&args)),
+            Command::Man => Ok(commands::manual::man()),
         }
     });
     // A thread may still wait for standard input: leave without it.

@@ -13,7 +13,7 @@ use tidewatch_core::counts::Counts;
 use tidewatch_core::engine::Engine;
 use tidewatch_core::fault::Fault;
 use tidewatch_core::limits::FUTURE_MAX;
-use tidewatch_core::memory::MemoryStore;
+use tidewatch_core::memory::{MemoryStore, Usage};
 use tidewatch_core::signal::{Body, Role, Signal};
 use tidewatch_core::sink::{AlertSink, SinkError};
 use tidewatch_core::time::{Span, Time};
@@ -23,8 +23,10 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
 use crate::commands::started;
+use crate::comparison::Comparison;
 use crate::input::{Input, Merged, Step};
 use crate::output::say;
+use crate::standing::Standing;
 use crate::summary::{explanation, place};
 use crate::windows::{OutOfMemory, Windows};
 
@@ -101,6 +103,10 @@ pub enum Work<A> {
     Detect(Box<Engine<MemoryStore, A>>),
     /// Tumbling counts.
     Count(Box<Counting>),
+    /// Detectors, and how near each key came.
+    Explain(Box<Standing>),
+    /// Two sets of detectors beside each other.
+    Compare(Box<Comparison>),
 }
 
 /// Tumbling counts, with what the engine would count besides.
@@ -231,6 +237,8 @@ impl<A: AlertSink> Work<A> {
             match self {
                 Work::Detect(engine) => engine.observe(signal).await?,
                 Work::Count(counting) => counting.take(signal)?,
+                Work::Explain(standing) => standing.observe(signal).await?,
+                Work::Compare(comparison) => comparison.observe(signal).await?,
             }
         }
         Ok(())
@@ -239,7 +247,7 @@ impl<A: AlertSink> Work<A> {
     async fn tick(&mut self, now: Time) -> Result<(), Stopped> {
         match self {
             Work::Detect(engine) => Ok(engine.tick(now).await?),
-            Work::Count(_) => Ok(()),
+            Work::Count(_) | Work::Explain(_) | Work::Compare(_) => Ok(()),
         }
     }
 
@@ -247,6 +255,8 @@ impl<A: AlertSink> Work<A> {
         match self {
             Work::Detect(engine) => engine.believe_until(latest),
             Work::Count(counting) => counting.gate.extend_to(latest),
+            // They are never live.
+            Work::Explain(_) | Work::Compare(_) => {}
         }
     }
 
@@ -255,13 +265,31 @@ impl<A: AlertSink> Work<A> {
         match self {
             Work::Detect(engine) => engine.gate(),
             Work::Count(counting) => &counting.gate,
+            Work::Explain(standing) => standing.engine.gate(),
+            Work::Compare(comparison) => comparison.ours.gate(),
+        }
+    }
+
+    /// What was counted, how full the state is, and how many episodes are open.
+    pub fn counts(&self) -> (Counts, Usage, u64) {
+        fn of<A: AlertSink>(engine: &Engine<MemoryStore, A>) -> (Counts, Usage, u64) {
+            (engine.counts(), engine.store().usage(), engine.store().open_episodes())
+        }
+        match self {
+            Work::Detect(engine) => of(engine),
+            Work::Explain(standing) => of(&standing.engine),
+            Work::Compare(comparison) => of(&comparison.ours),
+            Work::Count(counting) => {
+                let keys = counting.windows.keys();
+                (counting.counts, Usage { keys, keys_seen: keys, used_bytes: 0 }, 0)
+            }
         }
     }
 
     fn now(&self) -> Time {
         match self {
             Work::Detect(engine) => engine.now(),
-            Work::Count(_) => Time::MIN,
+            Work::Count(_) | Work::Explain(_) | Work::Compare(_) => Time::MIN,
         }
     }
 }

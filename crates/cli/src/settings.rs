@@ -102,7 +102,10 @@ pub fn reading(
         zone: time_zone(&raw.tz)?,
         admission: Admission::until(latest),
         naming: Naming { key, usernames },
-        formats: Arc::new(files::formats(raw.formats.as_deref())?),
+        formats: Arc::new(files::formats(files::Choice {
+            instead: raw.formats.as_deref(),
+            with: report.with.as_deref(),
+        })?),
     })
 }
 
@@ -122,7 +125,10 @@ pub fn reporting(raw: &ReportArgs, key: TagKey) -> Result<Reporting, Failure> {
             bytesize::ByteSize(MEMORY_BYTES_MIN as u64)
         )));
     }
-    let plan = files::detectors(raw.detectors.as_deref())?;
+    let plan = files::detectors(files::Choice {
+        instead: raw.detectors.as_deref(),
+        with: raw.with.as_deref(),
+    })?;
     Ok(Reporting { output: raw.output, plan: Arc::new(plan), key, memory_bytes, stats: raw.stats })
 }
 

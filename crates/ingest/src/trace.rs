@@ -1,7 +1,10 @@
 //! How a message was read, step by step: for whoever writes a format and wonders where a line went.
 
 use crate::Ingest;
+use crate::declared::Declared;
 use crate::format::{self, Format, Memos, Said};
+use crate::lines;
+use crate::tail;
 
 /// The steps from a message to what it says.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,6 +26,8 @@ pub struct Asked<'a> {
     pub format: &'a str,
     /// Its longest needle in the message.
     pub needle: &'a str,
+    /// Whether it is a net behind the others.
+    pub is_general: bool,
     /// What it answered.
     pub answer: Answer,
 }
@@ -38,15 +43,35 @@ pub enum Answer {
     OtherGroups,
     /// It is general, and not asked about JSON objects.
     NotAboutJson,
-    /// An earlier one has read it.
-    NotAsked,
+    /// It could read it too, but comes after the one that does.
+    ReadsToo,
 }
 
 impl Ingest {
+    /// The steps of one line of a local input, behind the time and log stream of `aws logs tail` if it has
+    /// them; `None` for an envelope or a Kinesis event, in which events stand, and not one.
+    pub fn trace_line(&self, line: &str) -> Option<Trace<'_>> {
+        if lines::shape(line.as_bytes()) != lines::Shape::Other {
+            return None;
+        }
+        let whole = self.trace(line, "");
+        let tail = match whole.said {
+            Said::Signal { .. } => None,
+            _ => tail::split(line),
+        };
+        let readings = tail.iter().flat_map(|tail| tail.readings());
+        let mut traces = readings.map(|reading| self.trace(reading.message, ""));
+        let says = |trace: &Trace<'_>| matches!(trace.said, Said::Signal { .. });
+        Some(traces.find(says).unwrap_or(whole))
+    }
+
     /// The steps by which [`Ingest::hear`] comes to what `message` in `log_group` says.
     pub fn trace(&self, message: &str, log_group: &str) -> Trace<'_> {
         let (said, by) = self.hear(message, log_group);
         let mut needles: Vec<(&str, &str)> = Vec::new();
+        if self.needles.find(message.as_bytes(), 0).is_none() {
+            return Trace { needles, asked: Vec::new(), said, by };
+        }
         for format in Format::ALL {
             needles.extend(format.needles().iter().map(|needle| (*needle, format.name())));
         }
@@ -63,9 +88,11 @@ impl Ingest {
             if let Some(needle) = longest(format) {
                 let is_read = |asked: &Asked<'_>| matches!(asked.answer, Answer::Reads(_));
                 let late = asked.iter().any(is_read);
-                let is_for = !matches!(answer, Answer::OtherGroups | Answer::NotAboutJson);
-                let answer = if late && is_for { Answer::NotAsked } else { answer };
-                asked.push(Asked { format, needle, answer });
+                let reads = matches!(answer, Answer::Reads(_));
+                let answer = if late && reads { Answer::ReadsToo } else { answer };
+                let general = |declared: &&Declared| declared.id == format && declared.is_general;
+                let is_general = self.formats.all().iter().any(|declared| general(&declared));
+                asked.push(Asked { format, needle, is_general, answer });
             }
         };
         ask(Format::Sshd.name(), self.built_in(Format::Sshd, message));
@@ -159,7 +186,7 @@ mod tests {
         let steps = [
             ("other", CannotRead),
             ("app", Reads(Some(1))),
-            ("net", NotAsked),
+            ("net", ReadsToo),
             ("far", OtherGroups),
         ];
         check("turn of ann failed", "/near/a", Some("app"), &steps);

@@ -19,6 +19,7 @@ mod shipped;
 mod suggest;
 mod tree;
 mod validate;
+pub mod warnings;
 
 use std::collections::BTreeMap;
 

@@ -1,7 +1,13 @@
-//! The commands: `demo`, and `replay` with its live twin `watch`.
+//! The commands, a module each: `demo`; `replay` with its live twin `watch`; those for whoever writes
+//! detectors and formats: `explain`, `test`, `check` and `backtest`; and what the program says of itself.
 
+pub mod backtest;
+pub mod check;
 pub mod demo;
+pub mod explain;
+pub mod manual;
 pub mod replay;
+pub mod test;
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -11,4 +17,12 @@ use tidewatch_core::time::Time;
 pub fn started() -> Time {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Time(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+}
+
+/// A time as RFC 3339.
+pub fn rfc3339(time: Time) -> String {
+    match jiff::Timestamp::from_millisecond(time.0) {
+        Ok(timestamp) => timestamp.to_string(),
+        Err(_) => format!("{} ms", time.0),
+    }
 }

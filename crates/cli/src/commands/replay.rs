@@ -8,8 +8,8 @@ use tidewatch_alert::printable;
 use tidewatch_core::admission::Gate;
 use tidewatch_core::counts::Counts;
 use tidewatch_core::engine::Engine;
-use tidewatch_core::memory::{MemoryStore, Usage};
-use tidewatch_core::sink::SinkError;
+use tidewatch_core::memory::MemoryStore;
+use tidewatch_core::sink::{AlertSink, SinkError};
 use tidewatch_ingest::username::Usernames;
 use tidewatch_ingest::{Config, Ingest};
 
@@ -66,10 +66,35 @@ pub async fn watch(args: WatchArgs) -> Result<Exit, Failure> {
 }
 
 async fn execute(run: Run<'_>) -> Result<Exit, Failure> {
-    let begun = Instant::now();
     let progress = Progress::new(run.live.is_none());
+    let mut work = work(&run, &progress);
+    let driven = drive(run.files, &run.reading, &progress, &mut work, run.live).await;
+    let exit = end(&run, &driven.outcome, &work, driven.exit);
+    say(format_args!("{}", driven.summary.text().trim_end()));
+    if run.reporting.stats {
+        say(format_args!("{}", driven.summary.json()));
+    }
+    Ok(exit)
+}
+
+/// What came of driving inputs through work.
+pub struct Driven {
+    pub outcome: Outcome,
+    pub exit: Exit,
+    pub summary: Summary,
+}
+
+/// Drives all that `files` hold through `work`, and says on standard error what cannot be opened or read.
+pub async fn drive<A: AlertSink>(
+    files: &[PathBuf],
+    reading: &Reading,
+    progress: &Progress,
+    work: &mut Work<A>,
+    live: Option<Live>,
+) -> Driven {
+    let begun = Instant::now();
     // A named pipe without a writer blocks in being opened, where no Ctrl-C would be heard.
-    let may_block = run.files.iter().any(|file| file.as_path() != Path::new("-"));
+    let may_block = files.iter().any(|file| file.as_path() != Path::new("-"));
     let impatience = tokio::spawn(async move {
         if !may_block {
             return;
@@ -78,58 +103,38 @@ async fn execute(run: Run<'_>) -> Result<Exit, Failure> {
         say(format_args!("tidewatch: interrupted before any input was there"));
         std::process::exit(Exit::Done as i32);
     });
-    let (inputs, mut exit) = open(&run, &progress);
+    let (inputs, mut exit) = open(files, reading, progress);
     impatience.abort();
     let inputs_open = inputs.len();
-    let ingest = Ingest::new(Config {
-        naming: run.reading.naming,
-        own_group: None,
-        formats: Arc::clone(&run.reading.formats),
-    });
-    let mut work = work(&run, &progress);
+    let formats = Arc::clone(&reading.formats);
+    let ingest = Ingest::new(Config { naming: reading.naming, own_group: None, formats });
     let reader = pipeline::read(inputs, ingest);
-    let outcome = pipeline::run(reader, &mut work, run.live).await;
+    let mut outcome = pipeline::run(reader, work, live).await;
     progress.finish();
     for fault in &outcome.faults {
         say(format_args!("tidewatch: {}", printable(fault)));
         exit = Exit::Failed;
     }
-    exit = end(&run, &outcome, &work, exit);
-    let (gate, counts, usage, open_episodes) = match &work {
-        Work::Detect(engine) => {
-            let store = engine.store();
-            (engine.gate(), engine.counts(), store.usage(), store.open_episodes())
-        }
-        Work::Count(counting) => {
-            let keys = counting.windows.keys();
-            let usage = Usage { keys, keys_seen: keys, used_bytes: 0 };
-            (&counting.gate, counting.counts, usage, 0)
-        }
-    };
+    let (counts, usage, open_episodes) = work.counts();
     let summary = Summary {
         inputs: inputs_open,
         bytes_in: progress.bytes(),
         elapsed: begun.elapsed(),
-        tally: outcome.tally,
-        gate: gate.clone(),
+        tally: std::mem::take(&mut outcome.tally),
+        gate: work.gate().clone(),
         counts,
         usage,
         open_episodes,
     };
-    say(format_args!("{}", summary.text().trim_end()));
-    if run.reporting.stats {
-        say(format_args!("{}", summary.json()));
-    }
-    Ok(exit)
+    Driven { outcome, exit, summary }
 }
 
 /// Opens what can be opened, and says what cannot.
-fn open(run: &Run<'_>, progress: &Progress) -> (Vec<Input>, Exit) {
-    let reading = &run.reading;
+fn open(files: &[PathBuf], reading: &Reading, progress: &Progress) -> (Vec<Input>, Exit) {
     let latest = reading.admission.latest;
     let mut exit = Exit::Done;
     let mut inputs = Vec::new();
-    for path in run.files {
+    for path in files {
         let calendar = Calendar::new(reading.zone.clone(), reading.year, latest);
         match Input::open(path, reading.kind, calendar, progress) {
             Ok(input) => inputs.push(input),

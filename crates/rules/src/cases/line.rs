@@ -162,7 +162,7 @@ impl Runner {
         let mut differences = variations.iter().map(|case| self.compare(case));
         let first = differences.next()??;
         let held = differences.any(|difference| difference.is_none());
-        (!held).then(|| Difference { expected: first.expected, found: first.found })
+        if held { None } else { Some(first) }
     }
 
     fn compare(&self, case: &Case) -> Option<Difference> {

@@ -1,0 +1,213 @@
+//! `tidewatch explain`: what becomes of lines step by step, and why a detector raised or did not.
+//!
+//! Lines given as arguments are shown one by one and then weighed together, each taken as said now where it
+//! has no time. Files are replayed as `replay` replays them; of each detector the keys that came nearest
+//! are shown, or with `--finding` the windows behind one finding.
+
+mod steps;
+mod weighed;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::anyhow;
+use serde_json::{Value, json};
+use tidewatch_alert::printable;
+use tidewatch_core::engine::Engine;
+use tidewatch_core::finding::Finding;
+use tidewatch_core::memory::MemoryStore;
+use tidewatch_core::signal::{Body, EventId, LogStream, Origin, Signal};
+use tidewatch_core::tag::TagKey;
+use tidewatch_core::time::{Span, Time};
+use tidewatch_ingest::declared::Formats;
+use tidewatch_ingest::format::Said;
+use tidewatch_ingest::username::{Naming, Usernames};
+use tidewatch_ingest::when::When;
+use tidewatch_ingest::{Config, Ingest};
+
+use crate::args::{ExplainArgs, Output};
+use crate::calendar::Calendar;
+use crate::commands::replay::{Driven, drive};
+use crate::commands::{rfc3339, started};
+use crate::exit::{Exit, Failure};
+use crate::output::{print, say};
+use crate::pipeline::{Stopped, Work};
+use crate::progress::Progress;
+use crate::settings::{self, Reading, Reporting};
+use crate::standing::Standing;
+use steps::Steps;
+
+/// Findings that are named where the wanted one is not among them.
+const OTHERS_SHOWN_MAX: usize = 10;
+
+/// Explains.
+///
+/// # Errors
+/// If the command line or a file is faulty.
+pub async fn run(args: ExplainArgs) -> Result<Exit, Failure> {
+    let key = settings::tag_key()?;
+    let reading = settings::reading(&args.read, &args.report, key, Usernames::Fold, started())?;
+    let reporting = settings::reporting(&args.report, key)?;
+    let standing = standing(&reading, &reporting, args.finding.clone());
+    let is_file = |subject: &&String| *subject == "-" || Path::new(subject).exists();
+    let files = args.subjects.iter().filter(is_file).count();
+    if files == 0 && args.finding.is_none() {
+        return lines(&args, &reading, standing).await;
+    }
+    if let Some(line) = args.subjects.iter().find(|subject| !is_file(subject)) {
+        let line = printable(line);
+        return Err(anyhow!(
+            "there is no file `{line}`; lines are explained by themselves, not together with files"
+        )
+        .into());
+    }
+    let paths: Vec<PathBuf> = args.subjects.iter().map(PathBuf::from).collect();
+    files_of(&args, &paths, &reading, standing).await
+}
+
+/// A reader of lines with `formats`, for what depends on no username.
+pub fn ingest(formats: &Arc<Formats>) -> Ingest {
+    let naming = Naming { key: TagKey::new([0; 16]), usernames: Usernames::Fold };
+    Ingest::new(Config { naming, own_group: None, formats: Arc::clone(formats) })
+}
+
+fn standing(reading: &Reading, reporting: &Reporting, wanted: Option<String>) -> Standing {
+    let Reporting { plan, key, memory_bytes, .. } = reporting;
+    let store = MemoryStore::new(Arc::clone(plan), *memory_bytes, key.map_seed());
+    let sink = Vec::<Finding>::new();
+    let engine = Engine::new(Arc::clone(plan), store, sink, *key, reading.admission);
+    Standing::new(Arc::clone(plan), engine, wanted)
+}
+
+/// Explains lines that are given as arguments.
+async fn lines(
+    args: &ExplainArgs,
+    reading: &Reading,
+    mut standing: Standing,
+) -> Result<Exit, Failure> {
+    let ingest = Ingest::new(Config {
+        naming: reading.naming,
+        own_group: None,
+        formats: Arc::clone(&reading.formats),
+    });
+    let latest = reading.admission.latest;
+    let mut calendar = Calendar::new(reading.zone.clone(), reading.year, latest);
+    let stream = Arc::new(LogStream { stream: "line".to_owned(), ..LogStream::default() });
+    let mut clock = started();
+    let mut shown = Vec::new();
+    for (nth, line) in args.subjects.iter().enumerate() {
+        let trace = match args.log_group.is_empty() {
+            true => ingest.trace_line(line),
+            false => Some(ingest.trace(line, &args.log_group)),
+        };
+        let mut steps = Steps::new(line, trace.as_ref());
+        if let Some(Said::Signal { when, auth, .. }) = trace.as_ref().map(|trace| trace.said) {
+            let time = when.and_then(|when| {
+                if let When::Civil(civil) = when {
+                    calendar.note(civil);
+                }
+                calendar.resolve(when)
+            });
+            // Without a time it is taken a second after the one before, as if it stood there.
+            clock = time.unwrap_or(if nth == 0 { clock } else { clock.plus(Span::seconds(1)) });
+            let offset = nth as u64;
+            let event = reading.naming.key.event(0, &offset.to_be_bytes());
+            let origin = Origin { stream: Arc::clone(&stream), id: EventId::Offset(offset) };
+            let signal = Signal { time: clock, event, origin, body: Body::Auth(auth) };
+            steps.counts(&standing, &signal, time.is_some());
+            standing.observe(&signal).await.map_err(|fault| anyhow!("{fault}"))?;
+        } else if !line.contains(char::is_whitespace) {
+            steps.hint = Some("there is no file of this name either".to_owned());
+        }
+        shown.push(steps);
+    }
+    let text = match args.report.output {
+        Output::Text => {
+            let lines = shown.iter().map(Steps::text).collect::<Vec<_>>().join("\n");
+            format!("{lines}\n{}", weighed::text(&standing, true))
+        }
+        Output::Json => {
+            let lines = shown.iter().map(Steps::json).collect::<Vec<Value>>();
+            json!({ "lines": lines, "detectors": weighed::json(&standing) }).to_string()
+        }
+    };
+    // A reader who has gone away has seen enough.
+    drop(print(&text));
+    Ok(Exit::Done)
+}
+
+/// Explains files.
+async fn files_of(
+    args: &ExplainArgs,
+    paths: &[PathBuf],
+    reading: &Reading,
+    standing: Standing,
+) -> Result<Exit, Failure> {
+    let progress = Progress::new(true);
+    let mut work: Work<Vec<Finding>> = Work::Explain(Box::new(standing));
+    let paths = settings::inputs(paths)?;
+    let Driven { outcome, mut exit, summary } =
+        drive(paths, reading, &progress, &mut work, None).await;
+    if let Some(Stopped::Failed(error)) = &outcome.stopped {
+        say(format_args!("tidewatch: {error}"));
+        exit = Exit::Failed;
+    }
+    let Work::Explain(mut standing) = work else { return Ok(Exit::Failed) };
+    // A day more without a line, so that what has been quiet closes.
+    let end = standing.engine.now().plus(Span::minutes(24 * 60));
+    standing.end(end).await.map_err(|fault| anyhow!("{fault}"))?;
+    let text = match (&args.finding, args.report.output) {
+        (Some(uid), output) => match behind(uid, &standing, output) {
+            Ok(text) => text,
+            Err(why) => {
+                say(format_args!("tidewatch: {why}"));
+                return Ok(Exit::Failed);
+            }
+        },
+        (None, output) => {
+            let shown = steps::of_files(paths, &ingest(&reading.formats), args.lines);
+            match output {
+                Output::Text => shown.text() + &weighed::text(&standing, false),
+                Output::Json => {
+                    let mut document = shown.json();
+                    document["detectors"] = weighed::json(&standing);
+                    document.to_string()
+                }
+            }
+        }
+    };
+    drop(print(&text));
+    say(format_args!("{}", summary.text().trim_end()));
+    if args.report.stats {
+        say(format_args!("{}", summary.json()));
+    }
+    Ok(exit)
+}
+
+/// The windows behind a finding; why not, where there are none.
+fn behind(uid: &str, standing: &Standing, output: Output) -> Result<String, String> {
+    if standing.behind.is_empty() {
+        let others = standing
+            .found
+            .iter()
+            .take(OTHERS_SHOWN_MAX)
+            .map(|finding| format!("\n  {} {} {}", finding.uid, finding.detector, finding.key));
+        let others: String = others.collect();
+        return Err(match standing.found.len() {
+            0 => format!("no finding {uid}: nothing is raised in these files"),
+            count => format!(
+                "no finding {uid} in these files. With other detectors, files, --tz, --year or \
+                 {} its uid is another. There are {count}:{others}",
+                settings::KEY_VARIABLE
+            ),
+        });
+    }
+    Ok(match output {
+        Output::Text => weighed::behind_text(standing),
+        Output::Json => weighed::behind_json(standing).to_string(),
+    })
+}
+
+fn time(time: Time) -> String {
+    rfc3339(time)
+}

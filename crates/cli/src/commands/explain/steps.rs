@@ -1,0 +1,286 @@
+//! A line's way, step by step: needles, formats, what it says, and what it adds to.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+
+use flate2::read::MultiGzDecoder;
+use serde_json::{Value, json};
+use tidewatch_alert::printable;
+use tidewatch_core::plan::{Counted, ShapePlan};
+use tidewatch_core::shape::Shape;
+use tidewatch_core::signal::{Auth, Body, Outcome, Role, Signal};
+use tidewatch_ingest::Ingest;
+use tidewatch_ingest::format::Said;
+use tidewatch_ingest::trace::{Answer, Trace};
+
+use super::time;
+use crate::standing::Standing;
+
+/// Characters of a line that are shown.
+const LINE_CHARS_SHOWN_MAX: usize = 400;
+
+/// Bytes of one line that are looked at; the rest of a longer one is a line of its own here.
+const LINE_BYTES_MAX: u64 = 1 << 20;
+
+/// The steps of one line, ready to be shown.
+pub struct Steps {
+    line: String,
+    /// Where it stands, for a line of a file.
+    pub at: Option<String>,
+    needles: Vec<(String, String)>,
+    asked: Vec<(String, String)>,
+    says: String,
+    adds: Vec<String>,
+    pub hint: Option<String>,
+}
+
+impl Steps {
+    /// The steps of `line`, without a trace of an envelope.
+    pub fn new(line: &str, trace: Option<&Trace<'_>>) -> Steps {
+        let mut cut: String = line.chars().take(LINE_CHARS_SHOWN_MAX).collect();
+        if cut.len() < line.len() {
+            cut.push('…');
+        }
+        let owned = |(needle, format): &(&str, &str)| ((*needle).to_owned(), (*format).to_owned());
+        let asked = trace.iter().flat_map(|trace| &trace.asked);
+        Steps {
+            line: printable(&cut).into_owned(),
+            at: None,
+            needles: trace.map_or(Vec::new(), |trace| trace.needles.iter().map(owned).collect()),
+            asked: asked.map(|asked| (asked.format.to_owned(), answer(asked.answer))).collect(),
+            says: match trace {
+                Some(trace) => says(trace),
+                None => {
+                    "is an envelope or event; what stands in it is read line by line".to_owned()
+                }
+            },
+            adds: Vec::new(),
+            hint: None,
+        }
+    }
+
+    /// Adds what the signal of the line adds to.
+    pub fn counts(&mut self, standing: &Standing, signal: &Signal, timed: bool) {
+        self.adds = adds(standing, signal);
+        let _ = write!(self.says, "; at {}", time(signal.time));
+        if !timed {
+            self.says += ", for want of a time of its own: in a file it would not be counted, in CloudWatch \
+                          its event has one";
+        }
+        if self.adds.is_empty() {
+            self.adds.push(
+                "nothing: no detector counts such a signal, or it lacks what they count by"
+                    .to_owned(),
+            );
+        }
+    }
+
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        let mut row = |label: &str, what: &str| {
+            let _ = writeln!(text, "{label:<8}  {what}");
+        };
+        if let Some(at) = &self.at {
+            row("at", at);
+        }
+        row("line", &self.line);
+        let needles = self.needles.iter().map(|(needle, format)| format!("`{needle}` of {format}"));
+        let needles = needles.collect::<Vec<_>>().join(", ");
+        row("needles", if needles.is_empty() { "none, so it is not looked at" } else { &needles });
+        for (nth, (format, answer)) in self.asked.iter().enumerate() {
+            row(if nth == 0 { "formats" } else { "" }, &format!("{format} {answer}"));
+        }
+        row("says", &self.says);
+        for (nth, adds) in self.adds.iter().enumerate() {
+            row(if nth == 0 { "adds to" } else { "" }, adds);
+        }
+        if let Some(hint) = &self.hint {
+            row("hint", hint);
+        }
+        text
+    }
+
+    pub fn json(&self) -> Value {
+        let needles = self.needles.iter().map(|(needle, of)| json!({ "needle": needle, "of": of }));
+        let asked = self.asked.iter().map(|(of, answer)| json!({ "format": of, "answer": answer }));
+        json!({
+            "at": self.at, "line": self.line, "needles": needles.collect::<Vec<_>>(),
+            "formats": asked.collect::<Vec<_>>(), "says": self.says, "adds_to": self.adds,
+        })
+    }
+}
+
+fn answer(answer: Answer) -> String {
+    match answer {
+        Answer::Reads(None) => "reads it".to_owned(),
+        Answer::Reads(Some(nth)) => format!("reads it, by line kind {nth} of its file"),
+        Answer::ReadsToo => "could read it too, but is asked after the one that does".to_owned(),
+        Answer::CannotRead => "cannot read it".to_owned(),
+        Answer::OtherGroups => "is not asked: it is for other log groups".to_owned(),
+        Answer::NotAboutJson => "is not asked: it is general, and this is a JSON object".to_owned(),
+    }
+}
+
+fn says(trace: &Trace<'_>) -> String {
+    match &trace.said {
+        Said::Nothing if trace.by.is_some() => "nothing: what this is about is no login".to_owned(),
+        Said::Nothing => "nothing".to_owned(),
+        Said::Signal { auth, .. } => auth_text(auth),
+        Said::HostnameSource => "a try from a host that is named and not addressed".to_owned(),
+        Said::PassedOver(_) => "nothing that a format can read: counted as passed over".to_owned(),
+        Said::Unreadable(problem) => format!("unreadable: {}", problem.name()),
+    }
+}
+
+fn auth_text(auth: &Auth) -> String {
+    let outcome = match auth.outcome {
+        Outcome::Failure => "failure",
+        Outcome::Success => "success",
+    };
+    let mention = match auth.role {
+        Role::Attempt => "",
+        Role::Mention => " (another line about a try that a line of its own decides)",
+    };
+    let user = match auth.user {
+        None => "no name".to_owned(),
+        Some(tag) => format!("user:{:016x}", tag.0),
+    };
+    let known = match auth.user_known {
+        None => "whether the account exists is not told",
+        Some(true) => "the account exists",
+        Some(false) => "there is no such account",
+    };
+    let source = auth.source.map_or("no address".to_owned(), |source| source.to_string());
+    let attempts = match auth.attempts {
+        1 => String::new(),
+        attempts => format!(", {attempts} times"),
+    };
+    format!("{outcome}{mention}{attempts}, {user}, {known}, from {source}")
+}
+
+/// The detectors and measures that a signal adds to, a text for each.
+fn adds(standing: &Standing, signal: &Signal) -> Vec<String> {
+    let Body::Auth(auth) = &signal.body;
+    let mut adds = Vec::new();
+    for (id, key) in standing.places(signal) {
+        let plan = standing.plan.key(id);
+        let shape = plan.shape(Shape::of(auth));
+        for detector in &plan.detectors {
+            let rule = standing.plan.detector(detector.id);
+            let measures = rule.measures.iter().zip(&detector.measures);
+            let added = measures.filter(|(_, counted)| is_added(**counted, shape, auth));
+            let names: Vec<&str> = added.map(|(named, _)| named.name.as_str()).collect();
+            if !names.is_empty() {
+                adds.push(format!("{} of {key}: {}", rule.id, names.join(", ")));
+            }
+        }
+    }
+    adds
+}
+
+fn is_added(counted: Counted, shape: &ShapePlan, auth: &Auth) -> bool {
+    match counted {
+        Counted::Counter(slots) => shape.counters.iter().any(|slot| slots >> slot & 1 == 1),
+        Counted::Distinct(field, class) => {
+            let there = match field {
+                tidewatch_core::detector::DistinctField::User => auth.user.is_some(),
+                tidewatch_core::detector::DistinctField::SourceIp => auth.source.is_some(),
+            };
+            there && shape.classes.iter().any(|(of, classes)| *of == field && classes & class != 0)
+        }
+    }
+}
+
+/// What the lines of files are, and the first of them step by step.
+#[derive(Default)]
+pub struct OfFiles {
+    lines: u64,
+    envelopes: u64,
+    by: BTreeMap<String, u64>,
+    unread: u64,
+    shown: Vec<Steps>,
+}
+
+/// Looks at the lines of `files`, standard input excepted, which is gone by now.
+pub fn of_files(files: &[PathBuf], ingest: &Ingest, shown: usize) -> OfFiles {
+    let mut all = OfFiles::default();
+    for path in files.iter().filter(|path| path.as_path() != Path::new("-")) {
+        // What cannot be read has been said already.
+        let Ok(mut reader) = opened(path) else { continue };
+        let mut bytes = Vec::new();
+        for nth in 1.. {
+            bytes.clear();
+            match reader.by_ref().take(LINE_BYTES_MAX).read_until(b'\n', &mut bytes) {
+                Ok(read) if read > 0 => {}
+                _ => break,
+            }
+            let line = String::from_utf8_lossy(&bytes);
+            let line = line.trim_end_matches(['\n', '\r']);
+            all.add(line, || format!("{}:{nth}", path.display()), ingest, shown);
+        }
+    }
+    all
+}
+
+fn opened(path: &Path) -> std::io::Result<Box<dyn BufRead>> {
+    let mut reader = BufReader::new(File::open(path)?);
+    let gzip = reader.fill_buf()?.starts_with(&[0x1f, 0x8b]);
+    Ok(match gzip {
+        true => Box::new(BufReader::new(MultiGzDecoder::new(reader))),
+        false => Box::new(reader),
+    })
+}
+
+impl OfFiles {
+    fn add(&mut self, line: &str, at: impl Fn() -> String, ingest: &Ingest, shown: usize) {
+        self.lines += 1;
+        let Some(trace) = ingest.trace_line(line) else {
+            self.envelopes += 1;
+            return;
+        };
+        if trace.needles.is_empty() {
+            return;
+        }
+        match trace.by {
+            Some(format) => *self.by.entry(format.to_owned()).or_default() += 1,
+            None => self.unread += 1,
+        }
+        if self.shown.len() < shown {
+            let mut steps = Steps::new(line, Some(&trace));
+            steps.at = Some(at());
+            self.shown.push(steps);
+        }
+    }
+
+    pub fn text(&self) -> String {
+        let shown = self.shown.iter().map(Steps::text).collect::<Vec<_>>().join("\n");
+        let by = self.by.iter().map(|(format, lines)| format!("{format} {lines}"));
+        let by = by.collect::<Vec<_>>().join(", ");
+        let mut text = String::new();
+        if !shown.is_empty() {
+            let _ = writeln!(text, "{shown}");
+        }
+        let read = if by.is_empty() { "none" } else { &by };
+        let _ = writeln!(text, "of {} lines are read by a format: {read}", self.lines);
+        if self.unread > 0 {
+            let unread = self.unread;
+            let _ = writeln!(text, "{unread} more hold a needle and are read by none");
+        }
+        if self.envelopes > 0 {
+            let events = self.envelopes;
+            let _ = writeln!(text, "{events} are envelopes or events, with lines in them");
+        }
+        text + "\n"
+    }
+
+    pub fn json(&self) -> Value {
+        json!({
+            "lines": self.shown.iter().map(Steps::json).collect::<Vec<_>>(),
+            "lines_total": self.lines, "read_by": self.by, "needle_but_unread": self.unread,
+            "envelopes": self.envelopes,
+        })
+    }
+}
