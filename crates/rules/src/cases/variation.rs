@@ -8,7 +8,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use sha2::{Digest, Sha256};
 
-use super::Case;
+use super::{Case, Signal};
 
 /// Which variation of a case is run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -154,48 +154,57 @@ impl Variation {
         varied
     }
 
-    /// The variations of a format's case one of which must hold: which of several places in a line that
-    /// read like the name are the name, only the format knows. Empty where there is nothing to vary.
+    /// The variations of a format's case one of which must hold, see [`Case::with`]. Empty where there is
+    /// nothing to vary.
     pub fn of_case(self, case: &Case) -> Vec<Case> {
         if self == Variation::None {
             return vec![case.clone()];
         }
         let mut base = case.clone();
         base.line = self.times(&base.line);
-        if let Some(signal) = &mut base.expected {
+        let source = base.expected.as_mut().and_then(|signal| {
             signal.time = None;
-            let address = signal.source.map(|source| (source, self.other(source)));
-            if let Some((old, new)) = address
-                && base.line.contains(&old.to_string())
-            {
-                base.line = base.line.replace(&old.to_string(), &new.to_string());
-                signal.source = Some(new);
+            signal.source
+        });
+        let user = self.user(self.draw("name", 0) % 1_000);
+        let all = base.with(&user, source.map(|source| self.other(source)));
+        if all == [case.clone()] { Vec::new() } else { all }
+    }
+}
+
+impl Case {
+    /// The case with another name and address in its line and in what is expected, where they stand in the
+    /// line as they are expected. Which of several places that read like the name are the name, only the
+    /// format knows: of the cases returned, at least one, some one must hold.
+    pub fn with(&self, user: &str, address: Option<IpAddr>) -> Vec<Case> {
+        let mut base = self.clone();
+        let Some(signal) = &mut base.expected else { return vec![base] };
+        if let Some((old, new)) = signal.source.zip(address)
+            && base.line.contains(&old.to_string())
+        {
+            base.line = base.line.replace(&old.to_string(), &new.to_string());
+            signal.source = Some(new);
+        }
+        let Some(old) = signal.user.clone().filter(|user| !user.is_empty()) else {
+            return vec![base];
+        };
+        // Whatever an attacker's name goes on with, a blank and an address, is what the case is about.
+        let behind = old.find(char::is_whitespace).map_or("", |at| &old[at..]);
+        let new = user.to_owned() + behind;
+        let places = words(&base.line, &old);
+        let singles = places.iter().map(|place| vec![*place]);
+        let sets = std::iter::once(places.clone()).chain(singles).filter(|set| !set.is_empty());
+        let with = |places: Vec<usize>| {
+            let mut varied = base.clone();
+            for place in places.iter().rev() {
+                varied.line.replace_range(*place..place + old.len(), &new);
             }
-        }
-        let user = base.expected.as_ref().and_then(|signal| signal.user.clone());
-        let mut all = Vec::new();
-        if let Some(old) = user.filter(|user| !user.is_empty()) {
-            // Whatever an attacker's name goes on with, a blank and an address, is what the case is about.
-            let behind = old.find(char::is_whitespace).map_or("", |at| &old[at..]);
-            let new = self.user(self.draw("name", 0) % 1_000) + behind;
-            let places = words(&base.line, &old);
-            let singles = places.iter().map(|place| vec![*place]);
-            let sets = std::iter::once(places.clone()).chain(singles);
-            for places in sets.filter(|places| !places.is_empty()) {
-                let mut varied = base.clone();
-                for place in places.iter().rev() {
-                    varied.line.replace_range(*place..place + old.len(), &new);
-                }
-                if let Some(signal) = &mut varied.expected {
-                    signal.user = Some(new.clone());
-                }
-                all.push(varied);
-            }
-        }
-        if all.is_empty() && base.line != case.line {
-            all.push(base);
-        }
-        all
+            varied.expected =
+                varied.expected.map(|signal| Signal { user: Some(new.clone()), ..signal });
+            varied
+        };
+        let all: Vec<Case> = sets.map(with).collect();
+        if all.is_empty() { vec![base] } else { all }
     }
 }
 
