@@ -26,7 +26,7 @@ const FORMATS: &[Shipped] = files!("formats":
     "gitea" "google-workspace" "grafana" "hestia" "kasm" "keycloak" "lemonldap" "login-text"
     "magento" "mongodb" "mysql" "nest" "nextcloud" "nginx-error" "ntfy" "okta" "onelogin"
     "openvpn" "overseerr" "pam" "postfix" "postgresql" "proxmox" "qbittorrent" "sftpgo"
-    "sshd-protocol" "teleport" "thehive" "vaultwarden" "webmin" "windows-json" "windows-xml"
+    "sshd-protocol" "teleport" "thehive" "vaultwarden" "waf" "webmin" "windows-json" "windows-xml"
     "wireguard" "zoneminder"
 );
 
