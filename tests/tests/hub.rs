@@ -24,7 +24,9 @@ fn what_the_hub_expects_is_extracted_and_found() {
     let (share, of) = mean(&scores, FOUND);
     let about_logins = verdicts.iter().filter(|verdict| verdict.is_login);
     let (raised, asked) = detection::count(about_logins);
-    println!("extracted {share:.4} over {of} tests; raised {raised} of {asked} overflows about logins");
+    println!(
+        "extracted {share:.4} over {of} tests; raised {raised} of {asked} overflows about logins"
+    );
     assert!(of >= 40 && share >= EXTRACTED_MIN, "{share} over {of} tests");
     // Each that is missing has its reason in the table.
     assert!(asked >= 90 && raised * 100 >= asked * 94, "{raised} of {asked}");

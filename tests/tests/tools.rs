@@ -104,6 +104,12 @@ fn test_tells_which_case_fails_and_how() {
         (&json!("low 192.0.2.1"), &json!(2))
     );
     assert_eq!(failures[1]["found"], "quiet; 4 of 4 lines say something");
+    let rival = folder(CASES, SCENARIO);
+    fs::write(rival.path().join("b.toml"), FORMAT.replace("gate", "b")).expect("a file");
+    let ran = run(&["test", shown(rival.path())], b"");
+    assert_eq!(ran.code, 1);
+    let says = "two formats claim it with needles of one length, `b` (`entry refused`) and `gate`";
+    assert!(ran.stdout.contains(says), "{}", ran.stdout);
     let text = run(&["test", shown(wrong.path())], b"").stdout;
     assert!(
         text.contains(

@@ -101,8 +101,6 @@ fn formats_that_stand_in_each_others_way_are_told() {
     ]);
     assert_eq!(longer.len(), 1, "{longer:?}");
     assert!(longer[0].starts_with("a.toml: the case at line 1 is read by `b`"), "{longer:?}");
-    let tied = about(&[good, ("b", "is refuse", own, "")]);
-    assert!(tied[0].starts_with("a.toml: the case at line 1 could be read by `b` too"), "{tied:?}");
     let apart = about(&[good, ("b", "is refuse", "gate (?<user>.+) is refused", "")]);
     assert_eq!(apart, [""; 0]);
 }

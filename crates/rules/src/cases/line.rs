@@ -9,6 +9,7 @@ use tidewatch_core::tag::TagKey;
 use tidewatch_ingest::Ingest;
 use tidewatch_ingest::declared::Formats;
 use tidewatch_ingest::format::Said;
+use tidewatch_ingest::trace::{Answer, Asked};
 use tidewatch_ingest::username::{Naming, Usernames};
 use tidewatch_ingest::when::When;
 use tidewatch_ingest::{Config, stamp};
@@ -158,11 +159,35 @@ impl Runner {
     /// What is different from what the case says; `None` if it holds, or if there is nothing in it that the
     /// variation could change.
     pub fn run(&self, case: &Case, variation: Variation) -> Option<Difference> {
+        if let (Variation::None, Some(rival)) = (variation, self.rival(case)) {
+            return Some(rival);
+        }
         let variations = variation.of_case(case);
         let mut differences = variations.iter().map(|case| self.compare(case));
         let first = differences.next()??;
         let held = differences.any(|difference| difference.is_none());
         if held { None } else { Some(first) }
+    }
+
+    /// What to say of a case that another format could read with the same right: with as long a needle, so
+    /// that which one reads it hangs on their ids.
+    fn rival(&self, case: &Case) -> Option<Difference> {
+        let trace = self.ingest.trace(&case.line, &case.group);
+        let read = |asked: &&Asked<'_>| matches!(asked.answer, Answer::Reads(Some(_)));
+        let reader = trace.asked.iter().find(read)?;
+        let tied = |other: &&Asked<'_>| {
+            other.answer == Answer::ReadsToo
+                && other.is_general == reader.is_general
+                && other.needle.len() == reader.needle.len()
+        };
+        let rival = trace.asked.iter().filter(|_| case.expected.is_some()).find(tied)?;
+        let (one, other) = (reader.format, rival.format);
+        let found = format!(
+            "two formats claim it with needles of one length, `{one}` (`{}`) and `{other}` (`{}`): \
+             give the one that should read it a longer needle",
+            reader.needle, rival.needle
+        );
+        Some(Difference { expected: format!("one format reads it ({})", case.format), found })
     }
 
     fn compare(&self, case: &Case) -> Option<Difference> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tidewatch_core::tag::TagKey;
 use tidewatch_ingest::declared::{Body, Choice, Declared, Formats, Reading, Told};
-use tidewatch_ingest::trace::{Answer, Asked};
+use tidewatch_ingest::trace::Answer;
 use tidewatch_ingest::username::{Naming, Usernames};
 use tidewatch_ingest::{Config, Ingest};
 
@@ -99,7 +99,7 @@ fn late(format: &Declared) -> Vec<(String, String)> {
     late
 }
 
-/// A case that another format takes, or could take with the same right.
+/// A case that another format takes.
 fn rival(case: &Case, ingest: &Ingest) -> Option<(String, String)> {
     case.expected.as_ref()?;
     let trace = ingest.trace(&case.line, &case.group);
@@ -107,22 +107,6 @@ fn rival(case: &Case, ingest: &Ingest) -> Option<(String, String)> {
     let at = case.at;
     let other = match (own.answer, trace.by) {
         (Answer::ReadsToo, Some(by)) => trace.asked.iter().find(|asked| asked.format == by)?,
-        (Answer::Reads(_), _) => {
-            let tied = |other: &&Asked<'_>| {
-                other.answer == Answer::ReadsToo
-                    && other.is_general == own.is_general
-                    && other.needle.len() == own.needle.len()
-            };
-            let other = trace.asked.iter().find(tied)?;
-            let (id, needle) = (other.format, other.needle);
-            return Some((
-                format!(
-                    "the case at line {at} could be read by `{id}` too, with as long a needle (`{needle}`)"
-                ),
-                "Which one reads it hangs on their ids. Give the one that should a longer needle."
-                    .to_owned(),
-            ));
-        }
         _ => return None,
     };
     let (id, needle) = (other.format, other.needle);
