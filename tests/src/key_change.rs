@@ -126,6 +126,8 @@ fn detector(id: &str, key: &[KeyField], window: Span) -> Detector {
         quiet: Span::minutes(60),
         measures: named.collect(),
         raises: [(Severity::High, 0), (Severity::Medium, 2)].map(raise).to_vec(),
+        after: Vec::new(),
+        unless: Vec::new(),
     }
 }
 
@@ -179,7 +181,10 @@ fn truth<'a>(
     measure: Measure,
     (after, until): (Time, Time),
 ) -> f64 {
-    let (Measure::Distinct(_, filter) | Measure::Count(filter) | Measure::Sum(_, filter)) = measure;
+    let filter = match measure {
+        Measure::Distinct(_, filter) | Measure::Count(filter) | Measure::Sum(_, filter) => filter,
+        Measure::Sequential(_) => ALL,
+    };
     let counted = events.filter(|t| t.time > after && t.time <= until);
     let counted = counted.filter(|t| filter.outcome.is_none() || t.failed);
     match measure {

@@ -8,10 +8,11 @@
 //! bytes. No raw username can be here, because a [`Finding`] holds none.
 
 use serde_json::{Map, Value as Json, json};
+use tidewatch_core::accounts::Account;
 use tidewatch_core::detector::{Attack, Severity};
 use tidewatch_core::finding::{Accuracy, Activity, Decided, Finding, Measured};
 use tidewatch_core::key::KeyPart;
-use tidewatch_core::signal::{EventId, Origin};
+use tidewatch_core::signal::{EventId, Origin, Outcome};
 use tidewatch_core::time::Span;
 
 use crate::context::Context;
@@ -236,6 +237,8 @@ fn unmapped(finding: &Finding, context: &Context) -> Json {
             "severity": severity(finding.severity),
             "title": printable(&finding.title),
         },
+        "accounts": names_tried(finding),
+        "also": finding.also,
         "conditions": finding.decided.iter().map(condition).collect::<Vec<_>>(),
         "key": finding.key.to_string(),
         "measures": finding.measures.iter().map(measure).collect::<Vec<_>>(),
@@ -244,6 +247,22 @@ fn unmapped(finding: &Finding, context: &Context) -> Json {
         "samples": finding.samples.iter().map(sample).collect::<Vec<_>>(),
         "sources_total": finding.sources_total,
         "window_s": seconds(finding.window),
+    })
+}
+
+/// Tags of the names that were tried, each once: whoever got in, whose account exists, whose does not, and
+/// of whom nothing is told.
+fn names_tried(finding: &Finding) -> Json {
+    let tags = |of: &dyn Fn(&Account) -> bool| {
+        let tags = finding.accounts.iter().filter(|account| of(account));
+        tags.map(|account| format!("{:016x}", account.tag)).collect::<Vec<_>>()
+    };
+    let got_in = |account: &Account| account.outcome == Some(Outcome::Success);
+    json!({
+        "got_in": tags(&got_in),
+        "exist": tags(&|account| !got_in(account) && account.known == Some(true)),
+        "unknown": tags(&|account| !got_in(account) && account.known == Some(false)),
+        "untold": tags(&|account| !got_in(account) && account.known.is_none()),
     })
 }
 

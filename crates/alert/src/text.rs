@@ -6,7 +6,7 @@
 use std::fmt::Write;
 
 use tidewatch_core::finding::{Activity, Decided, Finding};
-use tidewatch_core::signal::{EventId, Origin};
+use tidewatch_core::signal::{EventId, Origin, Outcome};
 
 use crate::number::{long, number, rfc3339};
 use crate::printable::{name, printable};
@@ -14,6 +14,9 @@ use crate::sentence::is_plain;
 
 /// Sources named in text; the JSON document has them all.
 const SOURCES_SHOWN_MAX: usize = 8;
+
+/// Accounts named in text, likewise.
+const ACCOUNTS_SHOWN_MAX: usize = 4;
 
 /// Columns of running text, behind the label: 100 in all.
 const TEXT_COLUMNS: usize = 85;
@@ -41,6 +44,8 @@ pub fn text(finding: &Finding) -> String {
     let (first, last) = (rfc3339(finding.first_seen), rfc3339(finding.last));
     line(&mut out, "seen", &format!("{first} to {last}"));
     line(&mut out, "sources", &sources(finding));
+    line(&mut out, "accounts", &accounts(finding));
+    line(&mut out, "also", &joined(finding.also.iter().map(|id| printable(id).into_owned())));
     for (nth, origin) in finding.samples.iter().enumerate() {
         line(&mut out, if nth == 0 { "events" } else { "" }, &event(origin));
     }
@@ -82,6 +87,21 @@ fn sources(finding: &Finding) -> String {
         let _ = write!(out, " and {} more", finding.sources_total - count);
     }
     out
+}
+
+/// How many names were tried, and the tags of those that got in: those to look at first.
+fn accounts(finding: &Finding) -> String {
+    let got_in = finding.accounts.iter().filter(|a| a.outcome == Some(Outcome::Success));
+    let tags: Vec<String> = got_in.map(|account| format!("user:{:016x}", account.tag)).collect();
+    if tags.is_empty() {
+        return String::new();
+    }
+    let shown = joined(tags.iter().take(ACCOUNTS_SHOWN_MAX).cloned());
+    let more = match tags.len().saturating_sub(ACCOUNTS_SHOWN_MAX) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    format!("got in: {shown}{more}")
 }
 
 fn event(origin: &Origin) -> String {

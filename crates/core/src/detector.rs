@@ -4,6 +4,7 @@
 use crate::key::KeyFields;
 use crate::signal::{Outcome, SignalKind};
 use crate::time::Span;
+use crate::walk::Rates;
 
 /// One rule, ready to run.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,6 +31,11 @@ pub struct Detector {
     pub measures: Vec<NamedMeasure>,
     /// When it raises, at least one, by severity from high to low.
     pub raises: Vec<Raise>,
+    /// It raises only where one of these detectors raises for the same key too, or has an open finding
+    /// about it; none: wherever its conditions hold. Ids of detectors with the same key.
+    pub after: Vec<String>,
+    /// It is quiet where one of these does: they tell the same better.
+    pub unless: Vec<String>,
 }
 
 /// A technique of MITRE ATT&CK.
@@ -59,6 +65,9 @@ pub enum Measure {
     Sum(NumberField, Filter),
     /// How many different values a field has over the attempts and mentions that satisfy the filter.
     Distinct(DistinctField, Filter),
+    /// How much likelier the outcomes of the users' first contacts are an attacker's than people's, in
+    /// powers of ten: see [`crate::walk`].
+    Sequential(Rates),
 }
 
 /// A number a signal carries.

@@ -5,6 +5,7 @@
 
 use std::net::IpAddr;
 
+use crate::accounts::Account;
 use crate::detector::{Attack, Comparison, Severity};
 use crate::key::Key;
 use crate::signal::Origin;
@@ -57,6 +58,11 @@ pub struct Finding {
     pub sources_total: u64,
     /// Log events that decided, the opening one first, at most [`crate::limits::SAMPLES_MAX`].
     pub samples: Vec<Origin>,
+    /// Names that were tried in the window, at most [`crate::limits::ACCOUNTS_MAX`]; none where the key is a
+    /// user itself.
+    pub accounts: Vec<Account>,
+    /// The other detectors that raise about the same key.
+    pub also: Vec<String>,
 }
 
 /// Which message of an episode this is.

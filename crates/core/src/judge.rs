@@ -4,6 +4,7 @@
 //! A condition over an interval holds only if it holds for all of it. Where the interval does not
 //! decide and a sketch stands behind it, the sketch's estimate decides, and the finding says so.
 
+use crate::accounts::{Account, accounts};
 use crate::detector::{Comparison, Condition, Detector, Operand, Raise, Severity};
 use crate::episode::{Slots, covering};
 use crate::finding::{Accuracy, Decided, Measured, Value};
@@ -39,6 +40,10 @@ pub struct Report {
     pub sources: Vec<std::net::IpAddr>,
     /// How many there were.
     pub sources_total: u64,
+    /// Names that were tried.
+    pub accounts: Vec<Account>,
+    /// The other detectors that raise for the same key in the same window, or have an open finding about it.
+    pub also: Vec<DetectorId>,
 }
 
 impl Report {
@@ -54,6 +59,9 @@ pub fn judge(plan: &Plan, detector: &DetectorPlan, window: &Window<'_>) -> Optio
     let rule = plan.detector(detector.id);
     let mut reading = Reading::new(detector, window);
     let raise = rule.raises.iter().find(|raise| raise.when.iter().all(|c| reading.holds(c)))?;
+    if !may_raise(plan, detector, window) {
+        return None;
+    }
     let episodes = &window.state.episodes;
     let verdict = |report| Verdict {
         detector: detector.id,
@@ -74,12 +82,33 @@ pub fn judge(plan: &Plan, detector: &DetectorPlan, window: &Window<'_>) -> Optio
         }
         Some(known) if known.is_told(window.told, raise.severity) => None,
         None if episodes.is_before_memory(detector.id, window.told, rule.quiet) => None,
-        _ => Some(verdict(Some(report(rule, detector, raise, window)))),
+        _ => Some(verdict(Some(report(plan, detector, raise, window)))),
     }
 }
 
-/// Whether `detector` raises at `window`, whatever is known of it.
+/// Whether the detectors that `detector` depends on let it raise. It is asked of the same window, so a finding
+/// that opens with this very event counts as open, in whatever order the two are judged.
+fn may_raise(plan: &Plan, detector: &DetectorPlan, window: &Window<'_>) -> bool {
+    let stands = |id: &DetectorId| stands(plan, *id, window);
+    (detector.after.is_empty() || detector.after.iter().any(stands))
+        && !detector.unless.iter().any(stands)
+}
+
+/// Whether the conditions of a detector hold at `window`, or it has an open finding that covers it.
+fn stands(plan: &Plan, id: DetectorId, window: &Window<'_>) -> bool {
+    let rule = plan.detector(id);
+    let known = covering(window.state.episodes.of(id), window.told, rule.quiet);
+    known.is_some_and(|known| !known.closed)
+        || window.plan.detector(id).is_some_and(|detector| holds(plan, detector, window))
+}
+
+/// Whether `detector` raises at `window`, whatever is known of its own episodes.
 pub fn raises(plan: &Plan, detector: &DetectorPlan, window: &Window<'_>) -> bool {
+    holds(plan, detector, window) && may_raise(plan, detector, window)
+}
+
+/// Whether the conditions of some severity hold.
+fn holds(plan: &Plan, detector: &DetectorPlan, window: &Window<'_>) -> bool {
     let rule = plan.detector(detector.id);
     let mut reading = Reading::new(detector, window);
     rule.raises.iter().any(|raise| raise.when.iter().all(|c| reading.holds(c)))
@@ -92,6 +121,20 @@ pub struct Weighed {
     pub measures: Vec<Measured>,
     /// Each severity with its conditions, from high to low.
     pub raises: Vec<WeighedRaise>,
+    /// The detectors it raises only after, and those it is quiet beside: whether they stand here, and whether
+    /// that lets it raise.
+    pub others: Vec<Other>,
+}
+
+/// Another detector on which one depends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Other {
+    /// Which.
+    pub detector: DetectorId,
+    /// Whether it is one of [`Detector::after`], else of [`Detector::unless`].
+    pub after: bool,
+    /// Whether it raises here, or has an open finding about the key.
+    pub stands: bool,
 }
 
 /// A severity and what its conditions come to.
@@ -101,6 +144,15 @@ pub struct WeighedRaise {
     pub severity: Severity,
     /// Each condition with its numbers, and whether it holds.
     pub when: Vec<(Decided, bool)>,
+}
+
+impl Weighed {
+    /// Whether the detectors it depends on let it raise.
+    pub fn may_raise(&self) -> bool {
+        let mut after = self.others.iter().filter(|other| other.after).peekable();
+        let waits = after.peek().is_some() && !after.any(|other| other.stands);
+        !waits && !self.others.iter().any(|other| !other.after && other.stands)
+    }
 }
 
 impl WeighedRaise {
@@ -123,16 +175,18 @@ pub fn weigh(plan: &Plan, detector: &DetectorPlan, window: &Window<'_>) -> Weigh
             .map(|condition| (decided(rule, condition, &values), reading.holds(condition)))
             .collect(),
     });
-    Weighed { raises: raises.collect(), measures: measured(rule, &values) }
+    let raises = raises.collect();
+    let other = |after: bool| {
+        move |id: &DetectorId| Other { detector: *id, after, stands: stands(plan, *id, window) }
+    };
+    let others = detector.after.iter().map(other(true));
+    let others = others.chain(detector.unless.iter().map(other(false))).collect();
+    Weighed { raises, measures: measured(rule, &values), others }
 }
 
 /// The numbers of `window` for a finding raised by `raise`.
-pub fn report(
-    rule: &Detector,
-    detector: &DetectorPlan,
-    raise: &Raise,
-    window: &Window<'_>,
-) -> Report {
+pub fn report(plan: &Plan, detector: &DetectorPlan, raise: &Raise, window: &Window<'_>) -> Report {
+    let rule = plan.detector(detector.id);
     let values = values(detector, window);
     let decided = raise.when.iter().map(|condition| decided(rule, condition, &values)).collect();
     let measures = measured(rule, &values);
@@ -150,6 +204,14 @@ pub fn report(
         first_seen: window.first_seen(detector),
         sources_total: window.sources_total(detector).max(sources.len() as u64),
         sources,
+        accounts: accounts(window, detector),
+        also: window
+            .plan
+            .detectors
+            .iter()
+            .map(|other| other.id)
+            .filter(|other| *other != detector.id && stands(plan, *other, window))
+            .collect(),
     }
 }
 

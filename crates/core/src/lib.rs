@@ -5,6 +5,7 @@
 //! order of the data's way: [`signal`] → [`contribution`] → [`state`] → [`window`] → [`judge`] →
 //! [`finding`]; [`engine`] runs them in that order.
 
+pub mod accounts;
 pub mod admission;
 pub mod contribution;
 pub mod counts;
@@ -38,4 +39,5 @@ pub mod store;
 pub mod table_store;
 pub mod tag;
 pub mod time;
+pub mod walk;
 pub mod window;

@@ -65,6 +65,9 @@ pub const EPISODES_BYTES: usize = 8 * 1_024;
 /// Log events a finding quotes.
 pub const SAMPLES_MAX: usize = 4;
 
+/// Names that a finding lists.
+pub const ACCOUNTS_MAX: usize = 256;
+
 /// Source addresses a /64 keeps.
 pub const SOURCES_OF_NET_MAX: usize = 8;
 

@@ -218,8 +218,7 @@ impl<S: WindowStore, A: AlertSink> Outbox<'_, S, A> {
             let why = format!("no time is left to tell of {}", message.place.1);
             return Err(StoreError::Retryable(why).into());
         }
-        let rule = self.plan.detector(message.detector);
-        let finding = finding(rule, message, self.now);
+        let finding = finding(self.plan, message, self.now);
         self.sink.publish(&finding).await?;
         match message.activity {
             Activity::Create => self.counts.created += 1,
@@ -272,7 +271,7 @@ impl<S: WindowStore, A: AlertSink> Outbox<'_, S, A> {
                 look = Some(Look {
                     slots: window.state.episodes.slots(due.detector),
                     version: window.version,
-                    report: report(rule, detector, raise, &then),
+                    report: report(self.plan, detector, raise, &then),
                     raised: Some(last.told).filter(|told| *told > due.episode.last),
                 });
             })
@@ -389,8 +388,9 @@ fn raise_of(rule: &Detector, severity: Severity) -> Option<&Raise> {
     rule.raises.iter().find(|raise| raise.severity == severity).or(rule.raises.last())
 }
 
-fn finding(rule: &Detector, message: &Message<'_>, now: Time) -> Finding {
-    let Message { place, episode, activity, report, .. } = message;
+fn finding(plan: &Plan, message: &Message<'_>, now: Time) -> Finding {
+    let Message { place, episode, activity, report, detector } = message;
+    let rule = plan.detector(*detector);
     let key: Key = place.1;
     Finding {
         uid: episode::uid(&rule.id, &key, episode.start),
@@ -414,5 +414,7 @@ fn finding(rule: &Detector, message: &Message<'_>, now: Time) -> Finding {
         sources: report.sources.clone(),
         sources_total: report.sources_total,
         samples: episode.samples.to_vec(),
+        accounts: report.accounts.clone(),
+        also: report.also.iter().map(|id| plan.detector(*id).id.clone()).collect(),
     }
 }

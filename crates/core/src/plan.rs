@@ -22,7 +22,9 @@ use crate::limits::{
 use crate::panes::Slots;
 use crate::retention::{Home, Retention, SHARED_SKETCH};
 use crate::shape::{Class, KINDS, Shape};
+use crate::signal::Outcome;
 use crate::time::Span;
+use crate::walk::Rates;
 
 /// All detectors, ready to run.
 #[derive(Clone, Debug)]
@@ -80,6 +82,10 @@ pub struct DetectorPlan {
     pub sketch: Option<usize>,
     /// One entry for each of [`Detector::measures`].
     pub measures: Vec<Counted>,
+    /// See [`Detector::after`].
+    pub after: Vec<DetectorId>,
+    /// See [`Detector::unless`].
+    pub unless: Vec<DetectorId>,
 }
 
 /// Where one measure is counted.
@@ -89,6 +95,15 @@ pub enum Counted {
     Distinct(DistinctField, Class),
     /// The sum of these counters.
     Counter(Slots),
+    /// The walk over the users of these classes.
+    Sequential {
+        /// Of those that failed.
+        failed: Class,
+        /// Of those that got in.
+        succeeded: Class,
+        /// What their first contacts say.
+        rates: Rates,
+    },
 }
 
 /// What a signal of one shape adds to.
@@ -141,7 +156,10 @@ impl Plan {
                 key.add(DetectorId(index as u16), detector)?;
             }
         }
-        keys.iter_mut().for_each(KeyPlan::finish);
+        for key in &mut keys {
+            key.relate(&detectors)?;
+            key.finish();
+        }
         let names = detectors.iter().map(|detector| name(&detector.id)).collect();
         Ok(Plan { detectors, keys, names })
     }
@@ -167,6 +185,16 @@ pub enum PlanError {
     TooManyMeasures {
         /// The first detector that does not fit.
         detector: String,
+    },
+    /// It depends on another detector that is not there, or counts by something else.
+    #[error(
+        "detector `{detector}` raises only after one of {after}, and none of these counts by the same key here: load one of them too, or take `after` out"
+    )]
+    Alone {
+        /// The one that depends.
+        detector: String,
+        /// What it depends on.
+        after: String,
     },
     /// The shared home has no panes for this window.
     #[error(
@@ -215,14 +243,17 @@ fn decidable(detector: &Detector) -> Result<(), PlanError> {
 fn beyond_lists(detector: &Detector) -> impl Iterator<Item = &Condition> {
     let conditions = detector.raises.iter().flat_map(|raise| &raise.when);
     conditions.filter(|condition| {
-        let distinct =
-            matches!(detector.measures[condition.measure].measure, Measure::Distinct(..));
         let raising = matches!(condition.comparison, Comparison::AtLeast | Comparison::MoreThan);
-        let far = match condition.operand {
-            Operand::Number(number) => number > SHARED_THRESHOLD_MAX as f64,
+        let far = |per_name: f64| match condition.operand {
+            Operand::Number(number) => number > SHARED_THRESHOLD_MAX as f64 * per_name,
             Operand::Scaled { .. } => false,
         };
-        distinct && raising && far
+        raising
+            && match detector.measures[condition.measure].measure {
+                Measure::Distinct(..) => far(1.0),
+                Measure::Sequential(rates) => far(rates.failure()),
+                Measure::Count(_) | Measure::Sum(..) => false,
+            }
     })
 }
 
@@ -270,6 +301,18 @@ impl KeyPlan {
                     };
                     Counted::Distinct(field, class)
                 }
+                Measure::Sequential(rates) => {
+                    let [failed, succeeded] = [Outcome::Failure, Outcome::Success].map(|outcome| {
+                        let filter = Filter { outcome: Some(outcome), ..Filter::default() };
+                        let user = (DistinctField::User, filter);
+                        let measure = index_of(&mut self.distinct, user);
+                        match home {
+                            Home::Memory => bit(measure),
+                            Home::Shared => kinds(filter),
+                        }
+                    });
+                    Counted::Sequential { failed, succeeded, rates }
+                }
             })
             .collect();
         if self.distinct.len().max(self.counters.len()) > MEASURES_PER_KEY_MAX {
@@ -279,7 +322,8 @@ impl KeyPlan {
             Home::Memory => Span(0),
             Home::Shared => Span(span.min(detector.quiet).0 / 2),
         };
-        let plan = DetectorPlan { id, span, lengthen, rung, sketch, measures };
+        let (after, unless) = (Vec::new(), Vec::new());
+        let plan = DetectorPlan { id, span, lengthen, rung, sketch, measures, after, unless };
         if home == Home::Shared && beyond_lists(detector).next().is_some() {
             // Its conditions compare all its measures with one another.
             self.sketched.extend(plan.measures.iter().filter_map(|counted| match counted {
@@ -287,10 +331,33 @@ impl KeyPlan {
                     let classes = Generation::ALL.map(|generation| generation.class(*class));
                     Some((*field, classes[0] | classes[1]))
                 }
-                Counted::Counter(_) => None,
+                Counted::Counter(_) | Counted::Sequential { .. } => None,
             }));
         }
         self.detectors.push(plan);
+        Ok(())
+    }
+
+    /// Finds the detectors that others of this key name. One that is quiet beside a detector that is not
+    /// loaded has nothing to be quiet about.
+    fn relate(&mut self, detectors: &[Detector]) -> Result<(), PlanError> {
+        let own: Vec<(DetectorId, &str)> = self
+            .detectors
+            .iter()
+            .map(|plan| (plan.id, detectors[usize::from(plan.id.0)].id.as_str()))
+            .collect();
+        let find = |names: &[String]| -> Vec<DetectorId> {
+            let named = own.iter().filter(|(_, id)| names.iter().any(|name| name == id));
+            named.map(|(id, _)| *id).collect()
+        };
+        for plan in &mut self.detectors {
+            let detector = &detectors[usize::from(plan.id.0)];
+            (plan.after, plan.unless) = (find(&detector.after), find(&detector.unless));
+            if plan.after.is_empty() && !detector.after.is_empty() {
+                let after = detector.after.join(", ");
+                return Err(PlanError::Alone { detector: detector.id.clone(), after });
+            }
+        }
         Ok(())
     }
 
@@ -355,6 +422,20 @@ impl KeyPlan {
     /// Whether the key itself tells the whole source address, so that none need be kept.
     pub fn tells_source(&self, first: KeyPart) -> bool {
         self.fields[0] == KeyField::SourceIp && matches!(first, KeyPart::Ipv4(_))
+    }
+
+    /// What the tags in the list of (field, class) have in common: whether their tries failed or got in, and
+    /// whether their accounts exist; `None` where measures do not tell.
+    pub fn told_by(&self, field: DistinctField, class: Class) -> (Option<Outcome>, Option<bool>) {
+        let shapes = (0..Shape::COUNT).map(Shape).filter(|shape| match self.home {
+            Home::Memory => self.shape(*shape).classes.contains(&(field, class)),
+            Home::Shared => Generation::ALL.iter().any(|g| g.class(bit(shape.kind())) == class),
+        });
+        let mut told = shapes.map(|shape| (Some(shape.outcome()), shape.known()));
+        let first = told.next().unwrap_or_default();
+        told.fold(first, |common, (outcome, known)| {
+            (common.0.filter(|_| common.0 == outcome), common.1.filter(|_| common.1 == known))
+        })
     }
 
     /// Whether its keys are made of a user's tag, so that a user has another one under another key.

@@ -41,9 +41,16 @@ impl Shape {
         self.0 < 6
     }
 
+    pub(crate) fn outcome(self) -> Outcome {
+        if self.0 / 3 % 2 == 1 { Outcome::Success } else { Outcome::Failure }
+    }
+
+    pub(crate) fn known(self) -> Option<bool> {
+        [None, Some(false), Some(true)][usize::from(self.0 % 3)]
+    }
+
     pub(crate) fn passes(self, filter: Filter) -> bool {
-        let outcome = if self.0 / 3 % 2 == 1 { Outcome::Success } else { Outcome::Failure };
-        let known = [None, Some(false), Some(true)][usize::from(self.0 % 3)];
+        let (outcome, known) = (self.outcome(), self.known());
         filter.outcome.is_none_or(|wanted| wanted == outcome)
             && filter.user_known.is_none_or(|wanted| known == Some(wanted))
     }

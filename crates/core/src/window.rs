@@ -19,6 +19,7 @@ use crate::shape::Class;
 use crate::sketch::Sketch;
 use crate::state::{ClassList, KeyState};
 use crate::time::Time;
+use crate::walk::odds;
 
 /// One key's state as of a time.
 #[derive(Clone, Copy, Debug)]
@@ -64,6 +65,22 @@ impl Window<'_> {
                 };
                 Bounds { low, high }
             }
+            Counted::Sequential { failed, succeeded, rates } => {
+                // In a window that ends before the newest event, who has failed since may have got in then.
+                if self.at < self.state.head {
+                    return Bounds { low: 0.0, high: f64::INFINITY };
+                }
+                let (mut after, until) = self.ends(detector);
+                let names = |class| self.lists(DistinctField::User, class);
+                let whole = names(failed).chain(names(succeeded)).all(|l| l.is_exact(after));
+                // Before this, who got in may be listed no more, and would look as if they had failed.
+                let forgotten = names(succeeded).filter_map(|list| list.evicted()).max();
+                after = forgotten.map_or(after, |forgotten| after.max(forgotten));
+                let within = |class| names(class).flat_map(move |l| l.within(after, until));
+                let low = odds(within(failed), within(succeeded), rates);
+                // The listed names are the latest, and the stretch that counts may be a longer one.
+                Bounds { low, high: if whole { low } else { f64::INFINITY } }
+            }
         }
     }
 
@@ -97,9 +114,10 @@ impl Window<'_> {
                 Value { amount: bounds.low, error: Accuracy::Pane(pane) }
             }
             Counted::Counter(_) => Value { amount: bounds.low, error: Accuracy::AtLeast },
-            Counted::Distinct(..) if certain => {
+            Counted::Distinct(..) | Counted::Sequential { .. } if certain => {
                 Value { amount: bounds.low, error: Accuracy::Exact }
             }
+            Counted::Sequential { .. } => Value { amount: bounds.low, error: Accuracy::AtLeast },
             Counted::Distinct(field, class) => {
                 let short = bounds.high.is_infinite();
                 let sketch = detector.sketch.filter(|_| short);
@@ -150,7 +168,8 @@ impl Window<'_> {
     }
 
     /// The measure over the window, pane by pane, oldest first: what a counter counted in each, or how many
-    /// tags were last seen in it, as far as the lists reach. Empty panes are left out.
+    /// tags were last seen in it (of a walk, those that failed), as far as the lists reach. Empty panes are
+    /// left out.
     pub fn timeline(&self, counted: Counted, detector: &DetectorPlan) -> Vec<(Time, u64)> {
         let mut panes: BTreeMap<Time, u64> = BTreeMap::new();
         match counted {
@@ -165,7 +184,11 @@ impl Window<'_> {
                     }
                 }
             }
-            Counted::Distinct(field, class) => {
+            Counted::Sequential { failed: class, .. } | Counted::Distinct(_, class) => {
+                let field = match counted {
+                    Counted::Distinct(field, _) => field,
+                    _ => DistinctField::User,
+                };
                 let (after, until) = self.ends(detector);
                 let pane = self.plan.pane(detector).0;
                 let seen = self.lists(field, class).flat_map(|list| list.within(after, until));

@@ -79,7 +79,13 @@ pub enum Fault {
     KeyFieldCount { count: usize },
     #[error("`key` names `{field}` twice")]
     KeyFieldTwice { field: String },
-    #[error("the measure `{name}` must have exactly one of `count`, `sum` and `distinct`")]
+    #[error("`{field}` names this detector itself")]
+    OwnId { field: &'static str },
+    #[error("the measure `{name}` needs `people` and `attackers`, shares with attackers < people")]
+    BadRates { name: String },
+    #[error(
+        "the measure `{name}` must have exactly one of `count`, `sum`, `distinct` and `sequential`"
+    )]
     MeasureKind { name: String },
     #[error("the detector measures nothing")]
     NoMeasures,

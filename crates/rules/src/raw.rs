@@ -9,7 +9,7 @@ use crate::tree::{
     wrong_type,
 };
 
-const DETECTOR_FIELDS: [&str; 11] = [
+const DETECTOR_FIELDS: [&str; 13] = [
     "id",
     "title",
     "description",
@@ -19,10 +19,13 @@ const DETECTOR_FIELDS: [&str; 11] = [
     "key",
     "window",
     "quiet",
+    "after",
+    "unless",
     "measure",
     "raise",
 ];
-const MEASURE_FIELDS: [&str; 4] = ["count", "sum", "distinct", "where"];
+const MEASURE_FIELDS: [&str; 7] =
+    ["count", "sum", "distinct", "sequential", "people", "attackers", "where"];
 const WHERE_FIELDS: [&str; 2] = ["outcome", "user_known"];
 const RAISE_FIELDS: [&str; 2] = ["severity", "when"];
 
@@ -38,6 +41,8 @@ pub(crate) struct RawDetector {
     pub(crate) key: Option<Placed<Vec<Text>>>,
     pub(crate) window: Option<Text>,
     pub(crate) quiet: Option<Text>,
+    pub(crate) after: Option<Placed<Vec<Text>>>,
+    pub(crate) unless: Option<Placed<Vec<Text>>>,
     /// `None` where the file has no `measure`; in the order of the file.
     pub(crate) measures: Option<Placed<Vec<RawMeasure>>>,
     /// `None` where the file has no `raise`; in the order of the file.
@@ -53,6 +58,10 @@ pub(crate) struct RawMeasure {
     pub(crate) count: Option<Text>,
     pub(crate) sum: Option<Text>,
     pub(crate) distinct: Option<Text>,
+    pub(crate) sequential: Option<Text>,
+    /// Shares, 0 to 1.
+    pub(crate) people: Option<Placed<f64>>,
+    pub(crate) attackers: Option<Placed<f64>>,
     pub(crate) outcome: Option<Text>,
     pub(crate) user_known: Option<bool>,
 }
@@ -89,6 +98,8 @@ pub(crate) fn read(text: &str, faults: &mut Faults) -> Option<RawDetector> {
             "key" => raw.key = one_or_more(field, node, faults),
             "window" => raw.window = string(field, node, faults),
             "quiet" => raw.quiet = string(field, node, faults),
+            "after" => raw.after = one_or_more(field, node, faults),
+            "unless" => raw.unless = one_or_more(field, node, faults),
             "measure" => raw.measures = measures(node, faults),
             "raise" => raw.raises = raises(node, faults),
             _ => unknown_field(name.span(), field, "a detector", &DETECTOR_FIELDS, faults),
@@ -118,6 +129,9 @@ fn measure(name: Text, node: Node<'_, '_>, faults: &mut Faults) -> RawMeasure {
         count: None,
         sum: None,
         distinct: None,
+        sequential: None,
+        people: None,
+        attackers: None,
         outcome: None,
         user_known: None,
     };
@@ -127,12 +141,28 @@ fn measure(name: Text, node: Node<'_, '_>, faults: &mut Faults) -> RawMeasure {
             "count" => raw.count = string(field, node, faults),
             "sum" => raw.sum = string(field, node, faults),
             "distinct" => raw.distinct = string(field, node, faults),
+            "sequential" => raw.sequential = string(field, node, faults),
+            "people" => raw.people = number(field, node, faults),
+            "attackers" => raw.attackers = number(field, node, faults),
             "where" => read_where(&mut raw, node, faults),
             _ => unknown_field(name.span(), field, "a measure", &MEASURE_FIELDS, faults),
         }
     }
     raw.faulty = faults.list.len() > faults_before;
     raw
+}
+
+fn number(field: &str, node: Node<'_, '_>, faults: &mut Faults) -> Option<Placed<f64>> {
+    let value = node.get_ref();
+    let float = value.as_float().and_then(|float| float.as_str().parse().ok());
+    let whole = value.as_integer().and_then(|whole| whole.as_str().parse().ok());
+    match float.or(whole) {
+        Some(value) => Some(Placed { value, place: node.span() }),
+        None => {
+            wrong_type(field, "a number", node, faults);
+            None
+        }
+    }
 }
 
 fn read_where(raw: &mut RawMeasure, node: Node<'_, '_>, faults: &mut Faults) {

@@ -11,6 +11,7 @@ use tidewatch_core::key::{KEY_FIELDS_MAX, KeyField, KeyFields};
 use tidewatch_core::limits::{MEASURES_PER_KEY_MAX, WINDOW_MAX, WINDOW_MIN};
 use tidewatch_core::signal::{Outcome, SignalKind};
 use tidewatch_core::time::Span;
+use tidewatch_core::walk::Rates;
 
 use crate::condition;
 use crate::duration;
@@ -23,9 +24,9 @@ use crate::tree::{Placed, Text};
 const NAME_BYTES_MAX: usize = 64;
 
 /// How many different measures the format can spell: three kinds over their fields, times three
-/// outcomes and three values of `user_known`, each with "not asked". The core has a bit for each, so
+/// outcomes and three values of `user_known`, each with "not asked"; a walk counts two of them. The core has a bit for each, so
 /// detectors on one key can never have too many between them, only one file in itself.
-const MEASURES_SPELLABLE: usize = (1 + 1 + 2) * 3 * 3;
+const MEASURES_SPELLABLE: usize = (1 + 1 + 2) * 3 * 3 + 2;
 const _: () = assert!(MEASURES_SPELLABLE <= MEASURES_PER_KEY_MAX);
 
 /// The detector that `raw` describes, or `None` and at least one fault.
@@ -39,6 +40,9 @@ pub(crate) fn detector(raw: RawDetector, faults: &mut Faults) -> Option<Detector
     let key = required("key", raw.key, faults).and_then(|fields| key(&fields, faults));
     let window = required("window", raw.window, faults).and_then(|w| span("window", &w, faults));
     let quiet = raw.quiet.map_or(window, |text| span("quiet", &text, faults));
+
+    let after = others("after", raw.after, &id, faults);
+    let unless = others("unless", raw.unless, &id, faults);
 
     let raw_measures = some_measures(raw.measures, faults);
     let names: Vec<_> = raw_measures.iter().map(|raw| raw.name.value.as_str()).collect();
@@ -60,6 +64,8 @@ pub(crate) fn detector(raw: RawDetector, faults: &mut Faults) -> Option<Detector
         quiet: quiet?,
         measures: measures.into_iter().collect::<Option<_>>()?,
         raises,
+        after: after?,
+        unless: unless?,
     })
 }
 
@@ -226,6 +232,10 @@ fn measure(raw: &RawMeasure, faults: &mut Faults) -> Option<NamedMeasure> {
         },
         user_known: raw.user_known,
     };
+    if let Some(field) = &raw.sequential {
+        let measure = sequential(raw, field, faults)?;
+        return Some(NamedMeasure { name: name?, measure });
+    }
     let measure = match (&raw.count, &raw.sum, &raw.distinct) {
         (Some(field), None, None) => {
             number_field("count", field, faults).map(|_| Measure::Count(filter))
@@ -250,7 +260,59 @@ fn measure(raw: &RawMeasure, faults: &mut Faults) -> Option<NamedMeasure> {
 }
 
 const KIND_HELP: &str = "Write one of `count = \"attempts\"`, `sum = \"attempts\"`, `distinct = \
-                         \"user\"` and `distinct = \"source.ip\"`.";
+                         \"user\"`, `distinct = \"source.ip\"` and `sequential = \"user\"`.";
+
+const RATES_HELP: &str = "Write for example `{ sequential = \"user\", people = 0.95, attackers = \
+                          0.3 }`: the shares of people's and of attackers' first tries that succeed, \
+                          between 0 and 1, the second smaller.";
+
+fn sequential(raw: &RawMeasure, field: &Text, faults: &mut Faults) -> Option<Measure> {
+    choice("sequential", "field to walk over", field, &[("user", ())], faults)?;
+    let others = raw.count.is_some() || raw.sum.is_some() || raw.distinct.is_some();
+    if others || raw.outcome.is_some() || raw.user_known.is_some() {
+        let fault = Fault::MeasureKind { name: raw.name.value.clone() };
+        faults.add(raw.place.clone(), fault, "A walk takes all tries; leave `where` out.");
+        return None;
+    }
+    let thousandths = |share: &Option<Placed<f64>>| {
+        let share = share.as_ref()?.value * 1_000.0;
+        (1.0..=999.0).contains(&share).then_some(share.round() as u16)
+    };
+    match (thousandths(&raw.people), thousandths(&raw.attackers)) {
+        (Some(people), Some(attackers)) if attackers < people => {
+            Some(Measure::Sequential(Rates { people, attackers }))
+        }
+        _ => {
+            if !raw.faulty {
+                let fault = Fault::BadRates { name: raw.name.value.clone() };
+                faults.add(raw.place.clone(), fault, RATES_HELP);
+            }
+            None
+        }
+    }
+}
+
+/// The ids of other detectors.
+fn others(
+    field: &'static str,
+    names: Option<Placed<Vec<Text>>>,
+    own: &Option<String>,
+    faults: &mut Faults,
+) -> Option<Vec<String>> {
+    let names = names.map_or(Vec::new(), |names| names.value);
+    let mut ids = Vec::new();
+    for name in names {
+        let place = name.place.clone();
+        let id = detector_id(name, faults)?;
+        if own.as_ref() == Some(&id) {
+            let help = "Name other detectors, by their ids.";
+            faults.add(place, Fault::OwnId { field }, help);
+            return None;
+        }
+        ids.push(id);
+    }
+    Some(ids)
+}
 
 fn measure_name(name: &Text, faults: &mut Faults) -> Option<String> {
     let bytes = name.value.as_bytes();

@@ -11,6 +11,7 @@ use tidewatch_core::key::KeyField;
 use tidewatch_core::plan::Plan;
 use tidewatch_core::signal::{Outcome, SignalKind};
 use tidewatch_core::time::Span;
+use tidewatch_core::walk::Rates;
 
 const ALL: Filter = Filter { outcome: None, user_known: None };
 const FAILED: Filter = Filter { outcome: Some(Outcome::Failure), user_known: None };
@@ -57,6 +58,12 @@ fn detectors() -> Vec<Detector> {
             vec![raise(Severity::High, vec![at_least(0, 14), at_least_share(0, 0.5, 1)])],
         ),
         detector(
+            "walk-10m",
+            (KeyField::SourceIp, 10, 20),
+            &[Measure::Sequential(Rates { people: 900, attackers: 300 })],
+            vec![raise(Severity::High, vec![at_least(0, 4)])],
+        ),
+        detector(
             "addresses-1h",
             (KeyField::SourceSubnet, 60, 60),
             &[FAILED_SOURCES, FAILURES],
@@ -97,6 +104,8 @@ pub(crate) fn detector(
         quiet: Span::minutes(quiet_min),
         measures: measures.iter().enumerate().map(named).collect(),
         raises,
+        after: Vec::new(),
+        unless: Vec::new(),
     }
 }
 

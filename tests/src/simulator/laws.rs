@@ -109,6 +109,10 @@ fn compare(plan: &Plan, history: &History, shown: &Shown, broken: &mut Vec<Broke
             (Accuracy::Exact, Measure::Distinct(..)) => {
                 expected.truth <= amount && amount <= expected.high
             }
+            (Accuracy::Exact, Measure::Sequential(_)) => {
+                expected.low - 1e-9 <= amount && amount <= expected.high + 1e-9
+            }
+            (Accuracy::AtLeast, Measure::Sequential(_)) => expected.full,
             (Accuracy::Pane(_), Measure::Count(_) | Measure::Sum(..)) => within,
             (Accuracy::AtLeast, Measure::Distinct(..)) => expected.full && within,
             (Accuracy::Sketch { .. }, Measure::Distinct(field, filter)) => {

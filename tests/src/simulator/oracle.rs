@@ -17,6 +17,7 @@ use tidewatch_core::retention::SHARED_TAG_MASK;
 use tidewatch_core::signal::{Body, Outcome, Role, Signal};
 use tidewatch_core::sketch::{SHARED_PRECISION, Sketch};
 use tidewatch_core::tag::UserTag;
+use tidewatch_core::walk::Rates;
 
 use super::rotation::second_user;
 use super::source::Shards;
@@ -167,6 +168,7 @@ impl Sighting {
     fn is_selected(&self, measure: Measure) -> bool {
         match measure {
             Measure::Distinct(_, filter) => self.passes(filter),
+            Measure::Sequential(_) => true,
             Measure::Count(filter) | Measure::Sum(_, filter) => {
                 !self.mention && self.passes(filter)
             }
@@ -177,6 +179,28 @@ impl Sighting {
     fn kind(&self) -> (bool, Option<bool>) {
         (self.failed, self.known)
     }
+}
+
+const FAILED: Filter = Filter { outcome: Some(Outcome::Failure), user_known: None };
+const SUCCEEDED: Filter = Filter { outcome: Some(Outcome::Success), user_known: None };
+
+/// The walk over those that failed among the first and those that got in among the second, by its
+/// definition: the best of all stretches that end now. Sightings are kept by the second that ends them.
+fn walk(failed: &[Sighting], succeeded: &[Sighting], rates: Rates) -> f64 {
+    let mut names: BTreeMap<u64, (i64, bool)> = BTreeMap::new();
+    let failed = failed.iter().filter(|sighting| sighting.failed);
+    for sighting in failed.chain(succeeded.iter().filter(|sighting| !sighting.failed)) {
+        let second = (sighting.time_ms + 999).div_euclid(1_000);
+        let name = value(sighting, DistinctField::User);
+        let (last, got_in) = names.entry(name).or_insert((second, !sighting.failed));
+        *last = second.max(*last);
+        *got_in |= !sighting.failed;
+    }
+    let stretch = |begin: i64| {
+        let in_it = names.values().filter(|(last, _)| *last >= begin);
+        in_it.map(|(_, got_in)| if *got_in { rates.success() } else { rates.failure() }).sum()
+    };
+    names.values().map(|(last, _)| stretch(*last)).fold(0.0, f64::max)
 }
 
 /// How wide the pane is that a window begins in.
@@ -226,6 +250,11 @@ impl History {
                 let possible = self.within(after_ms - 1_000, until_ms);
                 possible.len() as f64 >= number && distinct(possible, field, filter) >= number
             }
+            // Whatever of it somebody knew who did not know all, no more names had failed.
+            Measure::Sequential(rates) => {
+                let possible = self.within(after_ms - 1_000, until_ms);
+                distinct(possible, DistinctField::User, FAILED) * rates.failure() >= number
+            }
         }
     }
 
@@ -245,6 +274,16 @@ impl History {
                 let truth = distinct(certain, field, filter);
                 let low = if full { LIST_NAMES_MAX as f64 } else { truth };
                 Interval { low, high: distinct(possible, field, filter), truth, full }
+            }
+            Measure::Sequential(rates) => {
+                let possible = self.within(after_ms - 1_000, at_ms);
+                let kinds = [FAILED, SUCCEEDED];
+                let full = kinds.into_iter().any(|filter| {
+                    self.is_full(DistinctField::User, filter, after_ms - 1_000, self.head_ms())
+                });
+                let low = walk(certain, possible, rates);
+                let high = walk(possible, certain, rates);
+                Interval { low, high, truth: low, full }
             }
         }
     }

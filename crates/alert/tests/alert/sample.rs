@@ -4,10 +4,11 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use tidewatch_alert::Context;
+use tidewatch_core::accounts::Account;
 use tidewatch_core::detector::{Attack, Comparison, Severity};
 use tidewatch_core::finding::{Accuracy, Activity, Decided, Finding, Measured, Value};
 use tidewatch_core::key::Key;
-use tidewatch_core::signal::{EventId, LogStream, Origin};
+use tidewatch_core::signal::{EventId, LogStream, Origin, Outcome};
 use tidewatch_core::time::{Span, Time};
 
 pub(crate) fn address(text: &str) -> IpAddr {
@@ -84,12 +85,22 @@ pub(crate) fn finding(activity: Activity) -> Finding {
         ],
         sources: vec![address("203.0.113.9")],
         sources_total: 1,
+        accounts: vec![
+            account(0xa1, Some(Outcome::Success), Some(true)),
+            account(0xb2, Some(Outcome::Failure), Some(false)),
+            account(0xc3, Some(Outcome::Failure), None),
+        ],
+        also: vec!["brute-force".to_owned()],
         samples: vec![
             cloudwatch("2026/11/22/[$LATEST]aa", "3811"),
             cloudwatch("2026/11/22/[$LATEST]bb", "3812"),
             cloudwatch("2026/11/22/[$LATEST]aa", "3813"),
         ],
     }
+}
+
+fn account(tag: u64, outcome: Option<Outcome>, known: Option<bool>) -> Account {
+    Account { tag, outcome, known, last: NOW }
 }
 
 /// A finding about a /64, from a local file with a hostile name, with inexact numbers and without
@@ -112,6 +123,8 @@ pub(crate) fn bare(activity: Activity) -> Finding {
         decided: vec![decided(3_600.4, 30.0, "unknown_users >= 30")],
         sources: (1..=8).map(|n| address(&format!("2001:db8:1:2::{n}"))).collect(),
         sources_total: 12,
+        accounts: Vec::new(),
+        also: Vec::new(),
         samples: vec![local("auth\u{1b}[2J\u{202e}gol", 4_096)],
         ..finding(activity)
     }

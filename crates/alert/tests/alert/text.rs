@@ -18,35 +18,39 @@ fn an_episode_opens_goes_on_and_closes() {
     check(
         &finding(Activity::Create),
         expect![[r#"
-        2026-11-22T10:15:30Z OPEN high One source tries many usernames that do not exist: 203.0.113.9
-            counted    unknown_users 34, users 41 in 10m
-            raised by  unknown_users >= 0.5 * users (= 20.5), unknown_users >= 30
-            seen       2026-11-22T10:12:10Z to 2026-11-22T10:15:30Z
-            sources    203.0.113.9
-            events     /aws/lambda/login 2026/11/22/[$LATEST]aa 3811
-                       /aws/lambda/login 2026/11/22/[$LATEST]bb 3812
-                       /aws/lambda/login 2026/11/22/[$LATEST]aa 3813
-            advice     Block the source.
-            uid        0123456789abcdef0123456789abcdef
+            2026-11-22T10:15:30Z OPEN high One source tries many usernames that do not exist: 203.0.113.9
+                counted    unknown_users 34, users 41 in 10m
+                raised by  unknown_users >= 0.5 * users (= 20.5), unknown_users >= 30
+                seen       2026-11-22T10:12:10Z to 2026-11-22T10:15:30Z
+                sources    203.0.113.9
+                accounts   got in: user:00000000000000a1
+                also       brute-force
+                events     /aws/lambda/login 2026/11/22/[$LATEST]aa 3811
+                           /aws/lambda/login 2026/11/22/[$LATEST]bb 3812
+                           /aws/lambda/login 2026/11/22/[$LATEST]aa 3813
+                advice     Block the source.
+                uid        0123456789abcdef0123456789abcdef
 
-        One source tries many usernames that do not exist: 203.0.113.9 reached 34 unknown users in 10m (threshold 30).
-    "#]],
+            One source tries many usernames that do not exist: 203.0.113.9 reached 34 unknown users in 10m (threshold 30).
+        "#]],
     );
     check(
         &finding(Activity::Update),
         expect![[r#"
-        2026-11-22T10:15:30Z UPDATE high One source tries many usernames that do not exist: 203.0.113.9
-            counted    unknown_users 34, users 41 in 10m
-            raised by  unknown_users >= 0.5 * users (= 20.5), unknown_users >= 30
-            seen       2026-11-22T10:12:10Z to 2026-11-22T10:15:30Z
-            sources    203.0.113.9
-            events     /aws/lambda/login 2026/11/22/[$LATEST]aa 3811
-                       /aws/lambda/login 2026/11/22/[$LATEST]bb 3812
-                       /aws/lambda/login 2026/11/22/[$LATEST]aa 3813
-            uid        0123456789abcdef0123456789abcdef
+            2026-11-22T10:15:30Z UPDATE high One source tries many usernames that do not exist: 203.0.113.9
+                counted    unknown_users 34, users 41 in 10m
+                raised by  unknown_users >= 0.5 * users (= 20.5), unknown_users >= 30
+                seen       2026-11-22T10:12:10Z to 2026-11-22T10:15:30Z
+                sources    203.0.113.9
+                accounts   got in: user:00000000000000a1
+                also       brute-force
+                events     /aws/lambda/login 2026/11/22/[$LATEST]aa 3811
+                           /aws/lambda/login 2026/11/22/[$LATEST]bb 3812
+                           /aws/lambda/login 2026/11/22/[$LATEST]aa 3813
+                uid        0123456789abcdef0123456789abcdef
 
-        One source tries many usernames that do not exist: 203.0.113.9 goes on, 34 unknown users in 10m (threshold 30).
-    "#]],
+            One source tries many usernames that do not exist: 203.0.113.9 goes on, 34 unknown users in 10m (threshold 30).
+        "#]],
     );
     check(
         &finding(Activity::Close),
@@ -57,6 +61,8 @@ fn an_episode_opens_goes_on_and_closes() {
                 raised by  unknown_users >= 0.5 * users (= 20.5), unknown_users >= 30
                 seen       2026-11-22T10:12:10Z to 2026-11-22T10:15:30Z
                 sources    203.0.113.9
+                accounts   got in: user:00000000000000a1
+                also       brute-force
                 events     /aws/lambda/login 2026/11/22/[$LATEST]aa 3811
                            /aws/lambda/login 2026/11/22/[$LATEST]bb 3812
                            /aws/lambda/login 2026/11/22/[$LATEST]aa 3813
@@ -97,17 +103,19 @@ fn many_sources_of_one_user() {
     check(
         &many,
         expect![[r#"
-        2026-11-22T10:15:30Z UPDATE high One source tries many usernames that do not exist: user:0000000000000abc + global
-            counted    unknown_users 34, users 41 in 10m
-            raised by  unknown_users >= 0.5 * users (= 20.5), unknown_users >= 30
-            seen       2026-11-22T10:12:10Z to 2026-11-22T10:15:30Z
-            sources    198.51.100.1, 198.51.100.2, 198.51.100.3, 198.51.100.4, 198.51.100.5, 198.51.100.6, 198.51.100.7, 198.51.100.8 and 9992 more
-            events     - at byte 0
-                       - at byte 90
-            uid        0123456789abcdef0123456789abcdef
+            2026-11-22T10:15:30Z UPDATE high One source tries many usernames that do not exist: user:0000000000000abc + global
+                counted    unknown_users 34, users 41 in 10m
+                raised by  unknown_users >= 0.5 * users (= 20.5), unknown_users >= 30
+                seen       2026-11-22T10:12:10Z to 2026-11-22T10:15:30Z
+                sources    198.51.100.1, 198.51.100.2, 198.51.100.3, 198.51.100.4, 198.51.100.5, 198.51.100.6, 198.51.100.7, 198.51.100.8 and 9992 more
+                accounts   got in: user:00000000000000a1
+                also       brute-force
+                events     - at byte 0
+                           - at byte 90
+                uid        0123456789abcdef0123456789abcdef
 
-        One source tries many usernames that do not exist: user:0000000000000abc + global goes on, 34 unknown users in 10m (threshold 30).
-    "#]],
+            One source tries many usernames that do not exist: user:0000000000000abc + global goes on, 34 unknown users in 10m (threshold 30).
+        "#]],
     );
 }
 
@@ -128,6 +136,8 @@ fn nothing_but_a_measure() {
             2026-11-22T10:15:30Z OPEN high One source tries many usernames that do not exist: global
                 counted    tries 1.5 (window + at most 20s) in 10m
                 seen       2026-11-22T10:12:10Z to 2026-11-22T10:15:30Z
+                accounts   got in: user:00000000000000a1
+                also       brute-force
                 advice     Block the source.
                 uid        0123456789abcdef0123456789abcdef
 

@@ -44,6 +44,8 @@ fn finding(last: Time) -> Finding {
         peak: 7.0,
         sources: vec!["192.0.2.1".parse().expect("an address")],
         sources_total: 1,
+        accounts: Vec::new(),
+        also: Vec::new(),
         samples: Vec::new(),
     }
 }

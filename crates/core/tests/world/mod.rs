@@ -4,7 +4,7 @@
 // Each test binary compiles its own copy and uses its own part of it.
 #![allow(dead_code)]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
@@ -31,6 +31,7 @@ use tidewatch_core::signal::{
 use tidewatch_core::state::KeyState;
 use tidewatch_core::tag::{EventTag, TagKey, UserTag};
 use tidewatch_core::time::{Span, Time};
+use tidewatch_core::walk::Rates;
 use tidewatch_core::window::Window;
 
 /// When these worlds begin: no pane of any window used here begins exactly then.
@@ -172,7 +173,29 @@ pub(crate) fn oracle<'a>(
             let sources = within.filter(|t| t.passes(filter)).map(|t| t.source);
             sources.collect::<BTreeSet<_>>().len() as u64
         }
+        Measure::Sequential(_) => panic!("a walk is no number of tries: see `walked`"),
     }
+}
+
+/// The walk over the tries of (from, to], by its definition: the best of all stretches that end now.
+pub(crate) fn walked<'a>(
+    tries: impl IntoIterator<Item = &'a Try>,
+    rates: Rates,
+    from: Time,
+    to: Time,
+) -> f64 {
+    let within = tries.into_iter().filter(|t| t.time() > from && t.time() <= to);
+    let mut names: BTreeMap<u64, (Time, bool)> = BTreeMap::new();
+    for (t, user) in within.filter_map(|t| Some((t, t.user?))) {
+        let (last, got_in) = names.entry(user).or_insert((t.time(), t.success));
+        *last = t.time().max(*last);
+        *got_in |= t.success;
+    }
+    let stretch = |begin: Time| {
+        let in_it = names.values().filter(|(last, _)| *last >= begin);
+        in_it.map(|(_, got_in)| if *got_in { rates.success() } else { rates.failure() }).sum()
+    };
+    names.values().map(|(last, _)| stretch(*last)).fold(0.0, f64::max)
 }
 
 pub(crate) const ALL: Filter = Filter { outcome: None, user_known: None };
@@ -211,6 +234,8 @@ pub(crate) fn detector(
             .map(|(i, measure)| NamedMeasure { name: format!("m{i}"), measure: *measure })
             .collect(),
         raises: vec![Raise { severity: Severity::High, when: when.to_vec() }],
+        after: Vec::new(),
+        unless: Vec::new(),
     }
 }
 

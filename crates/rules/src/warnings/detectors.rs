@@ -110,6 +110,7 @@ fn is_counter(measure: Measure) -> bool {
 fn filter(measure: Measure) -> Filter {
     match measure {
         Measure::Count(filter) | Measure::Sum(_, filter) | Measure::Distinct(_, filter) => filter,
+        Measure::Sequential(_) => Filter::default(),
     }
 }
 
@@ -117,7 +118,7 @@ fn filter(measure: Measure) -> Filter {
 fn takes(whole: Measure, part: Measure) -> bool {
     let same = match (whole, part) {
         (Measure::Distinct(one, _), Measure::Distinct(other, _)) => one == other,
-        // A count of attempts sums them.
+        // A count of attempts sums them; a walk is like nothing else.
         (one, other) => is_counter(one) && is_counter(other),
     };
     let (wide, narrow) = (filter(whole), filter(part));

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use flate2::read::MultiGzDecoder;
 use serde_json::{Value, json};
 use tidewatch_alert::printable;
+use tidewatch_core::detector::DistinctField;
 use tidewatch_core::plan::{Counted, ShapePlan};
 use tidewatch_core::shape::Shape;
 use tidewatch_core::signal::{Auth, Body, Outcome, Role, Signal};
@@ -184,10 +185,14 @@ fn adds(standing: &Standing, signal: &Signal) -> Vec<String> {
 fn is_added(counted: Counted, shape: &ShapePlan, auth: &Auth) -> bool {
     match counted {
         Counted::Counter(slots) => shape.counters.iter().any(|slot| slots >> slot & 1 == 1),
+        Counted::Sequential { failed, succeeded, .. } => {
+            let class = failed | succeeded;
+            is_added(Counted::Distinct(DistinctField::User, class), shape, auth)
+        }
         Counted::Distinct(field, class) => {
             let there = match field {
-                tidewatch_core::detector::DistinctField::User => auth.user.is_some(),
-                tidewatch_core::detector::DistinctField::SourceIp => auth.source.is_some(),
+                DistinctField::User => auth.user.is_some(),
+                DistinctField::SourceIp => auth.source.is_some(),
             };
             there && shape.classes.iter().any(|(of, classes)| *of == field && classes & class != 0)
         }

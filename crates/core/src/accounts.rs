@@ -1,0 +1,71 @@
+//! The accounts behind a key: which names were tried in a window, and which of them got in. They are tags,
+//! as all names are here; who has the names and the tagging key can tell whose they are.
+//!
+//! They come from the lists that measures are counted by, so a name is there as far as some measure of the
+//! key counts names, and its outcome is told as far as measures tell outcomes apart.
+
+use std::collections::BTreeMap;
+
+use crate::detector::DistinctField;
+use crate::limits::ACCOUNTS_MAX;
+use crate::plan::DetectorPlan;
+use crate::signal::Outcome;
+use crate::time::Time;
+use crate::window::Window;
+
+/// A name that was tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Account {
+    /// The upper bits of its tag, as many as its home keeps; the others are zero.
+    pub tag: u64,
+    /// Whether it got in at all; `None` where no measure tells.
+    pub outcome: Option<Outcome>,
+    /// Whether there is such an account; `None` where that is not told.
+    pub known: Option<bool>,
+    /// When it was tried last.
+    pub last: Time,
+}
+
+/// The names tried in the window of `detector`, those that got in first and then the latest, at most
+/// [`ACCOUNTS_MAX`].
+pub fn accounts(window: &Window<'_>, detector: &DetectorPlan) -> Vec<Account> {
+    if window.plan.names_users() {
+        return Vec::new();
+    }
+    let (after, until) = window.ends(detector);
+    let mut all: BTreeMap<u64, Account> = BTreeMap::new();
+    for list in window.state.lists.iter().filter(|list| list.field == DistinctField::User) {
+        let (outcome, known) = window.plan.told_by(list.field, list.class);
+        for seen in list.list.within(after, until) {
+            let new = Account { tag: seen.tag, outcome, known, last: seen.last };
+            all.entry(seen.tag).and_modify(|account| account.merge(&new)).or_insert(new);
+        }
+    }
+    let got_in = |account: Account| match account.outcome {
+        // Whoever gets in exists.
+        Some(Outcome::Success) => Account { known: Some(true), ..account },
+        _ => account,
+    };
+    let mut all: Vec<Account> = all.into_values().map(got_in).collect();
+    all.sort_by_key(|account| {
+        (account.outcome != Some(Outcome::Success), std::cmp::Reverse(account.last), account.tag)
+    });
+    all.truncate(ACCOUNTS_MAX);
+    all
+}
+
+impl Account {
+    /// What two lists tell of one name: it got in if it ever did, and exists if anything says so.
+    fn merge(&mut self, other: &Account) {
+        let success = Some(Outcome::Success);
+        self.outcome = match (self.outcome, other.outcome) {
+            (one, two) if one == success || two == success => success,
+            (one, two) => one.or(two),
+        };
+        self.known = match (self.known, other.known) {
+            (Some(true), _) | (_, Some(true)) => Some(true),
+            (one, two) => one.or(two),
+        };
+        self.last = self.last.max(other.last);
+    }
+}
