@@ -160,9 +160,10 @@ fn keep(nearest: &mut Vec<Near>, near: Near) {
 /// How near a window is to some severity: 0 to below 1 for the share of the way its farthest condition has
 /// come, and more for what is raised, the worse the more.
 fn nearness(weighed: &Weighed) -> f64 {
-    let may_raise = weighed.may_raise();
+    if let Some(severity) = weighed.raised() {
+        return f64::from(severity as u8) + 1.0;
+    }
     let severities = weighed.raises.iter().map(|raise| match raise.holds() {
-        true if may_raise => f64::from(raise.severity as u8) + 1.0,
         true => 0.999,
         false => way(raise),
     });

@@ -34,7 +34,8 @@ pub struct Detector {
     /// It raises only where one of these detectors raises for the same key too, or has an open finding
     /// about it; none: wherever its conditions hold. Ids of detectors with the same key.
     pub after: Vec<String>,
-    /// It is quiet where one of these does: they tell the same better.
+    /// It is quiet where one of these raises as badly or worse, or has an open finding that is: they tell the
+    /// same better.
     pub unless: Vec<String>,
 }
 

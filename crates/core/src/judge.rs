@@ -59,7 +59,7 @@ pub fn judge(plan: &Plan, detector: &DetectorPlan, window: &Window<'_>) -> Optio
     let rule = plan.detector(detector.id);
     let mut reading = Reading::new(detector, window);
     let raise = rule.raises.iter().find(|raise| raise.when.iter().all(|c| reading.holds(c)))?;
-    if !may_raise(plan, detector, window) {
+    if !may_raise(plan, detector, raise.severity, window) {
         return None;
     }
     let episodes = &window.state.episodes;
@@ -88,30 +88,39 @@ pub fn judge(plan: &Plan, detector: &DetectorPlan, window: &Window<'_>) -> Optio
 
 /// Whether the detectors that `detector` depends on let it raise. It is asked of the same window, so a finding
 /// that opens with this very event counts as open, in whatever order the two are judged.
-fn may_raise(plan: &Plan, detector: &DetectorPlan, window: &Window<'_>) -> bool {
+fn may_raise(
+    plan: &Plan,
+    detector: &DetectorPlan,
+    severity: Severity,
+    window: &Window<'_>,
+) -> bool {
     let stands = |id: &DetectorId| stands(plan, *id, window);
-    (detector.after.is_empty() || detector.after.iter().any(stands))
-        && !detector.unless.iter().any(stands)
+    let mut after = detector.after.iter().map(stands);
+    let worse = |id: &DetectorId| stands(id).is_some_and(|other| other >= severity);
+    (detector.after.is_empty() || after.any(|other| other.is_some()))
+        && !detector.unless.iter().any(worse)
 }
 
-/// Whether the conditions of a detector hold at `window`, or it has an open finding that covers it.
-fn stands(plan: &Plan, id: DetectorId, window: &Window<'_>) -> bool {
+/// How badly a detector raises at `window` by its conditions, or by an open finding that covers it.
+fn stands(plan: &Plan, id: DetectorId, window: &Window<'_>) -> Option<Severity> {
     let rule = plan.detector(id);
     let known = covering(window.state.episodes.of(id), window.told, rule.quiet);
-    known.is_some_and(|known| !known.closed)
-        || window.plan.detector(id).is_some_and(|detector| holds(plan, detector, window))
+    let open = known.filter(|known| !known.closed).map(|known| known.severity);
+    let detector = window.plan.detector(id)?;
+    open.max(held(plan, detector, window).map(|raise| raise.severity))
 }
 
 /// Whether `detector` raises at `window`, whatever is known of its own episodes.
 pub fn raises(plan: &Plan, detector: &DetectorPlan, window: &Window<'_>) -> bool {
-    holds(plan, detector, window) && may_raise(plan, detector, window)
+    let held = held(plan, detector, window);
+    held.is_some_and(|raise| may_raise(plan, detector, raise.severity, window))
 }
 
-/// Whether the conditions of some severity hold.
-fn holds(plan: &Plan, detector: &DetectorPlan, window: &Window<'_>) -> bool {
+/// The worst severity whose conditions hold.
+fn held<'p>(plan: &'p Plan, detector: &DetectorPlan, window: &Window<'_>) -> Option<&'p Raise> {
     let rule = plan.detector(detector.id);
     let mut reading = Reading::new(detector, window);
-    rule.raises.iter().any(|raise| raise.when.iter().all(|c| reading.holds(c)))
+    rule.raises.iter().find(|raise| raise.when.iter().all(|c| reading.holds(c)))
 }
 
 /// What each condition of a detector comes to in a window, whether it raises or not: to explain.
@@ -133,8 +142,8 @@ pub struct Other {
     pub detector: DetectorId,
     /// Whether it is one of [`Detector::after`], else of [`Detector::unless`].
     pub after: bool,
-    /// Whether it raises here, or has an open finding about the key.
-    pub stands: bool,
+    /// How badly it raises here, or has an open finding about the key.
+    pub stands: Option<Severity>,
 }
 
 /// A severity and what its conditions come to.
@@ -147,11 +156,13 @@ pub struct WeighedRaise {
 }
 
 impl Weighed {
-    /// Whether the detectors it depends on let it raise.
-    pub fn may_raise(&self) -> bool {
+    /// The worst severity that is raised: its conditions hold, and the detectors it depends on let it.
+    pub fn raised(&self) -> Option<Severity> {
+        let severity = self.raises.iter().find(|raise| raise.holds())?.severity;
         let mut after = self.others.iter().filter(|other| other.after).peekable();
-        let waits = after.peek().is_some() && !after.any(|other| other.stands);
-        !waits && !self.others.iter().any(|other| !other.after && other.stands)
+        let waits = after.peek().is_some() && !after.any(|other| other.stands.is_some());
+        let told = self.others.iter().any(|other| !other.after && other.stands >= Some(severity));
+        (!waits && !told).then_some(severity)
     }
 }
 
@@ -210,7 +221,7 @@ pub fn report(plan: &Plan, detector: &DetectorPlan, raise: &Raise, window: &Wind
             .detectors
             .iter()
             .map(|other| other.id)
-            .filter(|other| *other != detector.id && stands(plan, *other, window))
+            .filter(|other| *other != detector.id && stands(plan, *other, window).is_some())
             .collect(),
     }
 }

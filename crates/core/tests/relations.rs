@@ -88,6 +88,10 @@ fn a_detector_is_quiet_where_another_tells_it_better() {
     // It was there first, and stays until it is quiet.
     let first = [(0..3).map(known).collect(), names(5..8)].concat();
     check(&both, &first, &[("guessing", 2), ("scan", 7)]);
+    // It tells what is worse than what the other tells.
+    let mut mild = scan_of(3);
+    mild.raises[0].severity = tidewatch_core::detector::Severity::Low;
+    check(&[mild, guessing()], &names(0..3), &[("scan", 2), ("guessing", 2)]);
     // Without the other it tells.
     check(&[guessing()], &names(0..3), &[("guessing", 2)]);
 }

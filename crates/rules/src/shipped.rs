@@ -18,7 +18,9 @@ macro_rules! files {
     };
 }
 
-const DETECTORS: &[Shipped] = files!("detectors": "brute-force" "credential-scan");
+const DETECTORS: &[Shipped] = files!("detectors":
+    "account-takeover" "account-under-attack" "brute-force" "credential-scan" "credential-stuffing"
+    "distributed-scan" "first-contacts" "password-spray" "slow-scan" "unknown-user-surge");
 
 const FORMATS: &[Shipped] = files!("formats":
     "access-log" "api-gateway" "asterisk" "auth0" "authelia" "authentik" "cas" "cloudtrail"

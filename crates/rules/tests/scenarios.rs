@@ -28,7 +28,7 @@ fn rehearsed(text: &str, variation: Variation) -> String {
     let all = scenarios("x.cases", text).unwrap_or_else(|error| panic!("{error}"));
     let [scenario] = &all[..] else { panic!("one scenario, not {}", all.len()) };
     let runner = Runner::new(Arc::default(), Usernames::Fold);
-    let rehearsed = runner.rehearse(scenario, &detector, variation).now_or_never();
+    let rehearsed = runner.rehearse(scenario, &[detector], variation).now_or_never();
     match rehearsed.expect("memory never waits") {
         None => String::new(),
         Some(difference) => format!("{} / {}", difference.expected, difference.found),

@@ -26,7 +26,7 @@ fn of(key: &str, window: &str, raises: &[(&str, &[&str])]) -> Vec<String> {
         raises.collect::<String>()
     );
     let detector = tidewatch_rules::parse("x.toml", &text).unwrap_or_else(|e| panic!("{}", e[0]));
-    of_detector("x.toml", &detector).into_iter().map(|warning| warning.what).collect()
+    of_detector("x.toml", &detector, &[]).into_iter().map(|warning| warning.what).collect()
 }
 
 #[track_caller]
@@ -128,9 +128,10 @@ fn needles_of_everyday_lines_and_lines_that_come_too_late_are_told() {
 
 #[test]
 fn what_is_shipped_is_meant() {
-    for (name, text) in tidewatch_rules::shipped() {
-        let detector = tidewatch_rules::parse(&name, &text).expect("good");
-        assert_eq!(of_detector(&name, &detector), []);
+    let detectors = tidewatch_rules::load(tidewatch_rules::shipped()).expect("good");
+    let loaded: Vec<&str> = detectors.iter().map(|detector| detector.id.as_str()).collect();
+    for detector in &detectors {
+        assert_eq!(of_detector(&detector.id, detector, &loaded), []);
     }
     let files = tidewatch_rules::shipped_formats();
     let formats = Arc::new(tidewatch_rules::formats(files.clone()).expect("good"));

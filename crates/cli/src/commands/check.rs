@@ -14,7 +14,7 @@ use tidewatch_rules::{RuleError, cases};
 use crate::args::{CheckArgs, Output};
 use crate::commands::test::formats;
 use crate::exit::{Exit, Failure};
-use crate::files::{Folder, RuleFile};
+use crate::files::{Folder, RuleFile, over};
 use crate::output::print;
 
 /// Checks the files.
@@ -32,8 +32,11 @@ pub fn run(args: CheckArgs) -> Result<Exit, Failure> {
     faults.take(tidewatch_rules::formats(own));
     let own = folder.detectors.iter().map(|file| (file.name.clone(), file.text.clone()));
     let detectors = faults.take(tidewatch_rules::load(own)).unwrap_or_default();
+    let all = over(tidewatch_rules::shipped(), &folder.detectors);
+    let all = tidewatch_rules::load(all).unwrap_or_default();
+    let loaded: Vec<&str> = all.iter().map(|detector| detector.id.as_str()).collect();
     for (file, detector) in folder.detectors.iter().zip(&detectors) {
-        warnings.extend(of_detector(&file.name, detector));
+        warnings.extend(of_detector(&file.name, detector, &loaded));
         match &file.cases {
             None => warnings.push(no_cases(&file.name)),
             Some((name, text)) => faults.case(cases::scenarios(name, text)),

@@ -233,8 +233,11 @@ fn why_not(planted: &Planted, plan: &Plan) -> String {
     )
 }
 
+/// Whether a finding is about what these sources did: most of those that it names are among them.
 fn concerns(finding: &Finding, sources: &[IpAddr]) -> bool {
-    finding.sources.iter().any(|source| sources.binary_search(source).is_ok())
+    let named = finding.sources.iter();
+    let among = named.filter(|source| sources.binary_search(source).is_ok()).count();
+    among > 0 && among * 2 >= finding.sources.len()
 }
 
 fn clock(ms: i64) -> String {

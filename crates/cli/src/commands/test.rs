@@ -10,7 +10,7 @@ use tidewatch_core::detector::Detector;
 use tidewatch_ingest::declared::Formats;
 use tidewatch_ingest::username::Usernames;
 use tidewatch_rules::cases::{self, Difference, Runner, Variation};
-use tidewatch_rules::shipped_formats;
+use tidewatch_rules::{shipped, shipped_formats};
 
 use crate::args::{Output, TestArgs};
 use crate::exit::{Exit, Failure};
@@ -50,12 +50,14 @@ pub async fn run(args: TestArgs) -> Result<Exit, Failure> {
         .chain((0..args.vary).map(|nth| Variation::Seed(args.seed.wrapping_add(nth))))
         .collect();
     let formats = Arc::new(formats(&folder, args.alone)?);
+    let others = files::over(shipped(), &folder.detectors);
+    let others = tidewatch_rules::load(others).map_err(Failure::Rules)?;
     let mut tested = Vec::new();
     for file in &folder.formats {
         tested.push(of_format(file, &formats, &variations)?);
     }
     for file in &folder.detectors {
-        tested.push(of_detector(file, &formats, &variations).await?);
+        tested.push(of_detector(file, &others, &formats, &variations).await?);
     }
     let failed = tested.iter().any(|tested| !tested.failures.is_empty());
     let text = match args.output {
@@ -99,10 +101,13 @@ fn of_format<'a>(
 
 async fn of_detector<'a>(
     file: &'a RuleFile,
+    others: &[Detector],
     formats: &Arc<Formats>,
     variations: &[Variation],
 ) -> Result<Tested<'a>, Failure> {
-    let detector: Detector = file.detector()?;
+    let detector = file.detector()?;
+    let others = others.iter().filter(|other| other.id != detector.id).cloned();
+    let cast: Vec<Detector> = std::iter::once(detector.clone()).chain(others).collect();
     let runner = Runner::new(Arc::clone(formats), Usernames::Fold);
     let scenarios = match &file.cases {
         Some((name, text)) => cases::scenarios(name, text).map_err(|e| anyhow!(e))?,
@@ -111,7 +116,7 @@ async fn of_detector<'a>(
     let mut failures = Vec::new();
     for scenario in &scenarios {
         for variation in variations {
-            let difference = runner.rehearse(scenario, &detector, *variation).await;
+            let difference = runner.rehearse(scenario, &cast, *variation).await;
             if let Some(difference) = difference {
                 let (at, what) = (scenario.at, scenario.name.clone());
                 failures.push(Failed { at, what, variation: *variation, difference });

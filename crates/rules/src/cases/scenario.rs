@@ -169,15 +169,16 @@ fn raised(text: &str) -> Result<Option<Raised>, String> {
 }
 
 impl Runner {
-    /// What is different from what the scenario says of `detector`, which runs alone; `None` if it holds.
+    /// What is different from what the scenario says of the first of `detectors`, which runs with those of the
+    /// others that it names; `None` if it holds.
     pub async fn rehearse(
         &self,
         scenario: &Scenario,
-        detector: &Detector,
+        detectors: &[Detector],
         variation: Variation,
     ) -> Option<Difference> {
         let expected = self.expected(scenario, variation);
-        let play = match self.play(scenario, detector, variation).await {
+        let play = match self.play(scenario, detectors, variation).await {
             Ok(play) => play,
             Err(why) => return Some(Difference { expected: shown(&expected), found: why }),
         };
@@ -210,7 +211,7 @@ impl Runner {
     /// What must be raised, with addresses and names as the variation has them.
     fn expected(&self, scenario: &Scenario, variation: Variation) -> Vec<Raised> {
         let key = |key: &String| {
-            let key = filled(&variation.addresses(key), 1, variation);
+            let key = variation.addresses(&filled(key, 1, variation));
             let tag = |part: &str| match part.strip_prefix("user=") {
                 Some(name) => format!("user:{:016x}", self.naming.tag(name).0),
                 None => part.to_owned(),
@@ -227,10 +228,15 @@ impl Runner {
     async fn play(
         &self,
         scenario: &Scenario,
-        detector: &Detector,
+        detectors: &[Detector],
         variation: Variation,
     ) -> Result<Play, String> {
-        let plan = Plan::new(vec![detector.clone()]).map_err(|error| error.to_string())?;
+        let [detector, others @ ..] = detectors else { return Err("no detector".to_owned()) };
+        let named = |other: &&Detector| {
+            [&detector.after, &detector.unless].into_iter().any(|ids| ids.contains(&other.id))
+        };
+        let cast = std::iter::once(detector).chain(others.iter().filter(named));
+        let plan = Plan::new(cast.cloned().collect()).map_err(|error| error.to_string())?;
         let plan = Arc::new(plan);
         let store = MemoryStore::new(Arc::clone(&plan), MEMORY_BYTES, 0);
         let admission = Admission::until(Time(i64::MAX));
@@ -257,7 +263,7 @@ impl Runner {
                 clock = begun.plus(Span(lines.every.0 * (n as i64 - 1)));
                 for line in &lines.lines {
                     play.lines += 1;
-                    let line = filled(&variation.addresses(line), n, variation);
+                    let line = variation.addresses(&filled(line, n, variation));
                     let Said::Signal { auth, .. } = self.ingest.hear(&line, "").0 else { continue };
                     play.heard += 1;
                     let id = play.lines.to_be_bytes();
@@ -270,7 +276,8 @@ impl Runner {
             }
             clock = begun.plus(Span(lines.every.0 * i64::from(lines.times)));
         }
-        play.raised = episodes(engine.sink());
+        let own = |finding: &&Finding| finding.detector == detector.id;
+        play.raised = episodes(engine.sink().iter().filter(own));
         Ok(play)
     }
 }
@@ -284,7 +291,7 @@ struct Play {
 }
 
 /// One entry for each episode, with the worst it came to.
-fn episodes(findings: &[Finding]) -> Vec<Raised> {
+fn episodes<'a>(findings: impl Iterator<Item = &'a Finding>) -> Vec<Raised> {
     let mut episodes: Vec<(&str, Raised)> = Vec::new();
     for finding in findings {
         let raised = Raised { severity: finding.severity, key: Some(finding.key.to_string()) };

@@ -105,11 +105,10 @@ impl Variation {
             let end = rest[start..].find(|c| !is_part(c)).map_or(rest.len(), |end| start + end);
             // A sentence may end behind an address, and a port follow it.
             let whole = &rest[start..end];
-            let word = whole.trim_end_matches(['.', ':']);
-            let (word, behind) = match word.parse::<IpAddr>() {
-                Ok(_) => whole.split_at(word.len()),
-                Err(_) => whole.split_at(whole.rfind(':').unwrap_or(whole.len())),
-            };
+            let ends = [whole.len(), whole.trim_end_matches(['.', ':']).len()];
+            let address = |end: &usize| whole[..*end].parse::<IpAddr>().is_ok();
+            let port = whole.rfind(':').unwrap_or(whole.len());
+            let (word, behind) = whole.split_at(ends.into_iter().find(address).unwrap_or(port));
             let inside = start > 0 && rest[..start].ends_with(|c: char| c.is_alphanumeric());
             varied += &rest[..start];
             match word.parse::<IpAddr>().ok().filter(|_| !inside && word.len() > 3) {
@@ -252,6 +251,8 @@ mod tests {
         let check = |text: &str, expected: String| assert_eq!(seed.addresses(text), expected);
         check("from 192.0.2.1:22, [2001:db8::1]:9.", format!("from {a}:22, [{c}]:9."));
         check("192.0.2.9", b.clone());
+        let net = c.parse::<Ipv6Addr>().expect("an address").to_bits() >> 64 << 64;
+        check("2001:db8::/64", format!("{}/64", Ipv6Addr::from_bits(net)));
         check("a 192.0.2.9. B", format!("a {b}. B"));
         check("192.0.2.0/24", format!("{}.0/24", network(&b).expect("a network")));
         for same in ["", "18:15:54 face 1.2.3 v1.2.3.4 a:b 12", "::", "x192.0.2.1"] {

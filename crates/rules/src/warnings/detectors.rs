@@ -11,8 +11,8 @@ use tidewatch_core::plan::Plan;
 use super::Warning;
 use super::linear::{Inequality, contradict};
 
-/// What is hardly meant in the detector of `file`.
-pub fn of_detector(file: &str, detector: &Detector) -> Vec<Warning> {
+/// What is hardly meant in the detector of `file`, which is loaded with those of the ids `loaded`.
+pub fn of_detector(file: &str, detector: &Detector, loaded: &[&str]) -> Vec<Warning> {
     let mut warnings = Vec::new();
     let mut warn = |what: String, help: &str| {
         warnings.push(Warning { file: file.to_owned(), what, help: help.to_owned() });
@@ -43,7 +43,16 @@ pub fn of_detector(file: &str, detector: &Detector) -> Vec<Warning> {
             );
         }
     }
-    if let Err(error) = Plan::shared(vec![detector.clone()]) {
+    for (field, ids) in [("after", &detector.after), ("unless", &detector.unless)] {
+        for id in ids.iter().filter(|id| !loaded.contains(&id.as_str())) {
+            warn(
+                format!("`{field}` names `{id}`, and there is no such detector"),
+                "It has no effect. Name detectors by their ids.",
+            );
+        }
+    }
+    let alone = Detector { after: Vec::new(), ..detector.clone() };
+    if let Err(error) = Plan::shared(vec![alone]) {
         warn(
             format!("the deployed function refuses it: {error}"),
             "It runs on one machine (replay, watch) as it is.",

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 use tidewatch_core::detector::Detector;
 use tidewatch_core::finding::{Accuracy, Activity, Decided};
-use tidewatch_core::judge::{Weighed, WeighedRaise};
+use tidewatch_core::judge::{Other, Weighed, WeighedRaise};
 use tidewatch_core::time::Time;
 
 use super::time;
@@ -40,6 +40,7 @@ pub fn text(standing: &Standing, all: bool) -> String {
             for raise in raises.filter(|raise| all || Some(raise.severity) == telling) {
                 text += &raise_text(raise, "        ");
             }
+            text += &others_text(standing, &near.weighed, "        ");
         }
         text.push('\n');
     }
@@ -50,6 +51,24 @@ pub fn text(standing: &Standing, all: bool) -> String {
 fn telling(weighed: &Weighed) -> Option<tidewatch_core::detector::Severity> {
     let holding = weighed.raises.iter().find(|raise| raise.holds());
     holding.or(weighed.raises.last()).map(|raise| raise.severity)
+}
+
+/// The detectors it raises only after, and those it is quiet beside, as far as they matter here.
+fn others_text(standing: &Standing, weighed: &Weighed, indent: &str) -> String {
+    let id = |other: &Other| standing.plan.detector(other.detector).id.as_str();
+    let after: Vec<&Other> = weighed.others.iter().filter(|other| other.after).collect();
+    let mut text = String::new();
+    if !after.is_empty() && after.iter().all(|other| other.stands.is_none()) {
+        let ids = after.iter().map(|other| id(other)).collect::<Vec<_>>().join(", ");
+        let _ = writeln!(text, "{indent}waits for one of {ids}");
+    }
+    for other in weighed.others.iter().filter(|other| !other.after) {
+        if let Some(severity) = other.stands {
+            let (id, severity) = (id(other), severity.name());
+            let _ = writeln!(text, "{indent}quiet up to {severity}: {id} tells it");
+        }
+    }
+    text
 }
 
 fn raise_text(raise: &WeighedRaise, indent: &str) -> String {
@@ -86,6 +105,7 @@ pub fn json(standing: &Standing) -> Value {
                 "raised": found.map(|finding| finding.severity.name()),
                 "finding_uid": found.map(|finding| &finding.uid),
                 "severities": raises_json(&near.weighed),
+                "others": others_json(standing, &near.weighed),
                 "measures": measures_json(&near.weighed),
             })
         });
@@ -105,6 +125,17 @@ fn raises_json(weighed: &Weighed) -> Value {
         json!({ "severity": raise.severity.name(), "when": when.collect::<Vec<_>>() })
     };
     weighed.raises.iter().map(of).collect()
+}
+
+fn others_json(standing: &Standing, weighed: &Weighed) -> Value {
+    let of = |other: &Other| {
+        json!({
+            "detector": standing.plan.detector(other.detector).id,
+            "relation": if other.after { "after" } else { "unless" },
+            "raised": other.stands.map(|severity| severity.name()),
+        })
+    };
+    weighed.others.iter().map(of).collect()
 }
 
 fn measures_json(weighed: &Weighed) -> Value {
