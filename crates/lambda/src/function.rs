@@ -22,6 +22,7 @@ use tidewatch_core::delivery::Acknowledged;
 use tidewatch_core::engine::Engine;
 use tidewatch_core::key_ring::{KeyRing, Phase};
 use tidewatch_core::limits::FUTURE_MAX;
+use tidewatch_core::plan::Plan;
 use tidewatch_core::sequence::{Sequence, ShardId};
 use tidewatch_core::store::WindowStore;
 use tidewatch_core::table_store::store::Settings as StoreSettings;
@@ -285,17 +286,23 @@ impl Detector {
                 report.metrics.set(Metric::KeyAgeDays, days.max(0) as f64);
             }
             if changed || self.store.is_none() {
-                let settings = StoreSettings {
-                    layout: self.settings.layout,
-                    cached_keys_max: CACHED_KEYS_MAX,
-                    cache_seed: keys.current.key.map_seed(),
-                    ..StoreSettings::default()
-                };
-                let pace = TokioPace::start()?;
-                self.store = Some(DynamoStore::new(plan, self.table.clone(), pace, settings));
+                self.store = Some(self.store(plan, keys));
             }
         }
         Ok(())
+    }
+
+    /// A store on this function's clock, which is set anew as each invocation begins. One of its own
+    /// would fall behind while the environment is frozen, and would let work begin that ends after the
+    /// deadline.
+    fn store(&self, plan: Arc<Plan>, keys: &KeyRing) -> DynamoStore {
+        let settings = StoreSettings {
+            layout: self.settings.layout,
+            cached_keys_max: CACHED_KEYS_MAX,
+            cache_seed: keys.current.key.map_seed(),
+            ..StoreSettings::default()
+        };
+        DynamoStore::new(plan, self.table.clone(), self.pace.clone(), settings)
     }
 
     /// Says what an invocation did; of a batch that holds only what this function said itself nothing, or
@@ -409,4 +416,32 @@ async fn finish<S: WindowStore>(engine: &mut Engine<S, SnsSink<'_>>, report: &mu
         log::error("notice_failed", why);
     }
     report.published(told);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tidewatch_core::key_ring::LiveKey;
+    use tidewatch_core::tag::TagKey;
+
+    fn detector() -> Detector {
+        let variable = |name: &str| Some(format!("a-{name}")).filter(|_| !name.ends_with("LAYOUT"));
+        let settings = Settings::read(variable).expect("all are set");
+        Detector::new(settings, &client::local("http://127.0.0.1:9")).expect("chance")
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_store_has_the_time_that_the_function_has() {
+        let detector = detector();
+        let key = LiveKey { id: 1, key: TagKey::new([1; 16]), from: Time::MIN };
+        let keys = KeyRing { current: key, previous: None };
+        let plan = Arc::new(Plan { detectors: Vec::new(), keys: Vec::new(), names: Vec::new() });
+        let store = detector.store(plan, &keys);
+        // The next invocation begins after an hour that the two clocks of this test disagree about.
+        tokio::time::advance(Duration::from_secs(3_600)).await;
+        detector.pace.anchor();
+        let now = detector.pace.now();
+        assert!(store.invocation(ShardId(0), now.plus(Span::seconds(60))).has_time());
+        assert!(!store.invocation(ShardId(0), now.minus(Span::seconds(60))).has_time());
+    }
 }
