@@ -58,10 +58,15 @@ impl Reader {
         }
     }
 
-    /// Whether it is one for `phase`.
+    /// Whether it is one for `phase`. Numbers alone do not say so: whoever puts another passphrase into
+    /// the secret by hand may leave the number as it was.
     pub fn is_for(&self, phase: &Phase) -> bool {
-        let other = self.other.as_ref().map(|(live, _)| live.id);
-        self.reading.0.id == phase.reading.id && other == phase.other.as_ref().map(|live| live.id)
+        let same = |known: &LiveKey, live: &LiveKey| (known.id, known.key) == (live.id, live.key);
+        let other = match (&self.other, &phase.other) {
+            (Some((known, _)), Some(live)) => same(known, live),
+            (known, live) => known.is_none() && live.is_none(),
+        };
+        other && same(&self.reading.0, &phase.reading)
     }
 
     /// Reads a batch.
