@@ -15,6 +15,10 @@ pub const OVERRIDES_REREAD: Span = Span::minutes(1);
 /// so that every environment knows it by then.
 pub const SECRET_REREAD: Span = Span::minutes(5);
 
+/// When the secret is tried again that could not be read, where a key is known to go on with: sooner than
+/// it is read otherwise, but not at each invocation, which would lose a quarter of its time to it.
+pub const SECRET_RETRY: Span = Span::minutes(1);
+
 /// What an invocation leaves of its time for its answer and its summary.
 pub const ANSWER_MARGIN: Span = Span::seconds(1);
 
