@@ -354,7 +354,7 @@ fn ready<'a>(
     let (keys, rules, store) = (keys.as_ref()?, rules.as_ref()?, store.as_ref()?);
     let phase = keys.phase(now);
     if !reader.as_ref().is_some_and(|reader| reader.is_for(&phase)) {
-        *reader = Some(Reader::new(&phase, settings.own_group.as_deref(), &packaged_formats()));
+        *reader = Some(Reader::new(&phase, settings.own_group.as_ref(), &packaged_formats()));
     }
     Some(Ready { phase, store, reader: reader.as_mut()?, rules })
 }
@@ -437,7 +437,11 @@ mod tests {
     use tidewatch_core::tag::TagKey;
 
     fn detector() -> Detector {
-        let variable = |name: &str| Some(format!("a-{name}")).filter(|_| !name.ends_with("LAYOUT"));
+        let variable = |name: &str| match name {
+            "TIDEWATCH_LAYOUT" => None,
+            "TIDEWATCH_ALERT_TOPIC" => Some("arn:aws:sns:eu-west-1:123456789012:alerts".to_owned()),
+            name => Some(name.to_owned()),
+        };
         let settings = Settings::read(variable).expect("all are set");
         Detector::new(settings, &client::local("http://127.0.0.1:9")).expect("chance")
     }

@@ -17,7 +17,7 @@ use tidewatch_ingest::declared::Formats;
 use tidewatch_ingest::problem::Problem;
 use tidewatch_ingest::username::{Naming, Usernames};
 use tidewatch_ingest::when::When;
-use tidewatch_ingest::{Batch, Buffers, Config, Ingest, Tally};
+use tidewatch_ingest::{Batch, Buffers, Config, Ingest, OwnGroup, Tally};
 
 use crate::event::{self, Data};
 use crate::settings::{BATCH_INFLATED_BYTES_MAX, BATCH_SIGNALS_MAX};
@@ -45,10 +45,10 @@ pub struct Read {
 impl Reader {
     /// A reader for `phase`, of everything but envelopes of `own_group`, in these formats besides those
     /// that are built in.
-    pub fn new(phase: &Phase, own_group: Option<&str>, formats: &Arc<Formats>) -> Reader {
+    pub fn new(phase: &Phase, own_group: Option<&OwnGroup>, formats: &Arc<Formats>) -> Reader {
         let under = |live: &LiveKey| {
             let naming = Naming { key: live.key, usernames: Usernames::Fold };
-            let own_group = own_group.map(str::to_owned);
+            let own_group = own_group.cloned();
             (*live, Ingest::new(Config { naming, own_group, formats: Arc::clone(formats) }))
         };
         Reader {
