@@ -440,9 +440,14 @@ impl Dealt {
         self.acknowledged.first_unapplied
     }
 
-    /// The fault in words.
+    /// The fault in words, as they come into the log.
+    ///
+    /// # Panics
+    /// If they name a source.
     pub fn says(&self) -> String {
-        self.acknowledged.fault.as_ref().map(Fault::to_string).unwrap_or_default()
+        let says = self.acknowledged.fault.as_ref().map(Fault::to_string).unwrap_or_default();
+        assert!(!says.contains("198.51.100."), "{says}");
+        says
     }
 }
 

@@ -99,6 +99,10 @@ impl<S: WindowStore> WindowStore for Watched<S> {
         self.inner.latch(place, detector, expected, new, version).await
     }
 
+    fn ended(&self, done: &[&Contribution], comes_again: bool) {
+        self.inner.ended(done, comes_again);
+    }
+
     fn reading(self, generation: Generation) -> Self {
         Watched { inner: self.inner.reading(generation), ..self }
     }

@@ -6,10 +6,12 @@
 //! digits), percent-encoded twice, with `$` for `%`. The test reads it back by its own decoder.
 //!
 //! Limits: a link can name a source only in the forms that logs commonly have: an IPv4 address in full, a
-//! /24 by its first three numbers, a /64 by its recent addresses and by its first four groups. It covers
-//! a window more on either side of what was seen.
+//! /24 by its first three numbers, an IPv6 address and those of a /64 as RFC 5952 writes them, in small
+//! letters and with the longest run of zeros left out. Addresses are looked for whole, so that one that is
+//! the beginning or the end of another does not show the other's lines. It covers a window more on either
+//! side of what was seen.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr};
 
 use tidewatch_core::finding::Finding;
 use tidewatch_core::key::KeyPart;
@@ -85,31 +87,68 @@ fn query(finding: &Finding) -> String {
 fn forms(finding: &Finding) -> Vec<String> {
     let parts = std::iter::once(finding.key.first).chain(finding.key.second);
     let of_key = parts.into_iter().find_map(|part| match part {
-        KeyPart::Ipv4(v4) => Some(vec![whole(v4)]),
+        KeyPart::Ipv4(v4) => Some(vec![whole_ipv4(v4)]),
         KeyPart::SubnetIpv4(v4) => {
             let [a, b, c, _] = v4.octets();
-            Some(vec![format!(r"\b{a}\.{b}\.{c}\.[0-9]")])
+            Some(vec![format!(r"\b{a}\.{b}\.{c}\.[0-9]{{1,3}}\b")])
         }
         KeyPart::Ipv6Net(upper) | KeyPart::SubnetIpv6(upper) => {
-            let [a, b, c, d, ..] = Ipv6Addr::from_bits(u128::from(upper) << 64).segments();
-            let mut forms = vec![format!("{a:x}:{b:x}:{c:x}:{d:x}:")];
-            forms.extend(finding.sources.iter().map(|source| source.to_string()));
-            Some(forms)
+            Some(vec![whole_ipv6(&within_64(upper))])
         }
         KeyPart::User(_) | KeyPart::Global => None,
     });
     of_key.unwrap_or_else(|| {
-        let form = |source: &IpAddr| match source {
-            IpAddr::V4(v4) => whole(*v4),
-            IpAddr::V6(v6) => v6.to_string(),
-        };
-        finding.sources.iter().map(form).collect()
+        let (mut forms, mut ipv6) = (Vec::new(), Vec::new());
+        for source in &finding.sources {
+            match source {
+                IpAddr::V4(v4) => forms.push(whole_ipv4(*v4)),
+                IpAddr::V6(v6) => ipv6.push(v6.to_string()),
+            }
+        }
+        if !ipv6.is_empty() {
+            forms.push(whole_ipv6(&ipv6));
+        }
+        forms
     })
 }
 
 /// This address and no longer one.
-fn whole(v4: Ipv4Addr) -> String {
+fn whole_ipv4(v4: Ipv4Addr) -> String {
     format!(r"\b{}\b", v4.to_string().replace('.', r"\."))
+}
+
+/// One of these forms, where neither its first nor its last group goes on. A colon before it or behind it
+/// may be one of the sentence, as in `src:2001:db8::1` and `2001:db8::1: refused`: then what stands beyond
+/// it is no group of an address.
+fn whole_ipv6(forms: &[String]) -> String {
+    const BEFORE: &str = "(^|[^0-9a-f:]|[^0-9a-f:]:|[g-z][a-z]*:)";
+    const BEHIND: &str = "($|[^0-9a-f:]|:$|:[^0-9a-f:])";
+    format!("{BEFORE}({}){BEHIND}", forms.join("|"))
+}
+
+/// The forms of all addresses in the /64 with these upper 64 bits. Its four groups stand at the front of the
+/// address, unless a run of zeros that is left out begins among them; behind such a run there are no more
+/// groups than the address has room for, or it is one of another /64.
+fn within_64(upper: u64) -> Vec<String> {
+    const GROUP: &str = "[0-9a-f]{1,4}";
+    let groups: [u16; 4] = std::array::from_fn(|nth| (upper >> (48 - 16 * nth)) as u16);
+    let text = |groups: &[u16]| {
+        groups.iter().map(|group| format!("{group:x}")).collect::<Vec<_>>().join(":")
+    };
+    let mut forms = vec![format!("{}:[0-9a-f:]+", text(&groups))];
+    let mut from = 0;
+    while from < groups.len() {
+        let zeros = groups[from..].iter().take_while(|group| **group == 0).count();
+        let behind = &groups[from + zeros..];
+        let before = text(&groups[..from]);
+        if zeros > 0 && behind.is_empty() {
+            forms.push(format!("{before}::({GROUP}(:{GROUP}){{0,3}})?"));
+        } else if zeros > 1 {
+            forms.push(format!("{before}::{}(:{GROUP}){{4}}", text(behind)));
+        }
+        from += zeros.max(1);
+    }
+    forms
 }
 
 /// A text inside the object.

@@ -152,7 +152,7 @@ impl OverrideSource {
         Ok(Fetched::Files { files, fingerprint })
     }
 
-    /// The set that was remembered last.
+    /// The set that was remembered last; `None` also where it was forgotten since.
     ///
     /// # Errors
     /// If it cannot be read until `deadline`.
@@ -178,7 +178,9 @@ impl OverrideSource {
             Some((file["name"].as_str()?.to_owned(), file["text"].as_str()?.to_owned()))
         };
         let files = set["files"].as_array().and_then(|files| files.iter().map(file).collect());
-        files.map(Some).ok_or_else(|| malformed("it has no files with names and texts"))
+        let files: Option<Vec<_>> = files;
+        let files = files.ok_or_else(|| malformed("it has no files with names and texts"))?;
+        Ok(Some(files).filter(|files| !files.is_empty()))
     }
 
     /// Remembers a set that loaded.
@@ -204,6 +206,19 @@ impl OverrideSource {
         };
         insist(asked, pace, deadline, put).await.answer?;
         Ok(())
+    }
+
+    /// Forgets the remembered set, because the user has removed theirs: it is replaced by one without
+    /// files, for the role may remove nothing. Where none is remembered one request tells so.
+    ///
+    /// # Errors
+    /// If S3 does not tell or take it until `deadline`.
+    pub async fn forget(&self, pace: &TokioPace, deadline: Time) -> Result<(), OverrideError> {
+        match self.last_good(pace, deadline).await {
+            Ok(None) => Ok(()),
+            Err(error @ OverrideError::Storage(_)) => Err(error),
+            Ok(Some(_)) | Err(_) => self.remember(&[], pace, deadline).await,
+        }
     }
 
     fn resource(&self, key: &str) -> String {

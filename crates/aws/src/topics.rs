@@ -29,6 +29,11 @@ use crate::pace::TokioPace;
 /// What is left of an invocation when the last try to publish ends: time to confirm it in the latch.
 pub const CONFIRM_MARGIN: Span = Span(500);
 
+/// How long a batch's waiting notices are tried for, all together, once its findings have left. The answer
+/// waits for them, and with it the rest of the shard, so this is as long as one request may take and no
+/// longer.
+pub const NOTICES_TIME_MAX: Span = Span::seconds(3);
+
 /// Notices that wait for a better moment; one more is given up.
 pub const NOTICES_WAITING_MAX: usize = 100;
 
@@ -132,13 +137,15 @@ impl SnsSink<'_> {
         &self.told
     }
 
-    /// Tries the notices that still wait, until the deadline. What is not sent then is given up and
-    /// counted: call this when a batch's findings have been published.
+    /// Tries the notices that still wait, for [`NOTICES_TIME_MAX`] and no longer than until the deadline.
+    /// What is not sent then is given up and counted: call this when a batch's findings have been
+    /// published.
     pub async fn finish(&mut self) {
         let Some(topic) = self.topics.notice.as_deref() else { return };
+        let deadline = self.deadline.min(self.pace.now().plus(NOTICES_TIME_MAX));
         while let Some(message) = self.waiting.pop_front() {
             let ask = || self.topics.send(topic, &message);
-            let insisted = insist(publishing(topic), self.pace, self.deadline, ask).await;
+            let insisted = insist(publishing(topic), self.pace, deadline, ask).await;
             self.told.retried += 1 + u64::from(insisted.retried);
             match insisted.answer {
                 Ok(()) => self.told.noticed += 1,

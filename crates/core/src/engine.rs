@@ -194,27 +194,29 @@ impl<S: WindowStore, A: AlertSink> Engine<S, A> {
             let detectors = &window.plan.detectors;
             verdicts[at].extend(detectors.iter().filter_map(|d| judge(&plan, d, window)));
         });
+        let mut given_back = vec![false; contributions.len()];
         match merged.await {
             Ok(merged) => {
                 self.counts.add(&merged);
                 self.counts.repeated += merged.repeated;
                 for (at, error) in merged.unapplied {
+                    given_back[at] = true;
                     acknowledged.give_back(&contributions[at], error.into());
                 }
             }
             Err(error) => {
+                given_back.fill(true);
                 for contribution in &contributions {
                     acknowledged.give_back(contribution, error.clone().into());
                 }
             }
         }
-        for ((contribution, origins), mut verdicts) in
-            contributions.iter().zip(&origins).zip(verdicts)
-        {
+        for (at, (contribution, origins)) in contributions.iter().zip(&origins).enumerate() {
             let place = (contribution.plan, contribution.key);
-            for told in by_detector(&mut verdicts) {
+            for told in by_detector(&mut verdicts[at]) {
                 let sample = |time| sample(contribution, origins, time);
                 if let Err(fault) = self.outbox(&plan).settle(place, told, sample).await {
+                    given_back[at] = true;
                     acknowledged.give_back(contribution, fault);
                 }
             }
@@ -222,6 +224,9 @@ impl<S: WindowStore, A: AlertSink> Engine<S, A> {
         if !self.store.claimant().safeguards.partial_acknowledgement {
             acknowledged.first_unapplied = None;
         }
+        let done = contributions.iter().zip(&given_back).filter(|(_, given_back)| !**given_back);
+        let done: Vec<&Contribution> = done.map(|(contribution, _)| contribution).collect();
+        self.store.ended(&done, acknowledged.first_unapplied.is_some());
         acknowledged
     }
 

@@ -67,6 +67,12 @@ impl Key {
         Key::of(KeyPart::source_ip(address))
     }
 
+    /// What it is counted by, without the values, for a text that anybody may read: `a key by source.ip`.
+    pub fn kind(&self) -> String {
+        let fields = std::iter::once(self.first).chain(self.second).map(|part| part.field().name());
+        format!("a key by {}", fields.collect::<Vec<_>>().join(" and "))
+    }
+
     /// The key of `signal` under `fields`, or `None` where the signal lacks one of them.
     pub fn of_signal(fields: &KeyFields, signal: &Signal) -> Option<Key> {
         let Body::Auth(auth) = &signal.body;
@@ -87,6 +93,16 @@ impl KeyPart {
             KeyField::SourceSubnet => auth.source.map(KeyPart::source_subnet),
             KeyField::User => auth.user.map(KeyPart::User),
             KeyField::Global => Some(KeyPart::Global),
+        }
+    }
+
+    /// Which field it is a value of.
+    pub fn field(&self) -> KeyField {
+        match self {
+            KeyPart::Ipv4(_) | KeyPart::Ipv6Net(_) => KeyField::SourceIp,
+            KeyPart::SubnetIpv4(_) | KeyPart::SubnetIpv6(_) => KeyField::SourceSubnet,
+            KeyPart::User(_) => KeyField::User,
+            KeyPart::Global => KeyField::Global,
         }
     }
 
@@ -150,6 +166,28 @@ impl KeyField {
             KeyField::SourceSubnet => "source.subnet",
             KeyField::User => "user",
             KeyField::Global => "global",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kind_names_the_fields_and_no_value() {
+        let source = |text: &str| KeyPart::source_ip(text.parse().expect("an address"));
+        let subnet = |text: &str| KeyPart::source_subnet(text.parse().expect("an address"));
+        let user = KeyPart::User(UserTag(7));
+        let cases = [
+            (source("192.0.2.1"), None, "a key by source.ip"),
+            (source("2001:db8::1"), Some(user), "a key by source.ip and user"),
+            (subnet("192.0.2.1"), None, "a key by source.subnet"),
+            (user, Some(subnet("2001:db8::1")), "a key by user and source.subnet"),
+            (KeyPart::Global, None, "a key by global"),
+        ];
+        for (first, second, kind) in cases {
+            assert_eq!(Key { first, second }.kind(), kind);
         }
     }
 }

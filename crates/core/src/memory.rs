@@ -346,7 +346,7 @@ impl WindowStore for MemoryStore {
         let due = new.due(self.plan.detector(detector).quiet);
         let slots = {
             let Some(mut state) = self.states.get_mut(&place) else {
-                return Err(StoreError::Fatal(format!("no state for {} to latch", place.1)));
+                return Err(StoreError::Fatal(format!("{} has no state to latch", place.1.kind())));
             };
             if !state.episodes.of(detector).eq(expected) {
                 return Ok(Latched::Lost(state.episodes.slots(detector)));

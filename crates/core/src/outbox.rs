@@ -133,7 +133,7 @@ impl<S: WindowStore, A: AlertSink> Outbox<'_, S, A> {
             let message = Message { place, detector, episode: step.episode, activity, report };
             known = self.publish(message, known).await?;
         }
-        let why = format!("the latch of {} changes all the time", place.1);
+        let why = format!("the latch of one finding of `{}` changes all the time", rule.id);
         Err(StoreError::Retryable(why).into())
     }
 
@@ -214,8 +214,9 @@ impl<S: WindowStore, A: AlertSink> Outbox<'_, S, A> {
     }
 
     async fn send(&mut self, message: &Message<'_>) -> Result<(), Fault> {
+        let rule = self.plan.detector(message.detector);
         if !self.store.has_time() {
-            let why = format!("no time is left to tell of {}", message.place.1);
+            let why = format!("no time is left to tell of one finding of `{}`", rule.id);
             return Err(StoreError::Retryable(why).into());
         }
         let finding = finding(self.plan, message, self.now);
@@ -241,7 +242,8 @@ impl<S: WindowStore, A: AlertSink> Outbox<'_, S, A> {
                 Latched::Lost(now) => slots = now,
             }
         }
-        let why = format!("a message about {} left and could not be confirmed", place.1);
+        let rule = self.plan.detector(*detector);
+        let why = format!("a message of `{}` left and could not be confirmed", rule.id);
         Err(StoreError::Retryable(why).into())
     }
 

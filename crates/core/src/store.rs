@@ -69,6 +69,11 @@ pub trait WindowStore: Send + Sync {
         version: Option<u64>,
     ) -> impl Future<Output = Result<Latched, StoreError>> + Send;
 
+    /// Says how a batch ended: which of its contributions were merged, judged and told, and whether the
+    /// batch comes again all the same, for the sake of others. The next [`WindowStore::merge`] of this
+    /// process may pass those over. To a store whose batches never come again this says nothing.
+    fn ended(&self, _done: &[&Contribution], _comes_again: bool) {}
+
     /// The store as one who judges tags of `generation` sees it.
     fn reading(self, generation: Generation) -> Self
     where
@@ -169,7 +174,8 @@ pub enum Latched {
     Lost(Slots),
 }
 
-/// A fault of the store's host.
+/// A fault of the store's host. Its text goes to the log of whoever runs the program, and names no source
+/// and no user.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
     /// Trying again later may help.

@@ -17,8 +17,8 @@ pub struct UserTag(pub u64);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EventTag(pub u64);
 
-/// The secret key of all tags, 128 bits.
-#[derive(Clone, Copy)]
+/// The secret key of all tags, 128 bits. Two are compared only to tell whether one of ours has changed.
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct TagKey {
     first: u64,
     second: u64,

@@ -77,7 +77,7 @@ impl Ingest {
                     at = end;
                     match header(payload, &envelope, &self.naming.key) {
                         Ok(None) => batch.tally.control_messages += 1,
-                        Ok(Some(header)) if self.own_group.as_deref() == Some(&*header.group) => {
+                        Ok(Some(header)) if self.is_own(&header) => {
                             batch.tally.own_envelopes += 1;
                             buffers.events = envelope.events.unwrap_or_default();
                         }
@@ -97,6 +97,11 @@ impl Ingest {
                 }
             }
         }
+    }
+
+    fn is_own(&self, header: &Header<'_>) -> bool {
+        let own = self.own_group.as_ref();
+        own.is_some_and(|own| own.name == header.group && own.account == header.log_stream.account)
     }
 
     fn read_events(

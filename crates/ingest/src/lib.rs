@@ -48,15 +48,24 @@ pub struct Config {
     pub naming: Naming,
     /// The log group this program writes to, whose envelopes are counted and not read: what it says of
     /// its work must not be work again.
-    pub own_group: Option<String>,
+    pub own_group: Option<OwnGroup>,
     /// The formats that files declare, besides those that are built in.
     pub formats: Arc<Formats>,
+}
+
+/// A log group, told from those of the same name in other accounts, whose logs are to be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OwnGroup {
+    /// The account's number, as envelopes name their owner.
+    pub account: String,
+    /// The log group's name.
+    pub name: String,
 }
 
 /// Reads records and lines; see [`Ingest::record`] and [`Ingest::lines`].
 pub struct Ingest {
     naming: Naming,
-    own_group: Option<String>,
+    own_group: Option<OwnGroup>,
     formats: Arc<Formats>,
     /// Of the formats: what a message must hold to be worth reading.
     needles: Needles,

@@ -119,7 +119,7 @@ impl fmt::Display for Place<'_> {
 
 /// The text cut to [`SAMPLE_CHARS_MAX`], with everything escaped that is not printable ASCII: names in
 /// it may be an attacker's.
-fn printable(text: &str) -> String {
+pub fn printable(text: &str) -> String {
     let safe = |c: char| c == ' ' || c.is_ascii_graphic();
     let escape = |c: char| if safe(c) { c.to_string() } else { c.escape_default().to_string() };
     text.chars().take(SAMPLE_CHARS_MAX).map(escape).collect()

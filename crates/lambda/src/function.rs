@@ -22,6 +22,7 @@ use tidewatch_core::delivery::Acknowledged;
 use tidewatch_core::engine::Engine;
 use tidewatch_core::key_ring::{KeyRing, Phase};
 use tidewatch_core::limits::FUTURE_MAX;
+use tidewatch_core::plan::Plan;
 use tidewatch_core::sequence::{Sequence, ShardId};
 use tidewatch_core::store::WindowStore;
 use tidewatch_core::table_store::store::Settings as StoreSettings;
@@ -35,7 +36,9 @@ use crate::metrics::Metric;
 use crate::reading::{Read, Reader};
 use crate::report::Report;
 use crate::rules::{self, Rules};
-use crate::settings::{CACHED_KEYS_MAX, OVERRIDES_REREAD, SECRET_REREAD, Settings, until};
+use crate::settings::{
+    CACHED_KEYS_MAX, OVERRIDES_REREAD, SECRET_REREAD, SECRET_RETRY, Settings, until,
+};
 
 /// How often an environment says that it is subscribed to itself: each time is a log line, which comes
 /// back.
@@ -263,21 +266,8 @@ impl Detector {
         report.metrics.add(Metric::OverridesRejected, u64::from(rules.rejected.is_some()));
         let plan = Arc::clone(&rules.plan);
         self.rules = Some(rules);
-        match keys {
-            Some(Ok((keys, made))) => {
-                self.keys = Some(keys);
-                self.keys_stale = None;
-                self.key_made = made;
-                self.keys_due = now.plus(SECRET_REREAD);
-            }
-            Some(Err(error)) => match &self.keys {
-                Some(_) => {
-                    log::error("secret_unreadable", &error);
-                    self.keys_stale = Some(error);
-                }
-                None => return Err(error.into()),
-            },
-            None => {}
+        if let Some(answer) = keys {
+            self.take_keys(answer, now)?;
         }
         if let Some(keys) = &self.keys {
             if let Some(made) = self.key_made {
@@ -285,17 +275,46 @@ impl Detector {
                 report.metrics.set(Metric::KeyAgeDays, days.max(0) as f64);
             }
             if changed || self.store.is_none() {
-                let settings = StoreSettings {
-                    layout: self.settings.layout,
-                    cached_keys_max: CACHED_KEYS_MAX,
-                    cache_seed: keys.current.key.map_seed(),
-                    ..StoreSettings::default()
-                };
-                let pace = TokioPace::start()?;
-                self.store = Some(DynamoStore::new(plan, self.table.clone(), pace, settings));
+                self.store = Some(self.store(plan, keys));
             }
         }
         Ok(())
+    }
+
+    /// Goes on with the keys that were read; where none could be, with those that are known.
+    fn take_keys(
+        &mut self,
+        answer: Result<(KeyRing, Option<Time>), SecretError>,
+        now: Time,
+    ) -> Result<(), SecretError> {
+        match answer {
+            Ok((keys, made)) => {
+                self.keys = Some(keys);
+                self.keys_stale = None;
+                self.key_made = made;
+                self.keys_due = now.plus(SECRET_REREAD);
+            }
+            Err(error) if self.keys.is_some() => {
+                log::error("secret_unreadable", &error);
+                self.keys_stale = Some(error);
+                self.keys_due = now.plus(SECRET_RETRY);
+            }
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    /// A store on this function's clock, which is set anew as each invocation begins. One of its own
+    /// would fall behind while the environment is frozen, and would let work begin that ends after the
+    /// deadline.
+    fn store(&self, plan: Arc<Plan>, keys: &KeyRing) -> DynamoStore {
+        let settings = StoreSettings {
+            layout: self.settings.layout,
+            cached_keys_max: CACHED_KEYS_MAX,
+            cache_seed: keys.current.key.map_seed(),
+            ..StoreSettings::default()
+        };
+        DynamoStore::new(plan, self.table.clone(), self.pace.clone(), settings)
     }
 
     /// Says what an invocation did; of a batch that holds only what this function said itself nothing, or
@@ -335,7 +354,7 @@ fn ready<'a>(
     let (keys, rules, store) = (keys.as_ref()?, rules.as_ref()?, store.as_ref()?);
     let phase = keys.phase(now);
     if !reader.as_ref().is_some_and(|reader| reader.is_for(&phase)) {
-        *reader = Some(Reader::new(&phase, settings.own_group.as_deref(), &packaged_formats()));
+        *reader = Some(Reader::new(&phase, settings.own_group.as_ref(), &packaged_formats()));
     }
     Some(Ready { phase, store, reader: reader.as_mut()?, rules })
 }
@@ -409,4 +428,59 @@ async fn finish<S: WindowStore>(engine: &mut Engine<S, SnsSink<'_>>, report: &mu
         log::error("notice_failed", why);
     }
     report.published(told);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tidewatch_core::key_ring::LiveKey;
+    use tidewatch_core::tag::TagKey;
+
+    fn detector() -> Detector {
+        let variable = |name: &str| match name {
+            "TIDEWATCH_LAYOUT" => None,
+            "TIDEWATCH_ALERT_TOPIC" => Some("arn:aws:sns:eu-west-1:123456789012:alerts".to_owned()),
+            name => Some(name.to_owned()),
+        };
+        let settings = Settings::read(variable).expect("all are set");
+        Detector::new(settings, &client::local("http://127.0.0.1:9")).expect("chance")
+    }
+
+    fn key_ring() -> KeyRing {
+        let key = LiveKey { id: 1, key: TagKey::new([1; 16]), from: Time::MIN };
+        KeyRing { current: key, previous: None }
+    }
+
+    #[tokio::test]
+    async fn a_secret_that_cannot_be_read_is_tried_again_in_a_minute_and_not_at_once() {
+        let mut detector = detector();
+        let (arn, why) = ("arn:s".to_owned(), "it is no JSON");
+        let fails = || Err(SecretError::Malformed { arn: arn.clone(), why });
+        let now = Time(1_764_072_000_000);
+        // Without any key nothing can begin, and the next invocation tries at once.
+        assert!(detector.take_keys(fails(), now).is_err());
+        assert!(now >= detector.keys_due);
+        assert!(detector.take_keys(Ok((key_ring(), Some(now))), now).is_ok());
+        assert_eq!(detector.keys_due, now.plus(SECRET_REREAD));
+        let later = now.plus(SECRET_REREAD);
+        assert!(detector.take_keys(fails(), later).is_ok());
+        assert_eq!(detector.keys_due, later.plus(Span::minutes(1)));
+        assert!(detector.keys.is_some() && detector.keys_stale.is_some());
+        let at_last = detector.keys_due;
+        assert!(detector.take_keys(Ok((key_ring(), None)), at_last).is_ok());
+        assert_eq!((detector.keys_due, &detector.keys_stale), (at_last.plus(SECRET_REREAD), &None));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_store_has_the_time_that_the_function_has() {
+        let detector = detector();
+        let plan = Arc::new(Plan { detectors: Vec::new(), keys: Vec::new(), names: Vec::new() });
+        let store = detector.store(plan, &key_ring());
+        // The next invocation begins after an hour that the two clocks of this test disagree about.
+        tokio::time::advance(Duration::from_secs(3_600)).await;
+        detector.pace.anchor();
+        let now = detector.pace.now();
+        assert!(store.invocation(ShardId(0), now.plus(Span::seconds(60))).has_time());
+        assert!(!store.invocation(ShardId(0), now.minus(Span::seconds(60))).has_time());
+    }
 }

@@ -17,7 +17,7 @@ use tidewatch_ingest::declared::Formats;
 use tidewatch_ingest::problem::Problem;
 use tidewatch_ingest::username::{Naming, Usernames};
 use tidewatch_ingest::when::When;
-use tidewatch_ingest::{Batch, Buffers, Config, Ingest, Tally};
+use tidewatch_ingest::{Batch, Buffers, Config, Ingest, OwnGroup, Tally};
 
 use crate::event::{self, Data};
 use crate::settings::{BATCH_INFLATED_BYTES_MAX, BATCH_SIGNALS_MAX};
@@ -45,10 +45,10 @@ pub struct Read {
 impl Reader {
     /// A reader for `phase`, of everything but envelopes of `own_group`, in these formats besides those
     /// that are built in.
-    pub fn new(phase: &Phase, own_group: Option<&str>, formats: &Arc<Formats>) -> Reader {
+    pub fn new(phase: &Phase, own_group: Option<&OwnGroup>, formats: &Arc<Formats>) -> Reader {
         let under = |live: &LiveKey| {
             let naming = Naming { key: live.key, usernames: Usernames::Fold };
-            let own_group = own_group.map(str::to_owned);
+            let own_group = own_group.cloned();
             (*live, Ingest::new(Config { naming, own_group, formats: Arc::clone(formats) }))
         };
         Reader {
@@ -58,10 +58,15 @@ impl Reader {
         }
     }
 
-    /// Whether it is one for `phase`.
+    /// Whether it is one for `phase`. Numbers alone do not say so: whoever puts another passphrase into
+    /// the secret by hand may leave the number as it was.
     pub fn is_for(&self, phase: &Phase) -> bool {
-        let other = self.other.as_ref().map(|(live, _)| live.id);
-        self.reading.0.id == phase.reading.id && other == phase.other.as_ref().map(|live| live.id)
+        let same = |known: &LiveKey, live: &LiveKey| (known.id, known.key) == (live.id, live.key);
+        let other = match (&self.other, &phase.other) {
+            (Some((known, _)), Some(live)) => same(known, live),
+            (known, live) => known.is_none() && live.is_none(),
+        };
+        other && same(&self.reading.0, &phase.reading)
     }
 
     /// Reads a batch.

@@ -9,6 +9,7 @@ use tidewatch_core::admission::{Gate, Rejected};
 use tidewatch_core::counts::Counts;
 use tidewatch_core::signal::{EventId, Origin};
 use tidewatch_ingest::Tally;
+use tidewatch_ingest::tally::printable;
 
 use crate::metrics::{Metric, Metrics};
 
@@ -106,11 +107,32 @@ impl Report {
     }
 }
 
-/// Where a log event stands: names only, never what it says.
+/// Where a log event stands: names only, never what it says. Cut and escaped as all other places of
+/// problems are, for the names are whatever somebody put on the stream.
 fn place(origin: &Origin) -> String {
     let stream = &*origin.stream;
-    match &origin.id {
+    printable(&match &origin.id {
         EventId::CloudWatch(id) => format!("{} {}: event {id}", stream.group, stream.stream),
         EventId::Offset(offset) => format!("{}: byte {offset}", stream.stream),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use tidewatch_core::signal::LogStream;
+    use tidewatch_ingest::limits::SAMPLE_CHARS_MAX;
+
+    #[test]
+    fn a_place_is_as_short_as_all_others_whatever_the_names() {
+        let stream =
+            |group: &str| Arc::new(LogStream { group: group.to_owned(), ..LogStream::default() });
+        let event = EventId::CloudWatch("7".into());
+        let short = Origin { stream: stream("/app\u{1b}"), id: event.clone() };
+        assert_eq!(place(&short), "/app\\u{1b} : event 7");
+        let long = Origin { stream: stream(&"g".repeat(100_000)), id: event };
+        assert_eq!(place(&long).len(), SAMPLE_CHARS_MAX);
     }
 }

@@ -3,7 +3,8 @@
 //!
 //! A faulty set changes nothing: the last good one stays, and every invocation says so. The last good
 //! set is kept in the bucket too, so that an environment that starts while the newest set is faulty runs
-//! what the others run; only where there is no such set are the packaged ones used.
+//! what the others run; only where there is no such set are the packaged ones used. Who finds that the user
+//! has removed all overrides forgets the kept set as well, or it would come back with the next fault.
 
 use std::sync::Arc;
 
@@ -74,6 +75,9 @@ pub async fn refresh(
                 (rules, false)
             }
             _ => {
+                if let Err(error) = source.forget(pace, deadline).await {
+                    log::error("overrides_not_forgotten", error);
+                }
                 log::info("detectors", "no override detectors: the packaged ones are in force");
                 (packaged(None), true)
             }

@@ -7,6 +7,7 @@ use tidewatch_aws::TokioPace;
 use tidewatch_core::table_store::store::Layout;
 use tidewatch_core::table_store::table::Pace;
 use tidewatch_core::time::{Span, Time};
+use tidewatch_ingest::OwnGroup;
 
 /// How often the override detectors are looked for.
 pub const OVERRIDES_REREAD: Span = Span::minutes(1);
@@ -14,6 +15,10 @@ pub const OVERRIDES_REREAD: Span = Span::minutes(1);
 /// How often the secret is read again; a key begins to be used a quarter of an hour after it was made,
 /// so that every environment knows it by then.
 pub const SECRET_REREAD: Span = Span::minutes(5);
+
+/// When the secret is tried again that could not be read, where a key is known to go on with: sooner than
+/// it is read otherwise, but not at each invocation, which would lose a quarter of its time to it.
+pub const SECRET_RETRY: Span = Span::minutes(1);
 
 /// What an invocation leaves of its time for its answer and its summary.
 pub const ANSWER_MARGIN: Span = Span::seconds(1);
@@ -60,7 +65,7 @@ pub struct Settings {
     /// The Region, for links.
     pub region: Option<String>,
     /// The log group this function writes to.
-    pub own_group: Option<String>,
+    pub own_group: Option<OwnGroup>,
 }
 
 /// A variable that is missing or makes no sense.
@@ -109,16 +114,26 @@ impl Settings {
                 });
             }
         };
+        let alert_topic = needed("TIDEWATCH_ALERT_TOPIC", "the ARN of the topic for findings")?;
+        // The stack makes the topic and the function in one account, which nothing else here names.
+        let account = alert_topic.split(':').nth(4).filter(|account| !account.is_empty());
+        let Some(account) = account.map(str::to_owned) else {
+            return Err(SettingError::Malformed {
+                name: "TIDEWATCH_ALERT_TOPIC",
+                value: alert_topic,
+                wanted: "an ARN like arn:aws:sns:eu-west-1:123456789012:alerts",
+            });
+        };
         Ok(Settings {
             table: needed("TIDEWATCH_TABLE", "the name of the DynamoDB table with the counts")?,
             layout,
-            alert_topic: needed("TIDEWATCH_ALERT_TOPIC", "the ARN of the topic for findings")?,
+            alert_topic,
             notice_topic: given("TIDEWATCH_NOTICE_TOPIC"),
             secret: needed("TIDEWATCH_SECRET", "the ARN of the secret with the tag key")?,
             bucket: needed("TIDEWATCH_BUCKET", "the bucket for overrides and unreadable records")?,
             stack: given("TIDEWATCH_STACK").unwrap_or_else(|| "tidewatch".to_owned()),
             region: given("AWS_REGION"),
-            own_group: given("AWS_LAMBDA_LOG_GROUP_NAME"),
+            own_group: given("AWS_LAMBDA_LOG_GROUP_NAME").map(|name| OwnGroup { account, name }),
         })
     }
 }
@@ -132,7 +147,7 @@ mod tests {
     fn all() -> BTreeMap<&'static str, &'static str> {
         BTreeMap::from([
             ("TIDEWATCH_TABLE", "t"),
-            ("TIDEWATCH_ALERT_TOPIC", "arn:a"),
+            ("TIDEWATCH_ALERT_TOPIC", "arn:aws:sns:eu-west-1:123456789012:alerts"),
             ("TIDEWATCH_SECRET", "arn:s"),
             ("TIDEWATCH_BUCKET", "b"),
         ])
@@ -166,6 +181,17 @@ mod tests {
         let settings = read(&variables).expect("enough");
         assert_eq!(settings.layout, Layout::Apart);
         assert_eq!(settings.notice_topic.as_deref(), Some("arn:n"));
+        assert_eq!(settings.own_group, None);
+        variables.insert("AWS_LAMBDA_LOG_GROUP_NAME", "g");
+        let (account, name) = ("123456789012".to_owned(), "g".to_owned());
+        let settings = read(&variables).expect("enough");
+        assert_eq!(settings.own_group, Some(OwnGroup { account, name }));
+        for no_arn in ["alerts", "arn:aws:sns:eu-west-1::alerts"] {
+            let mut variables = variables.clone();
+            variables.insert("TIDEWATCH_ALERT_TOPIC", no_arn);
+            let error = read(&variables).expect_err("no ARN").to_string();
+            assert!(error.contains("TIDEWATCH_ALERT_TOPIC") && error.contains(no_arn), "{error}");
+        }
         variables.insert("TIDEWATCH_LAYOUT", "elsewhere");
         let error = read(&variables).expect_err("no layout").to_string();
         assert!(error.contains("TIDEWATCH_LAYOUT") && error.contains("elsewhere"), "{error}");

@@ -122,6 +122,25 @@ fn under_two_keys_each_signal_is_there_twice_and_differs_in_its_tags() {
     }
 }
 
+#[test]
+fn a_reader_is_for_its_own_keys_and_not_for_others_of_the_same_numbers() {
+    let other_words = |live: LiveKey| LiveKey { key: TagKey::new([9; 16]), ..live };
+    let (one, two) = (one_key(), two_keys());
+    let changed = [
+        Phase { reading: other_words(one.reading), ..one },
+        Phase { reading: other_words(two.reading), ..two },
+        Phase { other: two.other.map(other_words), ..two },
+    ];
+    let reader = |phase: &Phase| Reader::new(phase, None, &Default::default());
+    for phase in [&one, &two].into_iter().chain(&changed) {
+        assert!(reader(phase).is_for(phase));
+    }
+    assert!(!reader(&one).is_for(&two) && !reader(&two).is_for(&one));
+    for phase in &changed {
+        assert!(!reader(&one).is_for(phase) && !reader(&two).is_for(phase), "{phase:?}");
+    }
+}
+
 proptest! {
     /// The invariant of the module, whatever the records hold.
     #[test]

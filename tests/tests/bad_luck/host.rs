@@ -168,6 +168,7 @@ fn within_200_ms_a_slow_table_gets_as_far_as_it_can_and_all_is_done_in_some_invo
                 let dealt = luck.environment().deliver_within(LIMIT, 0, left).await;
                 assert!(dealt.took_ms <= 2 * LIMIT, "{} ms", dealt.took_ms);
                 let first = dealt.first_unapplied();
+                assert_eq!(first.is_none(), dealt.says().is_empty());
                 let done = first.map_or(left.len(), |first| {
                     left.partition_point(|record| record.sequence < first)
                 });
@@ -179,6 +180,46 @@ fn within_200_ms_a_slow_table_gets_as_far_as_it_can_and_all_is_done_in_some_invo
                 assert_eq!(luck.counted(source).await, Some((9, 9)), "source {source}");
                 assert_eq!(luck.topic.told(source)[0], Create, "source {source}");
             }
+        });
+    }
+}
+
+#[test]
+fn one_record_of_more_keys_than_there_is_time_for_is_done_in_some_invocations() {
+    for layout in [Layout::Together, Layout::Apart] {
+        play(vec![scans()], move |luck| async move {
+            const LIMIT: i64 = 500;
+            let settings = Settings { layout, concurrency: 2, ..luck.settings };
+            let luck = Luck { settings, ..luck };
+            let environment = luck.environment();
+            let sources: Vec<u8> = (1..40).collect();
+            // Every third is told, which takes requests more; the first two messages are refused.
+            let tries: Vec<Login> = sources
+                .iter()
+                .flat_map(|source| logins(*source, 0..if source % 3 == 0 { 9 } else { 2 }, START))
+                .collect();
+            let batch = records(1, tries.len(), &tries);
+            assert_eq!(batch.len(), 1);
+            luck.fate(|_, _| Fate::Slow(40));
+            let mut refused = 0;
+            luck.topic.refuse(move |_| {
+                refused += 1;
+                refused < 3
+            });
+            let (deliveries, counts) = environment.deliver_until_done(LIMIT, 0, &batch).await;
+            assert!((3..20).contains(&deliveries), "{deliveries}");
+            assert_eq!((counts.points_refused, counts.shares_lost), (0, 0));
+            luck.clears_up();
+            for source in sources {
+                let (tried, told) = if source % 3 == 0 { (9, &[Create][..]) } else { (2, &[][..]) };
+                assert_eq!(luck.counted(source).await, Some((tried, tried)), "source {source}");
+                assert_eq!(luck.topic.told(source), told, "source {source}");
+            }
+            // Nothing is passed over that comes for the first time, nor counted that comes once more.
+            let more = records(1, 100, &[tries.clone(), logins(1, 2..4, START)].concat());
+            assert!(environment.deliver(0, &more).await.is_done());
+            assert_eq!(luck.counted(1).await, Some((4, 4)));
+            assert_eq!(luck.counted(3).await, Some((9, 9)));
         });
     }
 }

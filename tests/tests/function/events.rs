@@ -1,6 +1,6 @@
 //! Events of every size and kind, and environments that come and go.
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tidewatch_tests::containers::gzip_zeros;
 use tidewatch_tests::environment::Answer;
 
@@ -91,12 +91,13 @@ async fn what_is_no_batch_is_refused_in_words() {
 async fn what_the_function_says_itself_is_not_read_and_told_once() {
     let host = Host::without(None).await;
     let mut environment = host.environment();
-    let own = |nth: u64| {
+    let of_account = |account: &str, nth: u64| {
         let text = String::from_utf8(flate2_read(&packed(0, &scan("203.0.113.50", 0..3))));
-        let text =
-            text.expect("text").replace("/aws/lambda/login", "/aws/lambda/tidewatch-detector");
+        let text = text.expect("text").replace("123456789012", account);
+        let text = text.replace("/aws/lambda/login", "/aws/lambda/tidewatch-detector");
         batch(nth, &[tidewatch_tests::containers::gzip(text.as_bytes())])
     };
+    let own = |nth: u64| of_account("000000000000", nth);
     assert_eq!(environment.invoke(&own(1), LIMIT), again_from(None));
     assert_eq!(environment.said("batch", 0)["OwnLogGroup"], 1);
     assert_eq!(environment.invoke(&own(2), LIMIT), again_from(None));
@@ -107,6 +108,11 @@ async fn what_the_function_says_itself_is_not_read_and_told_once() {
     assert_eq!(lines.iter().filter(|line| line.contains("own_log_group")).count(), 1);
     // A summary of the second batch would have come back as the next one.
     assert_eq!(lines.iter().filter(|line| line.contains("\"message\":\"batch\"")).count(), 2);
+    // A log group of the same name in another account is another log group.
+    let theirs = of_account("210987654321", 4);
+    assert_eq!(environment.invoke(&theirs, LIMIT), again_from(None));
+    let told = environment.said("batch", 2);
+    assert_eq!((&told["Lines"], &told["OwnLogGroup"]), (&json!(3), &Value::Null), "{told:#}");
 }
 
 fn flate2_read(data: &[u8]) -> Vec<u8> {

@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use tidewatch_tests::binary::root;
+use tidewatch_tests::cloud::bytes;
 use tidewatch_tests::environment::{Answer, Environment};
 
 use super::host::{Host, LIMIT, Part, again_from, batch, binary, complaint, packed, scan};
@@ -138,6 +140,38 @@ async fn without_its_bucket_only_unreadable_records_come_again() {
     host.make(Part::Bucket).await;
     assert_eq!(environment.invoke(&event, LIMIT), again_from(None));
     assert_eq!(environment.said("batch", 1)["Quarantined"], 1);
+}
+
+/// An override set that the user has removed, and a fault in the next one.
+#[tokio::test]
+async fn overrides_that_were_removed_do_not_come_back() {
+    let host = Host::without(None).await;
+    let put = |text: &str| {
+        let bucket = &host.variables["TIDEWATCH_BUCKET"];
+        let object = json!({
+            "Bucket": bucket, "Key": "detectors/own.toml", "Body": bytes(text.as_bytes()),
+        });
+        host.cloud.must("s3", "PutObject", object);
+    };
+    let in_force = |environment: &mut Environment| {
+        let tick = json!({ "tidewatch": "tick" });
+        assert_eq!(environment.invoke(&tick, LIMIT), Answer::Done(Value::Null));
+        environment.said("tick", 0)["detectors"].clone()
+    };
+    let own = std::fs::read_to_string(root().join("infra/detectors/brute-force.toml"));
+    let own = own.expect("a detector");
+    put(&own);
+    assert_eq!(in_force(&mut host.environment()), "overrides");
+    let fault = own.replace("window =", "windw =");
+    put(&fault);
+    assert_eq!(in_force(&mut host.environment()), "last good overrides");
+    let object = json!({
+        "Bucket": host.variables["TIDEWATCH_BUCKET"], "Key": "detectors/own.toml",
+    });
+    host.cloud.must("s3", "DeleteObject", object);
+    assert_eq!(in_force(&mut host.environment()), "packaged");
+    put(&fault);
+    assert_eq!(in_force(&mut host.environment()), "packaged");
 }
 
 #[tokio::test]

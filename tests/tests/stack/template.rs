@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 use tidewatch_aws::schema;
+use tidewatch_core::limits::REDELIVERY_MAX;
 use tidewatch_tests::binary::root;
 
 use tidewatch_lambda::metrics::Metric;
@@ -36,6 +37,8 @@ fn the_source_keeps_what_the_counts_rest_on() {
         ("ParallelizationFactor", json!(1)),
         ("FunctionResponseTypes", json!(["ReportBatchItemFailures"])),
         ("BisectBatchOnFunctionError", json!(true)),
+        // Without end: a refusal that comes at once would use any number of tries up in minutes.
+        ("MaximumRetryAttempts", json!(-1)),
         ("StartingPosition", json!("TRIM_HORIZON")),
         (
             "DestinationConfig",
@@ -47,9 +50,11 @@ fn the_source_keeps_what_the_counts_rest_on() {
     for (name, value) in expected {
         assert_eq!(source[name], value, "{name}");
     }
-    for finite in ["MaximumRetryAttempts", "MaximumRecordAgeInSeconds"] {
-        assert!(source[finite].as_i64().is_some_and(|most| most > 0), "{finite}");
-    }
+    // What ends the tries instead: before the records leave the stream or what is known of them the table.
+    let age_s = source["MaximumRecordAgeInSeconds"].as_i64().expect("seconds");
+    assert!(age_s > 0 && age_s * 1_000 < REDELIVERY_MAX.0, "{age_s} s");
+    let retention_h = translated()["Parameters"]["StreamRetentionHours"]["MinValue"].as_i64();
+    assert!(retention_h.is_some_and(|hours| age_s < hours * 3_600), "{retention_h:?} h");
     assert_eq!(all_of("AWS::Lambda::EventSourceMapping").count(), 1);
 }
 

@@ -116,15 +116,82 @@ fn the_link_holds_the_query_the_span_and_the_groups() {
 fn every_kind_of_key_is_looked_for_as_logs_write_it() {
     let of = |key: Key| query(&Finding { key, ..finding(Activity::Create) });
     let v6 = "2001:db8:1:2::77";
-    assert!(of(Key::source_ip(address(v6))).contains("/2001:db8:1:2:|203.0.113.9/"));
+    let expected = "/(^|[^0-9a-f:]|[^0-9a-f:]:|[g-z][a-z]*:)(2001:db8:1:2:[0-9a-f:]+)($|[^0-9a-f:]|:$|:[^0-9a-f:])/";
+    assert!(of(Key::source_ip(address(v6))).contains(expected));
     let subnet = Key::of(KeyPart::source_subnet(address("203.0.113.9")));
-    assert!(of(subnet).contains(r"/\b203\.0\.113\.[0-9]/"));
+    assert!(of(subnet).contains(r"/\b203\.0\.113\.[0-9]{1,3}\b/"));
     assert!(of(Key::of(KeyPart::Global)).contains(r"/\b203\.0\.113\.9\b/"));
     let nobody =
         Finding { key: Key::of(KeyPart::Global), sources: Vec::new(), ..bare(Activity::Close) };
     assert_eq!(insights_link(&nobody, "eu-central-1"), None, "a file is no log group");
     let nobody = Finding { samples: finding(Activity::Create).samples, ..nobody };
     assert!(!query(&nobody).contains("filter"));
+}
+
+/// What a query looks for, as a regular expression.
+fn wanted(finding: &Finding) -> regex::Regex {
+    let query = query(finding);
+    let filter = query.lines().find_map(|line| line.strip_prefix("| filter @message like /"));
+    let filter = filter.and_then(|filter| filter.strip_suffix('/')).expect("a filter");
+    regex::Regex::new(filter).expect("an expression")
+}
+
+#[test]
+fn an_address_is_found_in_its_lines_and_in_no_lines_of_others() {
+    // The key's address; lines with it or, of an IPv6 source, its /64; and lines of others.
+    let cases: [(&str, &[&str], &[&str]); 6] = [
+        (
+            "192.0.2.1",
+            &["from 192.0.2.1 port", "::ffff:192.0.2.1", "192.0.2.1"],
+            &["192.0.2.10", "192.0.2.19.", "192x0.2.1"],
+        ),
+        (
+            "2001:db8:1:2::77",
+            &[
+                "2001:db8:1:2::77",
+                "2001:db8:1:2:3:4:5:6",
+                "ip=2001:db8:1:2::",
+                "[2001:db8:1:2::1]:22",
+            ],
+            &["2001:db8:1:20::1", "2001:db8:1::2:0:0:1", "12001:db8:1:2::1", "3:2001:db8:1:2::"],
+        ),
+        (
+            "2001:db8::1",
+            &["2001:db8::1: no", "src:2001:db8::", "2001:db8::a:b:c:d", "2001:db8:0:0:1::"],
+            &["2001:db8::1:2:3:4:5", "2001:db8:0:1::1", "2001:db80::1"],
+        ),
+        (
+            "2001:0:0:7::1",
+            &["2001::7:1:2:3:4", "2001:0:0:7::1", "2001:0:0:7:1:0:0:1"],
+            &["2001::7:1", "2001::7:1:2:3:4:5", "2001::8:1:2:3:4"],
+        ),
+        (
+            "2001:db8:9:0::1",
+            &["2001:db8:9::1", "2001:db8:9:0:1::"],
+            &["2001:db8:9:1::", "2001:db8::9"],
+        ),
+        ("::1", &["from ::1 port", "::1:2:3:4", "0:0:0:0:1::"], &["1::1", "::1:0:0:0:1", "a::"]),
+    ];
+    for (source, its, others) in cases {
+        let key = Key::source_ip(address(source));
+        let wanted = wanted(&Finding { key, ..finding(Activity::Create) });
+        for line in its {
+            assert!(wanted.is_match(line), "{line} of {source}: {wanted}");
+        }
+        for line in others {
+            assert!(!wanted.is_match(line), "{line} is not of {source}: {wanted}");
+        }
+    }
+    // Behind any other key addresses are named one by one.
+    let sources = vec![address("203.0.113.9"), address("2001:db8::1"), address("2001:db8:7::")];
+    let key = Key::of(KeyPart::Global);
+    let wanted = wanted(&Finding { key, sources, ..finding(Activity::Create) });
+    for line in ["203.0.113.9", "by 2001:db8::1, and", "2001:db8:7::"] {
+        assert!(wanted.is_match(line), "{line}: {wanted}");
+    }
+    for line in ["203.0.113.99", "2001:db8::12", "2001:db8::1:2", "2001:db8:7::1", "f2001:db8::1"] {
+        assert!(!wanted.is_match(line), "{line}: {wanted}");
+    }
 }
 
 #[test]

@@ -216,6 +216,35 @@ async fn a_set_is_remembered_as_one_object() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_set_that_was_removed_is_forgotten_and_forgetting_nothing_writes_nothing() {
+    let (get, put) =
+        ("GET /bucket/last-good/overrides.json", "PUT /bucket/last-good/overrides.json");
+    let gone = || refused(404, "NoSuchKey", "The specified key does not exist.");
+    let marker = "{\"files\":[],\"version\":1}";
+    let known = "{\"files\":[{\"name\":\"a.toml\",\"text\":\"\"}],\"version\":1}";
+    let cases = [
+        (vec![text(known), text("")], vec![get, put]),
+        // Of another form it is no good either.
+        (vec![text("[]"), text("")], vec![get, put]),
+        (vec![gone()], vec![get]),
+        (vec![text(marker)], vec![get]),
+    ];
+    for (answers, expected) in cases {
+        let http = Replay::of(answers);
+        let (pace, deadline) = until(20);
+        source(&http).forget(&pace, deadline).await.unwrap();
+        assert_eq!(requests(&http), expected);
+        if expected.len() == 2 {
+            assert_eq!(http.sent()[1].body, marker);
+        }
+    }
+    let http = Replay::of([text(marker), refused(403, "AccessDenied", "Access Denied")]);
+    let (pace, deadline) = until(20);
+    assert_eq!(source(&http).last_good(&pace, deadline).await.unwrap(), None);
+    assert!(source(&http).forget(&pace, deadline).await.is_err());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_remembered_set_in_another_form_is_not_taken_for_one() {
     let cases = [
         ("", "EOF"),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use tidewatch_alert::{Context, attributes, notice, ocsf};
 use tidewatch_aws::client::SNS_TIMEOUT;
-use tidewatch_aws::topics::{CONFIRM_MARGIN, NOTICES_WAITING_MAX, Told, Topics};
+use tidewatch_aws::topics::{CONFIRM_MARGIN, NOTICES_TIME_MAX, NOTICES_WAITING_MAX, Told, Topics};
 use tidewatch_core::detector::Severity;
 use tidewatch_core::finding::{Activity, Finding};
 use tidewatch_core::key::Key;
@@ -261,6 +261,29 @@ async fn notices_wait_for_each_other_and_never_hold_an_alert_up() {
     assert_eq!(order, [&a, &n, &a, &a, &n, &n, &n, &n].map(String::clone));
     sink.finish().await;
     assert_eq!(http.sent().len(), 8, "what left is not sent again");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_notice_topic_that_takes_nothing_costs_a_batch_three_seconds() {
+    let busy = || refused(400, "Throttled", "Rate exceeded");
+    // Throttled all the time; or no answer ever.
+    for throttled in [1_000, 0] {
+        // The first notice is refused, so that the second waits behind it.
+        let first = [taken(), busy(), taken()];
+        let http = Replay::of(first.into_iter().chain(std::iter::repeat_n(busy(), throttled)));
+        let topics = topics(&http);
+        let (pace, deadline) = until(60);
+        let mut sink = topics.sink(&pace, deadline);
+        for _ in 0..2 {
+            sink.publish(&finding(pace.now())).await.unwrap();
+        }
+        let begun = pace.now();
+        sink.finish().await;
+        let told = sink.told();
+        assert_eq!((told.published, told.noticed, told.notices_failed), (2, 0, 2));
+        assert!(pace.now() <= begun.plus(NOTICES_TIME_MAX).plus(Span(10)));
+        assert_eq!(NOTICES_TIME_MAX.0 as u128, SNS_TIMEOUT.as_millis());
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -111,7 +111,7 @@ impl<T: Table, P: Pace> Invocation<'_, T, P> {
         match Latches::decode(plan, plan.key(place.0), bytes) {
             Ok(latches) => Ok((latches, false)),
             Err(why @ Unreadable::Newer(_)) => {
-                Err(StoreError::Retryable(format!("the episodes of {} have {why}", place.1)))
+                Err(StoreError::Retryable(format!("the episodes of {} have {why}", place.1.kind())))
             }
             Err(Unreadable::Damaged(_)) => Ok((Latches::default(), true)),
         }

@@ -197,7 +197,7 @@ impl<T: Table, P: Pace> Invocation<'_, T, P> {
         match Share::decode(self.store.plan.key(place.0), bytes) {
             Ok(share) => Ok((share, None)),
             Err(why @ Unreadable::Newer(_)) => {
-                Err(StoreError::Retryable(format!("the share of {} has {why}", place.1)))
+                Err(StoreError::Retryable(format!("the share of {} has {why}", place.1.kind())))
             }
             Err(why) => {
                 let lost = LostShare { place, shard: self.shard, why: why.to_string() };

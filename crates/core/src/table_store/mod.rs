@@ -6,6 +6,7 @@
 
 pub mod bytes;
 pub mod cache;
+mod done;
 mod index;
 pub mod key_bytes;
 pub mod latches;

@@ -6,8 +6,8 @@
 //! it is judged whether this write was applied, had been applied before, or by somebody else.
 //!
 //! Invariants: a share changes only by compare-and-set, so replays, zombies and changes of environment
-//! cannot count anything twice or lose it; nothing depends on the cache; every wait ends at the
-//! deadline, and what it cut off is named.
+//! cannot count anything twice or lose it; no count depends on what is remembered; every wait ends at
+//! the deadline, and what it cut off is named.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -23,6 +23,7 @@ use crate::safeguards::Safeguards;
 use crate::sequence::ShardId;
 use crate::store::{Claimant, DueNow, Latched, Merged, Place, StoreError, WindowStore};
 use crate::table_store::cache::Cache;
+use crate::table_store::done::Done;
 use crate::table_store::merging::Outcome;
 use crate::table_store::patience::Patience;
 use crate::table_store::stats::Stats;
@@ -81,6 +82,8 @@ pub struct SharedStore<T, P> {
     pub(crate) stats: Stats,
     /// The marked shares that the tick was shown, with their versions.
     pub(crate) shown: Mutex<BTreeMap<Place, Vec<(ItemKey, u64)>>>,
+    /// What need not be done again of the batches that come again.
+    done: Done,
 }
 
 /// One invocation's view of it: the shard it serves and how long it may take.
@@ -97,8 +100,8 @@ impl<T: Table, P: Pace> SharedStore<T, P> {
     /// A store that has seen nothing. `plan` must be one for the shared home.
     pub fn new(plan: Arc<Plan>, table: T, pace: P, settings: Settings) -> SharedStore<T, P> {
         let cache = Cache::new(settings.cached_keys_max, settings.cache_seed);
-        let (stats, shown) = (Stats::default(), Mutex::default());
-        SharedStore { plan, table, pace, settings, cache, stats, shown }
+        let (stats, shown, done) = (Stats::default(), Mutex::default(), Done::default());
+        SharedStore { plan, table, pace, settings, cache, stats, shown, done }
     }
 
     /// For a batch of `shard`, or the tick ([`ShardId::TICK`]); `deadline` is on the clock of the pace.
@@ -200,8 +203,10 @@ impl<T: Table, P: Pace> WindowStore for Invocation<'_, T, P> {
     {
         let mut merged = Merged::default();
         // In the order of records: what a slow table leaves for the next invocation is then the end of
-        // the batch, and the beginning can be acknowledged.
-        let mut order: Vec<usize> = (0..contributions.len()).collect();
+        // the batch, and the beginning can be acknowledged. What was left of one record is reached
+        // because what was done of it is passed over.
+        let done = self.store.done.of(self.shard, contributions);
+        let mut order: Vec<usize> = (0..contributions.len()).filter(|at| !done[*at]).collect();
         order.sort_by_key(|at| contributions[*at].sequences());
         let (patience, end) = (&self.patience(), self.patience().turns_end());
         let one = |at: usize| async move {
@@ -271,6 +276,13 @@ impl<T: Table, P: Pace> WindowStore for Invocation<'_, T, P> {
         version: Option<u64>,
     ) -> Result<Latched, StoreError> {
         self.latch_one(place, detector, expected, new, version).await
+    }
+
+    fn ended(&self, done: &[&Contribution], comes_again: bool) {
+        match comes_again {
+            true => self.store.done.note(self.shard, done),
+            false => self.store.done.forget(self.shard),
+        }
     }
 
     fn reading(self, generation: Generation) -> Self {

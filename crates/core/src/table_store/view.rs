@@ -34,10 +34,11 @@ pub struct View {
 
 /// The key's items do not say what they hold.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{what} of {key} has {why}")]
+#[error("{what} of {of} has {why}")]
 pub struct TooNew {
     what: String,
-    key: Key,
+    /// A key by its kind: its value may be an address.
+    of: String,
     why: Unreadable,
 }
 
@@ -116,7 +117,7 @@ impl View {
         why: Unreadable,
     ) -> Result<(), TooNew> {
         if let Unreadable::Newer(_) = why {
-            return Err(TooNew { what: attribute.name(), key: place.1, why });
+            return Err(TooNew { what: attribute.name(), of: place.1.kind(), why });
         }
         self.lost.push(LostShare { place, shard, why: why.to_string() });
         Ok(())
@@ -171,7 +172,7 @@ impl View {
                 None => ListSketches::default(),
                 Some(Ok(sketches)) => sketches,
                 Some(Err(why @ Unreadable::Newer(_))) => {
-                    return Err(TooNew { what: attribute.name(), key: place.1, why });
+                    return Err(TooNew { what: attribute.name(), of: place.1.kind(), why });
                 }
                 // What it held is gone: the list stays a lower bound.
                 Some(Err(why)) => {

@@ -5,8 +5,8 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::Config;
 use crate::check::{check, envelope, gzip, naming, read_record, refusal, sshd};
+use crate::{Config, OwnGroup};
 
 fn two() -> Value {
     envelope(1, &[refusal("192.0.2.1"), sshd("192.0.2.2")])
@@ -293,18 +293,23 @@ proptest! {
 #[test]
 fn what_the_program_says_itself_is_counted_and_not_read() {
     let config = Config {
-        own_group: Some("/app/auth".to_owned()),
+        own_group: Some(OwnGroup {
+            account: "123456789012".to_owned(),
+            name: "/app/auth".to_owned(),
+        }),
         naming: naming(),
         formats: Default::default(),
     };
     let ingest = Ingest::new(config);
     let mut other = envelope(9, &[refusal("192.0.2.9")]);
     other["logGroup"] = json!("/app/other");
-    let payload = format!("{}{other}", two());
+    let mut of_others = envelope(11, &[refusal("192.0.2.11")]);
+    of_others["owner"] = json!("210987654321");
+    let payload = format!("{}{other}{of_others}", two());
     let mut batch = Batch::default();
     ingest.record(&gzip(payload), "7", &mut crate::Buffers::default(), &mut batch);
-    assert_eq!((batch.tally.own_envelopes, batch.tally.envelopes, batch.tally.lines), (1, 1, 1));
-    assert_eq!(batch.signals.len(), 1);
+    assert_eq!((batch.tally.own_envelopes, batch.tally.envelopes, batch.tally.lines), (1, 2, 2));
+    assert_eq!(batch.signals.len(), 2);
 }
 
 #[test]
