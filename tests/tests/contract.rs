@@ -28,6 +28,8 @@ fn told(ran: &Ran) -> BTreeSet<String> {
         // Samples name the input, which differs between a file and its parts.
         finding["unmapped"]["tidewatch"]["samples"] = Value::Null;
         finding["unmapped"]["tidewatch"]["where"] = Value::Null;
+        // Tags of names depend on the key, which is another in each run.
+        finding["unmapped"]["tidewatch"]["accounts"] = Value::Null;
         finding["resources"] = Value::Null;
         finding.to_string()
     });
@@ -241,14 +243,20 @@ fn statistics_are_the_last_line_on_stderr_and_hold_what_is_promised() {
 fn uids_do_not_depend_on_the_secret_key() {
     let text = log(&shop(23), Event::json);
     let arguments = ["replay", "-", "--output", "json"];
+    // Names are tags, so findings about a user have other keys under another secret, and so have accounts.
+    let about_sources = |ran: &Ran| -> BTreeSet<String> {
+        told(ran).into_iter().filter(|finding| !finding.contains("\"key\":\"user:")).collect()
+    };
     let first = run_keyed("one secret", &arguments, text.as_bytes());
-    assert!(first.findings().len() > 5);
+    assert!(about_sources(&first).len() > 5);
+    let same = run_keyed("one secret", &arguments, text.as_bytes());
+    assert_eq!(same.stdout, first.stdout, "the same secret gives the same bytes");
     for other in [
         run_keyed("another secret", &arguments, text.as_bytes()),
         run(&arguments, text.as_bytes()),
         run(&arguments, text.as_bytes()),
     ] {
-        assert_eq!(other.stdout, first.stdout);
+        assert_eq!(about_sources(&other), about_sources(&first));
     }
 }
 
@@ -264,9 +272,9 @@ fn detectors_of_a_folder_replace_the_shipped_ones() {
         detectors(&["--detectors", "tests/profiles/distinct5"]),
         ["distinct5".into()].into()
     );
-    let shipped = ["brute-force".to_owned(), "credential-scan".to_owned()];
-    assert_eq!(detectors(&[]), shipped.clone().into());
-    assert_eq!(detectors(&["--detectors", "infra/detectors"]), shipped.into());
+    let shipped = detectors(&[]);
+    assert!(shipped.contains("brute-force") && shipped.contains("credential-scan"), "{shipped:?}");
+    assert_eq!(detectors(&["--detectors", "infra/detectors"]), shipped);
 }
 
 #[test]

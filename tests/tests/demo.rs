@@ -9,8 +9,8 @@ const PLANTED: [(&str, &str); 7] = [
     ("fast scanner (attack)", "FOUND"),
     ("IPv6 scanner (attack)", "FOUND"),
     ("ssh brute force (attack)", "FOUND"),
-    ("slow scanner (attack)", "NOT FOUND"),
-    ("distributed scan (attack)", "NOT FOUND"),
+    ("slow scanner (attack)", "FOUND"),
+    ("distributed scan (attack)", "FOUND"),
     ("office (no attack)", "QUIET"),
     ("everybody else", "QUIET"),
 ];

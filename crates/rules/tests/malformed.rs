@@ -77,10 +77,10 @@ fn top_level_fields() {
         expect![[r#"
             5:1 `widow` is no field of a detector
                 at widow
-                Did you mean `window`? Allowed fields: `id`, `title`, `description`, `advice`, `attack`, `signal`, `key`, `window`, `quiet`, `measure`, `raise`.
+                Did you mean `window`? Allowed fields: `id`, `title`, `description`, `advice`, `attack`, `signal`, `key`, `window`, `quiet`, `after`, `unless`, `measure`, `raise`.
             6:1 `colour` is no field of a detector
                 at colour
-                Allowed fields: `id`, `title`, `description`, `advice`, `attack`, `signal`, `key`, `window`, `quiet`, `measure`, `raise`.
+                Allowed fields: `id`, `title`, `description`, `advice`, `attack`, `signal`, `key`, `window`, `quiet`, `after`, `unless`, `measure`, `raise`.
             1:1 the detector has no `window`
                 at id = "scan"
                 Add a line like `window = "10m"`.
@@ -202,31 +202,31 @@ fn measures() {
     check(
         &cases,
         expect![[r#"
-        8:11 `distnct` is no field of a measure
-            at distnct
-            Did you mean `distinct`? Allowed fields: `count`, `sum`, `distinct`, `where`.
-        8:9 the measure `users` must have exactly one of `count`, `sum` and `distinct`
-            at { distinct = "user", count = "attempts" }
-            Write one of `count = "attempts"`, `sum = "attempts"`, `distinct = "user"` and `distinct = "source.ip"`.
-        8:9 the measure `users` must have exactly one of `count`, `sum` and `distinct`
-            at { where = { outcome = "failure" } }
-            Write one of `count = "attempts"`, `sum = "attempts"`, `distinct = "user"` and `distinct = "source.ip"`.
-        8:22 `usr` is no field to count the values of (field `distinct`)
-            at "usr"
-            Did you mean `user`? Allowed values: `user`, `source.ip`.
-        8:9 `users` must be a table, not string
-            at "user"
-            Write `users = { … }` or head it [users].
-        8:40 `outcom` is no field of `where`
-            at outcom
-            Did you mean `outcome`? Allowed fields: `outcome`, `user_known`.
-        7:82 `user_known` must be true or false, not string
-            at "false"
-            Write `user_known = true` or `user_known = false`, unquoted.
-        9:1 `Wrong-Name` is no name for a measure
-            at "Wrong-Name"
-            Write lower-case letters, digits and `_`, a letter first, at most 64, like `unknown_users`.
-    "#]],
+            8:11 `distnct` is no field of a measure
+                at distnct
+                Did you mean `distinct`? Allowed fields: `count`, `sum`, `distinct`, `sequential`, `people`, `attackers`, `where`.
+            8:9 the measure `users` must have exactly one of `count`, `sum`, `distinct` and `sequential`
+                at { distinct = "user", count = "attempts" }
+                Write one of `count = "attempts"`, `sum = "attempts"`, `distinct = "user"`, `distinct = "source.ip"` and `sequential = "user"`.
+            8:9 the measure `users` must have exactly one of `count`, `sum`, `distinct` and `sequential`
+                at { where = { outcome = "failure" } }
+                Write one of `count = "attempts"`, `sum = "attempts"`, `distinct = "user"`, `distinct = "source.ip"` and `sequential = "user"`.
+            8:22 `usr` is no field to count the values of (field `distinct`)
+                at "usr"
+                Did you mean `user`? Allowed values: `user`, `source.ip`.
+            8:9 `users` must be a table, not string
+                at "user"
+                Write `users = { … }` or head it [users].
+            8:40 `outcom` is no field of `where`
+                at outcom
+                Did you mean `outcome`? Allowed fields: `outcome`, `user_known`.
+            7:82 `user_known` must be true or false, not string
+                at "false"
+                Write `user_known = true` or `user_known = false`, unquoted.
+            9:1 `Wrong-Name` is no name for a measure
+                at "Wrong-Name"
+                Write lower-case letters, digits and `_`, a letter first, at most 64, like `unknown_users`.
+        "#]],
     );
 }
 
@@ -348,7 +348,7 @@ fn raises() {
                 Add `[[raise]]` and below it `severity = "high"` and `when = ["failures >= 30"]`.
             9:3 `raises` is no field of a detector
                 at raises
-                Did you mean `raise`? Allowed fields: `id`, `title`, `description`, `advice`, `attack`, `signal`, `key`, `window`, `quiet`, `measure`, `raise`.
+                Did you mean `raise`? Allowed fields: `id`, `title`, `description`, `advice`, `attack`, `signal`, `key`, `window`, `quiet`, `after`, `unless`, `measure`, `raise`.
             1:1 the detector measures nothing
                 at id = "scan"
                 Add `[measure]` and below it a line like `failures = { count = "attempts", where = { outcome = "failure" } }`.
@@ -389,7 +389,7 @@ fn all_faults_of_a_file_are_reported_together() {
             Write lower-case words, joined by single hyphens, at most 64 bytes, like "credential-scan".
         5:1 `windw` is no field of a detector
             at windw
-            Did you mean `window`? Allowed fields: `id`, `title`, `description`, `advice`, `attack`, `signal`, `key`, `window`, `quiet`, `measure`, `raise`.
+            Did you mean `window`? Allowed fields: `id`, `title`, `description`, `advice`, `attack`, `signal`, `key`, `window`, `quiet`, `after`, `unless`, `measure`, `raise`.
         8:22 `usr` is no field to count the values of (field `distinct`)
             at "usr"
             Did you mean `user`? Allowed values: `user`, `source.ip`.
