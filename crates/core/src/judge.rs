@@ -204,7 +204,9 @@ pub fn report(plan: &Plan, detector: &DetectorPlan, raise: &Raise, window: &Wind
     let sources = match (&window.state.sources, window.key.first) {
         (Some(sources), first) => {
             let (after, until) = window.ends(detector);
-            sources.top(first, after, until)
+            let within = sources.top(first, after, until);
+            // Only last sightings are kept: whoever went on after the window was in it all the same.
+            if within.is_empty() { sources.top(first, after, Time(i64::MAX)) } else { within }
         }
         (None, crate::key::KeyPart::Ipv4(address)) => vec![address.into()],
         (None, _) => Vec::new(),
