@@ -15,6 +15,7 @@ pub mod labelled;
 pub mod live;
 pub mod luck;
 pub mod ministack;
+pub mod panther;
 pub mod plain_table;
 pub mod simulator;
 pub mod stack;
