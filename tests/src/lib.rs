@@ -17,6 +17,7 @@ pub mod labelled;
 pub mod live;
 pub mod luck;
 pub mod ministack;
+pub mod panther;
 pub mod plain_table;
 pub mod simulator;
 pub mod stack;

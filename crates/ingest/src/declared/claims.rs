@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 
 use super::Declared;
+use super::json::Json;
 use crate::format::Said;
 use crate::username::Naming;
 
@@ -113,8 +114,9 @@ impl Formats {
         naming: &Naming,
     ) -> Read {
         let claims = self.claims(message, log_group);
+        let json = Json::of(message);
         for claim in &claims {
-            if let Some((_, said)) = self.all[claim.format].read(message, timed, naming) {
+            if let Some((_, said)) = self.all[claim.format].read(message, &json, timed, naming) {
                 return Read::By(claim.format, said);
             }
         }

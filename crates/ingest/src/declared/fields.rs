@@ -4,9 +4,9 @@ use std::borrow::Cow;
 
 use serde_json::Value;
 
+use super::json::{self, Json};
 use super::pairs::pairs;
 use super::{Body, Condition};
-use crate::format::object;
 use crate::when::When;
 
 /// The name of the field that is the whole message.
@@ -22,12 +22,12 @@ pub(super) struct Fields<'m> {
 
 enum Of<'m> {
     Named(Vec<(&'m str, &'m str)>),
-    Json(Value),
+    Json(&'m Value),
 }
 
 impl<'m> Fields<'m> {
-    /// The fields that `body` takes from `message`; `None` if it does not fit.
-    pub(super) fn of(body: &'m Body, message: &'m str) -> Option<Fields<'m>> {
+    /// The fields that `body` takes from `message`, which is `json` if it is an object; `None` if it does not fit.
+    pub(super) fn of(body: &'m Body, message: &'m str, json: &'m Json<'m>) -> Option<Fields<'m>> {
         let (fields, conditions) = match body {
             Body::Text { pattern, also } => {
                 let mut named = pattern.take(message)?;
@@ -41,8 +41,7 @@ impl<'m> Fields<'m> {
                 (Fields { message, of, prefix_time: None }, &conditions[..])
             }
             Body::Json(conditions) => {
-                let (prefix_time, json) = object(message)?;
-                let value = serde_json::from_str(json).ok()?;
+                let (prefix_time, value) = json.get()?;
                 (Fields { message, of: Of::Json(value), prefix_time }, &conditions[..])
             }
         };
@@ -67,22 +66,7 @@ impl<'m> Fields<'m> {
                 let (_, value) = values.next()?;
                 values.all(|(_, other)| other == value).then_some(Cow::Borrowed(*value))
             }
-            Of::Json(value) => {
-                let mut at = value;
-                for step in name.split('.') {
-                    at = match at {
-                        Value::Object(object) => object.get(step)?,
-                        Value::Array(array) => array.get(step.parse::<usize>().ok()?)?,
-                        _ => return None,
-                    };
-                }
-                match at {
-                    Value::String(text) => Some(Cow::Borrowed(text)),
-                    Value::Number(number) => Some(Cow::Owned(number.to_string())),
-                    Value::Bool(yes) => Some(Cow::Borrowed(if *yes { "true" } else { "false" })),
-                    Value::Null | Value::Object(_) | Value::Array(_) => None,
-                }
-            }
+            Of::Json(value) => json::at(value, name),
         }
     }
 

@@ -13,6 +13,7 @@
 mod claims;
 mod fields;
 mod glob;
+mod json;
 mod pairs;
 mod pattern;
 mod reading;
@@ -82,7 +83,7 @@ pub enum Body {
         /// May match, and then add their captures.
         also: Vec<Pattern>,
     },
-    /// A JSON object, perhaps behind Lambda's prefix. Fields are paths, `a.b.0`.
+    /// A JSON object, perhaps behind Lambda's prefix. Fields are paths, `a.b.0`, without regard to case.
     Json(Vec<Condition>),
     /// `key=value` pairs anywhere in the message.
     Pairs(Vec<Condition>),

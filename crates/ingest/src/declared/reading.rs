@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use tidewatch_core::signal::Auth;
 
 use super::fields::Fields;
+use super::json::Json;
 use super::{Choice, Declared, Reading, Told};
 use crate::format::{Said, endpoint};
 use crate::stamp;
@@ -17,20 +18,21 @@ const STAMP_WITHIN_BYTES: usize = 64;
 impl Declared {
     /// What the first reading that fits says, and which it is; `None` if none fits. A message that is
     /// `timed` from outside is not searched for a time.
-    pub(crate) fn read(
+    pub(super) fn read(
         &self,
         message: &str,
+        json: &Json<'_>,
         timed: bool,
         naming: &Naming,
     ) -> Option<(usize, Said)> {
-        let said = |reading: &Reading| reading.read(message, timed, naming);
+        let said = |reading: &Reading| reading.read(message, json, timed, naming);
         self.readings.iter().enumerate().find_map(|(nth, reading)| Some((nth, said(reading)?)))
     }
 }
 
 impl Reading {
-    fn read(&self, message: &str, timed: bool, naming: &Naming) -> Option<Said> {
-        let fields = Fields::of(&self.body, message)?;
+    fn read(&self, message: &str, json: &Json<'_>, timed: bool, naming: &Naming) -> Option<Said> {
+        let fields = Fields::of(&self.body, message, json)?;
         let outcome = match self.outcome.of(&fields)? {
             Told::Outcome(outcome) => outcome,
             Told::Nothing => return Some(Said::Nothing),

@@ -1,4 +1,4 @@
-//! Authentication events of applications: one flat JSON object a line, alone or behind Lambda's own
+//! Authentication events of applications: one JSON object a line, alone or behind Lambda's own
 //! text prefixes (`time\treqId\tINFO\t{…}` of Node, `[INFO]\ttime\treqId\t{…}` of Python).
 //!
 //! There is no standard for these lines, so the reader knows many names for a field and many words
@@ -6,7 +6,8 @@
 //! names the event says so; failing that its message or its path; and where nothing names an event,
 //! only if it has a user, an address and a decided outcome. Anything that names another event, or a
 //! login whose end is not told, says nothing. Whether the account exists is told only by words that
-//! cannot mean both. Nested objects are skipped.
+//! cannot mean both. Objects inside the object are looked into where [`super::json_holders`] knows their
+//! names: the outer of two fields decides.
 
 use std::borrow::Cow;
 
@@ -15,7 +16,8 @@ use tidewatch_core::tag::UserTag;
 
 use super::Said;
 use super::flat;
-use super::json_fields::{Best, Fields, Value, passed_or_not};
+use super::json_fields::{Best, Fields, Holder, Value, passed_or_not};
+use super::json_object;
 use super::memo::Memos;
 use super::words::{Named, Words};
 use crate::nesting;
@@ -69,7 +71,7 @@ fn read_any(
         return Said::Unreadable(Problem::Nesting);
     }
     let mut fields = Fields::new(timed);
-    if fields.read(json, memos).is_err() {
+    if json_object::read(json, &mut fields, memos).is_err() {
         return Said::Unreadable(Problem::Json);
     }
     said(&fields, prefix_time, naming, memos)
@@ -132,7 +134,14 @@ fn judge(fields: &Fields<'_>, memos: &mut Memos) -> Option<(Outcome, Option<bool
     let login = login(fields, memos)?;
     let mut words = |text: &Best<Cow<'_, str>>| text.get().map(|text| memos.words(text));
     let mut message = None;
+    // What only looks like a login must have its end told where its address is told.
+    let beside = |holder: Option<Holder>| match login {
+        Login::Alone => holder == fields.source.holder(),
+        Login::Event(_) | Login::Path => true,
+    };
     let outcome = told_outcome(fields)
+        .filter(|(_, holder)| beside(*holder))
+        .map(|(outcome, _)| outcome)
         .or_else(|| match &login {
             Login::Event(event) => event.outcome(),
             Login::Path | Login::Alone => None,
@@ -141,7 +150,7 @@ fn judge(fields: &Fields<'_>, memos: &mut Memos) -> Option<(Outcome, Option<bool
             Login::Event(_) | Login::Path => status_outcome(*fields.status.get()?),
             Login::Alone => None,
         })
-        .or_else(|| words(&fields.reason)?.outcome())
+        .or_else(|| words(&fields.reason).filter(|_| beside(fields.reason.holder()))?.outcome())
         .or_else(|| match &login {
             Login::Event(_) | Login::Path => words(&fields.error)?.outcome().or_else(|| {
                 message = words(&fields.message);
@@ -168,24 +177,14 @@ fn judge(fields: &Fields<'_>, memos: &mut Memos) -> Option<(Outcome, Option<bool
 
 fn login(fields: &Fields<'_>, memos: &mut Memos) -> Option<Login> {
     let mut other = false;
-    for (event, names_only_events) in fields.events() {
-        let words = memos.words(event);
-        match words.named() {
-            Named::Login => return by_event(fields, words),
-            Named::NotLogin => return None,
-            Named::Other => other |= names_only_events,
-            Named::Generic => {}
-        }
-    }
-    if other {
-        return None;
-    }
-    if let Some(words) = fields.message.get().map(|message| memos.words(message)) {
-        match words.named() {
-            Named::Login => return by_event(fields, words),
-            Named::NotLogin => return None,
-            Named::Other => other = true,
-            Named::Generic => {}
+    for depth in 0..=fields.deepest {
+        match named_at(depth, fields, memos) {
+            (Named::Login, words) => return by_event(fields, words?),
+            (Named::NotLogin, _) => return None,
+            // What a field names counts more than what a message, or an object further in, does.
+            (Named::Other, None) => return None,
+            (Named::Other, Some(_)) => other = true,
+            (Named::Generic, _) => {}
         }
     }
     let whole = fields.has_plain_user() && fields.source.get().copied().flatten().is_some();
@@ -194,8 +193,34 @@ fn login(fields: &Fields<'_>, memos: &mut Memos) -> Option<Login> {
     };
     let path = path.split(['?', '#']).next().unwrap_or(path);
     let asks = ["GET", "HEAD", "OPTIONS"];
-    let posts = fields.method.get().is_none_or(|method| !asks.contains(&method.as_ref()));
+    // Further in, a path may be any: one that the request was sent on from, or to.
+    let is_of_request = fields.path.holder().is_some_and(|holder| holder.depth == 0);
+    let posts =
+        fields.method.get().map_or(is_of_request, |method| !asks.contains(&method.as_ref()));
     (whole && posts && memos.words(path).named() == Named::Login).then_some(Login::Path)
+}
+
+/// What the fields of one depth name, those that name events before the message; with the words that do so,
+/// but none for another event.
+fn named_at(depth: u8, fields: &Fields<'_>, memos: &mut Memos) -> (Named, Option<Words>) {
+    let mut other = false;
+    for event in fields.events().filter(|event| event.depth == depth) {
+        let words = memos.words(event.text);
+        match words.named() {
+            named @ (Named::Login | Named::NotLogin) => return (named, Some(words)),
+            Named::Other => other |= event.names_only_events,
+            Named::Generic => {}
+        }
+    }
+    if other {
+        return (Named::Other, None);
+    }
+    let message = fields.message.get();
+    let message = message.filter(|_| fields.message.holder().is_some_and(|it| it.depth == depth));
+    let Some(words) = message.map(|message| memos.words(message)) else {
+        return (Named::Generic, None);
+    };
+    (words.named(), Some(words))
 }
 
 /// A login named in several words, as in `log in` or `bad password`, must have a user's field: no
@@ -205,11 +230,13 @@ fn by_event(fields: &Fields<'_>, words: Words) -> Option<Login> {
     found.then_some(Login::Event(words))
 }
 
-/// The outcome that a field of that purpose gives.
-fn told_outcome(fields: &Fields<'_>) -> Option<Outcome> {
-    let told = fields.outcome.get().and_then(|said| said.outcome);
-    told.or_else(|| fields.passed.get().map(|passed| passed_or_not(*passed)))
-        .or_else(|| fields.failed.get().map(|failed| passed_or_not(!failed)))
+/// The outcome that a field of that purpose gives, and where it stands.
+fn told_outcome(fields: &Fields<'_>) -> Option<(Outcome, Option<Holder>)> {
+    let (told, passed, failed) = (&fields.outcome, &fields.passed, &fields.failed);
+    let outcome = told.get().and_then(|said| said.outcome).map(|told_so| (told_so, told.holder()));
+    outcome
+        .or_else(|| passed.get().map(|yes| (passed_or_not(*yes), passed.holder())))
+        .or_else(|| failed.get().map(|yes| (passed_or_not(!yes), failed.holder())))
 }
 
 /// The outcome of a login that an HTTP status tells. Forms redirect after a login, and refuse with

@@ -1,30 +1,30 @@
-//! The fields of one flat JSON object, sorted into the parts they play in an authentication event.
+//! The fields of one JSON object, sorted into the parts they play in an authentication event.
 //!
-//! One pass over borrowed text, into a fixed struct: this is the hottest code after inflating. Simple
-//! objects are read by [`super::flat`], all others here by serde_json. A field's name is compared in lower case and without `_ - . @` and blanks. Invariant:
-//! the order of fields in a line never decides. Where several could play a part, the first in its
-//! list of names does, but a value that says something (an address, a readable time, a decided outcome)
-//! before one that does not; of a name that stands twice, the last counts.
+//! Borrowed text into a fixed struct: this is the hottest code after inflating. Simple objects are read by
+//! [`super::flat`], all others by [`super::json_object`]. A field's name is compared in lower case and
+//! without `_ - . @` and blanks. Objects inside each other are read one by one and then merged, so that
+//! each value knows how deep it stands and in which object.
+//!
+//! Invariant: the order of fields in a line never decides. Where several could play a part, a value that
+//! says something (an address, a readable time, a decided outcome) comes before one that does not, then
+//! outer before inner, then the first in its list of names; of a name that stands twice in one object, the
+//! last counts; two objects equally deep that say different things say nothing.
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
-use std::fmt;
 use std::net::IpAddr;
 
-use serde::de::{
-    Deserialize, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor,
-};
 use tidewatch_core::signal::Outcome;
 
 use super::address::endpoint;
-use super::json_names::{ERROR, EVENT_OF_KIND, Part, USER, part_of};
+use super::json_names::{ERROR, EVENT_OF_KIND, Part, USER};
 use super::memo::Memos;
 use super::words::Words;
 use crate::stamp;
 use crate::when::When;
 
-/// How many fields of a line that name the event are looked at.
-const EVENTS_MAX: usize = 3;
+/// How many fields of a line that name the event are looked at: as many as the Elastic Common Schema has.
+const EVENTS_MAX: usize = 4;
 
 /// A field's value, as far as it can play a part.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,30 +34,76 @@ pub(super) enum Value<'a> {
     Integer(i64),
     Float(f64),
     Text(Cow<'a, str>),
-    /// An object or a list.
+    /// An object, or a list of more than one value.
     Nested,
+}
+
+/// In which of a line's objects a field stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Holder {
+    /// How many objects are around it.
+    pub(super) depth: u8,
+    /// Tells objects of one line apart.
+    pub(super) id: u8,
 }
 
 /// The best value for a part so far.
 #[derive(Clone, Debug)]
 pub(super) struct Best<T> {
-    /// The value, and how good it is: its place in the list, those that say nothing behind all
-    /// others.
-    best: Option<(u16, T)>,
+    best: Option<Held<T>>,
 }
 
-impl<T> Best<T> {
-    fn offer(&mut self, place: u8, says: bool, value: T) {
-        let penalty = if says { 0 } else { 256 };
-        let goodness = u16::from(place) + penalty;
+#[derive(Clone, Debug)]
+struct Held<T> {
+    /// How good it is: whether it says nothing, how deep it stands, its place in the list of names.
+    rank: u16,
+    holder: u8,
+    /// Whether another object as deep says something else.
+    is_torn: bool,
+    value: T,
+}
+
+/// Of a rank: that the value says nothing.
+const SAYS_NOTHING: u16 = 0x8000;
+
+impl<T: PartialEq> Best<T> {
+    /// Takes a value of an object in.
+    fn offer(&mut self, holder: Holder, place: u8, says: bool, value: T) {
+        let silent = if says { 0 } else { SAYS_NOTHING };
+        let rank = silent | u16::from(holder.depth) << 8 | u16::from(place);
         match &self.best {
-            Some((other, _)) if *other % 256 != u16::from(place) && *other < goodness => {}
-            _ => self.best = Some((goodness, value)),
+            Some(held) if held.rank % 256 != u16::from(place) && held.rank < rank => {}
+            _ => self.best = Some(Held { rank, holder: holder.id, is_torn: false, value }),
         }
     }
 
+    /// Takes in what an object inside this one says.
+    fn merge(&mut self, inner: Best<T>) {
+        let Some(inner) = inner.best else { return };
+        let Some(held) = &mut self.best else { return self.best = Some(inner) };
+        match (held.rank >> 8).cmp(&(inner.rank >> 8)) {
+            Ordering::Less => {}
+            Ordering::Greater => *held = inner,
+            Ordering::Equal => {
+                let differ = held.value != inner.value || inner.is_torn;
+                held.is_torn |= differ && held.rank < SAYS_NOTHING;
+                if inner.rank < held.rank {
+                    *held = Held { is_torn: held.is_torn, ..inner };
+                }
+            }
+        }
+    }
+}
+
+impl<T> Best<T> {
     pub(super) fn get(&self) -> Option<&T> {
-        self.best.as_ref().map(|(_, value)| value)
+        self.best.as_ref().filter(|held| !held.is_torn).map(|held| &held.value)
+    }
+
+    /// Where the value stands.
+    pub(super) fn holder(&self) -> Option<Holder> {
+        let held = self.best.as_ref()?;
+        Some(Holder { depth: (held.rank >> 8 & 0x7f) as u8, id: held.holder })
     }
 }
 
@@ -68,9 +114,19 @@ impl<T> Default for Best<T> {
 }
 
 /// An outcome field: what it says, and its words.
+#[derive(Clone, Debug, PartialEq)]
 pub(super) struct Told {
     pub(super) outcome: Option<Outcome>,
     pub(super) words: Option<Words>,
+}
+
+/// A text that names the event.
+pub(super) struct Event<'f> {
+    pub(super) text: &'f str,
+    /// How deep it stands.
+    pub(super) depth: u8,
+    /// Whether its field names nothing but events.
+    pub(super) names_only_events: bool,
 }
 
 /// The fields of a line by the part they play.
@@ -78,6 +134,10 @@ pub(super) struct Told {
 pub(super) struct Fields<'a> {
     /// Whether the time is known from outside, so that no field need be read as one.
     timed: bool,
+    /// The object they stand in.
+    holder: Holder,
+    /// How deep the deepest object is that was merged.
+    pub(super) deepest: u8,
     /// `None` inside: a time that cannot be read.
     pub(super) time: Best<Option<When>>,
     /// `None` inside: a source that is no address.
@@ -103,55 +163,94 @@ impl<'a> Fields<'a> {
         Fields { timed, ..Fields::default() }
     }
 
-    /// Reads the object that is all of `json` into these fields.
-    pub(super) fn read(&mut self, json: &'a str, memos: &mut Memos) -> serde_json::Result<()> {
-        let mut deserializer = serde_json::Deserializer::from_str(json);
-        ReadFields { fields: self, memos }.deserialize(&mut deserializer)?;
-        deserializer.end()
+    /// No fields yet, of an object inside.
+    pub(super) fn inside(&self, holder: Holder) -> Fields<'a> {
+        Fields { timed: self.timed, holder, ..Fields::default() }
     }
 
-    /// The fields that name the event, best first, and whether they may name nothing but an event.
-    pub(super) fn events(&self) -> impl Iterator<Item = (&str, bool)> {
-        let places = self.events.iter().filter_map(|event| event.best.as_ref());
-        places.map(|(place, text)| (text.as_ref(), usize::from(*place) < EVENT_OF_KIND))
+    /// How many objects are around these fields.
+    pub(super) fn depth(&self) -> u8 {
+        self.holder.depth
+    }
+
+    /// Takes in the fields of an object inside this one, after all of them were read.
+    pub(super) fn merge(&mut self, inner: Fields<'a>) {
+        self.deepest = self.deepest.max(inner.deepest).max(inner.holder.depth);
+        self.time.merge(inner.time);
+        self.source.merge(inner.source);
+        self.user.merge(inner.user);
+        self.outcome.merge(inner.outcome);
+        self.passed.merge(inner.passed);
+        self.failed.merge(inner.failed);
+        self.status.merge(inner.status);
+        self.reason.merge(inner.reason);
+        self.error.merge(inner.error);
+        self.message.merge(inner.message);
+        self.path.merge(inner.path);
+        self.method.merge(inner.method);
+        self.user_known.merge(inner.user_known);
+        for event in inner.events.into_iter().filter_map(|event| event.best) {
+            self.keep_event(event, |known, coming| known.value.cmp(&coming.value));
+        }
+    }
+
+    /// The fields that name the event, best first.
+    pub(super) fn events(&self) -> impl Iterator<Item = Event<'_>> {
+        let held = self.events.iter().filter_map(|event| event.best.as_ref());
+        held.map(|held| Event {
+            text: held.value.as_ref(),
+            depth: (held.rank >> 8) as u8,
+            names_only_events: usize::from(held.rank % 256) < EVENT_OF_KIND,
+        })
     }
 
     /// Whether the user's name stands in a field that says by itself that it is one.
     pub(super) fn has_plain_user(&self) -> bool {
-        self.user.best.as_ref().is_some_and(|(place, _)| usize::from(place % 256) < USER.len())
+        self.user.best.as_ref().is_some_and(|held| usize::from(held.rank % 256) < USER.len())
     }
 
     /// Takes a field in, if its value is better than those before it.
     pub(super) fn offer(&mut self, part: Part, place: u8, value: Value<'a>, memos: &mut Memos) {
+        let holder = self.holder;
         match (part, value) {
             (Part::Time, _) if self.timed => {}
             (Part::Time, value) => self.offer_time(place, &value),
             (Part::Source, value) => {
                 let address = if let Value::Text(text) = &value { endpoint(text) } else { None };
-                self.source.offer(place, address.is_some(), address);
+                self.source.offer(holder, place, address.is_some(), address);
             }
             (Part::User, Value::Bool(_) | Value::Nested) => {}
-            (Part::User, value) => self.user.offer(place, value != Value::Null, value),
+            (Part::User, value) => self.user.offer(holder, place, value != Value::Null, value),
             (Part::Outcome, value) => self.offer_outcome(place, &value, memos),
             (Part::Status, Value::Text(text)) if text.parse::<i64>().is_err() => {
                 // A code that is a word explains a failure, behind what is called an error.
-                self.error.offer(place + ERROR.len() as u8, !text.is_empty(), text);
+                self.error.offer(holder, place + ERROR.len() as u8, !text.is_empty(), text);
             }
             (Part::Status, value) => self.offer_status(place, &value),
             (Part::Event, Value::Text(text)) => self.offer_event(place, text),
-            (Part::Reason, Value::Text(text)) => self.reason.offer(place, !text.is_empty(), text),
-            (Part::Error, Value::Text(text)) => self.error.offer(place, !text.is_empty(), text),
-            (Part::Message, Value::Text(text)) => self.message.offer(place, !text.is_empty(), text),
-            (Part::Path, Value::Text(text)) => self.path.offer(place, !text.is_empty(), text),
-            (Part::Method, Value::Text(text)) => self.method.offer(place, true, text),
+            (Part::Reason, Value::Text(text)) => {
+                self.reason.offer(holder, place, !text.is_empty(), text)
+            }
+            (Part::Error, Value::Text(text)) => {
+                // The type of most errors only says that it is one.
+                let says = !text.is_empty() && !text.eq_ignore_ascii_case("error");
+                self.error.offer(holder, place, says, text)
+            }
+            (Part::Message, Value::Text(text)) => {
+                self.message.offer(holder, place, !text.is_empty(), text)
+            }
+            (Part::Path, Value::Text(text)) => {
+                self.path.offer(holder, place, !text.is_empty(), text)
+            }
+            (Part::Method, Value::Text(text)) => self.method.offer(holder, place, true, text),
             (part, value) => {
                 let Some(truth) = truth(&value) else { return };
                 match part {
-                    Part::Passed => self.passed.offer(place, true, truth),
-                    Part::Failed => self.failed.offer(place, true, truth),
-                    Part::Known => self.user_known.offer(place, true, truth),
+                    Part::Passed => self.passed.offer(holder, place, true, truth),
+                    Part::Failed => self.failed.offer(holder, place, true, truth),
+                    Part::Known => self.user_known.offer(holder, place, true, truth),
                     // Names that say the opposite come behind all that say it straight.
-                    Part::Unknown => self.user_known.offer(place + 128, true, !truth),
+                    Part::Unknown => self.user_known.offer(holder, place + 128, true, !truth),
                     _ => {}
                 }
             }
@@ -166,7 +265,7 @@ impl<'a> Fields<'a> {
             Value::Float(number) => stamp::json_float(*number),
             Value::Bool(_) | Value::Nested => None,
         };
-        self.time.offer(place, when.is_some(), when);
+        self.time.offer(self.holder, place, when.is_some(), when);
     }
 
     fn offer_outcome(&mut self, place: u8, value: &Value<'a>, memos: &mut Memos) {
@@ -182,7 +281,7 @@ impl<'a> Fields<'a> {
             Value::Bool(passed) => Told { outcome: Some(passed_or_not(*passed)), words: None },
             Value::Null | Value::Float(_) | Value::Nested => return,
         };
-        self.outcome.offer(place, said.outcome.is_some(), said);
+        self.outcome.offer(self.holder, place, said.outcome.is_some(), said);
     }
 
     fn offer_status(&mut self, place: u8, value: &Value<'a>) {
@@ -192,20 +291,35 @@ impl<'a> Fields<'a> {
             _ => None,
         };
         if let Some(status) = status.filter(|status| (100..600).contains(status)) {
-            self.status.offer(place, true, status);
+            self.status.offer(self.holder, place, true, status);
         }
     }
 
-    /// Keeps the best few in order.
     fn offer_event(&mut self, place: u8, text: Cow<'a, str>) {
-        let mut coming = Best { best: Some((u16::from(place), text)) };
+        let rank = u16::from(self.holder.depth) << 8 | u16::from(place);
+        let event = Held { rank, holder: self.holder.id, is_torn: false, value: text };
+        // The same name again: the last counts.
+        self.keep_event(event, |_, _| Ordering::Equal);
+    }
+
+    /// Keeps the best few in order; `tie` orders what is equally good, and what is equal is replaced.
+    fn keep_event(
+        &mut self,
+        event: Held<Cow<'a, str>>,
+        tie: impl Fn(&Held<Cow<'a, str>>, &Held<Cow<'a, str>>) -> Ordering,
+    ) {
+        let mut coming = Some(event);
         for slot in &mut self.events {
-            let goodness =
-                |best: &Best<_>| best.best.as_ref().map_or(u16::MAX, |(place, _)| *place);
-            match goodness(&coming).cmp(&goodness(slot)) {
-                Ordering::Less => std::mem::swap(slot, &mut coming),
-                Ordering::Equal => return *slot = coming,
-                Ordering::Greater => {}
+            let (Some(event), Some(held)) = (&coming, &slot.best) else {
+                if slot.best.is_none() {
+                    slot.best = coming;
+                }
+                return;
+            };
+            match held.rank.cmp(&event.rank).then_with(|| tie(held, event)) {
+                Ordering::Less => {}
+                Ordering::Equal => return slot.best = coming,
+                Ordering::Greater => std::mem::swap(&mut slot.best, &mut coming),
             }
         }
     }
@@ -229,113 +343,5 @@ fn truth(value: &Value<'_>) -> Option<bool> {
             }
         }
         _ => None,
-    }
-}
-
-struct Name(Option<(Part, u8)>);
-
-impl<'de> Deserialize<'de> for Name {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Read;
-        impl Visitor<'_> for Read {
-            type Value = Name;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a field name")
-            }
-
-            fn visit_str<E>(self, name: &str) -> Result<Name, E> {
-                Ok(Name(part_of(name)))
-            }
-        }
-        deserializer.deserialize_str(Read)
-    }
-}
-
-impl<'de> Deserialize<'de> for Value<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(ReadValue)
-    }
-}
-
-struct ReadValue;
-
-impl<'de> Visitor<'de> for ReadValue {
-    type Value = Value<'de>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a value")
-    }
-
-    fn visit_unit<E>(self) -> Result<Value<'de>, E> {
-        Ok(Value::Null)
-    }
-
-    fn visit_bool<E>(self, truth: bool) -> Result<Value<'de>, E> {
-        Ok(Value::Bool(truth))
-    }
-
-    fn visit_i64<E>(self, number: i64) -> Result<Value<'de>, E> {
-        Ok(Value::Integer(number))
-    }
-
-    fn visit_u64<E>(self, number: u64) -> Result<Value<'de>, E> {
-        Ok(i64::try_from(number).map_or(Value::Float(number as f64), Value::Integer))
-    }
-
-    fn visit_f64<E>(self, number: f64) -> Result<Value<'de>, E> {
-        Ok(Value::Float(number))
-    }
-
-    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Value<'de>, E> {
-        Ok(Value::Text(Cow::Borrowed(text)))
-    }
-
-    fn visit_str<E>(self, text: &str) -> Result<Value<'de>, E> {
-        Ok(Value::Text(Cow::Owned(text.to_owned())))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value<'de>, A::Error> {
-        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-        Ok(Value::Nested)
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Value<'de>, A::Error> {
-        while list.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(Value::Nested)
-    }
-}
-
-/// Reads an object into the fields where they stand: moving them about costs more than many fields.
-struct ReadFields<'f, 'de> {
-    fields: &'f mut Fields<'de>,
-    memos: &'f mut Memos,
-}
-
-impl<'de> DeserializeSeed<'de> for ReadFields<'_, 'de> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_map(self)
-    }
-}
-
-impl<'de> Visitor<'de> for ReadFields<'_, 'de> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        while let Some(Name(part)) = map.next_key()? {
-            match part {
-                Some((part, place)) => {
-                    self.fields.offer(part, place, map.next_value()?, self.memos)
-                }
-                None => drop(map.next_value::<IgnoredAny>()?),
-            }
-        }
-        Ok(())
     }
 }

@@ -8,6 +8,7 @@ use super::lexicon::Lexicon;
 
 /// The longest field name that can be one of ours, in bytes after normalising.
 const NAME_BYTES_MAX: usize = 24;
+
 /// What a field is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Part {
@@ -146,6 +147,8 @@ const USER_IN_LOGIN: &[&str] = &[
     "phonenumber",
     "userhandle",
     "handle",
+    "actorid",
+    "actoremail",
 ];
 const OUTCOME: &[&str] = &[
     "outcome",
@@ -201,6 +204,7 @@ const STATUS: &[&str] = &[
     "responsecode",
     "responsestatus",
     "responsestatuscode",
+    "httpresponsestatuscode",
     "resultcode",
     "code",
 ];
@@ -213,6 +217,8 @@ const REASON: &[&str] = &[
     "denialreason",
     "rejectreason",
     "statusreason",
+    "statusdetail",
+    "eventreason",
     "reasoncode",
     "failurecode",
     "failuretype",
@@ -241,7 +247,8 @@ pub(super) const ERROR: &[&str] = &[
     "statusmessage",
     "resultdescription",
 ];
-const MESSAGE: &[&str] = &["message", "msg", "text", "summary"];
+const MESSAGE: &[&str] =
+    &["message", "msg", "text", "summary", "renderedmessage", "messagetemplate"];
 const EVENT: &[&str] = &[
     "event",
     "eventname",
@@ -260,6 +267,7 @@ const EVENT: &[&str] = &[
     "type",
     "kind",
     "category",
+    "detailtype",
 ];
 /// These may hold a number, an id or the log's name: what they name counts only if it is a login or
 /// something around one.
@@ -277,6 +285,7 @@ const PATH: &[&str] = &[
     "requesturi",
     "url",
     "requesturl",
+    "urlpath",
     "resource",
 ];
 const METHOD: &[&str] = &["method", "httpmethod", "requestmethod", "verb"];
@@ -340,13 +349,49 @@ const fn listed(mut names: Names, list: &[&'static str], part: Part, first: u8) 
     names
 }
 
+/// A field's name as names are compared: in lower case and without what joins words.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Name {
+    bytes: [u8; NAME_BYTES_MAX],
+    length: usize,
+}
+
+impl Name {
+    /// The name; `None` if it is longer than any of ours.
+    pub(super) fn of(text: &str) -> Option<Name> {
+        let mut name = Name { bytes: [0; NAME_BYTES_MAX], length: 0 };
+        for byte in text.bytes().filter(|byte| !matches!(byte, b'_' | b'-' | b'.' | b'@' | b' ')) {
+            name.push(byte.to_ascii_lowercase())?;
+        }
+        Some(name)
+    }
+
+    fn push(&mut self, byte: u8) -> Option<()> {
+        *self.bytes.get_mut(self.length)? = byte;
+        self.length += 1;
+        Some(())
+    }
+
+    /// This name behind another one, `before`, that is written as names are compared; `None` if it is too
+    /// long.
+    pub(super) fn behind(&self, before: &str) -> Option<Name> {
+        let mut name = Name { bytes: [0; NAME_BYTES_MAX], length: 0 };
+        let mut bytes = before.bytes().chain(self.bytes().iter().copied());
+        bytes.try_for_each(|byte| name.push(byte))?;
+        Some(name)
+    }
+
+    /// The part that a field of this name plays.
+    pub(super) fn part(&self) -> Option<(Part, u8)> {
+        NAMES.get(self.bytes())
+    }
+
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.bytes[..self.length]
+    }
+}
+
 /// The part that a field of this name plays.
 pub(super) fn part_of(name: &str) -> Option<(Part, u8)> {
-    let mut buffer = [0; NAME_BYTES_MAX];
-    let mut length = 0;
-    for byte in name.bytes().filter(|byte| !matches!(byte, b'_' | b'-' | b'.' | b'@' | b' ')) {
-        *buffer.get_mut(length)? = byte.to_ascii_lowercase();
-        length += 1;
-    }
-    NAMES.get(&buffer[..length])
+    Name::of(name)?.part()
 }
