@@ -99,8 +99,8 @@ impl Ingest {
         let claims = self.formats.claims(message, log_group);
         for claim in &claims {
             let declared = &self.formats.all()[claim.format];
-            let read = declared.read(message, false, &self.naming);
-            let answer = read.map_or(Answer::CannotRead, |(nth, _)| Answer::Reads(Some(nth + 1)));
+            let read = declared.reading(message, &self.naming);
+            let answer = read.map_or(Answer::CannotRead, |nth| Answer::Reads(Some(nth + 1)));
             ask(&declared.id, answer);
         }
         ask(Format::JsonAuth.name(), self.built_in(Format::JsonAuth, message));

@@ -16,6 +16,11 @@ use crate::when::When;
 const STAMP_WITHIN_BYTES: usize = 64;
 
 impl Declared {
+    /// The first of its readings that fits a message, by its place; to explain.
+    pub(crate) fn reading(&self, message: &str, naming: &Naming) -> Option<usize> {
+        self.read(message, &Json::of(message), false, naming).map(|(nth, _)| nth)
+    }
+
     /// What the first reading that fits says, and which it is; `None` if none fits. A message that is
     /// `timed` from outside is not searched for a time.
     pub(super) fn read(
