@@ -72,7 +72,11 @@ impl<T: PartialEq> Best<T> {
         let silent = if says { 0 } else { SAYS_NOTHING };
         let rank = silent | u16::from(holder.depth) << 8 | u16::from(place);
         match &self.best {
-            Some(held) if held.rank % 256 != u16::from(place) && held.rank < rank => {}
+            // The same name in the same object: the last counts.
+            Some(held) if held.holder == holder.id && held.rank % 256 == u16::from(place) => {
+                self.best = Some(Held { rank, holder: holder.id, is_torn: false, value });
+            }
+            Some(held) if held.rank < rank => {}
             _ => self.best = Some(Held { rank, holder: holder.id, is_torn: false, value }),
         }
     }
