@@ -11,14 +11,15 @@ const DETECTORS: &[(&str, &str)] = files!("detectors": "brute-force.toml" "crede
 
 const FORMATS: &[(&str, &str)] = files!("formats":
     "access-log.toml" "api-gateway.toml" "asterisk.toml" "auth0.toml" "authelia.toml" "authentik.toml"
-    "cas.toml" "cloudtrail.toml" "cognito-export.toml" "cpanel.toml" "dovecot.toml" "dropbear.toml" "entra.toml"
-    "exchange.toml" "firefly.toml" "fortinet.toml" "gin.toml" "gitea.toml" "google-workspace.toml"
-    "grafana.toml" "hestia.toml" "kasm.toml" "keycloak.toml" "lemonldap.toml" "login-text.toml"
-    "magento.toml" "mongodb.toml" "mysql.toml" "nest.toml" "nextcloud.toml" "nginx-error.toml"
-    "ntfy.toml" "okta.toml" "onelogin.toml" "openvpn.toml" "overseerr.toml" "pam.toml" "postfix.toml"
-    "postgresql.toml" "proxmox.toml" "qbittorrent.toml" "sftpgo.toml" "sshd-protocol.toml"
-    "teleport.toml" "thehive.toml" "vaultwarden.toml" "webmin.toml" "windows-json.toml"
-    "windows-xml.toml" "wireguard.toml" "zoneminder.toml"
+    "cas.toml" "cloudtrail.toml" "cognito-export.toml" "cpanel.toml" "dovecot.toml" "dropbear.toml"
+    "duo.toml" "entra.toml" "exchange.toml" "firefly.toml" "fortinet.toml" "gin.toml" "gitea.toml"
+    "google-workspace.toml" "grafana.toml" "hestia.toml" "kasm.toml" "keycloak.toml" "lemonldap.toml"
+    "login-text.toml" "magento.toml" "mongodb.toml" "mysql.toml" "nest.toml" "nextcloud.toml"
+    "nginx-error.toml" "ntfy.toml" "okta.toml" "onelogin.toml" "onepassword.toml" "openvpn.toml"
+    "overseerr.toml" "pam.toml" "postfix.toml" "postgresql.toml" "proxmox.toml" "qbittorrent.toml"
+    "salesforce.toml" "sftpgo.toml" "slack.toml" "snowflake.toml" "sshd-protocol.toml" "teleport.toml"
+    "thehive.toml" "vaultwarden.toml" "webmin.toml" "windows-json.toml" "windows-xml.toml"
+    "wireguard.toml" "zoneminder.toml"
 );
 
 /// The shipped detector files: name and text of each, as [`crate::load`] takes them.
