@@ -24,12 +24,12 @@ const DETECTORS: &[Shipped] = files!("detectors":
 
 const FORMATS: &[Shipped] = files!("formats":
     "access-log" "api-gateway" "asterisk" "auth0" "authelia" "authentik" "cas" "cloudtrail"
-    "cognito-export" "cpanel" "dovecot" "dropbear" "entra" "exchange" "firefly" "fortinet" "gin"
-    "gitea" "google-workspace" "grafana" "hestia" "kasm" "keycloak" "lemonldap" "login-text"
-    "magento" "mongodb" "mysql" "nest" "nextcloud" "nginx-error" "ntfy" "okta" "onelogin"
-    "openvpn" "overseerr" "pam" "postfix" "postgresql" "proxmox" "qbittorrent" "sftpgo"
-    "sshd-protocol" "teleport" "thehive" "vaultwarden" "waf" "webmin" "windows-json" "windows-xml"
-    "wireguard" "zoneminder"
+    "cognito-export" "cpanel" "dovecot" "dropbear" "duo" "entra" "exchange" "firefly" "fortinet"
+    "gin" "gitea" "google-workspace" "grafana" "hestia" "kasm" "keycloak" "lemonldap"
+    "login-text" "magento" "mongodb" "mysql" "nest" "nextcloud" "nginx-error" "ntfy" "okta"
+    "onelogin" "onepassword" "openvpn" "overseerr" "pam" "postfix" "postgresql" "proxmox"
+    "qbittorrent" "salesforce" "sftpgo" "slack" "snowflake" "sshd-protocol" "teleport" "thehive"
+    "vaultwarden" "waf" "webmin" "windows-json" "windows-xml" "wireguard" "zoneminder"
 );
 
 /// The shipped detector files: name and text of each, as [`crate::load`] takes them.

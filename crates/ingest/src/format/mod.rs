@@ -32,7 +32,7 @@ use crate::when::When;
 pub enum Format {
     /// OpenSSH's sshd through syslog.
     Sshd,
-    /// Authentication events of applications as flat JSON objects, one a line.
+    /// Authentication events of applications as JSON objects, one a line.
     JsonAuth,
 }
 
