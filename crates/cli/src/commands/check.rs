@@ -6,8 +6,11 @@ use std::sync::Arc;
 use anyhow::{Context, anyhow};
 use serde_json::{Value, json};
 use tidewatch_alert::printable;
+use tidewatch_core::tag::TagKey;
 use tidewatch_ingest::declared::Formats;
 use tidewatch_ingest::trace::Answer;
+use tidewatch_ingest::username::{Naming, Usernames};
+use tidewatch_ingest::{Config, Ingest};
 use tidewatch_rules::warnings::{FileOfFormat, Warning, of_detector, of_formats};
 use tidewatch_rules::{RuleError, cases};
 
@@ -127,7 +130,10 @@ fn in_log(
         return Err(anyhow!("--log {}: no line in it", log.display()).into());
     }
     let mut passed_over = vec![0usize; formats.all().len()];
-    let ingest = crate::commands::explain::ingest(formats);
+    // No tag is shown, so any key will do.
+    let naming = Naming { key: TagKey::new([0; 16]), usernames: Usernames::Fold };
+    let formats_too = Arc::clone(formats);
+    let ingest = Ingest::new(Config { naming, own_group: None, formats: formats_too });
     for trace in text.lines().filter_map(|line| ingest.trace_line(line)) {
         for asked in trace.asked.iter().filter(|asked| asked.answer == Answer::CannotRead) {
             if let Some(at) = formats.all().iter().position(|format| format.id == asked.format) {

@@ -17,11 +17,9 @@ use tidewatch_core::engine::Engine;
 use tidewatch_core::finding::Finding;
 use tidewatch_core::memory::MemoryStore;
 use tidewatch_core::signal::{Body, EventId, LogStream, Origin, Signal};
-use tidewatch_core::tag::TagKey;
 use tidewatch_core::time::{Span, Time};
-use tidewatch_ingest::declared::Formats;
 use tidewatch_ingest::format::Said;
-use tidewatch_ingest::username::{Naming, Usernames};
+use tidewatch_ingest::username::Usernames;
 use tidewatch_ingest::when::When;
 use tidewatch_ingest::{Config, Ingest};
 
@@ -65,10 +63,10 @@ pub async fn run(args: ExplainArgs) -> Result<Exit, Failure> {
     files_of(&args, &paths, &reading, standing).await
 }
 
-/// A reader of lines with `formats`, for what depends on no username.
-pub fn ingest(formats: &Arc<Formats>) -> Ingest {
-    let naming = Naming { key: TagKey::new([0; 16]), usernames: Usernames::Fold };
-    Ingest::new(Config { naming, own_group: None, formats: Arc::clone(formats) })
+/// A reader of lines as the run reads them, so that a name has one tag wherever it is shown.
+fn ingest(reading: &Reading) -> Ingest {
+    let formats = Arc::clone(&reading.formats);
+    Ingest::new(Config { naming: reading.naming, own_group: None, formats })
 }
 
 fn standing(reading: &Reading, reporting: &Reporting, wanted: Option<String>) -> Standing {
@@ -85,11 +83,7 @@ async fn lines(
     reading: &Reading,
     mut standing: Standing,
 ) -> Result<Exit, Failure> {
-    let ingest = Ingest::new(Config {
-        naming: reading.naming,
-        own_group: None,
-        formats: Arc::clone(&reading.formats),
-    });
+    let ingest = ingest(reading);
     let latest = reading.admission.latest;
     let mut calendar = Calendar::new(reading.zone.clone(), reading.year, latest);
     let stream = Arc::new(LogStream { stream: "line".to_owned(), ..LogStream::default() });
@@ -165,7 +159,7 @@ async fn files_of(
             }
         },
         (None, output) => {
-            let shown = steps::of_files(paths, &ingest(&reading.formats), args.lines);
+            let shown = steps::of_files(paths, &ingest(reading), args.lines);
             match output {
                 Output::Text => shown.text() + &weighed::text(&standing, false),
                 Output::Json => {
