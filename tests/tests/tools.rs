@@ -204,9 +204,21 @@ fn check_holds_needles_out_to_a_log() {
     fs::write(&log, line.repeat(5) + &"a line\n".repeat(95)).expect("a log");
     let ran = run(&["check", "--log", shown(&log), shown(rules.path())], b"");
     assert!(ran.stdout.contains("5 of 100 lines of "), "{}", ran.stdout);
+    let piped = line.repeat(5) + &"a line\n".repeat(95);
+    let ran = run(&["check", "--log", "-", shown(rules.path())], piped.as_bytes());
+    assert!(ran.stdout.contains("5 of 100 lines of - hold"), "{}", ran.stdout);
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    std::io::Write::write_all(&mut packed, piped.as_bytes()).expect("packed");
+    fs::write(&log, packed.finish().expect("packed")).expect("a log");
+    let ran = run(&["check", "--log", shown(&log), shown(rules.path())], b"");
+    assert!(ran.stdout.contains("5 of 100 lines of "), "{}", ran.stdout);
+    assert!(ran.stdout.ends_with("2 files: 0 errors, 1 warning\n"), "{}", ran.stdout);
     fs::write(&log, CASES.lines().next().expect("a line")).expect("a log");
     let ran = run(&["check", "--log", shown(&log), shown(rules.path())], b"");
     assert!(ran.stdout.contains("0 warnings"), "{}", ran.stdout);
+    fs::write(&log, "").expect("a log");
+    let ran = run(&["check", "--log", shown(&log), shown(rules.path())], b"");
+    assert_eq!(ran.code, 2, "no line in it: {}", ran.stderr);
 }
 
 /// Ten names, one every ten seconds, behind a syslog time.
@@ -337,7 +349,11 @@ fn backtest_says_what_appears_vanishes_and_changes() {
         "{}",
         ran.stdout
     );
-    assert!(ran.stdout.contains("findings appear, 1 vanish"), "credential-scan: {}", ran.stdout);
+    assert!(
+        ran.stdout.contains("2 findings appear, 2 vanish, 0 change in severity"),
+        "{}",
+        ran.stdout
+    );
 }
 
 #[test]
