@@ -90,6 +90,16 @@ pub fn run_keyed(key: &str, arguments: &[&str], input: &[u8]) -> Ran {
     run_in(command, input)
 }
 
+/// The same with standard output going to `output`, of which nothing is caught.
+///
+/// # Panics
+/// If it cannot be started.
+pub fn run_into(arguments: &[&str], output: Stdio) -> Ran {
+    let mut command = command(arguments);
+    command.stdout(output);
+    run_in(command, b"")
+}
+
 fn run_in(mut command: Command, input: &[u8]) -> Ran {
     let mut child = command.spawn().expect("the binary starts");
     let mut stdin = child.stdin.take().expect("standard input is piped");

@@ -120,6 +120,34 @@ fn test_tells_which_case_fails_and_how() {
 }
 
 #[test]
+fn test_shows_times_and_names_as_they_are_read() {
+    let check = |cases: &str, found: &str| {
+        let folder = folder(cases, SCENARIO);
+        let ran = run(&["test", "--output", "json", shown(folder.path())], b"");
+        assert_eq!(ran.code, 1, "{}", ran.stderr);
+        let failure = json(&ran)["files"][0]["failures"][0].clone();
+        assert_eq!(failure["found"], format!("{found} known=no source=192.0.2.1 (format gate)"));
+    };
+    let line = "entry refused for j.doe at 192.0.2.1\n-> failure known=no source=192.0.2.1";
+    check(&format!("{line} user=doe\n"), "failure user=\"j.doe\"");
+    check(line, "failure user=\"j.doe\"");
+    let timed = |stamp: &str, found: &str| {
+        let folder =
+            folder(&format!("{stamp} {line} user=j.doe time=2000-01-01T00:00:00Z\n"), SCENARIO);
+        let text = run(&["test", shown(folder.path())], b"").stdout;
+        assert!(
+            text.contains("source=192.0.2.1 time=2000-01-01T00:00:00Z (format gate)\n"),
+            "{text}"
+        );
+        assert!(text.contains(&format!("source=192.0.2.1 time={found} (format gate)\n")), "{text}");
+        assert!(!text.contains("user:"), "no tags: {text}");
+    };
+    timed("2024-05-14T07:00:00+02:00", "2024-05-14T05:00:00Z");
+    timed("2024-05-14 07:00:00.5", "2024-05-14T07:00:00.500");
+    timed("May  4 07:00:00", "\"May  4 07:00:00\"");
+}
+
+#[test]
 fn test_varies_cases_so_that_none_is_fitted() {
     // The pattern knows one name only.
     let fitted = folder(CASES, SCENARIO);
@@ -204,9 +232,21 @@ fn check_holds_needles_out_to_a_log() {
     fs::write(&log, line.repeat(5) + &"a line\n".repeat(95)).expect("a log");
     let ran = run(&["check", "--log", shown(&log), shown(rules.path())], b"");
     assert!(ran.stdout.contains("5 of 100 lines of "), "{}", ran.stdout);
+    let piped = line.repeat(5) + &"a line\n".repeat(95);
+    let ran = run(&["check", "--log", "-", shown(rules.path())], piped.as_bytes());
+    assert!(ran.stdout.contains("5 of 100 lines of - hold"), "{}", ran.stdout);
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    std::io::Write::write_all(&mut packed, piped.as_bytes()).expect("packed");
+    fs::write(&log, packed.finish().expect("packed")).expect("a log");
+    let ran = run(&["check", "--log", shown(&log), shown(rules.path())], b"");
+    assert!(ran.stdout.contains("5 of 100 lines of "), "{}", ran.stdout);
+    assert!(ran.stdout.ends_with("2 files: 0 errors, 1 warning\n"), "{}", ran.stdout);
     fs::write(&log, CASES.lines().next().expect("a line")).expect("a log");
     let ran = run(&["check", "--log", shown(&log), shown(rules.path())], b"");
     assert!(ran.stdout.contains("0 warnings"), "{}", ran.stdout);
+    fs::write(&log, "").expect("a log");
+    let ran = run(&["check", "--log", shown(&log), shown(rules.path())], b"");
+    assert_eq!(ran.code, 2, "no line in it: {}", ran.stderr);
 }
 
 /// Ten names, one every ten seconds, behind a syslog time.

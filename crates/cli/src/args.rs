@@ -178,7 +178,8 @@ pub struct CheckArgs {
     /// shipped]
     #[arg(value_name = "DIR")]
     pub dir: Option<PathBuf>,
-    /// A log of yours: warn about formats whose needles are in many of its lines that they cannot read
+    /// A log of yours, plain or gzipped, `-` for standard input: warn about formats whose needles are in many
+    /// of its lines that they cannot read
     #[arg(long, value_name = "FILE")]
     pub log: Option<PathBuf>,
     /// End with exit code 1 if there are warnings

@@ -5,7 +5,7 @@
 //! nothing: a pipe may stay silent for hours, and whoever waits for it must be able to hear Ctrl-C.
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -19,9 +19,50 @@ use tidewatch_ingest::{Batch, Buffers, Tally};
 
 use crate::calendar::Calendar;
 use crate::chunks::{Chunk, Chunks};
+use crate::lines::Lines;
 use crate::progress::Progress;
 
 type Source = Box<dyn Read + Send>;
+
+/// A nameless file that keeps what an input says which can be read only once. It goes with the run.
+#[derive(Clone, Debug)]
+pub struct Copy {
+    file: Arc<File>,
+}
+
+impl Copy {
+    /// An empty one.
+    ///
+    /// # Errors
+    /// If no file can be made in the folder for temporary files.
+    pub fn new() -> io::Result<Copy> {
+        Ok(Copy { file: Arc::new(tempfile::tempfile()?) })
+    }
+
+    /// What has been kept, from the start.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn lines(&self) -> io::Result<Lines> {
+        let mut file = self.file.try_clone()?;
+        file.seek(SeekFrom::Start(0))?;
+        Lines::of(file)
+    }
+}
+
+/// A source of which everything that is read is kept.
+struct Kept {
+    source: Source,
+    copy: Copy,
+}
+
+impl Read for Kept {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let n = self.source.read(into)?;
+        (&*self.copy.file).write_all(&into[..n])?;
+        Ok(n)
+    }
+}
 
 /// An open input.
 pub struct Input {
@@ -47,7 +88,7 @@ pub struct Step {
 }
 
 impl Input {
-    /// Opens `path`, `-` being standard input.
+    /// Opens `path`, `-` being standard input; what is read of it goes to `copy` too.
     ///
     /// # Errors
     /// If it cannot be opened.
@@ -56,8 +97,9 @@ impl Input {
         kind: InputKind,
         calendar: Calendar,
         progress: &Progress,
+        copy: Option<&Copy>,
     ) -> io::Result<Input> {
-        let raw: Source = if path == Path::new("-") {
+        let mut raw: Source = if path == Path::new("-") {
             Box::new(io::stdin())
         } else {
             let file = File::open(path)?;
@@ -68,6 +110,9 @@ impl Input {
             progress.expect(about.len());
             Box::new(file)
         };
+        if let Some(copy) = copy {
+            raw = Box::new(Kept { source: raw, copy: copy.clone() });
+        }
         let stream = path.display().to_string();
         Ok(Input {
             name: Arc::new(LogStream { stream, ..LogStream::default() }),

@@ -11,6 +11,7 @@ mod comparison;
 mod exit;
 mod files;
 mod input;
+mod lines;
 mod output;
 mod pipeline;
 mod progress;

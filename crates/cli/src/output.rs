@@ -9,6 +9,7 @@ use tidewatch_core::finding::Finding;
 use tidewatch_core::sink::{AlertSink, SinkError};
 
 use crate::args::Output;
+use crate::exit::Exit;
 use crate::progress::Progress;
 
 /// Prints findings.
@@ -42,6 +43,18 @@ impl AlertSink for Stdout {
 pub fn print(text: &str) -> Result<(), SinkError> {
     let mut out = io::stdout().lock();
     writeln!(out, "{}", text.trim_end_matches('\n')).and_then(|()| out.flush()).map_err(closed)
+}
+
+/// Prints a command's whole result, and says how the program ends: with `exit`, also where the reader has
+/// gone away and so has seen enough; as failed where it cannot be written.
+pub fn deliver(text: &str, exit: Exit) -> Exit {
+    match print(text) {
+        Ok(()) | Err(SinkError::Closed) => exit,
+        Err(SinkError::Failed(why)) => {
+            say(format_args!("tidewatch: {why}"));
+            Exit::Failed
+        }
+    }
 }
 
 /// Says something about the run on standard error. Nobody need listen: where it is closed, as behind

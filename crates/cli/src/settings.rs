@@ -1,6 +1,7 @@
 //! The command line as it is meant: every name looked up, every file read, every number in range.
 //! Nothing after this can be a usage error.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -20,6 +21,7 @@ use tidewatch_ingest::username::{Naming, Usernames};
 use crate::args::{self, Output, ReadArgs, ReportArgs};
 use crate::exit::Failure;
 use crate::files;
+use crate::input::Copy;
 
 /// Inputs that may be open at once: all are read together, in order of time.
 pub const INPUTS_MAX: usize = 500;
@@ -36,6 +38,8 @@ pub struct Reading {
     pub admission: Admission,
     pub naming: Naming,
     pub formats: Arc<Formats>,
+    /// Of inputs that are read twice and can be only once.
+    pub copies: BTreeMap<PathBuf, Copy>,
 }
 
 /// How results are reported.
@@ -106,6 +110,7 @@ pub fn reading(
             instead: raw.formats.as_deref(),
             with: report.with.as_deref(),
         })?),
+        copies: BTreeMap::new(),
     })
 }
 

@@ -60,7 +60,14 @@ impl Ingest {
             _ => tail::split(line),
         };
         let readings = tail.iter().flat_map(|tail| tail.readings());
-        let mut traces = readings.map(|reading| self.trace(reading.message, ""));
+        let mut traces = readings.map(|reading| {
+            let mut trace = self.trace(reading.message, "");
+            if let Said::Signal { when, .. } = &mut trace.said {
+                // The time before the message is the event's own.
+                *when = reading.time.or(*when);
+            }
+            trace
+        });
         let says = |trace: &Trace<'_>| matches!(trace.said, Said::Signal { .. });
         Some(traces.find(says).unwrap_or(whole))
     }

@@ -23,7 +23,9 @@ pub(crate) type Node<'a, 'i> = &'a Spanned<DeValue<'i>>;
 /// The tree of a file; `None` where it is not TOML. Faults go to `faults`.
 pub(crate) fn parse<'i>(text: &'i str, faults: &mut Faults) -> Option<Spanned<DeTable<'i>>> {
     let (tree, errors) = DeTable::parse_recoverable(text);
-    for error in &errors {
+    // What stands behind the first fault is taken for what it is not, so the others would mislead.
+    let start = |error: &&toml::de::Error| error.span().map_or(0, |span| span.start);
+    if let Some(error) = errors.iter().min_by_key(start) {
         let fault = Fault::Syntax { message: error.message().trim().replace('\n', "; ") };
         let help = "See https://toml.io for the syntax; the files that come with Tidewatch are \
                     examples of the format.";

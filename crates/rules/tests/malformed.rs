@@ -376,6 +376,16 @@ fn syntax() {
 }
 
 #[test]
+fn of_what_is_not_toml_only_the_first_fault_is_told() {
+    let errors = tidewatch_rules::parse("x.toml", "a log line\nand another\n[and [more\n= 3\n");
+    let errors = errors.expect_err("no TOML");
+    assert_eq!(errors.len(), 1, "{errors:?}");
+    assert_eq!(errors[0].line, 1);
+    let formats = vec![("x.toml".to_owned(), "a log line\nand another\n[and [more\n".to_owned())];
+    assert_eq!(tidewatch_rules::formats(formats).expect_err("no TOML").len(), 1);
+}
+
+#[test]
 fn all_faults_of_a_file_are_reported_together() {
     let text = GOOD
         .replace("window =", "windw =")

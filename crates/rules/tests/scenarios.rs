@@ -59,9 +59,11 @@ fn a_scenario_holds_or_says_what_was_found() {
     let three = format!("3 times, every 10s:\n{}", login("{user:1}"));
     check(&format!("{three}-> low"), "");
     check(&format!("{three}-> low 192.0.2.1 + user={{user:1}}"), "");
-    let tag = "user:";
     let quiet = rehearsed(&format!("{three}-> quiet"), Variation::None);
-    assert!(quiet.starts_with(&format!("quiet / low 192.0.2.1 + {tag}")), "{quiet}");
+    // The lines are their author's own: names are shown and no tags.
+    assert!(quiet.starts_with("quiet / low 192.0.2.1 + user=user1000000;"), "{quiet}");
+    let wrong = rehearsed(&format!("{three}-> low 192.0.2.1 + user=bob"), Variation::None);
+    assert!(wrong.starts_with("low 192.0.2.1 + user=bob / low 192.0.2.1 + user=user1"), "{wrong}");
     assert!(quiet.ends_with("; 3 of 3 lines say something"), "{quiet}");
     check(&format!("{three}-> high"), &quiet.replacen("quiet", "high", 1));
     check(&format!("{three}-> low\n-> low"), &quiet.replacen("quiet", "low, low", 1));
@@ -99,9 +101,38 @@ fn what_is_written_wrong_is_told_with_its_line() {
     wrong("# b\n\na", "x.cases:3: this scenario lacks its `-> …`");
     wrong("3 times, every soon:\na\n-> quiet", "x.cases:1: `soon` is no duration");
     wrong("after lunch:\na\n-> quiet", "x.cases:1: `lunch` is no duration");
-    wrong("99999999999 times, every 1s:\na\n-> quiet", "x.cases:1: `99999999999` is no number");
+    wrong(
+        "99999999999 times, every 1s:\na\n-> quiet",
+        "x.cases:1: `99999999999 times, every 1s:`: from 1 to 4294967295 times",
+    );
     wrong(
         "2000000 times, every 1s:\na\n-> quiet",
         "x.cases:2: a scenario has at most 1000000 lines",
     );
+    wrong("0 times, every 1s:\na\n-> quiet", "x.cases:1: `0 times, every 1s:`: from 1 to");
+    wrong("9 times, every 9000d:\na\n-> quiet", "x.cases:1: a scenario takes at most 3660 days");
+    for typed in [
+        "30 times, every 10s",
+        "30 times every 10s:",
+        "30 times each 10s:",
+        "1 time, every 10s:",
+        "30 times:",
+        " 30 times, every 10s:",
+        "every 10s, 30 times:",
+        "after 20m",
+        "after 20 minutes",
+    ] {
+        let says = format!(
+            "x.cases:2: `{typed}`: a pace is `30 times, every 10s:`, and a pause `after 20m:`"
+        );
+        wrong(&format!("a\n{typed}\nb\n-> quiet"), &says);
+    }
+    for nothing in ["", "\nb\n", "# b\n", "after 1m:\nb\n", "2 times, every 1s:\nb\n"] {
+        let says = "x.cases:2: this pace has no lines below it";
+        wrong(&format!("a\n30 times, every 10s:\n{nothing}-> quiet"), says);
+        wrong(&format!("a\n30 times, every 10s:\n{nothing}").replace("b\n", ""), says);
+    }
+    for line in ["30 timeouts", "after all", "3 failures", "every user", "2026-01-05 x"] {
+        scenarios("x.cases", &format!("{line}\n-> quiet")).expect(line);
+    }
 }

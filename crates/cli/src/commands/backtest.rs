@@ -13,11 +13,11 @@ use tidewatch_ingest::username::Usernames;
 
 use crate::args::{BacktestArgs, Output};
 use crate::commands::replay::drive;
-use crate::commands::{rfc3339, started};
+use crate::commands::{counted, rfc3339, started};
 use crate::comparison::{Change, Comparison, Episode};
 use crate::exit::{Exit, Failure};
 use crate::files;
-use crate::output::{print, say};
+use crate::output::{deliver, say};
 use crate::pipeline::{Stopped, Work};
 use crate::progress::Progress;
 use crate::settings;
@@ -61,8 +61,7 @@ pub async fn run(args: BacktestArgs) -> Result<Exit, Failure> {
         Output::Text => text(&changes),
         Output::Json => document(&changes).to_string(),
     };
-    // A reader who has gone away has seen enough.
-    drop(print(&text));
+    let exit = deliver(&text, exit);
     say(format_args!("{}", driven.summary.text().trim_end()));
     if args.report.stats {
         say(format_args!("{}", driven.summary.json()));
@@ -94,8 +93,14 @@ fn text(changes: &[Change]) -> String {
         text.push('\n');
     }
     let [appear, vanish, other, same] = KINDS.map(|kind| count(changes, kind));
+    let s = |count: usize| if count == 1 { "s" } else { "" };
     text + &format!(
-        "{appear} findings appear, {vanish} vanish, {other} change in severity, {same} stay the same"
+        "{} appear{}, {vanish} vanish{}, {other} change{} in severity, {same} stay{} the same",
+        counted(appear as u64, "finding"),
+        s(appear),
+        if vanish == 1 { "es" } else { "" },
+        s(other),
+        s(same)
     )
 }
 

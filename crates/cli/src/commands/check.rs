@@ -6,16 +6,21 @@ use std::sync::Arc;
 use anyhow::{Context, anyhow};
 use serde_json::{Value, json};
 use tidewatch_alert::printable;
+use tidewatch_core::tag::TagKey;
 use tidewatch_ingest::declared::Formats;
 use tidewatch_ingest::trace::Answer;
+use tidewatch_ingest::username::{Naming, Usernames};
+use tidewatch_ingest::{Config, Ingest};
 use tidewatch_rules::warnings::{FileOfFormat, Warning, of_detector, of_formats};
 use tidewatch_rules::{RuleError, cases};
 
 use crate::args::{CheckArgs, Output};
+use crate::commands::counted;
 use crate::commands::test::formats;
 use crate::exit::{Exit, Failure};
 use crate::files::{Folder, RuleFile, over};
-use crate::output::print;
+use crate::lines::Lines;
+use crate::output::deliver;
 
 /// Checks the files.
 ///
@@ -55,13 +60,12 @@ pub fn run(args: CheckArgs) -> Result<Exit, Failure> {
         Output::Text => text(checked, &faults, &warnings),
         Output::Json => document(checked, &faults, &warnings).to_string(),
     };
-    // A reader who has gone away has seen enough.
-    drop(print(&text));
-    Ok(match (faults.is_empty(), warnings.is_empty()) {
+    let exit = match (faults.is_empty(), warnings.is_empty()) {
         (false, _) => Exit::Usage,
         (true, false) if args.strict => Exit::Failed,
         _ => Exit::Done,
-    })
+    };
+    Ok(deliver(&text, exit))
 }
 
 /// What is wrong with files.
@@ -120,20 +124,25 @@ fn in_log(
     files: &[FileOfFormat],
     formats: &Arc<Formats>,
 ) -> Result<Vec<Warning>, Failure> {
-    let bytes = std::fs::read(log).with_context(|| format!("--log {}", log.display()))?;
-    let text = String::from_utf8_lossy(&bytes);
-    let lines = text.lines().count();
-    if lines == 0 {
-        return Err(anyhow!("--log {}: no line in it", log.display()).into());
-    }
+    let named = || format!("--log {}", log.display());
+    let mut read = Lines::open(log).with_context(named)?;
+    let mut lines = 0u64;
     let mut passed_over = vec![0usize; formats.all().len()];
-    let ingest = crate::commands::explain::ingest(formats);
-    for trace in text.lines().filter_map(|line| ingest.trace_line(line)) {
+    // No tag is shown, so any key will do.
+    let naming = Naming { key: TagKey::new([0; 16]), usernames: Usernames::Fold };
+    let formats_too = Arc::clone(formats);
+    let ingest = Ingest::new(Config { naming, own_group: None, formats: formats_too });
+    while let Some(line) = read.next().with_context(named)? {
+        lines += 1;
+        let Some(trace) = ingest.trace_line(&line) else { continue };
         for asked in trace.asked.iter().filter(|asked| asked.answer == Answer::CannotRead) {
             if let Some(at) = formats.all().iter().position(|format| format.id == asked.format) {
                 passed_over[at] += 1;
             }
         }
+    }
+    if lines == 0 {
+        return Err(anyhow!("--log {}: no line in it", log.display()).into());
     }
     let of = |file: &FileOfFormat| {
         let at = formats.all().iter().position(|format| format.id == file.id)?;
@@ -141,8 +150,9 @@ fn in_log(
         (share > UNREAD_SHARE_MAX).then(|| Warning {
             file: file.file.clone(),
             what: format!(
-                "{} of {lines} lines of {} hold a needle of it and are not its own",
+                "{} of {} of {} hold a needle of it and are not its own",
                 passed_over[at],
+                counted(lines, "line"),
                 log.display()
             ),
             help: "Each of them is taken apart in vain. Choose longer needles.".to_owned(),
@@ -162,9 +172,9 @@ fn text(checked: usize, faults: &Faults, warnings: &[Warning]) -> String {
     for Warning { file, what, help } in warnings {
         let _ = writeln!(text, "warning: {file}: {}\n    help: {help}", printable(what));
     }
-    let errors = faults.rules.len() + faults.cases.len();
-    let files = if checked == 1 { "file" } else { "files" };
-    text + &format!("{checked} {files}: {errors} errors, {} warnings", warnings.len())
+    let errors = counted((faults.rules.len() + faults.cases.len()) as u64, "error");
+    let warnings = counted(warnings.len() as u64, "warning");
+    text + &format!("{}: {errors}, {warnings}", counted(checked as u64, "file"))
 }
 
 fn document(checked: usize, faults: &Faults, warnings: &[Warning]) -> Value {

@@ -19,6 +19,11 @@ pub fn started() -> Time {
     Time(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }
 
+/// `1 file`, `2 files`.
+pub fn counted(count: u64, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+}
+
 /// A time as RFC 3339.
 pub fn rfc3339(time: Time) -> String {
     match jiff::Timestamp::from_millisecond(time.0) {

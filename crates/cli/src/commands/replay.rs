@@ -136,7 +136,7 @@ fn open(files: &[PathBuf], reading: &Reading, progress: &Progress) -> (Vec<Input
     let mut inputs = Vec::new();
     for path in files {
         let calendar = Calendar::new(reading.zone.clone(), reading.year, latest);
-        match Input::open(path, reading.kind, calendar, progress) {
+        match Input::open(path, reading.kind, calendar, progress, reading.copies.get(path)) {
             Ok(input) => inputs.push(input),
             Err(error) => {
                 let name = path.display().to_string();

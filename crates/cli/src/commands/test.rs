@@ -13,9 +13,10 @@ use tidewatch_rules::cases::{self, Difference, Runner, Variation};
 use tidewatch_rules::{shipped, shipped_formats};
 
 use crate::args::{Output, TestArgs};
+use crate::commands::counted;
 use crate::exit::{Exit, Failure};
 use crate::files::{self, Folder, RuleFile};
-use crate::output::print;
+use crate::output::deliver;
 
 /// What came of the cases of one file.
 struct Tested<'a> {
@@ -64,9 +65,7 @@ pub async fn run(args: TestArgs) -> Result<Exit, Failure> {
         Output::Text => text(&tested, args.vary),
         Output::Json => document(&tested).to_string(),
     };
-    // A reader who has gone away has seen enough.
-    drop(print(&text));
-    Ok(if failed { Exit::Failed } else { Exit::Done })
+    Ok(deliver(&text, if failed { Exit::Failed } else { Exit::Done }))
 }
 
 /// The formats that lines are read with: the shipped ones and those of the folder, or the folder's alone.
@@ -159,11 +158,13 @@ fn text(tested: &[Tested<'_>], vary: u64) -> String {
     }
     let cases: usize = tested.iter().map(|tested| tested.cases).sum();
     let failed: usize = tested.iter().map(|tested| tested.failures.len()).sum();
-    let varied = if vary == 0 { String::new() } else { format!(", each varied {vary} times") };
+    let varied =
+        if vary == 0 { String::new() } else { format!(", each varied {}", counted(vary, "time")) };
     let _ = write!(
         text,
-        "\n{cases} cases of {} files{varied}: {} hold, {failed} failed",
-        tested.len(),
+        "\n{} of {}{varied}: {} hold, {failed} failed",
+        counted(cases as u64, "case"),
+        counted(tested.len() as u64, "file"),
         cases - failed
     );
     text

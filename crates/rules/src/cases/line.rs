@@ -11,9 +11,10 @@ use tidewatch_ingest::declared::Formats;
 use tidewatch_ingest::format::Said;
 use tidewatch_ingest::trace::{Answer, Asked};
 use tidewatch_ingest::username::{Naming, Usernames};
-use tidewatch_ingest::when::When;
+use tidewatch_ingest::when::{Civil, When};
 use tidewatch_ingest::{Config, stamp};
 
+use super::names::{self, ANOTHER};
 use super::{CaseError, Difference, Variation, words};
 
 /// A line and what it must be read as.
@@ -211,7 +212,7 @@ impl Runner {
                 format!("{said:?}").split([' ', '(']).next().unwrap_or("nothing").to_lowercase()
             }
             Some(auth) => {
-                let found = self.signal(auth, when, case.expected.as_ref());
+                let found = self.signal(&case.line, auth, when, case.expected.as_ref());
                 format!("{found} (format {})", format.unwrap_or("none"))
             }
         };
@@ -230,12 +231,19 @@ impl Runner {
             && (signal.time.is_none() || signal.time == when)
     }
 
-    /// A signal in a case's words. Of the user only a tag is known: whether it is the expected one.
-    fn signal(&self, auth: &Auth, when: Option<When>, expected: Option<&Signal>) -> Signal {
+    /// The signal of `line` in a case's words. Of the user only a tag is known: whether it is the expected
+    /// one, or which part of the line has it.
+    fn signal(
+        &self,
+        line: &str,
+        auth: &Auth,
+        when: Option<When>,
+        expected: Option<&Signal>,
+    ) -> Signal {
         let name = expected.and_then(|expected| expected.user.clone());
         let user = auth.user.map(|tag| match name {
             Some(name) if self.naming.tag(&name) == tag => name,
-            _ => "(another name)".to_owned(),
+            _ => names::behind(&self.naming, tag, line).unwrap_or_else(|| ANOTHER.to_owned()),
         });
         Signal {
             is_success: auth.outcome == Outcome::Success,
@@ -246,6 +254,27 @@ impl Runner {
             attempts: (auth.attempts != 1).then_some(auth.attempts),
             time: expected.and_then(|expected| expected.time).and(when),
         }
+    }
+}
+
+/// A time as a case may give it: RFC 3339, without a zone where it has none, as in syslog where it has no
+/// year.
+fn time_text(when: When) -> String {
+    let civil = match when {
+        When::At(time) => {
+            let timestamp = jiff::Timestamp::from_millisecond(time.0);
+            return timestamp.map_or_else(|_| format!("{} ms", time.0), |time| time.to_string());
+        }
+        When::Civil(civil) => civil,
+    };
+    let Civil { month, day, hour, minute, second, millisecond, .. } = civil;
+    let clock = format!("{hour:02}:{minute:02}:{second:02}");
+    let clock = if millisecond == 0 { clock } else { format!("{clock}.{millisecond:03}") };
+    const MONTHS: &str = "JanFebMarAprMayJunJulAugSepOctNovDec";
+    let at = usize::try_from(month - 1).unwrap_or_default() * 3;
+    match civil.year {
+        Some(year) => format!("{year:04}-{month:02}-{day:02}T{clock}"),
+        None => format!("\"{} {day:>2} {clock}\"", MONTHS.get(at..at + 3).unwrap_or_default()),
     }
 }
 
@@ -268,7 +297,7 @@ impl fmt::Display for Signal {
             write!(f, " attempts={attempts}")?;
         }
         if let Some(time) = self.time {
-            write!(f, " time={time:?}")?;
+            write!(f, " time={}", time_text(time))?;
         }
         Ok(())
     }

@@ -31,11 +31,14 @@
 //! What holds only as it is written was fitted.
 
 mod line;
+mod names;
 mod scenario;
 mod variation;
 
 pub use line::{Case, Expected, Runner, Signal, parse};
-pub use scenario::{Lines, Raised, SCENARIO_LINES_MAX, Scenario, Step, scenarios};
+pub use scenario::{
+    Lines, Raised, SCENARIO_LINES_MAX, SCENARIO_SPAN_MAX, Scenario, Step, scenarios,
+};
 pub use variation::Variation;
 
 /// A case file cannot be read.

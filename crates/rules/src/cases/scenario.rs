@@ -20,6 +20,9 @@ use crate::duration;
 /// Lines a scenario may have in all.
 pub const SCENARIO_LINES_MAX: u64 = 1_000_000;
 
+/// How long a scenario may take in all.
+pub const SCENARIO_SPAN_MAX: Span = Span::minutes(3_660 * 24 * 60);
+
 /// When a scenario begins that is not varied: 2026-01-05T09:00:00Z, a Monday.
 const START: Time = Time(1_767_603_600_000);
 
@@ -75,9 +78,14 @@ pub struct Raised {
 pub fn scenarios(file: &str, text: &str) -> Result<Vec<Scenario>, CaseError> {
     let mut all: Vec<Scenario> = Vec::new();
     let (mut comment, mut open) = (None, None::<Scenario>);
-    let mut paced = false;
+    let (mut paced, mut line_of_pace) = (false, 0);
     for (at, line) in text.lines().enumerate().map(|(at, line)| (at + 1, line)) {
         let error = |why: String| CaseError { file: file.to_owned(), line: at, why };
+        let is_comment = line.starts_with("# ");
+        if !is_comment && lacks_lines(&open) && !is_paced_line(line) {
+            return Err(CaseError { line: line_of_pace, ..error(NO_LINES.to_owned()) });
+        }
+        line_of_pace = if is_comment || lacks_lines(&open) { line_of_pace } else { at };
         if let Some(expected) = line.strip_prefix("-> ") {
             let expected = raised(expected).map_err(error)?;
             match (open.take(), all.last_mut()) {
@@ -107,11 +115,48 @@ pub fn scenarios(file: &str, text: &str) -> Result<Vec<Scenario>, CaseError> {
         }
     }
     match open {
+        open @ Some(_) if lacks_lines(&open) => {
+            let why = NO_LINES.to_owned();
+            Err(CaseError { file: file.to_owned(), line: line_of_pace, why })
+        }
         Some(Scenario { at: line, .. }) => {
             let why = "this scenario lacks its `-> …`: `-> quiet`, or `-> high 192.0.2.1`";
             Err(CaseError { file: file.to_owned(), line, why: why.to_owned() })
         }
         None => Ok(all),
+    }
+}
+
+/// How a pace is written.
+const PACE: &str =
+    "a pace is `30 times, every 10s:`, and a pause `after 20m:`, each alone on its line";
+
+const NO_LINES: &str = "this pace has no lines below it: write there what appears at this pace";
+
+/// Whether the last step is a pace that nothing stands below yet.
+fn lacks_lines(open: &Option<Scenario>) -> bool {
+    let last = open.as_ref().and_then(|scenario| scenario.steps.last());
+    matches!(last, Some(Step::Lines(lines)) if lines.lines.is_empty())
+}
+
+/// Whether a line is one that can appear, and no pace, pause, expectation or blank.
+fn is_paced_line(line: &str) -> bool {
+    !line.trim().is_empty() && !line.starts_with("-> ") && !begins_like_a_pace(line)
+}
+
+/// Whether a line begins as a pace or a pause does: `30 times`, `every 10s`, `after 20m`.
+fn begins_like_a_pace(line: &str) -> bool {
+    let (first, rest) = line.trim_start().split_once(' ').unwrap_or((line.trim_start(), ""));
+    let rest = rest.trim_start();
+    let is_number = !first.is_empty() && first.bytes().all(|byte| byte.is_ascii_digit());
+    let times = rest.split(|c: char| !c.is_ascii_alphabetic()).next();
+    let is_number_next = rest.starts_with(|c: char| c.is_ascii_digit());
+    match first {
+        "after" => is_number_next || rest.ends_with(':'),
+        "every" => {
+            duration::parse(rest.split([',', ':', ' ']).next().unwrap_or_default()).is_some()
+        }
+        _ => is_number && matches!(times, Some("time" | "times")),
     }
 }
 
@@ -121,14 +166,20 @@ fn add(scenario: &mut Scenario, line: &str, paced: bool) -> Result<bool, String>
         duration::parse(text).ok_or_else(|| format!("`{text}` is no duration. {}", duration::HELP))
     };
     if let Some(pause) = line.strip_prefix("after ").and_then(|rest| rest.strip_suffix(':')) {
+        span_in_all(scenario, span(pause)?.0)?;
         scenario.steps.push(Step::Pause(span(pause)?));
         return Ok(false);
     }
     if let Some((times, every)) = pace(line) {
         let every = span(every)?;
-        let times = times.parse().map_err(|_| format!("`{times}` is no number of times"))?;
+        let times = times.parse().ok().filter(|times| *times > 0);
+        let times: u32 = times.ok_or_else(|| format!("`{line}`: from 1 to {} times", u32::MAX))?;
+        span_in_all(scenario, every.0.saturating_mul(i64::from(times)))?;
         scenario.steps.push(Step::Lines(Lines { times, every, lines: Vec::new() }));
         return Ok(true);
+    }
+    if begins_like_a_pace(line) {
+        return Err(format!("`{line}`: {PACE}"));
     }
     match scenario.steps.last_mut() {
         Some(Step::Lines(lines)) if paced => lines.lines.push(line.to_owned()),
@@ -145,6 +196,19 @@ fn add(scenario: &mut Scenario, line: &str, paced: bool) -> Result<bool, String>
         return Err(format!("a scenario has at most {SCENARIO_LINES_MAX} lines"));
     }
     Ok(paced)
+}
+
+/// Whether `more` milliseconds fit behind what the scenario has so far.
+fn span_in_all(scenario: &Scenario, more: i64) -> Result<(), String> {
+    let of = |step: &Step| match step {
+        Step::Lines(lines) => lines.every.0.saturating_mul(i64::from(lines.times)),
+        Step::Pause(span) => span.0,
+    };
+    let before = scenario.steps.iter().map(of).fold(0, i64::saturating_add);
+    if before.saturating_add(more) > SCENARIO_SPAN_MAX.0 {
+        return Err(format!("a scenario takes at most {} days", SCENARIO_SPAN_MAX.0 / 86_400_000));
+    }
+    Ok(())
 }
 
 /// `30 times, every 10s:`
@@ -177,22 +241,23 @@ impl Runner {
         detectors: &[Detector],
         variation: Variation,
     ) -> Option<Difference> {
-        let expected = self.expected(scenario, variation);
+        let written = written(scenario, variation);
+        let expected: Vec<Raised> = written.iter().map(|raised| self.tagged(raised)).collect();
         let play = match self.play(scenario, detectors, variation).await {
             Ok(play) => play,
-            Err(why) => return Some(Difference { expected: shown(&expected), found: why }),
+            Err(why) => return Some(Difference { expected: shown(&written), found: why }),
         };
         let silent = format!("; {} of {} lines say something", play.heard, play.lines);
         if play.heard == 0 {
             // Quiet for want of anything to hear is no proof.
             return Some(Difference {
-                expected: shown(&expected),
+                expected: shown(&written),
                 found: format!("nothing{silent}"),
             });
         }
         let mut left = play.raised.clone();
         // Those with a key take their pick first.
-        let mut wanted = expected.clone();
+        let mut wanted = expected;
         wanted.sort_by_key(|raised| raised.key.is_none());
         let all = wanted.iter().all(|wanted| {
             let fits = |found: &Raised| {
@@ -204,25 +269,17 @@ impl Runner {
         if all && left.is_empty() {
             return None;
         }
-        let found = shown(&play.raised) + &silent;
-        Some(Difference { expected: shown(&expected), found })
+        let found = shown(&self.named(&play.raised, scenario, variation)) + &silent;
+        Some(Difference { expected: shown(&written), found })
     }
 
-    /// What must be raised, with addresses and names as the variation has them.
-    fn expected(&self, scenario: &Scenario, variation: Variation) -> Vec<Raised> {
-        let key = |key: &String| {
-            let key = variation.addresses(&filled(key, 1, variation));
-            let tag = |part: &str| match part.strip_prefix("user=") {
-                Some(name) => format!("user:{:016x}", self.naming.tag(name).0),
-                None => part.to_owned(),
-            };
-            key.split(" + ").map(tag).collect::<Vec<_>>().join(" + ")
+    /// What a case expects as findings write it.
+    fn tagged(&self, raised: &Raised) -> Raised {
+        let tag = |part: &str| match part.strip_prefix("user=") {
+            Some(name) => format!("user:{:016x}", self.naming.tag(name).0),
+            None => part.to_owned(),
         };
-        let with_key = |raised: &Raised| Raised {
-            severity: raised.severity,
-            key: raised.key.as_ref().map(key),
-        };
-        scenario.expected.iter().map(with_key).collect()
+        raised.with_key(|key| key.split(" + ").map(tag).collect::<Vec<_>>().join(" + "))
     }
 
     async fn play(
@@ -282,6 +339,19 @@ impl Runner {
     }
 }
 
+/// What must be raised, with addresses and names as the variation has them.
+fn written(scenario: &Scenario, variation: Variation) -> Vec<Raised> {
+    let key = |key: &str| variation.addresses(&filled(key, 1, variation));
+    scenario.expected.iter().map(|raised| raised.with_key(key)).collect()
+}
+
+impl Raised {
+    /// The same about another key.
+    pub(super) fn with_key(&self, key: impl FnOnce(&str) -> String) -> Raised {
+        Raised { severity: self.severity, key: self.key.as_deref().map(key) }
+    }
+}
+
 /// What came of a scenario.
 #[derive(Default)]
 struct Play {
@@ -315,7 +385,7 @@ fn shown(raised: &[Raised]) -> String {
 }
 
 /// A line with its placeholders filled for the `n`-th time.
-fn filled(line: &str, n: u64, variation: Variation) -> String {
+pub(super) fn filled(line: &str, n: u64, variation: Variation) -> String {
     let mut filled = String::new();
     let mut rest = line;
     while let Some(open) = rest.find('{') {

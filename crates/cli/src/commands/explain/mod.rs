@@ -4,24 +4,25 @@
 //! has no time. Files are replayed as `replay` replays them; of each detector the keys that came nearest
 //! are shown, or with `--finding` the windows behind one finding.
 
+mod of_files;
 mod steps;
 mod weighed;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use anyhow::anyhow;
+use anyhow::{Context, anyhow};
 use serde_json::{Value, json};
 use tidewatch_alert::printable;
 use tidewatch_core::engine::Engine;
 use tidewatch_core::finding::Finding;
 use tidewatch_core::memory::MemoryStore;
-use tidewatch_core::signal::{Body, EventId, LogStream, Origin, Signal};
-use tidewatch_core::tag::TagKey;
+use tidewatch_core::signal::{Auth, Body, EventId, LogStream, Origin, Signal};
 use tidewatch_core::time::{Span, Time};
-use tidewatch_ingest::declared::Formats;
 use tidewatch_ingest::format::Said;
-use tidewatch_ingest::username::{Naming, Usernames};
+use tidewatch_ingest::username::Usernames;
 use tidewatch_ingest::when::When;
 use tidewatch_ingest::{Config, Ingest};
 
@@ -30,11 +31,13 @@ use crate::calendar::Calendar;
 use crate::commands::replay::{Driven, drive};
 use crate::commands::{rfc3339, started};
 use crate::exit::{Exit, Failure};
-use crate::output::{print, say};
-use crate::pipeline::{Stopped, Work};
+use crate::input::Copy;
+use crate::output::{deliver, say};
+use crate::pipeline::{self, Stopped, Work};
 use crate::progress::Progress;
 use crate::settings::{self, Reading, Reporting};
 use crate::standing::Standing;
+use of_files::{Look, OfFiles, of_files};
 use steps::Steps;
 
 /// Findings that are named where the wanted one is not among them.
@@ -46,10 +49,19 @@ const OTHERS_SHOWN_MAX: usize = 10;
 /// If the command line or a file is faulty.
 pub async fn run(args: ExplainArgs) -> Result<Exit, Failure> {
     let key = settings::tag_key()?;
-    let reading = settings::reading(&args.read, &args.report, key, Usernames::Fold, started())?;
+    let mut reading = settings::reading(&args.read, &args.report, key, Usernames::Fold, started())?;
     let reporting = settings::reporting(&args.report, key)?;
     let standing = standing(&reading, &reporting, args.finding.clone());
     let is_file = |subject: &&String| *subject == "-" || Path::new(subject).exists();
+    let is_meant = |subject: &&String| !is_file(subject) && looks_like_a_path(subject);
+    if let Some(path) = args.subjects.iter().find(is_meant) {
+        let path = printable(path);
+        let why = anyhow!(
+            "there is no file `{path}`; a line that looks like this is explained behind a pipe, \
+             `… | tidewatch explain -`"
+        );
+        return Err(why.into());
+    }
     let files = args.subjects.iter().filter(is_file).count();
     if files == 0 && args.finding.is_none() {
         return lines(&args, &reading, standing).await;
@@ -62,13 +74,35 @@ pub async fn run(args: ExplainArgs) -> Result<Exit, Failure> {
         .into());
     }
     let paths: Vec<PathBuf> = args.subjects.iter().map(PathBuf::from).collect();
+    reading.copies = copies(settings::inputs(&paths)?)?;
     files_of(&args, &paths, &reading, standing).await
 }
 
-/// A reader of lines with `formats`, for what depends on no username.
-pub fn ingest(formats: &Arc<Formats>) -> Ingest {
-    let naming = Naming { key: TagKey::new([0; 16]), usernames: Usernames::Fold };
-    Ingest::new(Config { naming, own_group: None, formats: Arc::clone(formats) })
+/// Whether an argument is meant to name a file, although none of its name is there.
+fn looks_like_a_path(subject: &str) -> bool {
+    let is_line = subject.contains(|c: char| c.is_whitespace() || "{}\"=".contains(c));
+    let ends = [".log", ".gz", ".json", ".txt"];
+    !is_line && (subject.contains('/') || ends.iter().any(|end| subject.ends_with(end)))
+}
+
+/// A copy for each input that cannot be read a second time: standard input and pipes.
+fn copies(paths: &[PathBuf]) -> Result<BTreeMap<PathBuf, Copy>, anyhow::Error> {
+    let is_gone = |path: &Path| {
+        let about = std::fs::metadata(path);
+        path == Path::new("-") || about.is_ok_and(|about| !about.is_file() && !about.is_dir())
+    };
+    let gone = paths.iter().filter(|path| is_gone(path));
+    gone.map(|path| {
+        let copy = Copy::new().with_context(|| format!("no room for a copy of {}", path.display()));
+        Ok((path.clone(), copy?))
+    })
+    .collect()
+}
+
+/// A reader of lines as the run reads them, so that a name has one tag wherever it is shown.
+fn ingest(reading: &Reading) -> Ingest {
+    let formats = Arc::clone(&reading.formats);
+    Ingest::new(Config { naming: reading.naming, own_group: None, formats })
 }
 
 fn standing(reading: &Reading, reporting: &Reporting, wanted: Option<String>) -> Standing {
@@ -85,14 +119,9 @@ async fn lines(
     reading: &Reading,
     mut standing: Standing,
 ) -> Result<Exit, Failure> {
-    let ingest = Ingest::new(Config {
-        naming: reading.naming,
-        own_group: None,
-        formats: Arc::clone(&reading.formats),
-    });
+    let ingest = ingest(reading);
     let latest = reading.admission.latest;
     let mut calendar = Calendar::new(reading.zone.clone(), reading.year, latest);
-    let stream = Arc::new(LogStream { stream: "line".to_owned(), ..LogStream::default() });
     let mut clock = started();
     let mut shown = Vec::new();
     for (nth, line) in args.subjects.iter().enumerate() {
@@ -110,10 +139,7 @@ async fn lines(
             });
             // Without a time it is taken a second after the one before, as if it stood there.
             clock = time.unwrap_or(if nth == 0 { clock } else { clock.plus(Span::seconds(1)) });
-            let offset = nth as u64;
-            let event = reading.naming.key.event(0, &offset.to_be_bytes());
-            let origin = Origin { stream: Arc::clone(&stream), id: EventId::Offset(offset) };
-            let signal = Signal { time: clock, event, origin, body: Body::Auth(auth) };
+            let signal = signal(reading, auth, clock, nth as u64);
             steps.counts(&standing, &signal, time.is_some());
             standing.observe(&signal).await.map_err(|fault| anyhow!("{fault}"))?;
         } else if !line.contains(char::is_whitespace) {
@@ -131,9 +157,15 @@ async fn lines(
             json!({ "lines": lines, "detectors": weighed::json(&standing) }).to_string()
         }
     };
-    // A reader who has gone away has seen enough.
-    drop(print(&text));
-    Ok(Exit::Done)
+    Ok(deliver(&text, Exit::Done))
+}
+
+/// The signal of the `nth` line.
+fn signal(reading: &Reading, auth: Auth, time: Time, nth: u64) -> Signal {
+    let stream = Arc::new(LogStream { stream: "line".to_owned(), ..LogStream::default() });
+    let event = reading.naming.key.event(0, &nth.to_be_bytes());
+    let origin = Origin { stream, id: EventId::Offset(nth) };
+    Signal { time, event, origin, body: Body::Auth(auth) }
 }
 
 /// Explains files.
@@ -148,9 +180,16 @@ async fn files_of(
     let paths = settings::inputs(paths)?;
     let Driven { outcome, mut exit, summary } =
         drive(paths, reading, &progress, &mut work, None).await;
-    if let Some(Stopped::Failed(error)) = &outcome.stopped {
-        say(format_args!("tidewatch: {error}"));
-        exit = Exit::Failed;
+    match &outcome.stopped {
+        Some(Stopped::Failed(error)) => {
+            say(format_args!("tidewatch: {error}"));
+            exit = Exit::Failed;
+        }
+        Some(Stopped::Gracefully) => {
+            say(format_args!("tidewatch: interrupted; this is the part until then"))
+        }
+        Some(_) => exit = Exit::Failed,
+        None => {}
     }
     let Work::Explain(mut standing) = work else { return Ok(Exit::Failed) };
     // A day more without a line, so that what has been quiet closes.
@@ -165,7 +204,7 @@ async fn files_of(
             }
         },
         (None, output) => {
-            let shown = steps::of_files(paths, &ingest(&reading.formats), args.lines);
+            let shown = looked_at(paths, reading, &standing, args.lines, outcome.stopped.is_some());
             match output {
                 Output::Text => shown.text() + &weighed::text(&standing, false),
                 Output::Json => {
@@ -176,12 +215,39 @@ async fn files_of(
             }
         }
     };
-    drop(print(&text));
+    let exit = deliver(&text, exit);
     say(format_args!("{}", summary.text().trim_end()));
     if args.report.stats {
         say(format_args!("{}", summary.json()));
     }
     Ok(exit)
+}
+
+/// The lines of `paths`, unless the run `is_over` before they all were counted.
+fn looked_at(
+    paths: &[PathBuf],
+    reading: &Reading,
+    standing: &Standing,
+    shown_max: usize,
+    is_over: bool,
+) -> OfFiles {
+    if is_over {
+        return OfFiles::cut_short();
+    }
+    let interrupted = Arc::new(AtomicBool::new(false));
+    let pressed = Arc::clone(&interrupted);
+    let listener = tokio::spawn(async move {
+        pipeline::interrupted().await;
+        pressed.store(true, Ordering::Relaxed);
+    });
+    let ingest = ingest(reading);
+    let look = Look { ingest, reading, standing, shown_max, interrupted: &interrupted };
+    let shown = of_files(paths, &look);
+    listener.abort();
+    if shown.is_partial {
+        say(format_args!("tidewatch: interrupted; not all lines have been looked at"));
+    }
+    shown
 }
 
 /// The windows behind a finding; why not, where there are none.

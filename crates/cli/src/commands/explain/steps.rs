@@ -1,19 +1,13 @@
 //! A line's way, step by step: needles, formats, what it says, and what it adds to.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::fs::File;
-use std::io::{BufRead, BufReader, Read};
-use std::path::{Path, PathBuf};
 
-use flate2::read::MultiGzDecoder;
 use serde_json::{Value, json};
 use tidewatch_alert::printable;
 use tidewatch_core::detector::DistinctField;
 use tidewatch_core::plan::{Counted, ShapePlan};
 use tidewatch_core::shape::Shape;
 use tidewatch_core::signal::{Auth, Body, Outcome, Role, Signal};
-use tidewatch_ingest::Ingest;
 use tidewatch_ingest::format::Said;
 use tidewatch_ingest::trace::{Answer, Trace};
 
@@ -22,9 +16,6 @@ use crate::standing::Standing;
 
 /// Characters of a line that are shown.
 const LINE_CHARS_SHOWN_MAX: usize = 400;
-
-/// Bytes of one line that are looked at; the rest of a longer one is a line of its own here.
-const LINE_BYTES_MAX: u64 = 1 << 20;
 
 /// The steps of one line, ready to be shown.
 pub struct Steps {
@@ -61,6 +52,11 @@ impl Steps {
             adds: Vec::new(),
             hint: None,
         }
+    }
+
+    /// Says why the line's signal is not counted.
+    pub fn is_not_counted(&mut self, why: &str) {
+        let _ = write!(self.says, "; {why}, so it is not counted");
     }
 
     /// Adds what the signal of the line adds to.
@@ -196,96 +192,5 @@ fn is_added(counted: Counted, shape: &ShapePlan, auth: &Auth) -> bool {
             };
             there && shape.classes.iter().any(|(of, classes)| *of == field && classes & class != 0)
         }
-    }
-}
-
-/// What the lines of files are, and the first of them step by step.
-#[derive(Default)]
-pub struct OfFiles {
-    lines: u64,
-    envelopes: u64,
-    by: BTreeMap<String, u64>,
-    unread: u64,
-    shown: Vec<Steps>,
-}
-
-/// Looks at the lines of `files`, standard input excepted, which is gone by now.
-pub fn of_files(files: &[PathBuf], ingest: &Ingest, shown: usize) -> OfFiles {
-    let mut all = OfFiles::default();
-    for path in files.iter().filter(|path| path.as_path() != Path::new("-")) {
-        // What cannot be read has been said already.
-        let Ok(mut reader) = opened(path) else { continue };
-        let mut bytes = Vec::new();
-        for nth in 1.. {
-            bytes.clear();
-            match reader.by_ref().take(LINE_BYTES_MAX).read_until(b'\n', &mut bytes) {
-                Ok(read) if read > 0 => {}
-                _ => break,
-            }
-            let line = String::from_utf8_lossy(&bytes);
-            let line = line.trim_end_matches(['\n', '\r']);
-            all.add(line, || format!("{}:{nth}", path.display()), ingest, shown);
-        }
-    }
-    all
-}
-
-fn opened(path: &Path) -> std::io::Result<Box<dyn BufRead>> {
-    let mut reader = BufReader::new(File::open(path)?);
-    let gzip = reader.fill_buf()?.starts_with(&[0x1f, 0x8b]);
-    Ok(match gzip {
-        true => Box::new(BufReader::new(MultiGzDecoder::new(reader))),
-        false => Box::new(reader),
-    })
-}
-
-impl OfFiles {
-    fn add(&mut self, line: &str, at: impl Fn() -> String, ingest: &Ingest, shown: usize) {
-        self.lines += 1;
-        let Some(trace) = ingest.trace_line(line) else {
-            self.envelopes += 1;
-            return;
-        };
-        if trace.needles.is_empty() {
-            return;
-        }
-        match trace.by {
-            Some(format) => *self.by.entry(format.to_owned()).or_default() += 1,
-            None => self.unread += 1,
-        }
-        if self.shown.len() < shown {
-            let mut steps = Steps::new(line, Some(&trace));
-            steps.at = Some(at());
-            self.shown.push(steps);
-        }
-    }
-
-    pub fn text(&self) -> String {
-        let shown = self.shown.iter().map(Steps::text).collect::<Vec<_>>().join("\n");
-        let by = self.by.iter().map(|(format, lines)| format!("{format} {lines}"));
-        let by = by.collect::<Vec<_>>().join(", ");
-        let mut text = String::new();
-        if !shown.is_empty() {
-            let _ = writeln!(text, "{shown}");
-        }
-        let read = if by.is_empty() { "none" } else { &by };
-        let _ = writeln!(text, "of {} lines are read by a format: {read}", self.lines);
-        if self.unread > 0 {
-            let unread = self.unread;
-            let _ = writeln!(text, "{unread} more hold a needle and are read by none");
-        }
-        if self.envelopes > 0 {
-            let events = self.envelopes;
-            let _ = writeln!(text, "{events} are envelopes or events, with lines in them");
-        }
-        text + "\n"
-    }
-
-    pub fn json(&self) -> Value {
-        json!({
-            "lines": self.shown.iter().map(Steps::json).collect::<Vec<_>>(),
-            "lines_total": self.lines, "read_by": self.by, "needle_but_unread": self.unread,
-            "envelopes": self.envelopes,
-        })
     }
 }
