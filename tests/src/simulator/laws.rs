@@ -109,7 +109,7 @@ fn compare(plan: &Plan, history: &History, shown: &Shown, broken: &mut Vec<Broke
             (Accuracy::Exact, Measure::Distinct(..)) => {
                 expected.truth <= amount && amount <= expected.high
             }
-            (Accuracy::Pane(_), Measure::Count(_) | Measure::Sum(..)) => within,
+            (Accuracy::Pane(_), Measure::Count(..) | Measure::Sum(..)) => within,
             (Accuracy::AtLeast, Measure::Distinct(..)) => expected.full && within,
             (Accuracy::Sketch { .. }, Measure::Distinct(field, filter)) => {
                 let (low, high) = history.estimated(field, filter, (span_ms, shown.second));
