@@ -56,7 +56,7 @@ const MEASURES: [Measure; 4] = [
     Measure::Distinct(DistinctField::User, ALL),
     Measure::Distinct(DistinctField::User, FAILED),
     Measure::Distinct(DistinctField::SourceIp, FAILED),
-    Measure::Count(ALL),
+    Measure::Count(Role::Attempt, ALL),
 ];
 
 /// One log event.
@@ -182,7 +182,9 @@ fn truth<'a>(
     (after, until): (Time, Time),
 ) -> f64 {
     let filter = match measure {
-        Measure::Distinct(_, filter) | Measure::Count(filter) | Measure::Sum(_, filter) => filter,
+        Measure::Distinct(_, filter) | Measure::Count(_, filter) | Measure::Sum(_, filter) => {
+            filter
+        }
         Measure::Sequential(_) => ALL,
     };
     let counted = events.filter(|t| t.time > after && t.time <= until);
@@ -330,9 +332,9 @@ impl World {
             let least = count(from);
             let fits = match measure {
                 // A window that ends before the newest event has panes that lie in it in part.
-                Measure::Count(_) if seen.at < seen.head => true,
+                Measure::Count(..) if seen.at < seen.head => true,
                 // The oldest pane is counted whole: an hour at most.
-                Measure::Count(_) => {
+                Measure::Count(..) => {
                     bounds.high >= least && bounds.low <= count(from.minus(Span::minutes(60)))
                 }
                 _ if seen.at == seen.head => bounds == &Bounds { low: least, high: least },

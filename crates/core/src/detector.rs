@@ -2,7 +2,7 @@
 //! crates/rules; nothing here can be malformed.
 
 use crate::key::KeyFields;
-use crate::signal::{Outcome, SignalKind};
+use crate::signal::{Outcome, Role, SignalKind};
 use crate::time::Span;
 use crate::walk::Rates;
 
@@ -60,8 +60,9 @@ pub struct NamedMeasure {
 /// What is counted over a window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Measure {
-    /// How many attempts satisfy the filter; mentions never count.
-    Count(Filter),
+    /// How many attempts, or how many mentions, satisfy the filter. Never both in one: a try that is
+    /// decided may be mentioned as often as its source likes.
+    Count(Role, Filter),
     /// The sum of a number over the attempts that satisfy the filter.
     Sum(NumberField, Filter),
     /// How many different values a field has over the attempts and mentions that satisfy the filter.

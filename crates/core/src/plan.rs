@@ -13,7 +13,9 @@
 use sha2::{Digest, Sha256};
 use smallvec::SmallVec;
 
-use crate::detector::{Comparison, Condition, Detector, DistinctField, Filter, Measure, Operand};
+use crate::detector::{
+    Comparison, Condition, Detector, DistinctField, Filter, Measure, NamedMeasure, Operand,
+};
 use crate::key::{KeyField, KeyFields, KeyPart};
 use crate::key_ring::Generation;
 use crate::limits::{
@@ -22,7 +24,7 @@ use crate::limits::{
 use crate::panes::Slots;
 use crate::retention::{Home, Retention, SHARED_SKETCH};
 use crate::shape::{Class, KINDS, Shape};
-use crate::signal::Outcome;
+use crate::signal::{Outcome, Role};
 use crate::time::Span;
 use crate::walk::Rates;
 
@@ -52,8 +54,8 @@ pub struct KeyPlan {
     pub fields: KeyFields,
     /// The distinct measures, each with its field; at most 64.
     pub distinct: Vec<(DistinctField, Filter)>,
-    /// The counters; counts and sums alike.
-    pub counters: Vec<Filter>,
+    /// The counters; counts and sums alike. In the shared home none of mentions.
+    pub counters: Vec<(Role, Filter)>,
     /// How many counters a pane has: in memory one a filter, in the shared home one a kind.
     pub slots: usize,
     /// What is kept for how long.
@@ -206,6 +208,16 @@ pub enum PlanError {
         /// Its window.
         window: Span,
     },
+    /// The shared home keeps no count of mentions: its table holds a counter for each kind of attempt.
+    #[error(
+        "detector `{detector}`: the measure `{measure}` counts mentions; shared state counts attempts only. Count them instead, or names with `distinct = \"user\"`, which takes mentions too"
+    )]
+    Mentions {
+        /// Whose.
+        detector: String,
+        /// The measure's name.
+        measure: String,
+    },
     /// The shared home cannot count that far.
     #[error(
         "detector `{detector}`: `{condition}` can never be decided: shared state counts distinct values up to {SHARED_THRESHOLD_MAX}, and beyond that over windows of 6h and more. Count attempts instead, or widen the window"
@@ -230,6 +242,12 @@ fn decidable(detector: &Detector) -> Result<(), PlanError> {
     if !served || window.0 % Span::minutes(1).0 != 0 {
         return Err(PlanError::Window { detector: detector.id.clone(), window });
     }
+    let of_mentions =
+        |named: &&NamedMeasure| matches!(named.measure, Measure::Count(Role::Mention, _));
+    if let Some(named) = detector.measures.iter().find(of_mentions) {
+        let (detector, measure) = (detector.id.clone(), named.name.clone());
+        return Err(PlanError::Mentions { detector, measure });
+    }
     match beyond_lists(detector).next() {
         Some(condition) if window < SHARED_SKETCH.pane => Err(PlanError::Undecidable {
             detector: detector.id.clone(),
@@ -252,7 +270,7 @@ fn beyond_lists(detector: &Detector) -> impl Iterator<Item = &Condition> {
             && match detector.measures[condition.measure].measure {
                 Measure::Distinct(..) => far(1.0),
                 Measure::Sequential(rates) => far(rates.failure()),
-                Measure::Count(_) | Measure::Sum(..) => false,
+                Measure::Count(..) | Measure::Sum(..) => false,
             }
     })
 }
@@ -286,13 +304,8 @@ impl KeyPlan {
             .iter()
             .map(|named| match named.measure {
                 // The only number of an authentication signal is its attempts, which a count sums.
-                Measure::Count(filter) | Measure::Sum(_, filter) => {
-                    let slot = index_of(&mut self.counters, filter);
-                    Counted::Counter(match home {
-                        Home::Memory => bit(slot),
-                        Home::Shared => kinds(filter),
-                    })
-                }
+                Measure::Count(role, filter) => self.counter(role, filter),
+                Measure::Sum(_, filter) => self.counter(Role::Attempt, filter),
                 Measure::Distinct(field, filter) => {
                     let measure = index_of(&mut self.distinct, (field, filter));
                     let class = match home {
@@ -361,6 +374,15 @@ impl KeyPlan {
         Ok(())
     }
 
+    /// The counter of what has this role and passes the filter, made where it is missing.
+    fn counter(&mut self, role: Role, filter: Filter) -> Counted {
+        let slot = index_of(&mut self.counters, (role, filter));
+        Counted::Counter(match self.home {
+            Home::Memory => bit(slot),
+            Home::Shared => kinds(filter),
+        })
+    }
+
     fn finish(&mut self) {
         self.slots = match self.home {
             Home::Memory => self.counters.len(),
@@ -382,14 +404,13 @@ impl KeyPlan {
                 None => plan.classes.push((*field, class)),
             }
         }
-        if shape.is_attempt() {
-            let counters = self.counters.iter().enumerate();
-            let counted = counters.filter(|(_, filter)| shape.passes(**filter));
-            plan.counters = match self.home {
-                Home::Memory => counted.map(|(slot, _)| slot).collect(),
-                Home::Shared => counted.map(|_| shape.kind()).take(1).collect(),
-            };
-        }
+        let counters = self.counters.iter().enumerate();
+        let counted =
+            counters.filter(|(_, (role, filter))| *role == shape.role() && shape.passes(*filter));
+        plan.counters = match self.home {
+            Home::Memory => counted.map(|(slot, _)| slot).collect(),
+            Home::Shared => counted.map(|_| shape.kind()).take(1).collect(),
+        };
         plan
     }
 
@@ -443,7 +464,7 @@ impl KeyPlan {
         self.fields.contains(&KeyField::User)
     }
 
-    /// Whether some measure counts attempts.
+    /// Whether some measure counts attempts or mentions.
     pub fn counts(&self) -> bool {
         !self.counters.is_empty()
     }

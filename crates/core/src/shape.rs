@@ -37,8 +37,8 @@ impl Shape {
         usize::from(self.0 % 6)
     }
 
-    pub(crate) fn is_attempt(self) -> bool {
-        self.0 < 6
+    pub(crate) fn role(self) -> Role {
+        if self.0 < 6 { Role::Attempt } else { Role::Mention }
     }
 
     pub(crate) fn outcome(self) -> Outcome {

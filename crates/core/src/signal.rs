@@ -54,8 +54,8 @@ pub struct Auth {
     pub attempts: u32,
 }
 
-/// Attempt or mention: `count` and `sum` take attempts only, `distinct` takes both.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Attempt or mention: `sum` takes attempts only, `count` one of the two, `distinct` both.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Role {
     /// A decided try.
     Attempt,

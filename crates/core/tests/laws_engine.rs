@@ -284,3 +284,23 @@ fn another_keys_newest_event_makes_nothing_late() {
     assert_eq!(engine.counts().late, 0);
     assert_eq!(told(engine.sink()), [(Activity::Create, "198.51.100.1".to_owned(), 2)]);
 }
+
+#[test]
+fn mentions_are_counted_by_themselves() {
+    // Six mentions of one name beside five attempts: either count sees its own, and only its own.
+    let mention = |ms| Try { mention: true, ..unknown(ms, 1, 7) };
+    let mut tries: Vec<Try> = (0..5).map(|n| unknown(n * 1_000 + 500, 1, 7)).collect();
+    tries.extend((0..6).map(|n| mention(n * 1_000)));
+    tries.sort_by_key(|t| t.ms);
+    let rule = |id, measure, n| detector(id, (60, 60), &[measure], &[at_least(0, n)]);
+    let raised = |rule| told(&findings(vec![rule], &tries, Span(0)));
+    let created = |seconds| vec![(Activity::Create, "198.51.100.1".to_owned(), seconds)];
+    assert_eq!(raised(rule("mentions", FAILED_MENTIONS, 6)), created(5));
+    assert_eq!(raised(rule("mentions", FAILED_MENTIONS, 7)), []);
+    assert_eq!(raised(rule("attempts", FAILURES, 5)), created(4));
+    assert_eq!(raised(rule("attempts", FAILURES, 6)), []);
+    // Both beside each other on one key keep a counter each.
+    let both = [at_least(0, 6), at_least(1, 5)];
+    let both = detector("both", (60, 60), &[FAILED_MENTIONS, FAILURES], &both);
+    assert_eq!(raised(both), created(5));
+}

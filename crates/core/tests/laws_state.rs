@@ -13,8 +13,16 @@ use tidewatch_core::state::KeyState;
 use tidewatch_core::time::{Span, Time};
 use world::*;
 
-const MEASURES: [tidewatch_core::detector::Measure; 6] =
-    [UNKNOWN_USERS, FAILED_USERS, USERS, SOURCES, FAILURES, TRIES];
+const MEASURES: [tidewatch_core::detector::Measure; 8] = [
+    UNKNOWN_USERS,
+    FAILED_USERS,
+    USERS,
+    SOURCES,
+    FAILURES,
+    TRIES,
+    FAILED_MENTIONS,
+    UNKNOWN_MENTIONS,
+];
 
 /// Two windows on one key, all measures in both.
 fn two_windows() -> std::sync::Arc<Plan> {
@@ -266,7 +274,7 @@ fn late_points_count_inside_kept_time_and_are_told_beyond_it() {
         let listed = |at: Time| {
             shown(key_plan, &the_key(), &state, at).map(|(_, _, v)| v.amount).collect::<Vec<_>>()
         };
-        (absorbed.late, listed(at(0))[6], listed(at(-ms))[6])
+        (absorbed.late, listed(at(0))[MEASURES.len()], listed(at(-ms))[MEASURES.len()])
     };
     // (late, unknown users of the long window at the head, at the late point's own time)
     assert_eq!(late_by(0), (false, 2.0, 2.0));

@@ -333,3 +333,15 @@ fn what_the_shared_home_cannot_decide_is_refused_with_what_to_do() {
     let rule: Detector = detector("fewer", (600, 600), &[USERS], &[at_least(0, 1), fewer]);
     assert!(Plan::shared(vec![rule]).is_ok());
 }
+
+#[test]
+fn a_count_of_mentions_is_refused_and_says_what_to_use() {
+    let rule = detector("probes", (600, 600), &[TRIES, FAILED_MENTIONS], &[at_least(1, 6)]);
+    let error = Plan::shared(vec![rule.clone()]).expect_err("the table counts attempts");
+    assert_eq!(
+        error.to_string(),
+        "detector `probes`: the measure `m1` counts mentions; shared state counts attempts only. \
+         Count them instead, or names with `distinct = \"user\"`, which takes mentions too"
+    );
+    assert!(Plan::new(vec![rule]).is_ok());
+}

@@ -9,7 +9,7 @@ use tidewatch_core::detector::{
 };
 use tidewatch_core::key::{KEY_FIELDS_MAX, KeyField, KeyFields};
 use tidewatch_core::limits::{MEASURES_PER_KEY_MAX, WINDOW_MAX, WINDOW_MIN};
-use tidewatch_core::signal::{Outcome, SignalKind};
+use tidewatch_core::signal::{Outcome, Role, SignalKind};
 use tidewatch_core::time::Span;
 use tidewatch_core::walk::Rates;
 
@@ -23,10 +23,10 @@ use crate::tree::{Placed, Text};
 /// An id or a measure's name may be this long, in bytes.
 const NAME_BYTES_MAX: usize = 64;
 
-/// How many different measures the format can spell: three kinds over their fields, times three
-/// outcomes and three values of `user_known`, each with "not asked"; a walk counts two of them. The core has a bit for each, so
-/// detectors on one key can never have too many between them, only one file in itself.
-const MEASURES_SPELLABLE: usize = (1 + 1 + 2) * 3 * 3 + 2;
+/// How many different measures the format can spell: three kinds over what they take, times three
+/// outcomes and three values of `user_known`, each with "not asked"; a walk counts two of them. The core has
+/// a bit for each, so detectors on one key can never have too many between them, only one file in itself.
+const MEASURES_SPELLABLE: usize = (2 + 1 + 2) * 3 * 3 + 2;
 const _: () = assert!(MEASURES_SPELLABLE <= MEASURES_PER_KEY_MAX);
 
 /// The detector that `raw` describes, or `None` and at least one fault.
@@ -237,11 +237,15 @@ fn measure(raw: &RawMeasure, faults: &mut Faults) -> Option<NamedMeasure> {
         return Some(NamedMeasure { name: name?, measure });
     }
     let measure = match (&raw.count, &raw.sum, &raw.distinct) {
-        (Some(field), None, None) => {
-            number_field("count", field, faults).map(|_| Measure::Count(filter))
+        (Some(what), None, None) => {
+            let roles = [("attempts", Role::Attempt), ("mentions", Role::Mention)];
+            choice("count", "thing to count", what, &roles, faults)
+                .map(|role| Measure::Count(role, filter))
         }
         (None, Some(field), None) => {
-            number_field("sum", field, faults).map(|field| Measure::Sum(field, filter))
+            let fields = [("attempts", NumberField::Attempts)];
+            choice("sum", "number to add up", field, &fields, faults)
+                .map(|field| Measure::Sum(field, filter))
         }
         (None, None, Some(field)) => {
             let fields = [("user", DistinctField::User), ("source.ip", DistinctField::SourceIp)];
@@ -259,8 +263,9 @@ fn measure(raw: &RawMeasure, faults: &mut Faults) -> Option<NamedMeasure> {
     Some(NamedMeasure { name: name?, measure: measure? })
 }
 
-const KIND_HELP: &str = "Write one of `count = \"attempts\"`, `sum = \"attempts\"`, `distinct = \
-                         \"user\"`, `distinct = \"source.ip\"` and `sequential = \"user\"`.";
+const KIND_HELP: &str = "Write one of `count = \"attempts\"`, `count = \"mentions\"`, `sum = \
+                         \"attempts\"`, `distinct = \"user\"`, `distinct = \"source.ip\"` and \
+                         `sequential = \"user\"`.";
 
 const RATES_HELP: &str = "Write for example `{ sequential = \"user\", people = 0.95, attackers = \
                           0.3 }`: the shares of people's and of attackers' first tries that succeed, \
@@ -333,10 +338,6 @@ fn measure_name(name: &Text, faults: &mut Faults) -> Option<String> {
 fn outcome(text: &Text, faults: &mut Faults) -> Option<Outcome> {
     let outcomes = [("failure", Outcome::Failure), ("success", Outcome::Success)];
     choice("outcome", "outcome", text, &outcomes, faults)
-}
-
-fn number_field(kind: &str, text: &Text, faults: &mut Faults) -> Option<NumberField> {
-    choice(kind, "number to add up", text, &[("attempts", NumberField::Attempts)], faults)
 }
 
 fn some_raises(raises: Option<Placed<Vec<RawRaise>>>, faults: &mut Faults) -> Vec<RawRaise> {

@@ -24,6 +24,7 @@ unknown_users = { distinct = "user", where = { outcome = "failure", user_known =
 users         = { distinct = "user" }
 failures      = { count = "attempts", where = { outcome = "failure" } }
 tries         = { sum = "attempts" }
+mentions      = { count = "mentions", where = { user_known = false } }
 sources       = { distinct = "source.ip", where = { outcome = "success", user_known = true } }
 [[raise]]
 severity = "low"
@@ -83,8 +84,9 @@ fn every_field_arrives_and_raises_go_from_high_to_low() {
         Auth [SourceSubnet, User] 10m 24h
         unknown_users = Distinct(User, Filter { outcome: Some(Failure), user_known: Some(false) })
         users = Distinct(User, Filter { outcome: None, user_known: None })
-        failures = Count(Filter { outcome: Some(Failure), user_known: None })
+        failures = Count(Attempt, Filter { outcome: Some(Failure), user_known: None })
         tries = Sum(Attempts, Filter { outcome: None, user_known: None })
+        mentions = Count(Mention, Filter { outcome: None, user_known: Some(false) })
         sources = Distinct(SourceIp, Filter { outcome: Some(Success), user_known: Some(true) })
         High: unknown_users >= 30 and unknown_users >= 0.5 * users and users < 1 * tries
         High: failures >= 1000
@@ -110,7 +112,7 @@ fn what_is_optional_has_its_default() {
         a | A |  | 
         []
         Auth [Global] 90s 90s
-        n = Count(Filter { outcome: None, user_known: None })
+        n = Count(Attempt, Filter { outcome: None, user_known: None })
         Low: n >= 1
     "#]],
     );

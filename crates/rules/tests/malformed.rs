@@ -194,6 +194,8 @@ fn measures() {
         (USERS, "\nusers = { distinct = \"user\", count = \"attempts\" }"),
         (USERS, "\nusers = { where = { outcome = \"failure\" } }"),
         (USERS, "\nusers = { distinct = \"usr\" }"),
+        (USERS, "\nusers = { count = \"mention\" }"),
+        (USERS, "\nusers = { sum = \"mentions\" }"),
         (USERS, "\nusers = \"user\""),
         (USERS, "\nusers = { distinct = \"user\", where = { outcom = \"failure\" } }"),
         ("user_known = false", r#"user_known = "false""#),
@@ -207,13 +209,19 @@ fn measures() {
                 Did you mean `distinct`? Allowed fields: `count`, `sum`, `distinct`, `sequential`, `people`, `attackers`, `where`.
             8:9 the measure `users` must have exactly one of `count`, `sum`, `distinct` and `sequential`
                 at { distinct = "user", count = "attempts" }
-                Write one of `count = "attempts"`, `sum = "attempts"`, `distinct = "user"`, `distinct = "source.ip"` and `sequential = "user"`.
+                Write one of `count = "attempts"`, `count = "mentions"`, `sum = "attempts"`, `distinct = "user"`, `distinct = "source.ip"` and `sequential = "user"`.
             8:9 the measure `users` must have exactly one of `count`, `sum`, `distinct` and `sequential`
                 at { where = { outcome = "failure" } }
-                Write one of `count = "attempts"`, `sum = "attempts"`, `distinct = "user"`, `distinct = "source.ip"` and `sequential = "user"`.
+                Write one of `count = "attempts"`, `count = "mentions"`, `sum = "attempts"`, `distinct = "user"`, `distinct = "source.ip"` and `sequential = "user"`.
             8:22 `usr` is no field to count the values of (field `distinct`)
                 at "usr"
                 Did you mean `user`? Allowed values: `user`, `source.ip`.
+            8:19 `mention` is no thing to count (field `count`)
+                at "mention"
+                Did you mean `mentions`? Allowed values: `attempts`, `mentions`.
+            8:17 `mentions` is no number to add up (field `sum`)
+                at "mentions"
+                Allowed values: `attempts`.
             8:9 `users` must be a table, not string
                 at "user"
                 Write `users = { … }` or head it [users].

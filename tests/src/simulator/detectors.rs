@@ -9,7 +9,7 @@ use tidewatch_core::detector::{
 };
 use tidewatch_core::key::KeyField;
 use tidewatch_core::plan::Plan;
-use tidewatch_core::signal::{Outcome, SignalKind};
+use tidewatch_core::signal::{Outcome, Role, SignalKind};
 use tidewatch_core::time::Span;
 use tidewatch_core::walk::Rates;
 
@@ -21,8 +21,8 @@ pub(crate) const UNKNOWN_USERS: Measure = Measure::Distinct(DistinctField::User,
 const FAILED_USERS: Measure = Measure::Distinct(DistinctField::User, FAILED);
 const USERS: Measure = Measure::Distinct(DistinctField::User, ALL);
 const FAILED_SOURCES: Measure = Measure::Distinct(DistinctField::SourceIp, FAILED);
-pub(crate) const FAILURES: Measure = Measure::Count(FAILED);
-const TRIES: Measure = Measure::Count(ALL);
+pub(crate) const FAILURES: Measure = Measure::Count(Role::Attempt, FAILED);
+const TRIES: Measure = Measure::Count(Role::Attempt, ALL);
 
 /// The plan of all of them; made once, since it is the same in every run.
 ///

@@ -113,7 +113,7 @@ fn compare(plan: &Plan, history: &History, shown: &Shown, broken: &mut Vec<Broke
                 expected.low - 1e-9 <= amount && amount <= expected.high + 1e-9
             }
             (Accuracy::AtLeast, Measure::Sequential(_)) => expected.full,
-            (Accuracy::Pane(_), Measure::Count(_) | Measure::Sum(..)) => within,
+            (Accuracy::Pane(_), Measure::Count(..) | Measure::Sum(..)) => within,
             (Accuracy::AtLeast, Measure::Distinct(..)) => expected.full && within,
             (Accuracy::Sketch { .. }, Measure::Distinct(field, filter)) => {
                 let (low, high) = history.estimated(field, filter, (span_ms, shown.second));

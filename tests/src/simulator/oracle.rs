@@ -169,7 +169,7 @@ impl Sighting {
         match measure {
             Measure::Distinct(_, filter) => self.passes(filter),
             Measure::Sequential(_) => true,
-            Measure::Count(filter) | Measure::Sum(_, filter) => {
+            Measure::Count(_, filter) | Measure::Sum(_, filter) => {
                 !self.mention && self.passes(filter)
             }
         }
@@ -240,7 +240,7 @@ impl History {
     fn may_reach(&self, measure: Measure, span_ms: i64, at_ms: i64, number: f64) -> bool {
         let (after_ms, until_ms) = (at_ms - span_ms, at_ms + pane_ms(span_ms));
         match measure {
-            Measure::Count(filter) | Measure::Sum(_, filter) => {
+            Measure::Count(_, filter) | Measure::Sum(_, filter) => {
                 sum(self.within(after_ms - pane_ms(span_ms), until_ms), filter) >= number
             }
             Measure::Distinct(field, filter) if number > LIST_NAMES_MAX as f64 => {
@@ -263,7 +263,7 @@ impl History {
         let after_ms = at_ms - span_ms;
         let certain = self.within(after_ms, at_ms);
         match measure {
-            Measure::Count(filter) | Measure::Sum(_, filter) => {
+            Measure::Count(_, filter) | Measure::Sum(_, filter) => {
                 let possible = self.within(after_ms - pane_ms(span_ms), at_ms);
                 let low = sum(certain, filter);
                 Interval { low, high: sum(possible, filter), truth: low, full: false }

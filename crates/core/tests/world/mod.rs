@@ -162,7 +162,10 @@ pub(crate) fn oracle<'a>(
 ) -> u64 {
     let within = tries.into_iter().filter(|t| t.time() > from && t.time() <= to);
     match measure {
-        Measure::Count(filter) | Measure::Sum(_, filter) => {
+        Measure::Count(Role::Mention, filter) => {
+            within.filter(|t| t.passes(filter) && t.mention).map(|t| u64::from(t.attempts)).sum()
+        }
+        Measure::Count(Role::Attempt, filter) | Measure::Sum(_, filter) => {
             within.filter(|t| t.passes(filter) && !t.mention).map(|t| u64::from(t.attempts)).sum()
         }
         Measure::Distinct(DistinctField::User, filter) => {
@@ -207,8 +210,10 @@ pub(crate) const UNKNOWN_USERS: Measure = Measure::Distinct(DistinctField::User,
 pub(crate) const FAILED_USERS: Measure = Measure::Distinct(DistinctField::User, FAILED);
 pub(crate) const USERS: Measure = Measure::Distinct(DistinctField::User, ALL);
 pub(crate) const SOURCES: Measure = Measure::Distinct(DistinctField::SourceIp, ALL);
-pub(crate) const FAILURES: Measure = Measure::Count(FAILED);
-pub(crate) const TRIES: Measure = Measure::Count(ALL);
+pub(crate) const FAILURES: Measure = Measure::Count(Role::Attempt, FAILED);
+pub(crate) const TRIES: Measure = Measure::Count(Role::Attempt, ALL);
+pub(crate) const FAILED_MENTIONS: Measure = Measure::Count(Role::Mention, FAILED);
+pub(crate) const UNKNOWN_MENTIONS: Measure = Measure::Count(Role::Mention, UNKNOWN);
 
 /// A detector by source address with a window and quiet of some seconds that raises high where all
 /// of `when` hold.

@@ -7,6 +7,7 @@ use tidewatch_core::detector::{
 };
 use tidewatch_core::key::KeyField;
 use tidewatch_core::plan::Plan;
+use tidewatch_core::signal::Role;
 
 use super::Warning;
 use super::linear::{Inequality, contradict};
@@ -113,12 +114,23 @@ fn laws(detector: &Detector) -> Vec<Inequality> {
 }
 
 fn is_counter(measure: Measure) -> bool {
-    matches!(measure, Measure::Count(_) | Measure::Sum(..))
+    role(measure).is_some()
+}
+
+/// What a counter counts: attempts, which a sum adds up too, or mentions.
+fn role(measure: Measure) -> Option<Role> {
+    match measure {
+        Measure::Count(role, _) => Some(role),
+        Measure::Sum(..) => Some(Role::Attempt),
+        Measure::Distinct(..) | Measure::Sequential(_) => None,
+    }
 }
 
 fn filter(measure: Measure) -> Filter {
     match measure {
-        Measure::Count(filter) | Measure::Sum(_, filter) | Measure::Distinct(_, filter) => filter,
+        Measure::Count(_, filter) | Measure::Sum(_, filter) | Measure::Distinct(_, filter) => {
+            filter
+        }
         Measure::Sequential(_) => Filter::default(),
     }
 }
@@ -128,7 +140,7 @@ fn takes(whole: Measure, part: Measure) -> bool {
     let same = match (whole, part) {
         (Measure::Distinct(one, _), Measure::Distinct(other, _)) => one == other,
         // A count of attempts sums them; a walk is like nothing else.
-        (one, other) => is_counter(one) && is_counter(other),
+        (one, other) => is_counter(one) && role(one) == role(other),
     };
     let (wide, narrow) = (filter(whole), filter(part));
     same && (wide.outcome.is_none() || wide.outcome == narrow.outcome)
