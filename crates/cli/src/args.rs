@@ -30,6 +30,15 @@ Examples:
   tidewatch demo
   tidewatch demo --seed 7 --output json")]
     Demo(DemoArgs),
+    /// Writes the simulated log of a shop in which something is going on
+    #[command(after_help = "\
+Examples:
+  tidewatch simulate --list
+  tidewatch simulate scan | tidewatch replay -
+  tidewatch simulate all --hours 24 --logins-per-day 1000000 --output envelopes --truth truth.json > day.json
+
+The same seed writes the same log. Times begin on Monday, 2026-01-05T07:00:00Z.")]
+    Simulate(SimulateArgs),
     /// Runs past logs from files or standard input
     #[command(after_help = "\
 Examples:
@@ -102,6 +111,40 @@ pub struct DemoArgs {
     pub seed: u64,
     #[command(flatten)]
     pub report: ReportArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct SimulateArgs {
+    /// What is going on; without it, scenarios are listed
+    #[arg(value_name = "SCENARIO")]
+    pub scenario: Option<String>,
+    /// List the scenarios
+    #[arg(long)]
+    pub list: bool,
+    /// Number that decides everything that is random in the simulation
+    #[arg(long, value_name = "S", default_value_t = 1)]
+    pub seed: u64,
+    /// How long it lasts [default: 4, and a day or more where something is slow]
+    #[arg(long, value_name = "H")]
+    pub hours: Option<u32>,
+    /// Customers' logins a day, besides what is planted; addresses and accounts follow
+    #[arg(long, value_name = "N", default_value_t = 600_000)]
+    pub logins_per_day: u32,
+    /// What is written to standard output
+    #[arg(long, value_enum, default_value_t = SimulatedForm::Lines)]
+    pub output: SimulatedForm,
+    /// Write here what was planted, as JSON
+    #[arg(long, value_name = "FILE")]
+    pub truth: Option<PathBuf>,
+}
+
+/// What a simulated log looks like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum SimulatedForm {
+    /// Lines as `aws logs tail --format detailed` prints them
+    Lines,
+    /// CloudWatch Logs envelopes, one a line, in the order they arrive
+    Envelopes,
 }
 
 #[derive(Debug, Args)]

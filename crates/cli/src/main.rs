@@ -1,6 +1,6 @@
 //! The `tidewatch` program: the core over files, pipes and a simulation.
 //!
-//! Standard output carries findings (or counts) and nothing else; everything said about the run goes
+//! Standard output carries findings (or counts, or a simulated log) and nothing else; everything said about the run goes
 //! to standard error. Exit codes are [`exit::Exit`].
 
 mod args;
@@ -44,6 +44,7 @@ fn main() -> ExitCode {
     let exit = runtime.block_on(async {
         match cli.command {
             Command::Demo(args) => commands::demo::run(args).await,
+            Command::Simulate(args) => commands::simulate::run(&args),
             Command::Replay(args) => commands::replay::replay(args).await,
             Command::Watch(args) => commands::replay::watch(args).await,
             Command::Explain(args) => commands::explain::run(args).await,

@@ -70,7 +70,13 @@ pub async fn run(args: DemoArgs) -> Result<Exit, Failure> {
         "simulating {HOURS_DEFAULT} hours of a shop under attack, seed {} ...",
         args.seed
     ));
-    let plan = simulator::Plan { seed: args.seed, start_ms: START.0, hours: HOURS_DEFAULT };
+    let plan = simulator::Plan {
+        seed: args.seed,
+        start_ms: START.0,
+        hours: HOURS_DEFAULT,
+        scenario: &simulator::DEMO,
+        scale: simulator::SHOP,
+    };
     let world = simulator::simulate(&plan);
     let naming = Naming { key, usernames };
     let (mut engine, tally) = match detect(&world, &reporting, naming).await {
@@ -90,7 +96,7 @@ pub async fn run(args: DemoArgs) -> Result<Exit, Failure> {
     }
     let summary = Summary {
         inputs: 1,
-        bytes_in: world.records.iter().map(|record| record.data.len() as u64).sum(),
+        bytes_in: world.records.iter().map(|record| record.bytes.len() as u64).sum(),
         elapsed: begun.elapsed(),
         tally,
         gate: engine.gate().clone(),
@@ -112,7 +118,7 @@ async fn detect(
     naming: Naming,
 ) -> Result<(Engine<MemoryStore, Keeping>, Tally), Fault> {
     let Reporting { output, plan, key, memory_bytes, .. } = reporting;
-    let newest = world.records.last().map_or(START, |record| Time(record.arrival_ms));
+    let newest = world.records.last().map_or(START, |record| Time(record.time_ms));
     let admission = Admission::until(newest.plus(FUTURE_MAX));
     let store = MemoryStore::new(Arc::clone(plan), *memory_bytes, key.map_seed());
     let stdout = Stdout::new(*output, Progress::new(false));
@@ -123,8 +129,8 @@ async fn detect(
     let mut buffers = Buffers::default();
     for record in &world.records {
         let mut batch = Batch::default();
-        ingest.record(&record.data, "", &mut buffers, &mut batch);
-        engine.tick(Time(record.arrival_ms)).await?;
+        ingest.record(&record.bytes, "", &mut buffers, &mut batch);
+        engine.tick(Time(record.time_ms)).await?;
         for signal in batch.signals {
             match signal.when {
                 When::At(time) => engine.observe(&signal.at(time)).await?,

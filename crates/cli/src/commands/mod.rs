@@ -1,4 +1,4 @@
-//! The commands, a module each: `demo`; `replay` with its live twin `watch`; those for whoever writes
+//! The commands, a module each: `demo`, and `simulate`, which writes its world; `replay` with its live twin `watch`; those for whoever writes
 //! detectors and formats: `explain`, `test`, `check` and `backtest`; and what the program says of itself.
 
 pub mod backtest;
@@ -7,6 +7,7 @@ pub mod demo;
 pub mod explain;
 pub mod manual;
 pub mod replay;
+pub mod simulate;
 pub mod test;
 
 use std::time::{SystemTime, UNIX_EPOCH};

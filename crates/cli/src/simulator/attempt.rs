@@ -15,6 +15,8 @@ pub(super) struct Attempt {
     pub(super) user: String,
     pub(super) outcome: Outcome,
     pub(super) door: Door,
+    /// What the client calls itself; empty where the line does not tell.
+    pub(super) agent: &'static str,
 }
 
 /// How it ended, and why.

@@ -1,5 +1,6 @@
 //! Packs log streams into records as a CloudWatch Logs subscription filter does: one stream's events in
-//! order, some tens of them or a few seconds' worth, as one `DATA_MESSAGE` envelope, gzipped.
+//! order, some tens of them or a few seconds' worth, as one `DATA_MESSAGE` envelope, gzipped; or writes them as
+//! `aws logs tail` prints them.
 //!
 //! A record arrives 1–4 s after its last event. Streams are packed apart, so over the whole sequence of
 //! records event times step back and forth by some seconds, as they do in reality.
@@ -13,7 +14,8 @@ use flate2::write::GzEncoder;
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
-use super::Record;
+use super::lines::rfc3339;
+use super::{Form, Written};
 
 /// A log stream with everything written to it.
 pub(super) struct StreamLog {
@@ -32,24 +34,46 @@ pub(super) struct LogEvent {
 /// The account the shop runs in: AWS's own example number.
 const OWNER: &str = "123456789012";
 
-/// Packs each stream. The records come stream by stream, to be sorted by the caller.
-pub(super) fn pack(logs: Vec<StreamLog>, rng: &mut ChaCha8Rng) -> Vec<Record> {
-    let mut records = Vec::new();
+/// Writes each stream. What is written comes stream by stream, to be sorted by the caller.
+pub(super) fn write(logs: Vec<StreamLog>, form: Form, rng: &mut ChaCha8Rng) -> Vec<Written> {
+    match form {
+        Form::Records => pack(logs, rng, gzip),
+        Form::Envelopes => pack(logs, rng, |text| Ok([text, b"\n"].concat())),
+        Form::Lines => logs.into_iter().flat_map(tail).collect(),
+    }
+}
+
+fn pack(
+    logs: Vec<StreamLog>,
+    rng: &mut ChaCha8Rng,
+    wrap: fn(&[u8]) -> io::Result<Vec<u8>>,
+) -> Vec<Written> {
+    let mut written = Vec::new();
     let mut text = Vec::new();
     for log in logs {
         let mut rest = log.events.as_slice();
-        let mut arrival_ms = i64::MIN;
+        let mut time_ms = i64::MIN;
         while let (Some(batch), after) = next_batch(rest, rng) {
             rest = after;
             let last_ms = batch.last().map_or(0, |event| event.time_ms);
-            arrival_ms = arrival_ms.max(last_ms + rng.random_range(1_000..4_000));
+            time_ms = time_ms.max(last_ms + rng.random_range(1_000..4_000));
             text.clear();
-            let written = envelope(&log, batch, rng, &mut text);
-            let data = written.and_then(|()| gzip(&text)).expect("memory takes any bytes");
-            records.push(Record { arrival_ms, data });
+            let bytes = envelope(&log, batch, rng, &mut text).and_then(|()| wrap(&text));
+            written.push(Written { time_ms, bytes: bytes.expect("memory takes any bytes") });
         }
     }
-    records
+    written
+}
+
+/// What `aws logs tail --format detailed` prints: the time, the log stream, the message.
+fn tail(log: StreamLog) -> impl Iterator<Item = Written> {
+    let StreamLog { stream, events, .. } = log;
+    events.into_iter().map(move |LogEvent { time_ms, message }| {
+        let time = rfc3339(time_ms);
+        let (time, message) = (time.trim_end_matches('Z'), message.trim_end_matches('\n'));
+        let bytes = format!("{time}000+00:00 {stream} {message}\n").into_bytes();
+        Written { time_ms, bytes }
+    })
 }
 
 /// The events that go into one envelope, and those after them.

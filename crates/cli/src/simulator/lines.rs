@@ -33,8 +33,12 @@ pub(super) fn request_id(rng: &mut ChaCha8Rng) -> String {
 
 /// The line that decides an attempt at one of the shop's own doors.
 pub(super) fn login(attempt: &Attempt, request: &str) -> String {
-    let Attempt { time_ms, source, user, outcome, door } = attempt;
+    let Attempt { time_ms, source, user, outcome, door, agent } = attempt;
     let time = rfc3339(*time_ms);
+    let agent = match *agent {
+        "" => String::new(),
+        agent => format!(r#","user_agent":"{agent}""#),
+    };
     match door {
         Door::Web | Door::Bastion => {
             let (event, reason) = match outcome {
@@ -44,7 +48,7 @@ pub(super) fn login(attempt: &Attempt, request: &str) -> String {
                 Outcome::UnknownUser => ("login_failed", "unknown_user"),
             };
             format!(
-                r#"{{"timestamp":"{time}","level":"info","service":"shop-login","event":"{event}","reason":"{reason}","user":"{user}","src_ip":"{source}","request_id":"{request}"}}"#
+                r#"{{"timestamp":"{time}","level":"info","service":"shop-login","event":"{event}","reason":"{reason}","user":"{user}","src_ip":"{source}","request_id":"{request}"{agent}}}"#
             )
         }
         Door::Mobile => {
@@ -56,7 +60,7 @@ pub(super) fn login(attempt: &Attempt, request: &str) -> String {
             };
             format!(
                 "{time}\t{request}\tINFO\t{{\"action\":\"login\",\"outcome\":\"{result}\",\"error\":{error},\
-                 \"username\":\"{user}\",\"clientIp\":\"{source}\",\"app\":\"ios 7.4.1\"}}\n"
+                 \"username\":\"{user}\",\"clientIp\":\"{source}\",\"app\":\"ios 7.4.1\"{agent}}}\n"
             )
         }
         Door::Partner => {
@@ -68,7 +72,7 @@ pub(super) fn login(attempt: &Attempt, request: &str) -> String {
             };
             format!(
                 "[INFO]\t{time}\t{request}\t{{\"event_type\": \"authentication\", \"status\": \"{status}\", \
-                 \"reason\": \"{reason}\", \"user_name\": \"{user}\", \"ip\": \"{source}\"}}\n"
+                 \"reason\": \"{reason}\", \"user_name\": \"{user}\", \"ip\": \"{source}\"{agent}}}\n"
             )
         }
     }

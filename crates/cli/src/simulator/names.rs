@@ -92,6 +92,8 @@ const FIRST_WEIGHT: f64 = 2.5;
 /// Names with their weights, most popular first.
 pub(super) struct Wordlist {
     names: Vec<(String, f64)>,
+    /// Running sums of the weights.
+    cumulative: Vec<f64>,
 }
 
 impl Wordlist {
@@ -111,7 +113,21 @@ impl Wordlist {
             _ => ((index + 1) as f64).powf(-EXPONENT),
         };
         let names = ranked.into_iter().enumerate();
-        Wordlist { names: names.map(|(index, (_, name))| (name, weight(index))).collect() }
+        let names: Vec<_> = names.map(|(index, (_, name))| (name, weight(index))).collect();
+        let mut sum = 0.0;
+        let cumulative = names.iter().map(|(_, weight)| {
+            sum += weight;
+            sum
+        });
+        Wordlist { cumulative: cumulative.collect(), names }
+    }
+
+    /// One name by popularity, whatever was drawn before.
+    pub(super) fn pick(&self, rng: &mut ChaCha8Rng) -> &str {
+        let total = self.cumulative.last().copied().unwrap_or_default();
+        let roll = rng.random::<f64>() * total;
+        let index = self.cumulative.partition_point(|&sum| sum <= roll);
+        &self.names[index.min(self.names.len() - 1)].0
     }
 
     /// The first `count` names of one attacker's list: a weighted draw without repetition, so popular
@@ -149,9 +165,10 @@ mod tests {
     #[test]
     fn popularity_has_the_shape_of_a_real_honeypot() {
         let list = Wordlist::new();
-        let mut rng = strand(1, Strand::Visits);
+        let mut rng = strand(1, Strand::Visits, 0);
         let mut counts: HashMap<String, u32> = HashMap::new();
-        for _ in 0..6_000 {
+        for _ in 0..3_000 {
+            *counts.entry(list.pick(&mut rng).to_owned()).or_default() += 1;
             *counts.entry(list.draw(1, &mut rng)[0].to_owned()).or_default() += 1;
         }
         let mut counts: Vec<u32> = counts.into_values().collect();

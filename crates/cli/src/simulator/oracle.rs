@@ -153,7 +153,7 @@ mod tests {
     #[test]
     fn agrees_with_the_definition_on_small_worlds() {
         for seed in 0..40 {
-            let mut rng = strand(seed, Strand::Visits);
+            let mut rng = strand(seed, Strand::Visits, 0);
             let attempts: Vec<Attempt> = (0..120)
                 .map(|_| Attempt {
                     // Coarse times, so that ties and exact window edges occur.
@@ -170,6 +170,7 @@ mod tests {
                         _ => Outcome::UnknownUser,
                     },
                     door: Door::Web,
+                    agent: "",
                 })
                 .collect();
             for span_ms in [1, 50, 300, 1_000, 10_000] {

@@ -12,7 +12,7 @@ use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
 use super::attempt::{Attempt, Door, Outcome};
-use super::{Days, Scale, Strand, strand};
+use super::{Days, Scale};
 
 const GIVEN: [&str; 40] = [
     "ada", "alma", "anton", "bela", "bruno", "carla", "dario", "edda", "elin", "emil", "enzo",
@@ -31,7 +31,7 @@ const FAMILY: [&str; 40] = [
 /// Mail domains reserved for examples (RFC 2606).
 const DOMAINS: [&str; 3] = ["example.com", "example.net", "example.org"];
 
-/// The office's people.
+/// An office's people. There are two offices of that size.
 pub(super) const STAFF: u32 = 400;
 
 /// The account a broken program keeps trying.
@@ -40,9 +40,26 @@ pub(super) const STALE_ACCOUNT: &str = "stock-sync@example.net";
 /// The operators come to the bastion through one VPN gateway.
 const GATEWAY: [u8; 4] = [203, 0, 113, 30];
 
+/// What browsers and apps call themselves; customers at one source use one of them.
+const AGENTS: [&str; 5] = [
+    "Mozilla/5.0 (iPhone; CPU iPhone OS 18_6 like Mac OS X) AppleWebKit/605.1.15 Mobile/15E148",
+    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 Chrome/143.0.0.0 Safari/537.36",
+    "Mozilla/5.0 (Linux; Android 10; K) AppleWebKit/537.36 Chrome/143.0.0.0 Mobile Safari/537.36",
+    "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 Version/18.6 Safari/605.1.15",
+    "Mozilla/5.0 (X11; Linux x86_64; rv:146.0) Gecko/20100101 Firefox/146.0",
+];
+
+/// What the browsers of an office call themselves.
+pub(super) const OFFICE_AGENT: &str = AGENTS[1];
+
+/// Addresses a carrier has for its customers: 100.64.0.0/10.
+pub(super) const CARRIER_ADDRESSES: u32 = 1 << CARRIER_BITS;
+
+const CARRIER_BITS: u32 = 22;
+
 /// Who has an account, and where the logins come from.
 pub(super) struct Population {
-    accounts: u32,
+    scale: Scale,
     known: HashSet<String>,
     /// Running sums of the sources' weights.
     cumulative: Vec<f64>,
@@ -51,17 +68,23 @@ pub(super) struct Population {
 impl Population {
     pub(super) fn new(scale: &Scale) -> Population {
         let customers = (0..scale.accounts).map(customer);
-        let known = customers.chain((0..STAFF).map(staff)).chain([STALE_ACCOUNT.to_owned()]);
+        let known = customers.chain((0..2 * STAFF).map(staff)).chain([STALE_ACCOUNT.to_owned()]);
         let mut sum = 0.0;
         let cumulative = (0..scale.sources).map(|source| {
             sum += weight(source);
             sum
         });
-        Population {
-            accounts: scale.accounts,
-            known: known.collect(),
-            cumulative: cumulative.collect(),
-        }
+        Population { scale: *scale, known: known.collect(), cumulative: cumulative.collect() }
+    }
+
+    /// How many customers have an account.
+    pub(super) fn accounts(&self) -> u32 {
+        self.scale.accounts
+    }
+
+    /// Visits an hour in which a customer logs in, averaged over a day.
+    pub(super) fn visits_per_hour(&self) -> u32 {
+        self.scale.visits_per_hour
     }
 
     /// How many addresses customers have; the address after them belongs to nobody.
@@ -88,31 +111,42 @@ impl Population {
         }
     }
 
-    /// Everybody's logins but those the acts add, in no order.
-    pub(super) fn visits(&self, seed: u64, days: Days, scale: &Scale) -> Vec<Attempt> {
-        let mut rng = strand(seed, Strand::Visits);
+    /// Everybody's logins but those the acts add, of visits that begin in `days`, in no order. A visit may go
+    /// on after them.
+    pub(super) fn visits(&self, days: Days, rng: &mut ChaCha8Rng) -> Vec<Attempt> {
         let mut attempts = Vec::new();
-        for time_ms in days.times(scale.visits_per_hour, &mut rng) {
-            let source = self.source_by_volume(&mut rng);
-            let user = customer(self.account_behind(source, scale, &mut rng));
-            let address = address(source, &mut rng);
-            let door = Door::of_shop(rng.random());
-            let slips = Slips { typo: 0.021, wrong: 0.05, expired: 0.0 };
-            let visit = Visit { time_ms, source: address, door, slips };
-            self.play(&visit, &user, &mut rng, &mut attempts);
+        let slips = Slips { typo: 0.021, wrong: 0.05, expired: 0.0 };
+        for time_ms in days.times(self.scale.visits_per_hour, rng) {
+            self.visit_from_anywhere(time_ms, slips, rng, &mut attempts);
         }
         // An operator every few minutes; operators use keys, which do not expire or slip.
-        for time_ms in days.times(12, &mut rng) {
+        for time_ms in days.times(12, rng) {
             attempts.push(Attempt {
                 time_ms: time_ms - time_ms.rem_euclid(1_000),
                 source: GATEWAY.into(),
                 user: format!("ops-{}", GIVEN[rng.random_range(0..6)]),
                 outcome: Outcome::Success,
                 door: Door::Bastion,
+                agent: "",
             });
         }
-        attempts.retain(|attempt| days.contains(attempt.time_ms));
         attempts
+    }
+
+    /// Some customer's visit, by chance as sources and accounts are used.
+    pub(super) fn visit_from_anywhere(
+        &self,
+        time_ms: i64,
+        slips: Slips,
+        rng: &mut ChaCha8Rng,
+        attempts: &mut Vec<Attempt>,
+    ) {
+        let number = self.source_by_volume(rng);
+        let user = customer(self.account_behind(number, rng));
+        let source = address(number, rng);
+        let door = Door::of_shop(rng.random());
+        let agent = AGENTS[number as usize % AGENTS.len()];
+        self.play(&Visit { time_ms, source, door, agent, slips }, &user, rng, attempts);
     }
 
     /// One person's visit: tries until it works or the person gives up.
@@ -123,14 +157,16 @@ impl Population {
         rng: &mut ChaCha8Rng,
         attempts: &mut Vec<Attempt>,
     ) {
-        let Visit { mut time_ms, source, door, slips } = *visit;
+        let Visit { mut time_ms, source, door, agent, slips } = *visit;
+        // Where agents are not told, nobody's is.
+        let agent = if self.scale.agents { agent } else { "" };
         let mut outcome = slips.first_try(rng.random());
         loop {
             let user = match outcome {
                 Outcome::UnknownUser => self.typo(user, rng),
                 _ => user.to_owned(),
             };
-            attempts.push(Attempt { time_ms, source, user, outcome, door });
+            attempts.push(Attempt { time_ms, source, user, outcome, door, agent });
             // One in twenty gives up. The others look twice: a fifth of them is wrong about the
             // password again, nobody mistypes the name a second time.
             if outcome == Outcome::Success || rng.random_bool(0.05) {
@@ -153,12 +189,12 @@ impl Population {
 
     /// One of the accounts used from this source: one for every two visits it makes in an hour, at
     /// least one. Neighbouring sources share some, as home and mobile do.
-    fn account_behind(&self, source: u32, scale: &Scale, rng: &mut ChaCha8Rng) -> u32 {
+    fn account_behind(&self, source: u32, rng: &mut ChaCha8Rng) -> u32 {
         let total = self.cumulative.last().copied().unwrap_or(1.0);
         let share = weight(source) / total;
-        let accounts = 1 + (share * f64::from(scale.visits_per_hour) / 2.0) as u32;
-        let first = source.wrapping_mul(7) % self.accounts;
-        (first + rng.random_range(0..accounts)) % self.accounts
+        let accounts = 1 + (share * f64::from(self.scale.visits_per_hour) / 2.0) as u32;
+        let first = source.wrapping_mul(7) % self.scale.accounts;
+        (first + rng.random_range(0..accounts)) % self.scale.accounts
     }
 }
 
@@ -173,6 +209,7 @@ pub(super) struct Visit {
     pub(super) time_ms: i64,
     pub(super) source: IpAddr,
     pub(super) door: Door,
+    pub(super) agent: &'static str,
     pub(super) slips: Slips,
 }
 
@@ -197,7 +234,7 @@ impl Slips {
 }
 
 /// The name of a customer's account. No two have the same.
-fn customer(number: u32) -> String {
+pub(super) fn customer(number: u32) -> String {
     let given = GIVEN[number as usize % GIVEN.len()];
     let family = FAMILY[number as usize / GIVEN.len() % FAMILY.len()];
     let series = number as usize / GIVEN.len() / FAMILY.len();
@@ -228,7 +265,7 @@ fn address(source: u32, rng: &mut ChaCha8Rng) -> IpAddr {
 
 /// The IPv4 address of a source number below 2^22 in 100.64.0.0/10. No two have the same.
 pub(super) fn carrier_address(source: u32) -> IpAddr {
-    Ipv4Addr::from_bits(u32::from_be_bytes([100, 64, 0, 0]) | scatter(source, 22)).into()
+    Ipv4Addr::from_bits(u32::from_be_bytes([100, 64, 0, 0]) | scatter(source, CARRIER_BITS)).into()
 }
 
 /// Spreads numbers over `bits` bits without a collision: multiplying by an odd number is a bijection

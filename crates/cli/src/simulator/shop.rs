@@ -13,7 +13,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::attempt::{Attempt, Door, Outcome};
 use super::envelopes::{LogEvent, StreamLog};
-use super::{Days, HOUR_MS, MINUTE_MS, Record, Scale, Strand, envelopes, lines, strand};
+use super::{Days, Form, HOUR_MS, MINUTE_MS, Scale, Strand, Written, envelopes, lines, strand};
 
 /// A log group and the program behind it.
 struct Group {
@@ -69,25 +69,32 @@ const GROUPS: [Group; 6] = [
     Group { name: "/ec2/bastion/auth.log", program: Program::Bastion, warm: 1, memory_mb: 0 },
 ];
 
-/// Everything the shop logs, packed and sorted by arrival. `attempts` are sorted by time. The groups
-/// share nothing, so each is written by a thread of its own; the order of the records is theirs.
-pub(super) fn records(seed: u64, days: Days, scale: &Scale, attempts: &[Attempt]) -> Vec<Record> {
+/// Everything the shop logs in `days`, in the form asked for, sorted by time. `attempts` are those of `days`,
+/// sorted by time; `slice` says which part of the world it is. The groups share nothing, so each is written by a
+/// thread of its own; the order of what they write is theirs.
+pub(super) fn written(
+    [seed, slice]: [u64; 2],
+    days: Days,
+    scale: &Scale,
+    attempts: &[Attempt],
+    form: Form,
+) -> Vec<Written> {
     let write = |(place, group): (usize, &'static Group)| {
-        let mut rng = strand(seed, Strand::Group(place as u8));
+        let mut rng = strand(seed, Strand::Group(place as u8), slice);
         let logs = match group.program {
             Program::Bastion => vec![bastion(group, days, attempts, &mut rng)],
             _ => function(group, days, scale, attempts, &mut rng),
         };
-        envelopes::pack(logs, &mut rng)
+        envelopes::write(logs, form, &mut rng)
     };
-    let mut records: Vec<Record> = std::thread::scope(|scope| {
+    let mut written: Vec<Written> = std::thread::scope(|scope| {
         let threads: Vec<_> =
             GROUPS.iter().enumerate().map(|task| scope.spawn(move || write(task))).collect();
         let joined = threads.into_iter().map(|thread| thread.join());
-        joined.flat_map(|records| records.expect("a log group's writer does not panic")).collect()
+        joined.flat_map(|written| written.expect("a log group's writer does not panic")).collect()
     });
-    records.sort_by_key(|record| record.arrival_ms);
-    records
+    written.sort_by_key(|written| written.time_ms);
+    written
 }
 
 /// One environment of a function.

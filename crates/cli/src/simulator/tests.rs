@@ -12,15 +12,20 @@ use super::*;
 /// 2026-11-10T07:00:00Z.
 const START_MS: i64 = 1_794_294_000_000;
 
-const SMALL: Scale =
-    Scale { sources: 800, accounts: 2_000, visits_per_hour: 1_500, errands_per_hour: 400 };
+const SMALL: Scale = Scale {
+    sources: 800,
+    accounts: 2_000,
+    visits_per_hour: 1_500,
+    errands_per_hour: 400,
+    agents: false,
+};
 
 fn plan(seed: u64) -> Plan {
-    Plan { seed, start_ms: START_MS, hours: 4 }
+    Plan { seed, start_ms: START_MS, hours: 4, scenario: &DEMO, scale: SMALL }
 }
 
 fn small(seed: u64) -> World {
-    simulate_at(&plan(seed), &SMALL)
+    simulate(&plan(seed))
 }
 
 struct Event {
@@ -30,9 +35,9 @@ struct Event {
     message: String,
 }
 
-fn events(record: &Record) -> Vec<Event> {
+fn events(record: &Written) -> Vec<Event> {
     let mut text = String::new();
-    GzDecoder::new(record.data.as_slice()).read_to_string(&mut text).unwrap();
+    GzDecoder::new(record.bytes.as_slice()).read_to_string(&mut text).unwrap();
     let envelope: Value = serde_json::from_str(&text).unwrap();
     assert_eq!(envelope["messageType"], "DATA_MESSAGE");
     let text = |value: &Value| value.as_str().unwrap().to_owned();
@@ -86,13 +91,13 @@ fn a_seed_decides_every_byte() {
 #[test]
 fn envelopes_decode_and_ids_are_unique() {
     let world = small(3);
-    assert!(world.records.is_sorted_by_key(|record| record.arrival_ms));
+    assert!(world.records.is_sorted_by_key(|record| record.time_ms));
     let mut ids = HashSet::new();
     let mut streams: BTreeMap<String, i64> = BTreeMap::new();
     for record in &world.records {
         let events = events(record);
         assert!((1..=60).contains(&events.len()));
-        let delay_ms = record.arrival_ms - events.last().unwrap().time_ms;
+        let delay_ms = record.time_ms - events.last().unwrap().time_ms;
         assert!((1_000..10_000).contains(&delay_ms), "{delay_ms} ms");
         for event in events {
             assert_eq!(event.id.len(), 56);
@@ -158,8 +163,14 @@ fn customers_mostly_get_in() {
 #[test]
 fn every_act_is_played_in_any_world() {
     for (hours, start_ms) in [(1, START_MS), (2, START_MS + 17 * HOUR_MS), (9, START_MS)] {
-        let tiny = Scale { sources: 50, accounts: 100, visits_per_hour: 60, errands_per_hour: 50 };
-        let world = simulate_at(&Plan { seed: 7, start_ms, hours }, &tiny);
+        let tiny = Scale {
+            sources: 50,
+            accounts: 100,
+            visits_per_hour: 60,
+            errands_per_hour: 50,
+            agents: false,
+        };
+        let world = simulate(&Plan { seed: 7, start_ms, hours, scenario: &DEMO, scale: tiny });
         let mut sources = HashSet::new();
         for planted in &world.planted {
             assert!(planted.attempts >= 10, "{hours} h: {} {planted:?}", planted.name);
@@ -168,4 +179,98 @@ fn every_act_is_played_in_any_world() {
             assert!(planted.end_ms < start_ms + i64::from(hours) * HOUR_MS);
         }
     }
+}
+
+/// What `scenario` writes into a small shop in `hours`, slice by slice.
+fn slices(scenario: &str, hours: u32, form: Form) -> (Simulation, Vec<Vec<Written>>) {
+    let scale = Scale { agents: true, ..SMALL };
+    let scenario = find(scenario).unwrap();
+    let plan = Plan { seed: 8, start_ms: START_MS, hours, scenario, scale };
+    let mut simulation = Simulation::begin(&plan);
+    let slices = std::iter::from_fn(|| simulation.next(form)).collect();
+    (simulation, slices)
+}
+
+/// Every scenario has acts, and no two acts share an address, in a world of an hour as in one of a day.
+#[test]
+fn every_scenario_is_played_and_no_source_is_shared() {
+    for (hours, scenario) in [1, 24].into_iter().flat_map(|h| SCENARIOS.iter().map(move |s| (h, s)))
+    {
+        let plan = Plan { seed: 9, start_ms: START_MS, hours, scenario, scale: SMALL };
+        let planted = Simulation::begin(&plan).planted();
+        assert!(!planted.is_empty(), "{}", scenario.name);
+        let mut sources = HashSet::new();
+        for planted in planted.iter().filter(|planted| planted.name != acts::CROWD) {
+            let (name, hours) = (planted.name, plan.hours);
+            assert!(planted.attempts >= 2, "{name} in {hours} h: {} attempts", planted.attempts);
+            assert!(planted.sources.iter().all(|source| sources.insert(*source)), "{name}");
+        }
+    }
+}
+
+/// Where a world is cut into slices nothing is lost, told twice or told out of order.
+#[test]
+fn a_world_in_slices_is_one_world() {
+    let (simulation, slices) = slices("all", 13, Form::Lines);
+    assert_eq!(slices.len(), 4);
+    let lines: Vec<&Written> = slices.iter().flatten().collect();
+    assert!(lines.is_sorted_by_key(|line| line.time_ms));
+    let mut written: BTreeMap<IpAddr, u64> = BTreeMap::new();
+    for line in &lines {
+        let line = std::str::from_utf8(&line.bytes).unwrap();
+        let (time, rest) = line.split_once(' ').unwrap();
+        assert!(time.ends_with("+00:00") && time.parse::<jiff::Timestamp>().is_ok(), "{time}");
+        let message = rest.split_once(' ').unwrap().1;
+        if let Some((source, ..)) = decided(message) {
+            *written.entry(source).or_default() += 1;
+        }
+    }
+    for planted in simulation.planted().iter().filter(|planted| planted.name != acts::CROWD) {
+        let count: u64 = planted.sources.iter().map(|source| written[source]).sum();
+        assert_eq!(count, planted.attempts, "{}", planted.name);
+    }
+}
+
+/// What the truth says of an act adds up.
+#[test]
+fn the_truth_tells_every_try() {
+    let (simulation, _) = slices("all", 13, Form::Envelopes);
+    let truth = simulation.truth();
+    for act in truth["planted"].as_array().unwrap() {
+        let list = |name: &str| act[name].as_array().unwrap();
+        let (name, tries) = (act["name"].as_str().unwrap(), list("tries"));
+        if name == acts::CROWD {
+            assert!(tries.is_empty() && list("sources").is_empty());
+            assert!(act["attempts"].as_u64() > Some(10_000));
+            continue;
+        }
+        assert_eq!(Some(tries.len() as u64), act["attempts"].as_u64(), "{name}");
+        let length_ms = act["end_ms"].as_i64().unwrap() - act["start_ms"].as_i64().unwrap();
+        assert_eq!(
+            (tries[0][0].as_i64(), tries[tries.len() - 1][0].as_i64()),
+            (Some(0), Some(length_ms))
+        );
+        let names = |letter: &str| -> HashSet<&str> {
+            let tries = tries.iter().filter(|a_try| a_try[3] == letter);
+            tries
+                .map(|t| list("users_tried")[t[2].as_u64().unwrap() as usize].as_str().unwrap())
+                .collect()
+        };
+        assert_eq!(names("s").len(), list("users_got_into").len(), "{name}");
+        assert_eq!(Some(names("u").len() as u64), act["unknown_names"].as_u64(), "{name}");
+        assert!(!name.starts_with("takeover") || !names("s").is_empty(), "{name}");
+    }
+}
+
+/// A leaked pair fits in about one of a hundred tries.
+#[test]
+fn stuffing_rarely_gets_in() {
+    let (simulation, _) = slices("stuffing", 4, Form::Envelopes);
+    let (mut tries, mut successes) = (0.0, 0.0);
+    for act in &simulation.acts {
+        tries += act.attempts.len() as f64;
+        let is_success = |attempt: &&Attempt| attempt.outcome == attempt::Outcome::Success;
+        successes += act.attempts.iter().filter(is_success).count() as f64;
+    }
+    assert!((0.005..0.02).contains(&(successes / tries)), "{successes} of {tries}");
 }

@@ -1,64 +1,21 @@
-//! What is planted in the traffic: attacks, and harmless things that look like attacks.
+//! The acts of the demo: attacks, and harmless things that look like attacks.
 //!
 //! Paces are assumptions about how such tools and people behave, not measurements of single sources (a
 //! honeypot's log gives all sources together), and no threshold of a detector went into any of them. A
-//! scanner's names come from [`Wordlist`]; none of them has an account here.
-//!
-//! Invariant: no planted source is used by anybody else, so all lines of a source are its act's.
+//! scanner's names come from [`super::super::names::Wordlist`]; none of them has an account here.
 
 use std::net::{IpAddr, Ipv6Addr};
 
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
-use super::attempt::{Attempt, Door, Outcome};
-use super::names::Wordlist;
-use super::population::{self, Population, STAFF, STALE_ACCOUNT, Slips};
-use super::{Days, MINUTE_MS, PlantedKind, Strand, strand};
-
-/// One thing planted: its attempts, not sorted.
-pub(super) struct Act {
-    pub(super) name: &'static str,
-    pub(super) what: String,
-    pub(super) kind: PlantedKind,
-    pub(super) attempts: Vec<Attempt>,
-}
-
-/// What an act may look at.
-struct Scene<'a> {
-    days: Days,
-    population: &'a Population,
-    wordlist: &'a Wordlist,
-}
-
-/// Writes one act's attempts and says what it does.
-type Script = fn(&Scene, &mut ChaCha8Rng) -> (String, Vec<Attempt>);
-
-/// All acts, in the order they are told. An act's place is its random strand: new ones go last.
-const ACTS: [(&str, PlantedKind, Script); 7] = [
-    ("fast scanner", PlantedKind::Attack, fast_scanner),
-    ("IPv6 scanner", PlantedKind::Attack, ipv6_scanner),
-    ("ssh brute force", PlantedKind::Attack, ssh_brute_force),
-    ("slow scanner", PlantedKind::Attack, slow_scanner),
-    ("distributed scan", PlantedKind::Attack, distributed_scan),
-    ("office", PlantedKind::Benign, office),
-    ("broken client", PlantedKind::Benign, broken_client),
-];
-
-/// Plays all acts. Attempts that would fall outside the world are dropped.
-pub(super) fn acts(seed: u64, days: Days, population: &Population) -> Vec<Act> {
-    let wordlist = Wordlist::new();
-    let scene = Scene { days, population, wordlist: &wordlist };
-    let play = |(place, &(name, kind, script)): (usize, &(&'static str, PlantedKind, Script))| {
-        let (what, mut attempts) = script(&scene, &mut strand(seed, Strand::Act(place as u8)));
-        attempts.retain(|attempt| days.contains(attempt.time_ms));
-        Act { name, what, kind, attempts }
-    };
-    ACTS.iter().enumerate().map(play).collect()
-}
+use super::super::MINUTE_MS;
+use super::super::attempt::{Attempt, Door, Outcome};
+use super::super::population::{self, OFFICE_AGENT, STAFF, STALE_ACCOUNT, Slips};
+use super::{Scene, exponential_ms, unknown, web_door};
 
 /// Works through a list from one address as fast as a careful script does, some names twice.
-fn fast_scanner(scene: &Scene, rng: &mut ChaCha8Rng) -> (String, Vec<Attempt>) {
+pub(super) fn fast_scanner(scene: &Scene, rng: &mut ChaCha8Rng) -> (String, Vec<Attempt>) {
     let source = IpAddr::from([203, 0, 113, 66]);
     let mut time_ms = scene.days.at(0.3);
     let mut attempts = Vec::new();
@@ -72,7 +29,7 @@ fn fast_scanner(scene: &Scene, rng: &mut ChaCha8Rng) -> (String, Vec<Attempt>) {
 }
 
 /// The same with a subscriber's whole /64 to hide in: a fresh address every few tries.
-fn ipv6_scanner(scene: &Scene, rng: &mut ChaCha8Rng) -> (String, Vec<Attempt>) {
+pub(super) fn ipv6_scanner(scene: &Scene, rng: &mut ChaCha8Rng) -> (String, Vec<Attempt>) {
     let mut time_ms = scene.days.at(0.55);
     let mut attempts = Vec::new();
     let mut source = in_scanner_net(rng);
@@ -91,7 +48,7 @@ fn ipv6_scanner(scene: &Scene, rng: &mut ChaCha8Rng) -> (String, Vec<Attempt>) {
 }
 
 /// Guesses one account's password, three tries a connection as sshd's clients do by default.
-fn ssh_brute_force(scene: &Scene, rng: &mut ChaCha8Rng) -> (String, Vec<Attempt>) {
+pub(super) fn ssh_brute_force(scene: &Scene, rng: &mut ChaCha8Rng) -> (String, Vec<Attempt>) {
     let source = IpAddr::from([198, 51, 100, 99]);
     let mut time_ms = scene.days.at(0.2);
     let mut attempts = Vec::new();
@@ -102,6 +59,7 @@ fn ssh_brute_force(scene: &Scene, rng: &mut ChaCha8Rng) -> (String, Vec<Attempt>
             user: "deploy".to_owned(),
             outcome: Outcome::WrongPassword,
             door: Door::Bastion,
+            agent: "",
         });
         let pause_ms = if number % 3 == 2 { 4_000.0 } else { 2_200.0 };
         time_ms += 500 + exponential_ms(pause_ms, rng);
@@ -111,7 +69,7 @@ fn ssh_brute_force(scene: &Scene, rng: &mut ChaCha8Rng) -> (String, Vec<Attempt>
 
 /// One name every three to five minutes for the whole time, or until the word list ends (after some 68
 /// hours): patient, and in no hurry.
-fn slow_scanner(scene: &Scene, rng: &mut ChaCha8Rng) -> (String, Vec<Attempt>) {
+pub(super) fn slow_scanner(scene: &Scene, rng: &mut ChaCha8Rng) -> (String, Vec<Attempt>) {
     let source = IpAddr::from([198, 51, 100, 23]);
     let mut time_ms = scene.days.start_ms + rng.random_range(0..3 * MINUTE_MS);
     let tries_max = (scene.days.length_ms() / (3 * MINUTE_MS)) as usize + 1;
@@ -128,7 +86,7 @@ fn slow_scanner(scene: &Scene, rng: &mut ChaCha8Rng) -> (String, Vec<Attempt>) {
 }
 
 /// Many addresses, one to three names each. They look like customers' addresses, as a botnet's do.
-fn distributed_scan(scene: &Scene, rng: &mut ChaCha8Rng) -> (String, Vec<Attempt>) {
+pub(super) fn distributed_scan(scene: &Scene, rng: &mut ChaCha8Rng) -> (String, Vec<Attempt>) {
     const SOURCES: u32 = 300;
     let from = scene.days.at(0.45);
     let until = from + 40 * MINUTE_MS;
@@ -150,7 +108,7 @@ fn distributed_scan(scene: &Scene, rng: &mut ChaCha8Rng) -> (String, Vec<Attempt
 
 /// Monday morning behind one address: most people come around nine, more typos than at home, and one
 /// password in eight has expired over the weekend.
-fn office(scene: &Scene, rng: &mut ChaCha8Rng) -> (String, Vec<Attempt>) {
+pub(super) fn office(scene: &Scene, rng: &mut ChaCha8Rng) -> (String, Vec<Attempt>) {
     let source = IpAddr::from([203, 0, 113, 17]);
     let nine = scene.days.nine_o_clock();
     let mut attempts = Vec::new();
@@ -159,7 +117,8 @@ fn office(scene: &Scene, rng: &mut ChaCha8Rng) -> (String, Vec<Attempt>) {
         let bell: i64 = (0..3).map(|_| rng.random_range(-20 * MINUTE_MS..20 * MINUTE_MS)).sum();
         let door = Door::of_shop(rng.random());
         let slips = Slips { typo: 0.04, wrong: 0.06, expired: 0.12 };
-        let visit = population::Visit { time_ms: nine + bell, source, door, slips };
+        let visit =
+            population::Visit { time_ms: nine + bell, source, door, agent: OFFICE_AGENT, slips };
         scene.population.play(&visit, &population::staff(number), rng, &mut attempts);
     }
     let what = format!(
@@ -170,7 +129,7 @@ fn office(scene: &Scene, rng: &mut ChaCha8Rng) -> (String, Vec<Attempt>) {
 
 /// A program nobody has told the new password, trying again every ten seconds. Harmless, yet one known
 /// account failing from one source without end is what a brute force looks like too.
-fn broken_client(scene: &Scene, rng: &mut ChaCha8Rng) -> (String, Vec<Attempt>) {
+pub(super) fn broken_client(scene: &Scene, rng: &mut ChaCha8Rng) -> (String, Vec<Attempt>) {
     let source = IpAddr::from([203, 0, 113, 77]);
     let mut time_ms = scene.days.at(0.1);
     let mut attempts = Vec::new();
@@ -181,6 +140,7 @@ fn broken_client(scene: &Scene, rng: &mut ChaCha8Rng) -> (String, Vec<Attempt>) 
             user: STALE_ACCOUNT.to_owned(),
             outcome: Outcome::WrongPassword,
             door: Door::Partner,
+            agent: "",
         });
         time_ms += rng.random_range(9_500..10_500);
     }
@@ -189,22 +149,8 @@ fn broken_client(scene: &Scene, rng: &mut ChaCha8Rng) -> (String, Vec<Attempt>) 
     (what.to_owned(), attempts)
 }
 
-fn unknown(time_ms: i64, source: IpAddr, name: &str, door: Door) -> Attempt {
-    Attempt { time_ms, source, user: name.to_owned(), outcome: Outcome::UnknownUser, door }
-}
-
-/// Scanners use every door of the shop, in customers' proportions.
-fn web_door(rng: &mut ChaCha8Rng) -> Door {
-    Door::of_shop(rng.random())
-}
-
 /// A new address in the IPv6 scanner's /64.
 fn in_scanner_net(rng: &mut ChaCha8Rng) -> IpAddr {
     let net = Ipv6Addr::new(0x2001, 0xdb8, 0x5ca, 7, 0, 0, 0, 0).to_bits();
     Ipv6Addr::from_bits(net | u128::from(rng.random::<u64>())).into()
-}
-
-/// The pause to the next event of a Poisson process, in milliseconds.
-fn exponential_ms(mean_ms: f64, rng: &mut ChaCha8Rng) -> i64 {
-    (-(1.0 - rng.random::<f64>()).ln() * mean_ms) as i64
 }
