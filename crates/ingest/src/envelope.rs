@@ -18,7 +18,6 @@ use serde_json::value::RawValue;
 use tidewatch_core::signal::{EventId, LogStream, Origin};
 use tidewatch_core::time::Time;
 
-use crate::Ingest;
 use crate::batch::{Batch, Piece, TextBuffers};
 use crate::format::{self, Said};
 use crate::limits::DAMAGED_ENVELOPES_MAX;
@@ -30,6 +29,7 @@ use crate::scan::{Scan, Text};
 use crate::tally::Place;
 use crate::unescape::unescape;
 use crate::when::When;
+use crate::{Ingest, Nets};
 
 /// Where an envelope's fields lie in the payload; `None` is missing or of the wrong type.
 #[derive(Debug, Default, PartialEq)]
@@ -177,7 +177,12 @@ impl Ingest {
         if !promising {
             return Ok(Said::Nothing);
         }
-        Ok(self.said(message.trim_end_matches(['\r', '\n']), log_group, true, &mut buffers.memos))
+        Ok(self.said(
+            message.trim_end_matches(['\r', '\n']),
+            log_group,
+            (true, Nets::Too),
+            &mut buffers.memos,
+        ))
     }
 }
 

@@ -36,7 +36,7 @@ pub use batch::{Batch, Buffers, Undated};
 pub use lines::{InputKind, UnknownInputKind};
 pub use tally::Tally;
 
-use declared::{Formats, Read};
+use declared::{Claim, Formats, Read};
 use format::{Format, Memos, Said};
 use needles::Needles;
 use problem::Problem;
@@ -77,6 +77,15 @@ pub struct Ingest {
     kinesis: Arc<LogStream>,
 }
 
+/// Whether general formats, the nets behind all others, are asked too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Nets {
+    /// Not yet: the same line may have another reading.
+    Not,
+    /// Behind all others.
+    Too,
+}
+
 impl Ingest {
     /// Compiles the formats' needles.
     pub fn new(config: Config) -> Ingest {
@@ -100,25 +109,31 @@ impl Ingest {
 
     /// What a message that holds a needle says, see [`Ingest::hear`]. One that is `timed` from outside is
     /// not searched for a time; `log_group` is empty where there is none.
-    fn said(&self, message: &str, log_group: &str, timed: bool, memos: &mut Memos) -> Said {
-        self.heard(message, log_group, timed, memos).0
+    fn said(
+        &self,
+        message: &str,
+        log_group: &str,
+        (timed, nets): (bool, Nets),
+        memos: &mut Memos,
+    ) -> Said {
+        self.heard(message, log_group, (timed, nets), memos).0
     }
 
     /// What one message says by itself, and the id of the format that read it: the first that makes
     /// anything of it decides; sshd first, then the declared formats by their needles, then JSON
-    /// authentication events. For tests of formats, and to explain.
+    /// authentication events, general formats last. For tests of formats, and to explain.
     pub fn hear(&self, message: &str, log_group: &str) -> (Said, Option<&str>) {
         if self.needles.find(message.as_bytes(), 0).is_none() {
             return (Said::Nothing, None);
         }
-        self.heard(message, log_group, false, &mut Memos::default())
+        self.heard(message, log_group, (false, Nets::Too), &mut Memos::default())
     }
 
     fn heard(
         &self,
         message: &str,
         log_group: &str,
-        timed: bool,
+        (timed, nets): (bool, Nets),
         memos: &mut Memos,
     ) -> (Said, Option<&str>) {
         if nesting::too_deep(message.as_bytes()) {
@@ -129,13 +144,21 @@ impl Ingest {
         if said != Said::Nothing {
             return (said, Some(Format::Sshd.name()));
         }
-        let declared = self.formats.read(message, log_group, timed, &self.naming);
+        let claims = self.formats.claims(message, log_group);
+        let is_net = |claim: &Claim| self.formats.all()[claim.format].is_general;
+        let (special, general) = claims.split_at(claims.partition_point(|claim| !is_net(claim)));
+        let declared = self.formats.read(special, message, timed, &self.naming);
         if let Read::By(format, said) = declared {
             return (said, Some(&self.formats.all()[format].id));
         }
         let said = read(Format::JsonAuth);
         if said != Said::Nothing {
             return (said, Some(Format::JsonAuth.name()));
+        }
+        // The nets come behind everything that knows what it reads.
+        let general = if nets == Nets::Too { general } else { &[] };
+        if let Read::By(format, said) = self.formats.read(general, message, timed, &self.naming) {
+            return (said, Some(&self.formats.all()[format].id));
         }
         if let Read::Unread(format) = declared {
             return (Said::PassedOver(format), None);

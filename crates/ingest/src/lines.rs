@@ -10,7 +10,6 @@ use std::sync::Arc;
 use memchr::memmem;
 use tidewatch_core::signal::{EventId, LogStream, Origin};
 
-use crate::Ingest;
 use crate::batch::{Batch, Buffers, Decoders, Piece, TextBuffers};
 use crate::format::{Memos, Said};
 use crate::limits::{EVENT_LINE_BYTES_MAX, LOG_LINE_BYTES_MAX};
@@ -22,6 +21,7 @@ use crate::stamp;
 use crate::tail;
 use crate::tally::Place;
 use crate::when::{Civil, When};
+use crate::{Ingest, Nets};
 
 /// Keys, quotes included, without one of which no line is an envelope or a Kinesis event.
 pub(crate) const EVENT_KEYS: [&str; 3] = ["\"Records\"", "\"messageType\"", "\"logEvents\""];
@@ -233,7 +233,7 @@ impl Ingest {
         }
         let (said, time, log_stream) = match &split {
             Some(tail) => self.said_in_tail(tail, memos),
-            None => (self.said(text, "", false, memos), None, None),
+            None => (self.said(text, "", (false, Nets::Too), memos), None, None),
         };
         batch.accept(said, time, place(line, source), &self.formats, || {
             let event = self.naming.key.event(source.salt, &line.offset.to_be_bytes());
@@ -254,8 +254,10 @@ impl Ingest {
         memos: &mut Memos,
     ) -> (Said, Option<When>, Option<&'l str>) {
         let mut unreadable = Said::Nothing;
-        for reading in tail.readings() {
-            let said = self.said(reading.message, "", reading.time.is_some(), memos);
+        // The nets would take any reading, so they are asked when nothing else makes sense of one.
+        let rounds = [Nets::Not, Nets::Too];
+        for (nets, reading) in rounds.iter().flat_map(|n| tail.readings().map(move |r| (*n, r))) {
+            let said = self.said(reading.message, "", (reading.time.is_some(), nets), memos);
             match said {
                 Said::Nothing => {}
                 Said::Unreadable(_) | Said::PassedOver(_) => {

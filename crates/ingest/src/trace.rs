@@ -1,7 +1,7 @@
 //! How a message was read, step by step: for whoever writes a format and wonders where a line went.
 
 use crate::Ingest;
-use crate::declared::Declared;
+use crate::declared::{Claim, Declared};
 use crate::format::{self, Format, Memos, Said};
 use crate::lines;
 use crate::tail;
@@ -55,12 +55,9 @@ impl Ingest {
             return None;
         }
         let whole = self.trace(line, "");
-        let tail = match whole.said {
-            Said::Signal { .. } => None,
-            _ => tail::split(line),
-        };
+        let tail = tail::split(line);
         let readings = tail.iter().flat_map(|tail| tail.readings());
-        let mut traces = readings.map(|reading| {
+        let traces = readings.map(|reading| {
             let mut trace = self.trace(reading.message, "");
             if let Said::Signal { when, .. } = &mut trace.said {
                 // The time before the message is the event's own.
@@ -68,8 +65,15 @@ impl Ingest {
             }
             trace
         });
-        let says = |trace: &Trace<'_>| matches!(trace.said, Said::Signal { .. });
-        Some(traces.find(says).unwrap_or(whole))
+        // As when it is read: a net's word counts where no other has one.
+        let traces: Vec<Trace<'_>> = traces.collect();
+        let says = |trace: &&Trace<'_>| matches!(trace.said, Said::Signal { .. });
+        let by_net = |trace: &&Trace<'_>| {
+            trace.asked.iter().any(|asked| Some(asked.format) == trace.by && asked.is_general)
+        };
+        let special = traces.iter().find(|trace| says(trace) && !by_net(trace));
+        let best = special.or(traces.iter().find(says)).cloned();
+        Some(best.unwrap_or(whole))
     }
 
     /// The steps by which [`Ingest::hear`] comes to what `message` in `log_group` says.
@@ -104,13 +108,19 @@ impl Ingest {
         };
         ask(Format::Sshd.name(), self.built_in(Format::Sshd, message));
         let claims = self.formats.claims(message, log_group);
-        for claim in &claims {
+        let is_net = |claim: &&Claim| self.formats.all()[claim.format].is_general;
+        let declared = |claim: &Claim| {
             let declared = &self.formats.all()[claim.format];
             let read = declared.reading(message, &self.naming);
             let answer = read.map_or(Answer::CannotRead, |nth| Answer::Reads(Some(nth + 1)));
-            ask(&declared.id, answer);
+            (declared.id.as_str(), answer)
+        };
+        let special = claims.iter().filter(|claim| !is_net(claim)).map(declared);
+        let json = (Format::JsonAuth.name(), self.built_in(Format::JsonAuth, message));
+        let nets = claims.iter().filter(is_net).map(declared);
+        for (format, answer) in special.chain([json]).chain(nets) {
+            ask(format, answer);
         }
-        ask(Format::JsonAuth.name(), self.built_in(Format::JsonAuth, message));
         for (format, declared) in self.formats.all().iter().enumerate() {
             if claims.iter().all(|claim| claim.format != format) {
                 let json = declared.is_general && message.starts_with('{');

@@ -4,7 +4,11 @@
 use std::sync::Arc;
 
 use futures_util::FutureExt;
-use tidewatch_ingest::username::Usernames;
+use tidewatch_core::signal::{Body, LogStream, Outcome};
+use tidewatch_core::tag::TagKey;
+use tidewatch_ingest::format::Said;
+use tidewatch_ingest::username::{Naming, Usernames};
+use tidewatch_ingest::{Batch, Buffers, Config, Ingest, InputKind};
 use tidewatch_rules::cases::{Runner, Variation, parse, scenarios};
 use tidewatch_rules::{formats, load, shipped, shipped_cases, shipped_formats};
 
@@ -78,4 +82,37 @@ fn every_scenario_of_every_shipped_detector_holds_however_it_is_varied() {
         }
     }
     assert!(wrong.is_empty(), "\n{wrong}");
+}
+
+/// A login in JSON, as a Lambda function's log has it and `aws logs tail` prints it: the net for text would
+/// make a failure of it, for it speaks of an error.
+#[test]
+fn no_net_takes_what_another_reading_of_the_line_understands() {
+    let formats = Arc::new(formats(shipped_formats()).expect("good ones"));
+    let naming = Naming { key: TagKey::new([0; 16]), usernames: Usernames::Fold };
+    let ingest = Ingest::new(Config { naming, own_group: None, formats });
+    let json = r#"{"action":"login","outcome":"success","error":null,"username":"ann","clientIp":"192.0.2.7"}"#;
+    let node = format!("2026-01-05T07:00:04.823Z\ta72b7df8-52c9-4e8a\tINFO\t{json}");
+    let detailed = format!("2026-01-05T07:00:04.823000+00:00 2026/01/05/[$LATEST]1162 {node}");
+    let short = format!("2026-01-05T07:00:04 {node}");
+    for message in [json, &node] {
+        let (said, by) = ingest.hear(message, "");
+        let Said::Signal { auth, .. } = said else { panic!("{said:?}: {message}") };
+        assert_eq!((auth.outcome, by), (Outcome::Success, Some("json")), "{message}");
+    }
+    let stream = Arc::new(LogStream::default());
+    for line in [&detailed, &short, &format!("2026-01-05T07:00:04 {json}")] {
+        let mut batch = Batch::default();
+        let bytes = line.as_bytes();
+        ingest.lines(InputKind::Auto, bytes, 0, &stream, &mut Buffers::default(), &mut batch);
+        let outcomes: Vec<Outcome> = batch
+            .signals
+            .iter()
+            .map(|signal| match &signal.body {
+                Body::Auth(auth) => auth.outcome,
+            })
+            .collect();
+        assert_eq!(outcomes, [Outcome::Success], "{line}");
+        assert_eq!(ingest.trace_line(line).and_then(|trace| trace.by), Some("json"), "{line}");
+    }
 }

@@ -105,23 +105,21 @@ impl Formats {
         claims
     }
 
-    /// What the first format says that claims the message and can read it.
+    /// What the first of these formats says that can read the message.
     pub(crate) fn read(
         &self,
+        claims: &[Claim],
         message: &str,
-        log_group: &str,
         timed: bool,
         naming: &Naming,
     ) -> Read {
-        let claims = self.claims(message, log_group);
         let json = Json::of(message);
-        for claim in &claims {
+        for claim in claims {
             if let Some((_, said)) = self.all[claim.format].read(message, &json, timed, naming) {
                 return Read::By(claim.format, said);
             }
         }
-        let first = claims.first().filter(|claim| !self.all[claim.format].is_general);
-        first.map_or(Read::Unclaimed, |claim| Read::Unread(claim.format))
+        claims.first().map_or(Read::Unclaimed, |claim| Read::Unread(claim.format))
     }
 }
 
