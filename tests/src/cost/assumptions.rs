@@ -65,7 +65,7 @@ pub const LOG_GROUPS: f64 = 10.0;
 
 // ---- What the function does.
 
-/// CPU seconds for each MB (10^6 bytes) of inflated text: README's benchmark with the shipped detectors,
+/// CPU seconds for each MB (10^6 bytes) of inflated text: README's benchmark with two detectors,
 /// and the 1.3 that the bench `handler` allows the function beyond it.
 pub const CPU_SECONDS_PER_MB: f64 = BENCH_CPU_SECONDS / BENCH_MB * 1.3;
 /// CPU seconds of that benchmark.
