@@ -22,6 +22,7 @@ pub use attributes::{ATTRIBUTES_MAX, Attribute, attributes};
 pub use context::Context;
 pub use insights::insights_link;
 pub use notice::{Notice, SUBJECT_CHARS_MAX, notice};
+pub use number::rfc3339;
 pub use ocsf::ocsf;
 pub use printable::printable;
 pub use text::text;

@@ -46,7 +46,7 @@ pub(crate) fn long(value: &Value) -> String {
 }
 
 /// RFC 3339, UTC; the bare milliseconds for a time beyond the year 9999.
-pub(crate) fn rfc3339(time: Time) -> String {
+pub fn rfc3339(time: Time) -> String {
     match Timestamp::from_millisecond(time.0) {
         Ok(timestamp) => timestamp.to_string(),
         Err(_) => format!("{} ms", time.0),

@@ -57,8 +57,7 @@ impl Report {
 /// already says it is.
 pub fn judge(plan: &Plan, detector: &DetectorPlan, window: &Window<'_>) -> Option<Verdict> {
     let rule = plan.detector(detector.id);
-    let mut reading = Reading::new(detector, window);
-    let raise = rule.raises.iter().find(|raise| raise.when.iter().all(|c| reading.holds(c)))?;
+    let raise = held(plan, detector, window)?;
     if !may_raise(plan, detector, raise.severity, window) {
         return None;
     }

@@ -36,7 +36,7 @@ pub use batch::{Batch, Buffers, Undated};
 pub use lines::{InputKind, UnknownInputKind};
 pub use tally::Tally;
 
-use declared::{Claim, Formats, Read};
+use declared::{Formats, Read};
 use format::{Format, Memos, Said};
 use needles::Needles;
 use problem::Problem;
@@ -145,8 +145,7 @@ impl Ingest {
             return (said, Some(Format::Sshd.name()));
         }
         let claims = self.formats.claims(message, log_group);
-        let is_net = |claim: &Claim| self.formats.all()[claim.format].is_general;
-        let (special, general) = claims.split_at(claims.partition_point(|claim| !is_net(claim)));
+        let (special, general) = self.formats.split(&claims);
         let declared = self.formats.read(special, message, timed, &self.naming);
         if let Read::By(format, said) = declared {
             return (said, Some(&self.formats.all()[format].id));

@@ -54,7 +54,6 @@ impl Ingest {
         if lines::shape(line.as_bytes()) != lines::Shape::Other {
             return None;
         }
-        let whole = self.trace(line, "");
         let tail = tail::split(line);
         let readings = tail.iter().flat_map(|tail| tail.readings());
         let traces = readings.map(|reading| {
@@ -73,7 +72,7 @@ impl Ingest {
         };
         let special = traces.iter().find(|trace| says(trace) && !by_net(trace));
         let best = special.or(traces.iter().find(says)).cloned();
-        Some(best.unwrap_or(whole))
+        Some(best.unwrap_or_else(|| self.trace(line, "")))
     }
 
     /// The steps by which [`Ingest::hear`] comes to what `message` in `log_group` says.
@@ -108,17 +107,16 @@ impl Ingest {
         };
         ask(Format::Sshd.name(), self.built_in(Format::Sshd, message));
         let claims = self.formats.claims(message, log_group);
-        let is_net = |claim: &&Claim| self.formats.all()[claim.format].is_general;
+        let (special, general) = self.formats.split(&claims);
         let declared = |claim: &Claim| {
             let declared = &self.formats.all()[claim.format];
             let read = declared.reading(message, &self.naming);
             let answer = read.map_or(Answer::CannotRead, |nth| Answer::Reads(Some(nth + 1)));
             (declared.id.as_str(), answer)
         };
-        let special = claims.iter().filter(|claim| !is_net(claim)).map(declared);
         let json = (Format::JsonAuth.name(), self.built_in(Format::JsonAuth, message));
-        let nets = claims.iter().filter(is_net).map(declared);
-        for (format, answer) in special.chain([json]).chain(nets) {
+        let nets = general.iter().map(declared);
+        for (format, answer) in special.iter().map(declared).chain([json]).chain(nets) {
             ask(format, answer);
         }
         for (format, declared) in self.formats.all().iter().enumerate() {

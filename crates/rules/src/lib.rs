@@ -6,7 +6,7 @@
 //! points at the value that has to change.
 //!
 //! Invariants: a [`Detector`] that leaves this crate is one the core can run without asking anything
-//! again (tests/good.rs); a file with a fault yields no detector at all (tests/malformed.rs). This
+//! again (tests/good.rs); a file with a fault yields no detector at all (tests/malformed). This
 //! crate reads no file: names and texts are given to it.
 
 pub mod cases;

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
+use tidewatch_alert::rfc3339;
 use tidewatch_core::engine::Engine;
 use tidewatch_core::finding::Finding;
 use tidewatch_core::memory::MemoryStore;
@@ -13,12 +14,12 @@ use tidewatch_ingest::username::Usernames;
 
 use crate::args::{BacktestArgs, Output};
 use crate::commands::replay::drive;
-use crate::commands::{counted, rfc3339, started};
+use crate::commands::{counted, started};
 use crate::comparison::{Change, Comparison, Episode};
 use crate::exit::{Exit, Failure};
 use crate::files;
 use crate::output::{deliver, say};
-use crate::pipeline::{Stopped, Work};
+use crate::pipeline::Work;
 use crate::progress::Progress;
 use crate::settings;
 
@@ -43,18 +44,7 @@ pub async fn run(args: BacktestArgs) -> Result<Exit, Failure> {
     let mut work: Work<Vec<Finding>> = Work::Compare(Box::new(comparison));
     let progress = Progress::new(true);
     let driven = drive(files, &reading, &progress, &mut work, None).await;
-    let mut exit = driven.exit;
-    match &driven.outcome.stopped {
-        Some(Stopped::Failed(error)) => {
-            say(format_args!("tidewatch: {error}"));
-            exit = Exit::Failed;
-        }
-        Some(Stopped::Gracefully) => {
-            say(format_args!("tidewatch: interrupted; this is the part until then"))
-        }
-        Some(_) => exit = Exit::Failed,
-        None => {}
-    }
+    let exit = driven.told();
     let Work::Compare(mut comparison) = work else { return Ok(Exit::Failed) };
     let changes = comparison.changes();
     let text = match args.report.output {

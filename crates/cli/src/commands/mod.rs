@@ -24,11 +24,3 @@ pub fn started() -> Time {
 pub fn counted(count: u64, noun: &str) -> String {
     format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }
-
-/// A time as RFC 3339.
-pub fn rfc3339(time: Time) -> String {
-    match jiff::Timestamp::from_millisecond(time.0) {
-        Ok(timestamp) => timestamp.to_string(),
-        Err(_) => format!("{} ms", time.0),
-    }
-}

@@ -84,6 +84,25 @@ pub struct Driven {
     pub summary: Summary,
 }
 
+impl Driven {
+    /// Says why it ended before its inputs did, for a command that shows what there is until then; the exit
+    /// code with that.
+    pub fn told(&self) -> Exit {
+        match &self.outcome.stopped {
+            Some(Stopped::Failed(error)) => {
+                say(format_args!("tidewatch: {error}"));
+                Exit::Failed
+            }
+            Some(Stopped::Gracefully) => {
+                say(format_args!("tidewatch: interrupted; this is the part until then"));
+                self.exit
+            }
+            Some(_) => Exit::Failed,
+            None => self.exit,
+        }
+    }
+}
+
 /// Drives all that `files` hold through `work`, and says on standard error what cannot be opened or read.
 pub async fn drive<A: AlertSink>(
     files: &[PathBuf],

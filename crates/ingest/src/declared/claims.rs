@@ -105,6 +105,11 @@ impl Formats {
         claims
     }
 
+    /// Those of a message's claims that know what they read, and the general ones behind them.
+    pub(crate) fn split<'c>(&self, claims: &'c [Claim]) -> (&'c [Claim], &'c [Claim]) {
+        claims.split_at(claims.partition_point(|claim| !self.all[claim.format].is_general))
+    }
+
     /// What the first of these formats says that can read the message.
     pub(crate) fn read(
         &self,

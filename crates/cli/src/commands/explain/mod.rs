@@ -29,11 +29,11 @@ use tidewatch_ingest::{Config, Ingest};
 use crate::args::{ExplainArgs, Output};
 use crate::calendar::Calendar;
 use crate::commands::replay::{Driven, drive};
-use crate::commands::{rfc3339, started};
+use crate::commands::started;
 use crate::exit::{Exit, Failure};
 use crate::input::Copy;
 use crate::output::{deliver, say};
-use crate::pipeline::{self, Stopped, Work};
+use crate::pipeline::{self, Work};
 use crate::progress::Progress;
 use crate::settings::{self, Reading, Reporting};
 use crate::standing::Standing;
@@ -178,19 +178,9 @@ async fn files_of(
     let progress = Progress::new(true);
     let mut work: Work<Vec<Finding>> = Work::Explain(Box::new(standing));
     let paths = settings::inputs(paths)?;
-    let Driven { outcome, mut exit, summary } =
-        drive(paths, reading, &progress, &mut work, None).await;
-    match &outcome.stopped {
-        Some(Stopped::Failed(error)) => {
-            say(format_args!("tidewatch: {error}"));
-            exit = Exit::Failed;
-        }
-        Some(Stopped::Gracefully) => {
-            say(format_args!("tidewatch: interrupted; this is the part until then"))
-        }
-        Some(_) => exit = Exit::Failed,
-        None => {}
-    }
+    let driven = drive(paths, reading, &progress, &mut work, None).await;
+    let exit = driven.told();
+    let Driven { outcome, summary, .. } = driven;
     let Work::Explain(mut standing) = work else { return Ok(Exit::Failed) };
     // A day more without a line, so that what has been quiet closes.
     let end = standing.engine.now().plus(Span::minutes(24 * 60));
@@ -272,8 +262,4 @@ fn behind(uid: &str, standing: &Standing, output: Output) -> Result<String, Stri
         Output::Text => weighed::behind_text(standing),
         Output::Json => weighed::behind_json(standing).to_string(),
     })
-}
-
-fn time(time: Time) -> String {
-    rfc3339(time)
 }

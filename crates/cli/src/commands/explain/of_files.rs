@@ -9,13 +9,14 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::{Value, json};
+use tidewatch_alert::rfc3339;
 use tidewatch_ingest::Ingest;
 use tidewatch_ingest::format::Said;
 use tidewatch_ingest::stamp;
 use tidewatch_ingest::trace::Trace;
 
+use super::signal;
 use super::steps::Steps;
-use super::{signal, time};
 use crate::calendar::Calendar;
 use crate::commands::counted;
 use crate::lines::Lines;
@@ -181,7 +182,7 @@ fn steps(
     match (trace.said, at) {
         (Said::Signal { auth, .. }, Some(at)) => {
             if look.reading.admission.admit(at).is_err() {
-                let why = format!("its time, {}, is outside what is believed", time(at));
+                let why = format!("its time, {}, is outside what is believed", rfc3339(at));
                 steps.is_not_counted(&why);
             } else {
                 let signal = signal(look.reading, auth, at, nth as u64);

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use serde_json::{Value, json};
-use tidewatch_alert::printable;
+use tidewatch_alert::{printable, rfc3339};
 use tidewatch_core::detector::DistinctField;
 use tidewatch_core::plan::{Counted, ShapePlan};
 use tidewatch_core::shape::Shape;
@@ -11,7 +11,6 @@ use tidewatch_core::signal::{Auth, Body, Outcome, Role, Signal};
 use tidewatch_ingest::format::Said;
 use tidewatch_ingest::trace::{Answer, Trace};
 
-use super::time;
 use crate::standing::Standing;
 
 /// Characters of a line that are shown.
@@ -62,7 +61,7 @@ impl Steps {
     /// Adds what the signal of the line adds to.
     pub fn counts(&mut self, standing: &Standing, signal: &Signal, timed: bool) {
         self.adds = adds(standing, signal);
-        let _ = write!(self.says, "; at {}", time(signal.time));
+        let _ = write!(self.says, "; at {}", rfc3339(signal.time));
         if !timed {
             self.says += ", for want of a time of its own: in a file it would not be counted, in CloudWatch \
                           its event has one";

@@ -3,12 +3,12 @@
 use std::fmt::Write as _;
 
 use serde_json::{Value, json};
+use tidewatch_alert::rfc3339;
 use tidewatch_core::detector::Detector;
 use tidewatch_core::finding::{Accuracy, Activity, Decided};
 use tidewatch_core::judge::{Other, Weighed, WeighedRaise};
 use tidewatch_core::time::Time;
 
-use super::time;
 use crate::standing::{Behind, Near, Standing};
 
 /// Panes of a measure that are shown.
@@ -34,7 +34,7 @@ pub fn text(standing: &Standing, all: bool) -> String {
                 }
                 None => "quiet".to_owned(),
             };
-            let _ = writeln!(text, "    {}: {said}; nearest at {}", near.place.1, time(near.at));
+            let _ = writeln!(text, "    {}: {said}; nearest at {}", near.place.1, rfc3339(near.at));
             let raises = near.weighed.raises.iter();
             let telling = telling(&near.weighed);
             for raise in raises.filter(|raise| all || Some(raise.severity) == telling) {
@@ -101,7 +101,7 @@ pub fn json(standing: &Standing) -> Value {
                 .iter()
                 .find(|finding| finding.detector == rule.id && finding.key == near.place.1);
             json!({
-                "key": near.place.1.to_string(), "nearest_at": time(near.at),
+                "key": near.place.1.to_string(), "nearest_at": rfc3339(near.at),
                 "raised": found.map(|finding| finding.severity.name()),
                 "finding_uid": found.map(|finding| &finding.uid),
                 "severities": raises_json(&near.weighed),
@@ -169,7 +169,7 @@ pub fn behind_text(standing: &Standing) -> String {
         let _ = writeln!(
             text,
             "{} {} {} {}: {}",
-            time(finding.last),
+            rfc3339(finding.last),
             activity(behind),
             finding.severity.name(),
             finding.detector,
@@ -209,7 +209,7 @@ fn panes_text(rule: &Detector, behind: &Behind) -> String {
         let _ = writeln!(text, "    ({left_out} older panes)");
     }
     for start in starts.into_iter().skip(left_out) {
-        let _ = write!(text, "    {:<24}", time(start));
+        let _ = write!(text, "    {:<24}", rfc3339(start));
         for (panes, width) in behind.panes.iter().zip(&widths) {
             let amount = panes.iter().find(|(of, _)| *of == start).map(|(_, amount)| *amount);
             let shown = amount.map_or(String::new(), |amount| amount.to_string());
@@ -227,13 +227,13 @@ pub fn behind_json(standing: &Standing) -> Value {
             behind.weighed.measures.iter().zip(&behind.panes).map(|(measured, panes)| {
                 let panes = panes
                     .iter()
-                    .map(|(start, amount)| json!({ "from": time(*start), "amount": amount }));
+                    .map(|(start, amount)| json!({ "from": rfc3339(*start), "amount": amount }));
                 json!({ "measure": measured.name, "panes": panes.collect::<Vec<_>>() })
             });
         json!({
             "uid": finding.uid, "activity": activity(behind).to_lowercase(),
             "severity": finding.severity.name(), "detector": finding.detector,
-            "key": finding.key.to_string(), "at": time(finding.last),
+            "key": finding.key.to_string(), "at": rfc3339(finding.last),
             "severities": raises_json(&behind.weighed),
             "measures": measures_json(&behind.weighed),
             "panes": measures.collect::<Vec<_>>(),

@@ -1,6 +1,8 @@
 //! Detector files that must be refused: every message as the user sees it, with line and suggestion.
 //! A file here is a good one with one part replaced, so that nothing else can be what is refused.
 
+mod damaged;
+
 use expect_test::{Expect, expect};
 use tidewatch_core::limits::DETECTORS_MAX;
 use tidewatch_rules::{FILE_BYTES_MAX, Fault, RuleError, load, parse};

@@ -2,18 +2,7 @@
 
 use tidewatch_rules::parse;
 
-const GOOD: &str = r#"id = "scan"
-title = "A scan"
-signal = "auth"
-key = "source.ip"
-window = "10m"
-[measure]
-unknown_users = { distinct = "user", where = { outcome = "failure", user_known = false } }
-users = { distinct = "user" }
-[[raise]]
-severity = "high"
-when = ["unknown_users >= 30", "unknown_users >= 0.5 * users"]
-"#;
+use super::GOOD;
 
 /// No text, however broken, may panic or be refused without a reason; prefixes and single-byte
 /// damage of a good file reach most of the paths.
