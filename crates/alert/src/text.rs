@@ -45,7 +45,11 @@ pub fn text(finding: &Finding) -> String {
     line(&mut out, "seen", &format!("{first} to {last}"));
     line(&mut out, "sources", &sources(finding));
     line(&mut out, "accounts", &accounts(finding));
-    line(&mut out, "also", &joined(finding.also.iter().map(|id| printable(id).into_owned())));
+    line(
+        &mut out,
+        "also",
+        &joined(finding.also.iter().map(|also| printable(&also.detector).into_owned())),
+    );
     for (nth, origin) in finding.samples.iter().enumerate() {
         line(&mut out, if nth == 0 { "events" } else { "" }, &event(origin));
     }

@@ -50,7 +50,8 @@ pub fn detectors(choice: Choice<'_>) -> Result<Plan, Failure> {
         Some(folder) => read(folder, "--detectors")?,
     };
     let detectors = tidewatch_rules::load(files).map_err(Failure::Rules)?;
-    Plan::new(detectors).map_err(|error| Failure::Usage(error.into()))
+    let plan = Plan::new(detectors).map_err(|error| Failure::Usage(error.into()))?;
+    Ok(plan.folding())
 }
 
 /// Loads the formats of a run.

@@ -135,11 +135,11 @@ impl<S: WindowStore, A: AlertSink> Engine<S, A> {
         let plan = Arc::clone(&self.plan);
         let mut shown: Vec<(Place, Vec<Verdict>)> = Vec::new();
         let due = self.store.due(self.now, |place, window| {
-            let said = window.plan.detectors.iter().filter_map(|d| judge(&plan, d, window));
+            let said = judge(&plan, window);
             // The windows of a key come one after the other.
             match shown.last_mut().filter(|(last, _)| *last == place) {
                 Some((_, verdicts)) => verdicts.extend(said),
-                None => shown.push((place, said.collect())),
+                None => shown.push((place, said.into_vec())),
             }
         });
         let DueNow { due, failed, shares_lost } = due.await?;
@@ -191,8 +191,7 @@ impl<S: WindowStore, A: AlertSink> Engine<S, A> {
         }
         let mut verdicts: Vec<Vec<Verdict>> = vec![Vec::new(); contributions.len()];
         let merged = self.store.merge(&contributions, self.now, |at, window| {
-            let detectors = &window.plan.detectors;
-            verdicts[at].extend(detectors.iter().filter_map(|d| judge(&plan, d, window)));
+            verdicts[at].extend(judge(&plan, window));
         });
         let mut given_back = vec![false; contributions.len()];
         match merged.await {
@@ -291,8 +290,7 @@ impl<S: WindowStore, A: AlertSink> Engine<S, A> {
         let mut merged = self
             .store
             .merge(std::slice::from_ref(&contribution), self.now, |_, window| {
-                let detectors = &window.plan.detectors;
-                verdicts.extend(detectors.iter().filter_map(|d| judge(plan, d, window)));
+                verdicts.extend(judge(plan, window));
             })
             .await?;
         self.counts.add(&merged);

@@ -62,7 +62,18 @@ pub struct Finding {
     /// user itself.
     pub accounts: Vec<Account>,
     /// The other detectors that raise about the same key.
-    pub also: Vec<String>,
+    pub also: Vec<Also>,
+}
+
+/// Another detector that raises about the key of a finding.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Also {
+    /// [`crate::detector::Detector::id`].
+    pub detector: String,
+    /// How bad it finds it.
+    pub severity: Severity,
+    /// Its own finding, where one was told and is open.
+    pub uid: Option<String>,
 }
 
 /// Which message of an episode this is.

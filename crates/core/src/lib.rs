@@ -34,6 +34,7 @@ pub mod signal;
 pub mod sink;
 pub mod sketch;
 pub mod sources;
+pub mod standing;
 pub mod state;
 pub mod store;
 pub mod table_store;

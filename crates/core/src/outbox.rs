@@ -13,13 +13,14 @@ use crate::counts::Counts;
 use crate::detector::{Detector, Raise, Severity};
 use crate::episode::{self, Episode, Slots, covering};
 use crate::fault::Fault;
-use crate::finding::{Activity, Finding};
-use crate::judge::{Report, Verdict, raises, report};
+use crate::finding::{Activity, Also, Finding};
+use crate::judge::{Report, Verdict, raises, report_at};
 use crate::key::Key;
 use crate::limits::{LATCH_TRIES_MAX, SAMPLES_MAX};
 use crate::plan::{DetectorId, Plan};
 use crate::signal::Origin;
 use crate::sink::AlertSink;
+use crate::standing::Other;
 use crate::state::End;
 use crate::store::{Claimant, Due, Latched, Place, StoreError, WindowStore};
 use crate::time::{Span, Time};
@@ -273,7 +274,7 @@ impl<S: WindowStore, A: AlertSink> Outbox<'_, S, A> {
                 look = Some(Look {
                     slots: window.state.episodes.slots(due.detector),
                     version: window.version,
-                    report: report(self.plan, detector, raise, &then),
+                    report: report_at(self.plan, detector, raise, &then),
                     raised: Some(last.told).filter(|told| *told > due.episode.last),
                 });
             })
@@ -417,6 +418,12 @@ fn finding(plan: &Plan, message: &Message<'_>, now: Time) -> Finding {
         sources_total: report.sources_total,
         samples: episode.samples.to_vec(),
         accounts: report.accounts.clone(),
-        also: report.also.iter().map(|id| plan.detector(*id).id.clone()).collect(),
+        also: report.also.iter().map(|other| also(plan, &key, *other)).collect(),
     }
+}
+
+fn also(plan: &Plan, key: &Key, other: Other) -> Also {
+    let id = &plan.detector(other.detector).id;
+    let uid = other.start.map(|start| episode::uid(id, key, start));
+    Also { detector: id.clone(), severity: other.severity, uid }
 }

@@ -37,6 +37,9 @@ pub struct Plan {
     pub keys: Vec<KeyPlan>,
     /// What stands for each detector in a table: the first 4 bytes of SHA-256 of its id.
     pub names: Vec<u32>,
+    /// Whether of several detectors that raise about one key only the worst tells: see
+    /// [`crate::standing`].
+    pub folds: bool,
 }
 
 /// Names a [`KeyPlan`] of its plan.
@@ -163,7 +166,12 @@ impl Plan {
             key.finish();
         }
         let names = detectors.iter().map(|detector| name(&detector.id)).collect();
-        Ok(Plan { detectors, keys, names })
+        Ok(Plan { detectors, keys, names, folds: false })
+    }
+
+    /// The same plan, by which one key has one finding at a time, told by the worst of its detectors.
+    pub fn folding(self) -> Plan {
+        Plan { folds: true, ..self }
     }
 
     /// The detector `id` names.

@@ -140,7 +140,7 @@ fn packaged(rejected: Option<String>) -> Rules {
     // A test loads them, so they are not faulty; without any the function would say so at every batch.
     let plan = plan(tidewatch_rules::shipped()).unwrap_or_else(|why| {
         log::error("packaged_detectors_unusable", why);
-        Plan { detectors: Vec::new(), keys: Vec::new(), names: Vec::new() }
+        Plan { detectors: Vec::new(), keys: Vec::new(), names: Vec::new(), folds: true }
     });
     let (plan, origin) = (Arc::new(plan), Origin::Packaged);
     Rules { plan, origin, rejected, seen: None, faulty: false }
@@ -152,7 +152,7 @@ fn plan(files: Vec<(String, String)>) -> Result<Plan, String> {
         let told = faults.iter().map(|fault| format!("{fault}. {}", fault.help));
         told.collect::<Vec<_>>().join("; ")
     })?;
-    Plan::shared(detectors).map_err(|error| error.to_string())
+    Plan::shared(detectors).map(Plan::folding).map_err(|error| error.to_string())
 }
 
 #[cfg(test)]

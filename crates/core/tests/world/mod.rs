@@ -290,7 +290,20 @@ pub(crate) fn engine_with<A: tidewatch_core::sink::AlertSink>(
     sink: A,
     passphrase: &str,
 ) -> Engine<MemoryStore, A> {
-    let plan = plan(detectors);
+    over(plan(detectors), budget_bytes, sink, passphrase)
+}
+
+/// An engine over a plan that is not just its detectors.
+pub(crate) fn planned(plan: Arc<Plan>, budget_bytes: usize) -> Embedded {
+    over(plan, budget_bytes, Vec::new(), "a key")
+}
+
+fn over<A: tidewatch_core::sink::AlertSink>(
+    plan: Arc<Plan>,
+    budget_bytes: usize,
+    sink: A,
+    passphrase: &str,
+) -> Engine<MemoryStore, A> {
     let store = MemoryStore::new(Arc::clone(&plan), budget_bytes, 7);
     let admission = Admission::until(at(365 * 24 * 3_600_000));
     Engine::new(plan, store, sink, tag_key(passphrase), admission)
