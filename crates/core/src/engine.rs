@@ -30,6 +30,7 @@ use crate::sink::AlertSink;
 use crate::store::{DueNow, Place, WindowStore};
 use crate::tag::TagKey;
 use crate::time::Time;
+use crate::umbrella::Declined;
 
 /// Runs signals through detectors.
 #[derive(Debug)]
@@ -41,6 +42,7 @@ pub struct Engine<S, A> {
     gate: Gate,
     now: Time,
     counts: Counts,
+    declined: Declined,
 }
 
 impl<S: WindowStore, A: AlertSink> Engine<S, A> {
@@ -61,6 +63,7 @@ impl<S: WindowStore, A: AlertSink> Engine<S, A> {
             gate: Gate::new(admission),
             now: Time::MIN,
             counts: Counts::default(),
+            declined: Declined::default(),
         }
     }
 
@@ -308,8 +311,8 @@ impl<S: WindowStore, A: AlertSink> Engine<S, A> {
     }
 
     fn outbox<'a>(&'a mut self, plan: &'a Plan) -> Outbox<'a, S, A> {
-        let Engine { store, sink, now, counts, .. } = self;
-        Outbox { plan, store, sink, now: *now, counts }
+        let Engine { store, sink, now, counts, declined, .. } = self;
+        Outbox { plan, store, sink, now: *now, counts, declined }
     }
 }
 

@@ -49,6 +49,13 @@ pub struct Report {
     pub also: Vec<Other>,
 }
 
+impl Verdict {
+    /// The addresses behind the key, where the numbers were written down.
+    pub(crate) fn sources(&self) -> Vec<std::net::IpAddr> {
+        self.report.as_ref().map_or(Vec::new(), |report| report.sources.clone())
+    }
+}
+
 impl Report {
     /// The number of the first condition: what the finding is mainly about.
     pub fn leading(&self) -> f64 {

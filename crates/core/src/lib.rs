@@ -7,6 +7,7 @@
 
 pub mod accounts;
 pub mod admission;
+pub mod change;
 pub mod contribution;
 pub mod counts;
 pub mod delivery;
@@ -40,5 +41,6 @@ pub mod store;
 pub mod table_store;
 pub mod tag;
 pub mod time;
+pub mod umbrella;
 pub mod walk;
 pub mod window;

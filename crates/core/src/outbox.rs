@@ -24,6 +24,7 @@ use crate::standing::Other;
 use crate::state::End;
 use crate::store::{Claimant, Due, Latched, Place, StoreError, WindowStore};
 use crate::time::{Span, Time};
+use crate::umbrella::Declined;
 use crate::window::Window;
 
 /// Sends what verdicts say, over any store and any sink.
@@ -39,6 +40,8 @@ pub struct Outbox<'a, S, A> {
     pub now: Time,
     /// What has been sent is counted here.
     pub counts: &'a mut Counts,
+    /// The campaigns that are one source's.
+    pub declined: &'a mut Declined,
 }
 
 /// What verdicts make of an episode.
@@ -100,6 +103,11 @@ impl<S: WindowStore, A: AlertSink> Outbox<'_, S, A> {
             let (pane, lengthen) = (key_plan.pane(of_key), of_key.lengthen);
             let terms =
                 Terms { rule, pane, lengthen, claimant: self.store.claimant(), now: self.now };
+            let opens = covering(&known, next.at, rule.quiet).is_none() && next.report.is_some();
+            if opens && plan.folds && self.is_told_elsewhere(place, next, pane).await? {
+                rest = &rest[1..];
+                continue;
+            }
             let Some(mut step) = step(&known, rest, &terms) else {
                 rest = &rest[1..];
                 continue;
@@ -220,7 +228,10 @@ impl<S: WindowStore, A: AlertSink> Outbox<'_, S, A> {
             let why = format!("no time is left to tell of one finding of `{}`", rule.id);
             return Err(StoreError::Retryable(why).into());
         }
-        let finding = finding(self.plan, message, self.now);
+        let mut finding = finding(self.plan, message, self.now);
+        if !rule.covers.is_empty() {
+            self.list_members(&mut finding).await?;
+        }
         self.sink.publish(&finding).await?;
         match message.activity {
             Activity::Create => self.counts.created += 1,
@@ -419,6 +430,7 @@ fn finding(plan: &Plan, message: &Message<'_>, now: Time) -> Finding {
         samples: episode.samples.to_vec(),
         accounts: report.accounts.clone(),
         also: report.also.iter().map(|other| also(plan, &key, *other)).collect(),
+        members: Vec::new(),
     }
 }
 

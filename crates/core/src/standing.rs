@@ -74,6 +74,12 @@ impl<'a> Standing<'a> {
         self.stands.iter().find(|stands| stands.detector.id == id)?.severity
     }
 
+    /// How badly the worst of them stands that tells of the key itself.
+    pub(crate) fn worst(&self) -> Option<Severity> {
+        let leading = self.stands.iter().filter(|stands| stands.detector.after.is_empty());
+        leading.filter_map(|stands| stands.severity).max()
+    }
+
     /// All that stand but `id`.
     pub(crate) fn others(&self, id: DetectorId) -> Vec<Other> {
         let others = self.stands.iter().filter(|stands| stands.detector.id != id);

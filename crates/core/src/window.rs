@@ -9,6 +9,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::change::{Change, Tries};
 use crate::detector::DistinctField;
 use crate::distinct::DistinctList;
 use crate::finding::{Accuracy, Value};
@@ -52,6 +53,10 @@ impl Window<'_> {
     pub fn bounds(&self, counted: Counted, detector: &DetectorPlan) -> Bounds {
         match counted {
             Counted::Counter(slots) => self.counted(slots, detector),
+            Counted::Change { selected, all, change } => {
+                let evidence = self.changed((selected, all), change, detector);
+                Bounds { low: evidence, high: evidence }
+            }
             Counted::Distinct(field, class) => {
                 let (after, until) = self.ends(detector);
                 let low = self.listed(field, class, after, until) as f64;
@@ -109,11 +114,13 @@ impl Window<'_> {
         let bounds = self.bounds(counted, detector);
         let certain = bounds.low == bounds.high;
         match counted {
-            Counted::Counter(_) if certain => {
+            Counted::Counter(_) | Counted::Change { .. } if certain => {
                 let pane = self.plan.pane(detector);
                 Value { amount: bounds.low, error: Accuracy::Pane(pane) }
             }
-            Counted::Counter(_) => Value { amount: bounds.low, error: Accuracy::AtLeast },
+            Counted::Counter(_) | Counted::Change { .. } => {
+                Value { amount: bounds.low, error: Accuracy::AtLeast }
+            }
             Counted::Distinct(..) | Counted::Sequential { .. } if certain => {
                 Value { amount: bounds.low, error: Accuracy::Exact }
             }
@@ -173,7 +180,7 @@ impl Window<'_> {
     pub fn timeline(&self, counted: Counted, detector: &DetectorPlan) -> Vec<(Time, u64)> {
         let mut panes: BTreeMap<Time, u64> = BTreeMap::new();
         match counted {
-            Counted::Counter(slots) => {
+            Counted::Counter(slots) | Counted::Change { selected: slots, .. } => {
                 let rungs = self.plan.retention.counters.iter();
                 for ((ring, (first, last)), rung) in self.rungs(detector).zip(rungs) {
                     for (index, _, _) in
@@ -237,6 +244,27 @@ impl Window<'_> {
         }
         let [low, wider] = sums.map(|sum| sum as f64);
         Bounds { low, high: low + wider }
+    }
+
+    /// The evidence that the share of the first counters among the second has risen within the window. Where
+    /// panes of different rungs meet, one that lies in the window and before it counts for both.
+    fn changed(&self, of: (Slots, Slots), change: Change, detector: &DetectorPlan) -> f64 {
+        let tries = |pane: (i64, Time, &[u64])| {
+            let sum = |slots: Slots| {
+                let counts = pane.2.iter().enumerate();
+                counts.filter(|(slot, _)| slots >> slot & 1 == 1).map(|(_, amount)| amount).sum()
+            };
+            Tries { selected: sum(of.0), all: sum(of.1) }
+        };
+        let before = self.rungs(detector).flat_map(|(ring, (first, _))| {
+            ring.panes().take_while(move |pane| pane.0 < first).map(tries)
+        });
+        let usual = change.usual(before);
+        let within = self.rungs(detector).flat_map(|(ring, (first, last))| {
+            let ending = ring.panes().rev().skip_while(move |pane| pane.0 > last);
+            ending.take_while(move |pane| pane.0 >= first).map(tries)
+        });
+        change.evidence(within, usual)
     }
 
     fn lists(&self, field: DistinctField, class: Class) -> impl Iterator<Item = &DistinctList> {

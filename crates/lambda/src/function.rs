@@ -474,7 +474,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn the_store_has_the_time_that_the_function_has() {
         let detector = detector();
-        let plan = Arc::new(Plan { detectors: Vec::new(), keys: Vec::new(), names: Vec::new() });
+        let plan = Arc::new(Plan::default());
         let store = detector.store(plan, &key_ring());
         // The next invocation begins after an hour that the two clocks of this test disagree about.
         tokio::time::advance(Duration::from_secs(3_600)).await;

@@ -140,7 +140,7 @@ fn packaged(rejected: Option<String>) -> Rules {
     // A test loads them, so they are not faulty; without any the function would say so at every batch.
     let plan = plan(tidewatch_rules::shipped()).unwrap_or_else(|why| {
         log::error("packaged_detectors_unusable", why);
-        Plan { detectors: Vec::new(), keys: Vec::new(), names: Vec::new(), folds: true }
+        Plan::default()
     });
     let (plan, origin) = (Arc::new(plan), Origin::Packaged);
     Rules { plan, origin, rejected, seen: None, faulty: false }

@@ -20,7 +20,8 @@ macro_rules! files {
 
 const DETECTORS: &[Shipped] = files!("detectors":
     "account-takeover" "account-under-attack" "brute-force" "credential-scan" "credential-stuffing"
-    "distributed-scan" "first-contacts" "password-spray" "slow-scan" "unknown-user-surge");
+    "distributed-attack" "distributed-scan" "first-contacts" "password-spray" "slow-scan"
+    "subnet-attack");
 
 const FORMATS: &[Shipped] = files!("formats":
     "access-log" "api-gateway" "asterisk" "auth0" "authelia" "authentik" "cas" "cloudtrail"

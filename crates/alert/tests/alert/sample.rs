@@ -95,6 +95,7 @@ pub(crate) fn finding(activity: Activity) -> Finding {
             severity: Severity::Medium,
             uid: Some("a0a1a2a3a4a5a6a7a8a9aaabacadaeaf".to_owned()),
         }],
+        members: Vec::new(),
         samples: vec![
             cloudwatch("2026/11/22/[$LATEST]aa", "3811"),
             cloudwatch("2026/11/22/[$LATEST]bb", "3812"),
@@ -129,6 +130,7 @@ pub(crate) fn bare(activity: Activity) -> Finding {
         sources_total: 12,
         accounts: Vec::new(),
         also: Vec::new(),
+        members: Vec::new(),
         samples: vec![local("auth\u{1b}[2J\u{202e}gol", 4_096)],
         ..finding(activity)
     }

@@ -177,6 +177,7 @@ pub(crate) fn oracle<'a>(
             sources.collect::<BTreeSet<_>>().len() as u64
         }
         Measure::Sequential(_) => panic!("a walk is no number of tries: see `walked`"),
+        Measure::Change(_) => panic!("a change is no number of tries: see tests/change.rs"),
     }
 }
 
@@ -241,6 +242,7 @@ pub(crate) fn detector(
         raises: vec![Raise { severity: Severity::High, when: when.to_vec() }],
         after: Vec::new(),
         unless: Vec::new(),
+        covers: Default::default(),
     }
 }
 

@@ -122,7 +122,7 @@ fn role(measure: Measure) -> Option<Role> {
     match measure {
         Measure::Count(role, _) => Some(role),
         Measure::Sum(..) => Some(Role::Attempt),
-        Measure::Distinct(..) | Measure::Sequential(_) => None,
+        Measure::Distinct(..) | Measure::Sequential(_) | Measure::Change(_) => None,
     }
 }
 
@@ -131,6 +131,7 @@ fn filter(measure: Measure) -> Filter {
         Measure::Count(_, filter) | Measure::Sum(_, filter) | Measure::Distinct(_, filter) => {
             filter
         }
+        Measure::Change(change) => change.filter,
         Measure::Sequential(_) => Filter::default(),
     }
 }

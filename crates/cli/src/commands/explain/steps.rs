@@ -180,6 +180,9 @@ fn adds(standing: &Standing, signal: &Signal) -> Vec<String> {
 fn is_added(counted: Counted, shape: &ShapePlan, auth: &Auth) -> bool {
     match counted {
         Counted::Counter(slots) => shape.counters.iter().any(|slot| slots >> slot & 1 == 1),
+        Counted::Change { selected, all, .. } => {
+            is_added(Counted::Counter(selected | all), shape, auth)
+        }
         Counted::Sequential { failed, succeeded, .. } => {
             let class = failed | succeeded;
             is_added(Counted::Distinct(DistinctField::User, class), shape, auth)
