@@ -161,11 +161,16 @@ impl Ingest {
         if let Some(raw) = payload.text.and_then(|text| text.get(range.clone()))
             && promising
             && event.message.escaped
-            && !self.formats.is_claimed(raw)
         {
-            let read =
-                format::read_escaped(without_line_end(raw), true, &self.naming, &mut buffers.memos);
-            if let Some(said) = read {
+            let is_claimed = self.formats.is_claimed(raw);
+            let read = if is_claimed && self.formats.may_read(raw) {
+                None
+            } else {
+                let line = without_line_end(raw);
+                format::read_escaped(line, true, &self.naming, &mut buffers.memos)
+            };
+            // What is claimed and says nothing is passed over, and whoever claims it is told.
+            if let Some(said) = read.filter(|said| !is_claimed || *said != Said::Nothing) {
                 return Ok(said);
             }
         }

@@ -3,13 +3,35 @@
 //! The needles are literal pieces that every line of a format holds. They contain nothing that a JSON
 //! encoder escapes, so they are found in a raw line and in a line inside an envelope alike, and
 //! whatever holds none of them is never parsed. Teddy does it where the processor has the vector
-//! instructions, an Aho-Corasick automaton elsewhere.
+//! instructions, an Aho-Corasick automaton elsewhere. What Teddy is given, and in which order, decides
+//! how often it stops for nothing: see [`dealt`].
+
+use std::collections::BTreeSet;
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind, Span, packed};
+use memchr::memmem;
+
+use dealt::dealt;
+
+mod dealt;
+
+/// Those of the needles that hold no other: whatever holds a needle holds all that is in it.
+pub(crate) fn shortest<'n>(needles: impl Iterator<Item = &'n str>) -> BTreeSet<&'n str> {
+    let all: BTreeSet<&str> = needles.collect();
+    let within = |other: &str, needle: &str| {
+        other.len() < needle.len() && memmem::find(needle.as_bytes(), other.as_bytes()).is_some()
+    };
+    all.iter().copied().filter(|needle| !all.iter().any(|other| within(other, needle))).collect()
+}
 
 /// A set of needles, compiled.
+#[derive(Clone, Debug)]
 pub(crate) enum Needles {
-    Teddy(packed::Searcher),
+    Teddy {
+        searcher: packed::Searcher,
+        /// Of each pattern of the searcher: what stands before it in its needle.
+        fronts: Vec<Box<[u8]>>,
+    },
     Automaton(AhoCorasick),
 }
 
@@ -17,8 +39,14 @@ impl Needles {
     /// Compiles a few short needles; none may be empty.
     pub(crate) fn new<'n>(needles: impl IntoIterator<Item = &'n str>) -> Needles {
         let needles: Vec<&str> = needles.into_iter().collect();
-        match packed::Searcher::new(&needles) {
-            Some(teddy) => Needles::Teddy(teddy),
+        let cuts = dealt(&needles);
+        // Its own limits on how many patterns are worth it are for patterns as they come.
+        let mut builder = packed::Config::new().heuristic_pattern_limits(false).builder();
+        match builder.extend(cuts.iter().map(|cut| cut.rest)).build() {
+            Some(searcher) => {
+                let fronts = cuts.iter().map(|cut| Box::from(cut.front)).collect();
+                Needles::Teddy { searcher, fronts }
+            }
             None => Needles::automaton(&needles),
         }
     }
@@ -31,12 +59,20 @@ impl Needles {
         Needles::Automaton(built.expect("a few short literals always make an automaton"))
     }
 
-    /// Where the first needle that starts at or after `from` starts.
+    /// Where a needle starts that starts at or after `from`: of all that do, one that stands before
+    /// whichever begins behind its end.
     #[inline]
     pub(crate) fn find(&self, bytes: &[u8], from: usize) -> Option<usize> {
-        let span = Span { start: from, end: bytes.len() };
+        let mut span = Span { start: from, end: bytes.len() };
         match self {
-            Needles::Teddy(teddy) => teddy.find_in(bytes, span).map(|hit| hit.start()),
+            Needles::Teddy { searcher, fronts } => loop {
+                let hit = searcher.find_in(bytes, span)?;
+                let front = &fronts[hit.pattern().as_usize()];
+                if bytes[from..hit.start()].ends_with(front) {
+                    return Some(hit.start() - front.len());
+                }
+                span.start = hit.start() + 1;
+            },
             Needles::Automaton(automaton) => {
                 automaton.find(aho_corasick::Input::new(bytes).span(span)).map(|hit| hit.start())
             }
@@ -77,7 +113,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const NEEDLES: [&str; 3] = ["abc", "bca", "\"id\""];
+    const NEEDLES: [&str; 4] = ["abc", "bca", "\"id\"", "bxaaac"];
 
     #[test]
     fn a_walk_sees_each_range_by_itself() {
@@ -91,13 +127,25 @@ mod tests {
     proptest! {
         #[test]
         fn teddy_and_the_automaton_agree(
-            bytes in proptest::collection::vec(0..4u8, 0..200), from in 0..200usize) {
-            let bytes: Vec<u8> = bytes.iter().map(|b| b"abcx"[usize::from(*b)]).collect();
+            bytes in proptest::collection::vec(0..5u8, 0..200), from in 0..200usize) {
+            let bytes: Vec<u8> = bytes.iter().map(|b| b"abcx "[usize::from(*b)]).collect();
             let from = from.min(bytes.len());
-            let plain = (from..bytes.len())
-                .find(|at| NEEDLES.iter().any(|n| bytes[*at..].starts_with(n.as_bytes())));
-            prop_assert_eq!(Needles::new(NEEDLES).find(&bytes, from), plain);
+            let starts = |at: &usize| NEEDLES.iter().any(|n| bytes[*at..].starts_with(n.as_bytes()));
+            let plain = (from..bytes.len()).find(starts);
             prop_assert_eq!(Needles::automaton(&NEEDLES).find(&bytes, from), plain);
+            // Teddy may see the rare part of one before that of another that starts earlier.
+            let teddy = Needles::new(NEEDLES);
+            let found = teddy.find(&bytes, from);
+            prop_assert_eq!(found.is_some(), plain.is_some());
+            prop_assert!(found.is_none_or(|at| at >= from && starts(&at)));
+            // Asked for each word, it answers for each word.
+            let mut hits = Hits::new(&teddy, &bytes);
+            let mut start = 0;
+            for word in bytes.split(|byte| *byte == b' ') {
+                let end = start + word.len();
+                prop_assert_eq!(hits.any_in(start, end), (start..end).any(|at| starts(&at)));
+                start = end + 1;
+            }
         }
     }
 }

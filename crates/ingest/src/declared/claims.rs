@@ -8,6 +8,7 @@ use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 use super::Declared;
 use super::json::Json;
 use crate::format::Said;
+use crate::needles::{Needles, shortest};
 use crate::username::Naming;
 
 /// The formats of a run.
@@ -16,8 +17,8 @@ pub struct Formats {
     all: Vec<Declared>,
     /// Finds all needles, also those that overlap; `None` without formats.
     needles: Option<AhoCorasick>,
-    /// The same without general formats.
-    special: Option<AhoCorasick>,
+    /// Finds one of those that are of no general format; `None` without such.
+    special: Option<Needles>,
     /// Of each needle: its format, and its length.
     of: Vec<(usize, usize)>,
 }
@@ -59,7 +60,8 @@ impl Formats {
             }
         }
         let special = all.iter().filter(|format| !format.is_general);
-        let special = automaton(special.flat_map(|format| &format.needles));
+        let special = shortest(special.flat_map(|format| &format.needles).map(String::as_str));
+        let special = (!special.is_empty()).then(|| Needles::new(special));
         Formats { needles: automaton(&texts), special, all, of }
     }
 
@@ -76,7 +78,13 @@ impl Formats {
     /// Whether `text`, which may be escaped, holds a needle of any that is not general.
     #[inline]
     pub(crate) fn is_claimed(&self, text: &str) -> bool {
-        self.special.as_ref().is_some_and(|needles| needles.is_match(text))
+        self.special.as_ref().is_some_and(|needles| needles.find(text.as_bytes(), 0).is_some())
+    }
+
+    /// Whether one of those that claim it may read it; `text` may be escaped.
+    pub(crate) fn may_read(&self, text: &str) -> bool {
+        let claims = self.claims(text, "");
+        self.split(&claims).0.iter().any(|claim| self.all[claim.format].may_read(text))
     }
 
     /// The formats that claim a message, in the order in which they are asked: the longest needle first,
@@ -128,12 +136,14 @@ impl Formats {
     }
 }
 
-fn automaton(needles: impl IntoIterator<Item = impl AsRef<[u8]>>) -> Option<AhoCorasick> {
-    let mut needles = needles.into_iter().peekable();
-    needles.peek()?;
+/// For the few lines that some format claims: small and soon built, where a full table would be faster.
+fn automaton(needles: &[&str]) -> Option<AhoCorasick> {
+    if needles.is_empty() {
+        return None;
+    }
     let built = AhoCorasick::builder()
         .match_kind(MatchKind::Standard)
-        .kind(Some(AhoCorasickKind::DFA))
+        .kind(Some(AhoCorasickKind::ContiguousNFA))
         .build(needles);
     Some(built.expect("some kilobytes of literals make an automaton"))
 }
