@@ -19,6 +19,7 @@ use tidewatch_core::signal::{EventId, LogStream, Origin};
 use tidewatch_core::time::Time;
 
 use crate::batch::{Batch, Piece, TextBuffers};
+use crate::declared::Interest;
 use crate::format::{self, Said};
 use crate::limits::DAMAGED_ENVELOPES_MAX;
 use crate::marks::Marks;
@@ -162,15 +163,14 @@ impl Ingest {
             && promising
             && event.message.escaped
         {
-            let is_claimed = self.formats.is_claimed(raw);
-            let read = if is_claimed && self.formats.may_read(raw) {
-                None
-            } else {
+            let interest = self.formats.interest(raw);
+            let read = (interest != Interest::MayRead).then(|| {
                 let line = without_line_end(raw);
                 format::read_escaped(line, true, &self.naming, &mut buffers.memos)
-            };
-            // What is claimed and says nothing is passed over, and whoever claims it is told.
-            if let Some(said) = read.filter(|said| !is_claimed || *said != Said::Nothing) {
+            });
+            // What somebody claims and nobody reads is counted as passed over: that takes all of the way.
+            let is_all = |said: &Said| interest == Interest::None || *said != Said::Nothing;
+            if let Some(said) = read.flatten().filter(is_all) {
                 return Ok(said);
             }
         }

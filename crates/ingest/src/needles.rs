@@ -29,10 +29,21 @@ pub(crate) fn shortest<'n>(needles: impl Iterator<Item = &'n str>) -> BTreeSet<&
 pub(crate) enum Needles {
     Teddy {
         searcher: packed::Searcher,
-        /// Of each pattern of the searcher: what stands before it in its needle.
-        fronts: Vec<Box<[u8]>>,
+        /// Of each pattern of the searcher: the needle's place, and what stands before the pattern in it.
+        patterns: Vec<(usize, Box<[u8]>)>,
     },
     Automaton(AhoCorasick),
+}
+
+/// A needle that was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Hit {
+    /// Its place among those that were compiled.
+    pub(crate) needle: usize,
+    /// Where it starts.
+    start: usize,
+    /// Where that part of it starts that was looked for.
+    seen: usize,
 }
 
 impl Needles {
@@ -44,8 +55,8 @@ impl Needles {
         let mut builder = packed::Config::new().heuristic_pattern_limits(false).builder();
         match builder.extend(cuts.iter().map(|cut| cut.rest)).build() {
             Some(searcher) => {
-                let fronts = cuts.iter().map(|cut| Box::from(cut.front)).collect();
-                Needles::Teddy { searcher, fronts }
+                let patterns = cuts.iter().map(|cut| (cut.needle, Box::from(cut.front)));
+                Needles::Teddy { searcher, patterns: patterns.collect() }
             }
             None => Needles::automaton(&needles),
         }
@@ -63,18 +74,33 @@ impl Needles {
     /// whichever begins behind its end.
     #[inline]
     pub(crate) fn find(&self, bytes: &[u8], from: usize) -> Option<usize> {
-        let mut span = Span { start: from, end: bytes.len() };
+        self.seen(bytes, from, from).map(|hit| hit.start)
+    }
+
+    /// All needles, of those that hold no other, one by one.
+    pub(crate) fn all<'b>(&'b self, bytes: &'b [u8]) -> impl Iterator<Item = Hit> + 'b {
+        let next = |hit: &Hit| self.seen(bytes, 0, hit.seen + 1);
+        std::iter::successors(self.seen(bytes, 0, 0), next)
+    }
+
+    /// The first that starts at or after `from` and is seen at or after `at`.
+    #[inline]
+    fn seen(&self, bytes: &[u8], from: usize, at: usize) -> Option<Hit> {
+        let mut span = Span { start: at, end: bytes.len() };
         match self {
-            Needles::Teddy { searcher, fronts } => loop {
+            Needles::Teddy { searcher, patterns } => loop {
                 let hit = searcher.find_in(bytes, span)?;
-                let front = &fronts[hit.pattern().as_usize()];
+                let (needle, front) = &patterns[hit.pattern().as_usize()];
                 if bytes[from..hit.start()].ends_with(front) {
-                    return Some(hit.start() - front.len());
+                    let start = hit.start() - front.len();
+                    return Some(Hit { needle: *needle, start, seen: hit.start() });
                 }
                 span.start = hit.start() + 1;
             },
             Needles::Automaton(automaton) => {
-                automaton.find(aho_corasick::Input::new(bytes).span(span)).map(|hit| hit.start())
+                let hit = automaton.find(aho_corasick::Input::new(bytes).span(span))?;
+                let needle = hit.pattern().as_usize();
+                Some(Hit { needle, start: hit.start(), seen: hit.start() })
             }
         }
     }
@@ -138,6 +164,15 @@ mod tests {
             let found = teddy.find(&bytes, from);
             prop_assert_eq!(found.is_some(), plain.is_some());
             prop_assert!(found.is_none_or(|at| at >= from && starts(&at)));
+            // Both see each needle, and where it stands.
+            for needles in [&teddy, &Needles::automaton(&NEEDLES)] {
+                let mut all: Vec<_> = needles.all(&bytes).map(|hit| (hit.start, hit.needle)).collect();
+                all.sort();
+                let stands = |at: usize, nth: usize| bytes[at..].starts_with(NEEDLES[nth].as_bytes());
+                let each = (0..bytes.len()).flat_map(|at| (0..NEEDLES.len()).map(move |nth| (at, nth)));
+                let plain: Vec<_> = each.filter(|(at, nth)| stands(*at, *nth)).collect();
+                prop_assert_eq!(all, plain);
+            }
             // Asked for each word, it answers for each word.
             let mut hits = Hits::new(&teddy, &bytes);
             let mut start = 0;

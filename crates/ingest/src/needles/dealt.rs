@@ -27,6 +27,8 @@ const MANY_PATTERNS: usize = 33;
 /// A needle in two parts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Cut<'n> {
+    /// The needle's place.
+    pub(super) needle: usize,
     /// What must stand in front of the rest.
     pub(super) front: &'n [u8],
     /// What Teddy looks for.
@@ -92,11 +94,11 @@ impl Guess {
     /// The needles, each cut in front of its rarest bytes. Where one rest begins another, Teddy would find
     /// only one of them: then it is not cut.
     fn cuts<'n>(&self, needles: &[&'n str]) -> Vec<Cut<'n>> {
-        let at = |needle: &'n str, at: usize| {
-            let (front, rest) = needle.as_bytes().split_at(at);
-            Cut { front, rest }
+        let at = |needle: usize, at: usize| {
+            let (front, rest) = needles[needle].as_bytes().split_at(at);
+            Cut { needle, front, rest }
         };
-        let mut cuts: Vec<Cut<'n>> = needles.iter().map(|needle| at(needle, 0)).collect();
+        let mut cuts: Vec<Cut<'n>> = (0..needles.len()).map(|needle| at(needle, 0)).collect();
         for (nth, needle) in needles.iter().enumerate() {
             let rarity = |at: &usize| -> f32 {
                 let window = &needle.as_bytes()[*at..*at + self.width];
@@ -104,7 +106,7 @@ impl Guess {
             };
             let places = 0..=needle.len() - self.width;
             let rarest = places.min_by(|one, other| rarity(one).total_cmp(&rarity(other)));
-            let cut = at(needle, rarest.unwrap_or(0));
+            let cut = at(nth, rarest.unwrap_or(0));
             let clash = |(other, known): (usize, &Cut<'n>)| {
                 other != nth
                     && (known.rest.starts_with(cut.rest) || cut.rest.starts_with(known.rest))
