@@ -158,8 +158,8 @@ impl Ingest {
             return (Said::PassedOver(format), None);
         }
         // Nobody's: if it only looks like JSON, it may have been meant for somebody.
-        let json = message.starts_with('{');
-        if json && serde_json::from_str::<serde::de::IgnoredAny>(message).is_err() {
+        let is_json = || serde_json::from_str::<serde::de::IgnoredAny>(message).is_ok();
+        if message.starts_with('{') && !is_json() && !format::is_printed(message) {
             return (Said::Unreadable(Problem::Json), None);
         }
         (Said::Nothing, None)
