@@ -71,6 +71,7 @@ of its text; for one about a user, set TIDEWATCH_KEY as in the run that found it
     #[command(after_help = "\
 Examples:
   tidewatch test my-rules/
+  tidewatch test my-rules/gate.toml
   tidewatch test --vary 20 --seed 7 my-rules/
   tidewatch test --output json infra > results.json
 
@@ -197,8 +198,8 @@ pub struct ExplainArgs {
 
 #[derive(Debug, Args)]
 pub struct TestArgs {
-    /// Folder with detector and format files, or with the folders `detectors` and `formats` [default: what is
-    /// shipped]
+    /// Folder with detector and format files, or with the folders `detectors` and `formats`; or one such file,
+    /// or its cases [default: what is shipped]
     #[arg(value_name = "DIR")]
     pub dir: Option<PathBuf>,
     /// Run each case so many times more, with other addresses, names and times
@@ -217,8 +218,8 @@ pub struct TestArgs {
 
 #[derive(Debug, Args)]
 pub struct CheckArgs {
-    /// Folder with detector and format files, or with the folders `detectors` and `formats` [default: what is
-    /// shipped]
+    /// Folder with detector and format files, or with the folders `detectors` and `formats`; or one such file,
+    /// or its cases [default: what is shipped]
     #[arg(value_name = "DIR")]
     pub dir: Option<PathBuf>,
     /// A log of yours, plain or gzipped, `-` for standard input: warn about formats whose needles are in many
@@ -241,7 +242,7 @@ pub struct BacktestArgs {
     /// Files to read, plain or gzipped; `-` is standard input
     #[arg(value_name = "FILE", required = true)]
     pub files: Vec<PathBuf>,
-    /// What they are compared with: detector files (*.toml) of this folder [default: the shipped ones]
+    /// What they are compared with: detector files (*.toml) of this folder, or one [default: the shipped ones]
     #[arg(long, value_name = "DIR")]
     pub against: Option<PathBuf>,
     #[command(flatten)]
@@ -263,7 +264,7 @@ pub struct ReadArgs {
     /// What the input is: auto, lines, aws-tail, envelopes or kinesis-events
     #[arg(long = "input", value_name = "KIND", default_value = "auto")]
     pub input_kind: String,
-    /// Use the format files (*.toml) of this folder INSTEAD of the shipped ones
+    /// Use the format files (*.toml) of this folder, or one, INSTEAD of the shipped ones
     #[arg(long, value_name = "DIR")]
     pub formats: Option<PathBuf>,
     /// Year of the first syslog line [default: the latest that is not in the future]
@@ -283,13 +284,13 @@ pub struct ReportArgs {
     /// Findings as text, or as one OCSF 1.6 JSON object a line
     #[arg(long, value_enum, default_value_t = Output::Text)]
     pub output: Output,
-    /// Use the detector files (*.toml) of this folder INSTEAD of the shipped ones
+    /// Use the detector files (*.toml) of this folder, or one, INSTEAD of the shipped ones
     #[arg(long, value_name = "DIR")]
     pub detectors: Option<PathBuf>,
-    /// Use the detector and format files (*.toml) of this folder BESIDES the shipped ones; of two with one id
-    /// this folder's
+    /// Use the detector and format files (*.toml) of this folder, or one, BESIDES the shipped ones; may be
+    /// given again; of two with one id the later counts
     #[arg(long, value_name = "DIR")]
-    pub with: Option<PathBuf>,
+    pub with: Vec<PathBuf>,
     /// Whether `Root`, `root ` and `ｒｏｏｔ` are one username [default: fold; exact with --windows]
     #[arg(long, value_enum)]
     pub usernames: Option<Usernames>,

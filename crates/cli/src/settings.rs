@@ -108,7 +108,7 @@ pub fn reading(
         naming: Naming { key, usernames },
         formats: Arc::new(files::formats(files::Choice {
             instead: raw.formats.as_deref(),
-            with: report.with.as_deref(),
+            with: &report.with,
         })?),
         copies: BTreeMap::new(),
     })
@@ -130,10 +130,8 @@ pub fn reporting(raw: &ReportArgs, key: TagKey) -> Result<Reporting, Failure> {
             bytesize::ByteSize(MEMORY_BYTES_MIN as u64)
         )));
     }
-    let plan = files::detectors(files::Choice {
-        instead: raw.detectors.as_deref(),
-        with: raw.with.as_deref(),
-    })?;
+    let choice = files::Choice { instead: raw.detectors.as_deref(), with: &raw.with };
+    let plan = files::detectors(choice, "--detectors")?;
     Ok(Reporting { output: raw.output, plan: Arc::new(plan), key, memory_bytes, stats: raw.stats })
 }
 
