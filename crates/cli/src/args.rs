@@ -91,6 +91,9 @@ Examples:
   tidewatch backtest --detectors my-detectors/ auth.log*
   tidewatch backtest --detectors new/ --against old/ --output json events.json.gz")]
     Backtest(BacktestArgs),
+    /// Makes filters of known users, for logs that do not say whether an account exists
+    #[command(subcommand)]
+    Users(UsersCommand),
     /// Prints the completion script of a shell
     #[command(after_help = "\
 Examples:
@@ -251,6 +254,37 @@ pub struct BacktestArgs {
     pub report: ReportArgs,
 }
 
+#[derive(Debug, Subcommand)]
+pub enum UsersCommand {
+    /// Makes a filter of a list of usernames
+    #[command(after_help = "\
+Examples:
+  tidewatch users build users.txt -o known.users
+  psql -Atc 'select email from users' shop | tidewatch users build - -o known.users
+  tidewatch users build --column email export.csv.gz -o known.users
+  tidewatch watch --users known.users app.log
+
+A list has one name a line; with --column it is CSV with a header, or JSON objects, one a line. The filter has
+no name in it, but whoever has the file can test whether a name of theirs is in it.")]
+    Build(UsersBuildArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct UsersBuildArgs {
+    /// Lists of usernames, plain or gzipped; `-` is standard input
+    #[arg(value_name = "FILE", required = true)]
+    pub files: Vec<PathBuf>,
+    /// The filter; one of this name is replaced at once, when the new one is whole
+    #[arg(short = 'o', long = "out", value_name = "FILE")]
+    pub out: PathBuf,
+    /// The column of CSV, or the field of JSON objects, that is the name
+    #[arg(long, value_name = "NAME")]
+    pub column: Option<String>,
+    /// Whether `Root`, `root ` and `ｒｏｏｔ` are one username
+    #[arg(long, value_enum, default_value_t = Usernames::Fold)]
+    pub usernames: Usernames,
+}
+
 #[derive(Debug, Args)]
 pub struct CompletionsArgs {
     /// The shell
@@ -267,6 +301,10 @@ pub struct ReadArgs {
     /// Use the format files (*.toml) of this folder, or one, INSTEAD of the shipped ones
     #[arg(long, value_name = "DIR")]
     pub formats: Option<PathBuf>,
+    /// Filter of known users, made by `tidewatch users build`: where a line does not say whether the account
+    /// exists, it does
+    #[arg(long, value_name = "FILE")]
+    pub users: Option<PathBuf>,
     /// Year of the first syslog line [default: the latest that is not in the future]
     #[arg(long, value_name = "Y")]
     pub year: Option<i16>,

@@ -22,6 +22,7 @@ use crate::args::{self, Output, ReadArgs, ReportArgs};
 use crate::exit::Failure;
 use crate::files;
 use crate::input::Copy;
+use crate::users::FilterFile;
 
 /// Inputs that may be open at once: all are read together, in order of time.
 pub const INPUTS_MAX: usize = 500;
@@ -38,6 +39,8 @@ pub struct Reading {
     pub admission: Admission,
     pub naming: Naming,
     pub formats: Arc<Formats>,
+    /// Who says whether an account exists where a line does not.
+    pub users: Option<FilterFile>,
     /// Of inputs that are read twice and can be only once.
     pub copies: BTreeMap<PathBuf, Copy>,
 }
@@ -110,8 +113,14 @@ pub fn reading(
             instead: raw.formats.as_deref(),
             with: &report.with,
         })?),
+        users: raw.users.as_deref().map(known_users).transpose()?,
         copies: BTreeMap::new(),
     })
+}
+
+/// The filter that `--users` names.
+fn known_users(path: &Path) -> Result<FilterFile> {
+    FilterFile::read(path).with_context(|| format!("--users {}", path.display()))
 }
 
 /// Validates how results are reported, and loads the detectors.

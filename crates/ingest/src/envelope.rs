@@ -75,7 +75,7 @@ impl Ingest {
             match next_envelope(payload, &buffers.marks, at, &mut buffers.events) {
                 Ok((envelope, end)) => {
                     at = end;
-                    match header(payload, &envelope, &self.naming.key) {
+                    match header(payload, &envelope, &self.names.naming.key) {
                         Ok(None) => batch.tally.control_messages += 1,
                         Ok(Some(header)) if self.is_own(&header) => {
                             batch.tally.own_envelopes += 1;
@@ -141,7 +141,7 @@ impl Ingest {
                     stream: Arc::clone(&header.log_stream),
                     id: EventId::CloudWatch(Box::from(&*id)),
                 };
-                (self.naming.key.event(header.salt, id.as_bytes()), origin)
+                (self.names.naming.key.event(header.salt, id.as_bytes()), origin)
             });
         }
     }
@@ -164,7 +164,7 @@ impl Ingest {
             && !self.formats.is_claimed(raw)
         {
             let read =
-                format::read_escaped(without_line_end(raw), true, &self.naming, &mut buffers.memos);
+                format::read_escaped(without_line_end(raw), true, &self.names, &mut buffers.memos);
             if let Some(said) = read {
                 return Ok(said);
             }

@@ -8,7 +8,7 @@ use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 use super::Declared;
 use super::json::Json;
 use crate::format::Said;
-use crate::username::Naming;
+use crate::username::Names;
 
 /// The formats of a run.
 #[derive(Clone, Debug, Default)]
@@ -111,16 +111,10 @@ impl Formats {
     }
 
     /// What the first of these formats says that can read the message.
-    pub(crate) fn read(
-        &self,
-        claims: &[Claim],
-        message: &str,
-        timed: bool,
-        naming: &Naming,
-    ) -> Read {
+    pub(crate) fn read(&self, claims: &[Claim], message: &str, timed: bool, names: &Names) -> Read {
         let json = Json::of(message);
         for claim in claims {
-            if let Some((_, said)) = self.all[claim.format].read(message, &json, timed, naming) {
+            if let Some((_, said)) = self.all[claim.format].read(message, &json, timed, names) {
                 return Read::By(claim.format, said);
             }
         }

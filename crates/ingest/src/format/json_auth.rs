@@ -12,7 +12,6 @@
 use std::borrow::Cow;
 
 use tidewatch_core::signal::{Auth, Outcome, Role};
-use tidewatch_core::tag::UserTag;
 
 use super::Said;
 use super::flat;
@@ -23,7 +22,7 @@ use super::words::{Named, Words};
 use crate::nesting;
 use crate::problem::Problem;
 use crate::stamp;
-use crate::username::{Naming, is_placeholder};
+use crate::username::{Names, is_placeholder};
 use crate::when::When;
 
 /// Every line that can be read names a login in one word, or has a user's field with one of the
@@ -38,25 +37,25 @@ pub(super) const NEEDLES: &[&str] = &[
 const PREFIX_FIELD_BYTES_MAX: usize = 64;
 
 /// Reads one message; if it is `timed` from outside, no field of it is read as a time.
-pub(super) fn read(message: &str, timed: bool, naming: &Naming, memos: &mut Memos) -> Said {
+pub(super) fn read(message: &str, timed: bool, names: &Names, memos: &mut Memos) -> Said {
     let Some((prefix_time, json)) = object(message) else { return Said::Nothing };
     let mut fields = Fields::new(timed);
     if flat::read::<false>(json, &mut fields, memos).is_some() {
-        return said(&fields, prefix_time, naming, memos);
+        return said(&fields, prefix_time, names, memos);
     }
-    read_any(json, prefix_time, timed, naming, memos)
+    read_any(json, prefix_time, timed, names, memos)
 }
 
 /// Reads a message that is one flat object and still escaped; `None` if it is not so simple.
 pub(super) fn read_escaped(
     message: &str,
     timed: bool,
-    naming: &Naming,
+    names: &Names,
     memos: &mut Memos,
 ) -> Option<Said> {
     let mut fields = Fields::new(timed);
     flat::read::<true>(message, &mut fields, memos)?;
-    Some(said(&fields, None, naming, memos))
+    Some(said(&fields, None, names, memos))
 }
 
 /// Reads whatever an object may hold.
@@ -64,7 +63,7 @@ fn read_any(
     json: &str,
     prefix_time: Option<When>,
     timed: bool,
-    naming: &Naming,
+    names: &Names,
     memos: &mut Memos,
 ) -> Said {
     if nesting::too_deep(json.as_bytes()) {
@@ -74,23 +73,19 @@ fn read_any(
     if json_object::read(json, &mut fields, memos).is_err() {
         return Said::Unreadable(Problem::Json);
     }
-    said(&fields, prefix_time, naming, memos)
+    said(&fields, prefix_time, names, memos)
 }
 
-fn said(
-    fields: &Fields<'_>,
-    prefix_time: Option<When>,
-    naming: &Naming,
-    memos: &mut Memos,
-) -> Said {
-    let Some((outcome, user_known)) = judge(fields, memos) else { return Said::Nothing };
+fn said(fields: &Fields<'_>, prefix_time: Option<When>, names: &Names, memos: &mut Memos) -> Said {
+    let Some((outcome, told)) = judge(fields, memos) else { return Said::Nothing };
+    let name = fields.user.get().and_then(name);
     let own_time = fields.time.get();
     let when = own_time.copied().flatten().or(prefix_time);
     let auth = Auth {
         role: Role::Attempt,
         outcome,
-        user_known,
-        user: fields.user.get().and_then(|user| tag(user, naming)),
+        user_known: names.user_known(told, outcome, name.as_deref()),
+        user: name.map(|name| names.tag(&name)),
         source: fields.source.get().copied().flatten(),
         attempts: 1,
     };
@@ -251,13 +246,13 @@ fn status_outcome(status: i64) -> Option<Outcome> {
     }
 }
 
-/// The tag of the user; `None` where the source hides the name.
-fn tag(user: &Value<'_>, naming: &Naming) -> Option<UserTag> {
+/// The name of the user; `None` where the source hides it.
+fn name<'a>(user: &'a Value<'_>) -> Option<Cow<'a, str>> {
     match user {
         Value::Text(name) if is_placeholder(name) => None,
-        Value::Text(name) => Some(naming.tag(name)),
-        Value::Integer(id) => Some(naming.tag(&id.to_string())),
-        Value::Float(id) => Some(naming.tag(&id.to_string())),
+        Value::Text(name) => Some(Cow::Borrowed(name)),
+        Value::Integer(id) => Some(Cow::Owned(id.to_string())),
+        Value::Float(id) => Some(Cow::Owned(id.to_string())),
         Value::Null | Value::Bool(_) | Value::Nested => None,
     }
 }
