@@ -10,6 +10,7 @@ mod commands;
 mod comparison;
 mod exit;
 mod files;
+mod hearing;
 mod input;
 mod lines;
 mod output;
@@ -19,6 +20,7 @@ mod settings;
 mod simulator;
 mod standing;
 mod summary;
+mod users;
 mod windows;
 
 use std::process::ExitCode;
@@ -51,6 +53,7 @@ fn main() -> ExitCode {
             Command::Test(args) => commands::test::run(args).await,
             Command::Check(args) => commands::check::run(args),
             Command::Backtest(args) => commands::backtest::run(args).await,
+            Command::Users(args) => commands::users::run(args),
             Command::Completions(args) => Ok(commands::manual::completions(&args)),
             Command::Man => Ok(commands::manual::man()),
         }

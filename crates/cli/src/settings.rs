@@ -22,6 +22,7 @@ use crate::args::{self, Output, ReadArgs, ReportArgs};
 use crate::exit::Failure;
 use crate::files;
 use crate::input::Copy;
+use crate::users::FilterFile;
 
 /// Inputs that may be open at once: all are read together, in order of time.
 pub const INPUTS_MAX: usize = 500;
@@ -38,6 +39,8 @@ pub struct Reading {
     pub admission: Admission,
     pub naming: Naming,
     pub formats: Arc<Formats>,
+    /// Who says whether an account exists where a line does not.
+    pub users: Option<FilterFile>,
     /// Of inputs that are read twice and can be only once.
     pub copies: BTreeMap<PathBuf, Copy>,
 }
@@ -108,10 +111,16 @@ pub fn reading(
         naming: Naming { key, usernames },
         formats: Arc::new(files::formats(files::Choice {
             instead: raw.formats.as_deref(),
-            with: report.with.as_deref(),
+            with: &report.with,
         })?),
+        users: raw.users.as_deref().map(known_users).transpose()?,
         copies: BTreeMap::new(),
     })
+}
+
+/// The filter that `--users` names.
+fn known_users(path: &Path) -> Result<FilterFile> {
+    FilterFile::read(path).with_context(|| format!("--users {}", path.display()))
 }
 
 /// Validates how results are reported, and loads the detectors.
@@ -130,10 +139,8 @@ pub fn reporting(raw: &ReportArgs, key: TagKey) -> Result<Reporting, Failure> {
             bytesize::ByteSize(MEMORY_BYTES_MIN as u64)
         )));
     }
-    let plan = files::detectors(files::Choice {
-        instead: raw.detectors.as_deref(),
-        with: raw.with.as_deref(),
-    })?;
+    let choice = files::Choice { instead: raw.detectors.as_deref(), with: &raw.with };
+    let plan = files::detectors(choice, "--detectors")?;
     Ok(Reporting { output: raw.output, plan: Arc::new(plan), key, memory_bytes, stats: raw.stats })
 }
 

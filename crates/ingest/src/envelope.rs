@@ -76,7 +76,7 @@ impl Ingest {
             match next_envelope(payload, &buffers.marks, at, &mut buffers.events) {
                 Ok((envelope, end)) => {
                     at = end;
-                    match header(payload, &envelope, &self.naming.key) {
+                    match header(payload, &envelope, &self.names.naming.key) {
                         Ok(None) => batch.tally.control_messages += 1,
                         Ok(Some(header)) if self.is_own(&header) => {
                             batch.tally.own_envelopes += 1;
@@ -142,7 +142,7 @@ impl Ingest {
                     stream: Arc::clone(&header.log_stream),
                     id: EventId::CloudWatch(Box::from(&*id)),
                 };
-                (self.naming.key.event(header.salt, id.as_bytes()), origin)
+                (self.names.naming.key.event(header.salt, id.as_bytes()), origin)
             });
         }
     }
@@ -166,7 +166,7 @@ impl Ingest {
             let interest = self.formats.interest(raw);
             let read = (interest != Interest::MayRead).then(|| {
                 let line = without_line_end(raw);
-                format::read_escaped(line, true, &self.naming, &mut buffers.memos)
+                format::read_escaped(line, true, &self.names, &mut buffers.memos)
             });
             // What somebody claims and nobody reads is counted as passed over: that takes all of the way.
             let is_all = |said: &Said| interest == Interest::None || *said != Said::Nothing;

@@ -32,8 +32,8 @@ pub async fn run(args: BacktestArgs) -> Result<Exit, Failure> {
     let reading = settings::reading(&args.read, &args.report, key, Usernames::Fold, started())?;
     let reporting = settings::reporting(&args.report, key)?;
     let files = settings::inputs(&args.files)?;
-    let choice = files::Choice { instead: args.against.as_deref(), with: None };
-    let against = Arc::new(files::detectors(choice)?);
+    let choice = files::Choice { instead: args.against.as_deref(), with: &[] };
+    let against = Arc::new(files::detectors(choice, "--against")?);
     let engine = |plan: &Arc<Plan>| {
         // Two states share the memory.
         let bytes = reporting.memory_bytes / 2;

@@ -1,5 +1,6 @@
 //! The commands, a module each: `demo`, and `simulate`, which writes its world; `replay` with its live twin `watch`; those for whoever writes
-//! detectors and formats: `explain`, `test`, `check` and `backtest`; and what the program says of itself.
+//! detectors and formats: `explain`, `test`, `check` and `backtest`; `users`, for whoever knows who has an account; and what the
+//! program says of itself.
 
 pub mod backtest;
 pub mod check;
@@ -9,6 +10,7 @@ pub mod manual;
 pub mod replay;
 pub mod simulate;
 pub mod test;
+pub mod users;
 
 use std::time::{SystemTime, UNIX_EPOCH};
 

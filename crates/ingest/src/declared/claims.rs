@@ -9,7 +9,7 @@ use super::Declared;
 use super::json::Json;
 use crate::format::Said;
 use crate::needles::{Needles, shortest};
-use crate::username::Naming;
+use crate::username::Names;
 
 /// The formats of a run.
 #[derive(Clone, Debug, Default)]
@@ -143,16 +143,10 @@ impl Formats {
     }
 
     /// What the first of these formats says that can read the message.
-    pub(crate) fn read(
-        &self,
-        claims: &[Claim],
-        message: &str,
-        timed: bool,
-        naming: &Naming,
-    ) -> Read {
+    pub(crate) fn read(&self, claims: &[Claim], message: &str, timed: bool, names: &Names) -> Read {
         let json = Json::of(message);
         for claim in claims {
-            if let Some((_, said)) = self.all[claim.format].read(message, &json, timed, naming) {
+            if let Some((_, said)) = self.all[claim.format].read(message, &json, timed, names) {
                 return Read::By(claim.format, said);
             }
         }

@@ -13,7 +13,6 @@
 use std::borrow::Cow;
 
 use tidewatch_core::signal::{Auth, Outcome, Role};
-use tidewatch_core::tag::UserTag;
 
 use super::Said;
 use super::flat;
@@ -26,7 +25,7 @@ use super::words::{Named, Words};
 use crate::nesting;
 use crate::problem::Problem;
 use crate::stamp;
-use crate::username::{Naming, is_placeholder};
+use crate::username::{Names, is_placeholder};
 use crate::when::When;
 
 /// Every line that can be read names a login in one word, or has a user's field with one of the
@@ -44,18 +43,18 @@ const PREFIX_FIELDS_MAX: usize = 3;
 const PREFIX_FIELD_BYTES_MAX: usize = 64;
 
 /// Reads one message; if it is `timed` from outside, no field of it is read as a time.
-pub(super) fn read(message: &str, timed: bool, naming: &Naming, memos: &mut Memos) -> Said {
+pub(super) fn read(message: &str, timed: bool, names: &Names, memos: &mut Memos) -> Said {
     let Some((prefix_time, json)) = object(message) else {
-        return read_printed(message, timed, naming, memos);
+        return read_printed(message, timed, names, memos);
     };
     let mut fields = Fields::new(timed);
     if flat::read::<false>(json, &mut fields, memos).is_some() {
-        return said(&fields, prefix_time, naming, memos);
+        return said(&fields, prefix_time, names, memos);
     }
-    let said = read_any(json, prefix_time, timed, naming, memos);
+    let said = read_any(json, prefix_time, timed, names, memos);
     // A dict of Python's begins like JSON where its first name holds an apostrophe.
     if said == Said::Unreadable(Problem::Json) && is_printed(message) {
-        return read_printed(message, timed, naming, memos);
+        return read_printed(message, timed, names, memos);
     }
     said
 }
@@ -64,12 +63,12 @@ pub(super) fn read(message: &str, timed: bool, naming: &Naming, memos: &mut Memo
 pub(super) fn read_escaped(
     message: &str,
     timed: bool,
-    naming: &Naming,
+    names: &Names,
     memos: &mut Memos,
 ) -> Option<Said> {
     let mut fields = Fields::new(timed);
     flat::read::<true>(message, &mut fields, memos)?;
-    Some(said(&fields, None, naming, memos))
+    Some(said(&fields, None, names, memos))
 }
 
 /// Reads whatever an object may hold.
@@ -77,7 +76,7 @@ fn read_any(
     json: &str,
     prefix_time: Option<When>,
     timed: bool,
-    naming: &Naming,
+    names: &Names,
     memos: &mut Memos,
 ) -> Said {
     if nesting::too_deep(json.as_bytes()) {
@@ -87,23 +86,19 @@ fn read_any(
     if json_object::read(json, &mut fields, memos).is_err() {
         return Said::Unreadable(Problem::Json);
     }
-    said(&fields, prefix_time, naming, memos)
+    said(&fields, prefix_time, names, memos)
 }
 
-fn said(
-    fields: &Fields<'_>,
-    prefix_time: Option<When>,
-    naming: &Naming,
-    memos: &mut Memos,
-) -> Said {
-    let Some((outcome, user_known)) = judge(fields, memos) else { return Said::Nothing };
+fn said(fields: &Fields<'_>, prefix_time: Option<When>, names: &Names, memos: &mut Memos) -> Said {
+    let Some((outcome, told)) = judge(fields, memos) else { return Said::Nothing };
+    let name = fields.user.get().and_then(name);
     let own_time = fields.time.get();
     let when = own_time.copied().flatten().or(prefix_time);
     let auth = Auth {
         role: Role::Attempt,
         outcome,
-        user_known,
-        user: fields.user.get().and_then(|user| tag(user, naming)),
+        user_known: names.user_known(told, outcome, name.as_deref()),
+        user: name.map(|name| names.tag(&name)),
         source: fields.source.get().copied().flatten(),
         attempts: 1,
     };
@@ -143,7 +138,7 @@ pub(crate) fn is_printed(message: &str) -> bool {
 /// Reads an object that is no JSON but printed as a program prints it, perhaps behind words. Those are its
 /// message unless it has one. They may also be a sentence of which the object is only a part, so then the
 /// object must tell both user and source.
-fn read_printed(message: &str, timed: bool, naming: &Naming, memos: &mut Memos) -> Said {
+fn read_printed(message: &str, timed: bool, names: &Names, memos: &mut Memos) -> Said {
     let (prefix_time, text) = behind_prefix(message);
     let Some(Printed { words, json }) = Printed::of(text) else { return Said::Nothing };
     // Behind a time and a blank stands what `aws logs tail` prints: it is read without them.
@@ -162,7 +157,7 @@ fn read_printed(message: &str, timed: bool, naming: &Naming, memos: &mut Memos) 
         }
         fields.offer(Part::Message, MESSAGE_BEFORE, Value::Text(Cow::Borrowed(words)), memos);
     }
-    said(&fields, prefix_time, naming, memos)
+    said(&fields, prefix_time, names, memos)
 }
 
 /// What makes a line a login.
@@ -297,13 +292,13 @@ fn status_outcome(status: i64) -> Option<Outcome> {
     }
 }
 
-/// The tag of the user; `None` where the source hides the name.
-fn tag(user: &Value<'_>, naming: &Naming) -> Option<UserTag> {
+/// The name of the user; `None` where the source hides it.
+fn name<'a>(user: &'a Value<'_>) -> Option<Cow<'a, str>> {
     match user {
         Value::Text(name) if is_placeholder(name) => None,
-        Value::Text(name) => Some(naming.tag(name)),
-        Value::Integer(id) => Some(naming.tag(&id.to_string())),
-        Value::Float(id) => Some(naming.tag(&id.to_string())),
+        Value::Text(name) => Some(Cow::Borrowed(name)),
+        Value::Integer(id) => Some(Cow::Owned(id.to_string())),
+        Value::Float(id) => Some(Cow::Owned(id.to_string())),
         Value::Null | Value::Bool(_) | Value::Nested => None,
     }
 }

@@ -6,12 +6,13 @@ use tidewatch_core::tag::TagKey;
 
 use super::super::json_names::USER;
 use super::*;
-use crate::username::Usernames;
+use crate::username::{Naming, Usernames};
 
 mod nested;
 
-fn naming() -> Naming {
-    Naming { key: TagKey::new([1; 16]), usernames: Usernames::Exact }
+fn naming() -> Names {
+    let naming = Naming { key: TagKey::new([1; 16]), usernames: Usernames::Exact };
+    Names { naming, known_users: None }
 }
 
 /// The names in the tests, so that a tag can be shown as the name it stands for.

@@ -6,11 +6,12 @@ use serde_json::{Value, json};
 use super::super::json_auth;
 use super::super::{Memos, Said};
 use super::*;
-use crate::username::{Naming, Usernames};
+use crate::username::{Names, Naming, Usernames};
 use tidewatch_core::tag::TagKey;
 
-fn naming() -> Naming {
-    Naming { key: TagKey::new([1; 16]), usernames: Usernames::Exact }
+fn naming() -> Names {
+    let naming = Naming { key: TagKey::new([1; 16]), usernames: Usernames::Exact };
+    Names { naming, known_users: None }
 }
 
 fn read(message: &str) -> Said {
