@@ -122,6 +122,8 @@ pub enum Counted {
         /// From what, and to what.
         change: Change,
     },
+    /// The most that these counters came to in the day before.
+    Busiest(Slots),
 }
 
 /// What a signal of one shape adds to.
@@ -293,7 +295,10 @@ fn beyond_lists(detector: &Detector) -> impl Iterator<Item = &Condition> {
             && match detector.measures[condition.measure].measure {
                 Measure::Distinct(..) => far(1.0),
                 Measure::Sequential(rates) => far(rates.failure()),
-                Measure::Count(..) | Measure::Sum(..) | Measure::Change(_) => false,
+                Measure::Count(..)
+                | Measure::Sum(..)
+                | Measure::Change(_)
+                | Measure::Busiest(_) => false,
             }
     })
 }
@@ -329,6 +334,7 @@ impl KeyPlan {
                 // The only number of an authentication signal is its attempts, which a count sums.
                 Measure::Count(role, filter) => Counted::Counter(self.counter(role, filter)),
                 Measure::Sum(_, filter) => Counted::Counter(self.counter(Role::Attempt, filter)),
+                Measure::Busiest(filter) => Counted::Busiest(self.counter(Role::Attempt, filter)),
                 Measure::Change(change) => Counted::Change {
                     selected: self.counter(Role::Attempt, change.filter),
                     all: self.counter(Role::Attempt, Filter::default()),
@@ -372,7 +378,10 @@ impl KeyPlan {
                     let classes = Generation::ALL.map(|generation| generation.class(*class));
                     Some((*field, classes[0] | classes[1]))
                 }
-                Counted::Counter(_) | Counted::Sequential { .. } | Counted::Change { .. } => None,
+                Counted::Counter(_)
+                | Counted::Sequential { .. }
+                | Counted::Change { .. }
+                | Counted::Busiest(_) => None,
             }));
         }
         self.detectors.push(plan);

@@ -88,7 +88,7 @@ pub enum Fault {
     #[error("a detector by `{key}` cannot speak for findings by `{covered}`")]
     Covers { key: String, covered: String },
     #[error(
-        "the measure `{name}` must have exactly one of `count`, `sum`, `distinct`, `sequential` and `change`"
+        "the measure `{name}` must have exactly one of `count`, `sum`, `distinct`, `sequential`, `change` and `busiest`"
     )]
     MeasureKind { name: String },
     #[error("the detector measures nothing")]

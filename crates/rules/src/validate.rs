@@ -244,6 +244,11 @@ fn measure(raw: &RawMeasure, faults: &mut Faults) -> Option<NamedMeasure> {
         return Some(NamedMeasure { name: name?, measure });
     }
     let measure = match (&raw.count, &raw.sum, &raw.distinct) {
+        (None, None, None) if raw.busiest.is_some() => {
+            let what = raw.busiest.as_ref()?;
+            choice("busiest", "thing to count", what, &[("attempts", ())], faults)
+                .map(|()| Measure::Busiest(filter))
+        }
         (Some(what), None, None) => {
             let roles = [("attempts", Role::Attempt), ("mentions", Role::Mention)];
             choice("count", "thing to count", what, &roles, faults)
@@ -272,7 +277,7 @@ fn measure(raw: &RawMeasure, faults: &mut Faults) -> Option<NamedMeasure> {
 
 const KIND_HELP: &str = "Write one of `count = \"attempts\"`, `count = \"mentions\"`, `sum = \
                          \"attempts\"`, `distinct = \"user\"`, `distinct = \"source.ip\"`, \
-                         `sequential = \"user\"` and `change = \"attempts\"`.";
+                         `sequential = \"user\"`, `change = \"attempts\"` and `busiest = \"attempts\"`.";
 
 const RATES_HELP: &str = "Write for example `{ sequential = \"user\", people = 0.95, attackers = \
                           0.3 }`: the shares of people's and of attackers' first tries that succeed, \

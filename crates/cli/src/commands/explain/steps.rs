@@ -186,6 +186,7 @@ fn adds(standing: &Standing, signal: &Signal) -> Vec<String> {
 
 fn is_added(counted: Counted, shape: &ShapePlan, auth: &Auth) -> bool {
     match counted {
+        Counted::Busiest(_) => false,
         Counted::Counter(slots) => shape.counters.iter().any(|slot| slots >> slot & 1 == 1),
         Counted::Change { selected, all, .. } => {
             is_added(Counted::Counter(selected | all), shape, auth)
