@@ -76,11 +76,13 @@ Examples:
 
 Beside x.toml stands x.cases. Exit codes: 0 all cases hold; 1 one does not; 2 a file is faulty.")]
     Test(TestArgs),
-    /// Validates detector and format files, and warns about what is hardly meant
+    /// Validates detector, format and allow files, and warns about what is hardly meant
     #[command(after_help = "\
 Examples:
   tidewatch check my-rules/
   tidewatch check --strict --log /var/log/app.log my-rules/
+
+Entries of an allow.toml that ran out, or overlap, are warned about.
 
 Exit codes: 0 no errors; 1 warnings, with --strict; 2 errors.")]
     Check(CheckArgs),
@@ -287,7 +289,7 @@ pub struct ReportArgs {
     #[arg(long, value_name = "DIR")]
     pub detectors: Option<PathBuf>,
     /// Use the detector and format files (*.toml) of this folder BESIDES the shipped ones; of two with one id
-    /// this folder's
+    /// this folder's. Its allow.toml holds back findings about those it names
     #[arg(long, value_name = "DIR")]
     pub with: Option<PathBuf>,
     /// Whether `Root`, `root ` and `ｒｏｏｔ` are one username [default: fold; exact with --windows]

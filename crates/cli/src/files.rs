@@ -1,12 +1,15 @@
 //! The detectors and formats of a run: those shipped in the binary, the user's own instead of them, or the
-//! user's own besides.
+//! user's own besides; and whom the user allows what.
 
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow};
 use tidewatch_core::detector::Detector;
 use tidewatch_core::plan::Plan;
+use tidewatch_core::time::Time;
 use tidewatch_ingest::declared::Formats;
+use tidewatch_rules::RuleError;
+use tidewatch_rules::allow::Allow;
 use tidewatch_rules::{shipped, shipped_cases, shipped_formats};
 
 use crate::exit::Failure;
@@ -27,6 +30,8 @@ pub struct RuleFile {
 pub struct Folder {
     pub detectors: Vec<RuleFile>,
     pub formats: Vec<RuleFile>,
+    /// Allow files.
+    pub allow: Vec<RuleFile>,
     /// `.cases` files that stand beside nothing.
     pub stray: Vec<String>,
 }
@@ -63,6 +68,35 @@ pub fn formats(choice: Choice<'_>) -> Result<Formats, Failure> {
         Some(folder) => read(folder, "--formats")?,
     };
     tidewatch_rules::formats(files).map_err(Failure::Rules)
+}
+
+/// Loads the allow files of a run, in the folder that adds to the shipped rules. `loaded` are the detectors
+/// of the run: entries may name these, and those that are shipped.
+///
+/// # Errors
+/// As [`detectors`].
+pub fn allow(with: Option<&Path>, loaded: &[Detector], now: Time) -> Result<Allow, Failure> {
+    let Some(folder) = with else { return Ok(Allow::default()) };
+    let ids = loaded.iter().map(|detector| detector.id.as_str());
+    allowed(&Folder::open(folder)?, ids, now).map_err(Failure::Rules)
+}
+
+/// The entries of the allow files of `folder`, which may name detectors of these ids and shipped ones.
+///
+/// # Errors
+/// The faults of the files.
+pub fn allowed<'a>(
+    folder: &Folder,
+    ids: impl Iterator<Item = &'a str>,
+    now: Time,
+) -> Result<Allow, Vec<RuleError>> {
+    let shipped = shipped();
+    let mut known: Vec<&str> = ids.collect();
+    known.extend(shipped.iter().filter_map(|(_, text)| id_of(text)));
+    known.sort_unstable();
+    known.dedup();
+    let files = folder.allow.iter().map(|file| (file.name.clone(), file.text.clone()));
+    tidewatch_rules::allow::allow(files, &known, now)
 }
 
 /// The shipped files, and those of a folder; of two with one id the folder's.
@@ -105,12 +139,12 @@ impl Folder {
         Folder {
             detectors: shipped().into_iter().map(with_cases).collect(),
             formats: shipped_formats().into_iter().map(with_cases).collect(),
-            stray: Vec::new(),
+            ..Folder::default()
         }
     }
 
-    /// What is in `folder`: detector and format files (`*.toml`), told apart by what is in them, or those of
-    /// its folders `detectors` and `formats`.
+    /// What is in `folder`: detector, format and allow files (`*.toml`), told apart by what is in them, or the
+    /// detectors and formats in its folders `detectors` and `formats` and the allow files beside these.
     ///
     /// # Errors
     /// If it cannot be read, or there is no such file.
@@ -120,11 +154,20 @@ impl Folder {
         let mut found = Folder::default();
         if parts.is_empty() {
             found.add(folder)?;
+        } else {
+            for path in listed(folder, "toml")? {
+                let (name, text) = text_of(&path)?;
+                if is_allow(&name, &text) {
+                    found.allow.push(RuleFile { name, text, cases: None });
+                }
+            }
         }
         parts.into_iter().try_for_each(|part| found.add(part))?;
-        if found.detectors.is_empty() && found.formats.is_empty() {
+        if found.detectors.is_empty() && found.formats.is_empty() && found.allow.is_empty() {
             let shown = folder.display();
-            return Err(anyhow!("{shown}: no detector or format file (*.toml) in it"));
+            return Err(anyhow!(
+                "{shown}: no detector or format file (*.toml) in it, and no allow.toml"
+            ));
         }
         Ok(found)
     }
@@ -137,9 +180,12 @@ impl Folder {
             let has_cases = cases.iter().position(|path| *path == beside);
             let cases = has_cases.map(|at| text_of(&cases.swap_remove(at))).transpose()?;
             let file = RuleFile { name, text, cases };
-            match is_format(&file.text) {
-                true => self.formats.push(file),
-                false => self.detectors.push(file),
+            if is_allow(&file.name, &file.text) {
+                self.allow.push(file);
+            } else if is_format(&file.text) {
+                self.formats.push(file);
+            } else {
+                self.detectors.push(file);
             }
         }
         cases.sort();
@@ -169,6 +215,12 @@ fn is_format(text: &str) -> bool {
         let line = line.trim_start();
         line.starts_with("needles") || line.starts_with("[[line]]")
     })
+}
+
+/// Whether a file is an allowlist: by its name, or because that is how it begins its entries.
+fn is_allow(name: &str, text: &str) -> bool {
+    let named = Path::new(name).file_name().is_some_and(|name| name == "allow.toml");
+    named || text.lines().any(|line| line.trim_start().starts_with("[[allow]]"))
 }
 
 /// Name and text of each TOML file of `folder`, by name; `option` is what named the folder.

@@ -25,6 +25,8 @@ pub struct Verdict {
     pub episodes: Slots,
     /// The numbers, where a message may have to be published.
     pub report: Option<Report>,
+    /// The entry of the allowlist that holds it back, if one does: then nothing else is told of it.
+    pub held_back: Option<usize>,
 }
 
 /// The numbers of a window, for a finding.
@@ -61,6 +63,11 @@ pub fn judge(plan: &Plan, detector: &DetectorPlan, window: &Window<'_>) -> Optio
     if !may_raise(plan, detector, raise.severity, window) {
         return None;
     }
+    if let Some(entry) = held_back(plan, detector.id, window) {
+        let (detector, severity, at) = (detector.id, raise.severity, window.told);
+        let (episodes, report, held_back) = (Slots::new(), None, Some(entry));
+        return Some(Verdict { detector, severity, at, episodes, report, held_back });
+    }
     let episodes = &window.state.episodes;
     let verdict = |report| Verdict {
         detector: detector.id,
@@ -68,6 +75,7 @@ pub fn judge(plan: &Plan, detector: &DetectorPlan, window: &Window<'_>) -> Optio
         at: window.told,
         episodes: episodes.slots(detector.id),
         report,
+        held_back: None,
     };
     match covering(episodes.of(detector.id), window.told, rule.quiet) {
         Some(known)
@@ -95,7 +103,7 @@ fn may_raise(
 ) -> bool {
     let stands = |id: &DetectorId| stands(plan, *id, window);
     let mut after = detector.after.iter().map(stands);
-    let worse = |id: &DetectorId| stands(id).is_some_and(|other| other >= severity);
+    let worse = |id: &DetectorId| tells(plan, *id, window).is_some_and(|other| other >= severity);
     (detector.after.is_empty() || after.any(|other| other.is_some()))
         && !detector.unless.iter().any(worse)
 }
@@ -109,10 +117,21 @@ fn stands(plan: &Plan, id: DetectorId, window: &Window<'_>) -> Option<Severity> 
     open.max(held(plan, detector, window).map(|raise| raise.severity))
 }
 
-/// Whether `detector` raises at `window`, whatever is known of its own episodes.
+/// How badly a detector stands that may be told of: one whose findings are held back tells nothing better.
+fn tells(plan: &Plan, id: DetectorId, window: &Window<'_>) -> Option<Severity> {
+    stands(plan, id, window).filter(|_| held_back(plan, id, window).is_none())
+}
+
+/// The entry of the allowlist that holds back what a detector says of `window`.
+fn held_back(plan: &Plan, id: DetectorId, window: &Window<'_>) -> Option<usize> {
+    plan.allow.holds_back(window.key, &plan.detector(id).id, window.told)
+}
+
+/// Whether `detector` raises at `window` and may be told of, whatever is known of its own episodes.
 pub fn raises(plan: &Plan, detector: &DetectorPlan, window: &Window<'_>) -> bool {
     let held = held(plan, detector, window);
     held.is_some_and(|raise| may_raise(plan, detector, raise.severity, window))
+        && held_back(plan, detector.id, window).is_none()
 }
 
 /// The worst severity whose conditions hold.
@@ -187,7 +206,8 @@ pub fn weigh(plan: &Plan, detector: &DetectorPlan, window: &Window<'_>) -> Weigh
     });
     let raises = raises.collect();
     let other = |after: bool| {
-        move |id: &DetectorId| Other { detector: *id, after, stands: stands(plan, *id, window) }
+        let of = if after { stands } else { tells };
+        move |id: &DetectorId| Other { detector: *id, after, stands: of(plan, *id, window) }
     };
     let others = detector.after.iter().map(other(true));
     let others = others.chain(detector.unless.iter().map(other(false))).collect();

@@ -13,6 +13,7 @@
 use sha2::{Digest, Sha256};
 use smallvec::SmallVec;
 
+use crate::allow::Allowlist;
 use crate::detector::{
     Comparison, Condition, Detector, DistinctField, Filter, Measure, NamedMeasure, Operand,
 };
@@ -29,7 +30,7 @@ use crate::time::Span;
 use crate::walk::Rates;
 
 /// All detectors, ready to run.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Plan {
     /// The detectors, in the order they were loaded.
     pub detectors: Vec<Detector>,
@@ -37,6 +38,8 @@ pub struct Plan {
     pub keys: Vec<KeyPlan>,
     /// What stands for each detector in a table: the first 4 bytes of SHA-256 of its id.
     pub names: Vec<u32>,
+    /// Whose findings are held back.
+    pub allow: Allowlist,
 }
 
 /// Names a [`KeyPlan`] of its plan.
@@ -163,7 +166,7 @@ impl Plan {
             key.finish();
         }
         let names = detectors.iter().map(|detector| name(&detector.id)).collect();
-        Ok(Plan { detectors, keys, names })
+        Ok(Plan { detectors, keys, names, allow: Allowlist::default() })
     }
 
     /// The detector `id` names.
