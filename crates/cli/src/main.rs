@@ -4,6 +4,7 @@
 //! to standard error. Exit codes are [`exit::Exit`].
 
 mod args;
+mod blocklist;
 mod calendar;
 mod chunks;
 mod commands;
@@ -19,6 +20,7 @@ mod settings;
 mod simulator;
 mod standing;
 mod summary;
+mod told;
 mod windows;
 
 use std::process::ExitCode;
@@ -51,6 +53,7 @@ fn main() -> ExitCode {
             Command::Test(args) => commands::test::run(args).await,
             Command::Check(args) => commands::check::run(args),
             Command::Backtest(args) => commands::backtest::run(args).await,
+            Command::Blocklist(args) => commands::blocklist::run(&args),
             Command::Completions(args) => Ok(commands::manual::completions(&args)),
             Command::Man => Ok(commands::manual::man()),
         }

@@ -117,15 +117,15 @@ impl Summary {
         );
         let held = |(_, held): &&(Allowed, Held)| *held != Held::default();
         for (entry, held) in self.held_back.iter().filter(held) {
-            let _ = writeln!(
-                text,
-                "held back: {} about {} by {} ({}), which held {} away from others' counts",
-                counted(held.findings, "finding"),
-                entry.who,
-                tidewatch_alert::printable(&entry.place),
-                entry.reason,
-                counted(held.signals, "log event"),
-            );
+            let away = match held.signals {
+                0 => String::new(),
+                signals => {
+                    format!("; {} left out of others' counts", counted(signals, "log event"))
+                }
+            };
+            let (findings, who) = (counted(held.findings, "finding"), &entry.who);
+            let (place, reason) = (tidewatch_alert::printable(&entry.place), &entry.reason);
+            let _ = writeln!(text, "held back: {findings} about {who} by {place} ({reason}){away}");
         }
         self.write_losses(&mut text);
         text

@@ -103,7 +103,7 @@ fn may_raise(
 ) -> bool {
     let stands = |id: &DetectorId| stands(plan, *id, window);
     let mut after = detector.after.iter().map(stands);
-    let worse = |id: &DetectorId| tells(plan, *id, window).is_some_and(|other| other >= severity);
+    let worse = |id: &DetectorId| tells(plan, detector, *id, window) >= Some(severity);
     (detector.after.is_empty() || after.any(|other| other.is_some()))
         && !detector.unless.iter().any(worse)
 }
@@ -117,9 +117,17 @@ fn stands(plan: &Plan, id: DetectorId, window: &Window<'_>) -> Option<Severity> 
     open.max(held(plan, detector, window).map(|raise| raise.severity))
 }
 
-/// How badly a detector stands that may be told of: one whose findings are held back tells nothing better.
-fn tells(plan: &Plan, id: DetectorId, window: &Window<'_>) -> Option<Severity> {
-    stands(plan, id, window).filter(|_| held_back(plan, id, window).is_none())
+/// How badly another detector stands that may tell better what `detector` would. One whose findings are held
+/// back tells nothing, but among those that are it is the one that is counted.
+fn tells(
+    plan: &Plan,
+    detector: &DetectorPlan,
+    other: DetectorId,
+    window: &Window<'_>,
+) -> Option<Severity> {
+    let is_held_back = |id| held_back(plan, id, window).is_some();
+    let is_silent = is_held_back(other) && !is_held_back(detector.id);
+    stands(plan, other, window).filter(|_| !is_silent)
 }
 
 /// The entry of the allowlist that holds back what a detector says of `window`.
@@ -206,8 +214,13 @@ pub fn weigh(plan: &Plan, detector: &DetectorPlan, window: &Window<'_>) -> Weigh
     });
     let raises = raises.collect();
     let other = |after: bool| {
-        let of = if after { stands } else { tells };
-        move |id: &DetectorId| Other { detector: *id, after, stands: of(plan, *id, window) }
+        move |id: &DetectorId| {
+            let stands = match after {
+                true => stands(plan, *id, window),
+                false => tells(plan, detector, *id, window),
+            };
+            Other { detector: *id, after, stands }
+        }
     };
     let others = detector.after.iter().map(other(true));
     let others = others.chain(detector.unless.iter().map(other(false))).collect();

@@ -244,8 +244,11 @@ fn a_detector_that_is_held_back_silences_no_other() {
     let (findings, _) = told_with(rules.clone(), Vec::new(), &names(0, 8));
     assert!(findings.iter().all(|f| f.detector == "scan"), "one tells it better");
     let allowed = Allowed { detectors: vec!["scan".to_owned()], ..source("198.51.100.1") };
-    let (findings, _) = told_with(rules, vec![allowed], &names(0, 8));
+    let (findings, _) = told_with(rules.clone(), vec![allowed], &names(0, 8));
     assert!(!findings.is_empty() && findings.iter().all(|f| f.detector == "other"));
+    // Where both are held back, what would have been one finding is counted as one.
+    let (findings, engine) = told_with(rules, vec![source("198.51.100.1")], &names(0, 8));
+    assert_eq!((findings, engine.counts().suppressed), (Vec::new(), 1));
 }
 
 #[test]
