@@ -13,6 +13,7 @@
 use sha2::{Digest, Sha256};
 use smallvec::SmallVec;
 
+use crate::allow::Allowlist;
 use crate::change::Change;
 use crate::detector::{
     Comparison, Condition, Detector, DistinctField, Filter, Measure, NamedMeasure, Operand,
@@ -44,6 +45,8 @@ pub struct Plan {
     pub folds: bool,
     /// The detectors that speak for findings by other keys.
     pub umbrellas: Vec<Umbrella>,
+    /// Whose findings are held back.
+    pub allow: Allowlist,
 }
 
 /// Names a [`KeyPlan`] of its plan.
@@ -183,7 +186,7 @@ impl Plan {
         }
         let names = detectors.iter().map(|detector| name(&detector.id)).collect();
         let umbrellas = umbrellas(&keys, &detectors);
-        Ok(Plan { detectors, keys, names, folds: false, umbrellas })
+        Ok(Plan { detectors, keys, names, folds: false, umbrellas, allow: Allowlist::default() })
     }
 
     /// The same plan, by which one key has one finding at a time, told by the worst of its detectors.

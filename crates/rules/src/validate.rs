@@ -105,7 +105,7 @@ pub(crate) fn detector_id(id: Text, faults: &mut Faults) -> Option<String> {
 
 /// Text for people: every run of white space becomes one space, so that it fits one line wherever it
 /// is shown; other control characters and those that reorder text are refused.
-fn prose(field: &'static str, text: &Text, faults: &mut Faults) -> Option<String> {
+pub(crate) fn prose(field: &'static str, text: &Text, faults: &mut Faults) -> Option<String> {
     let line = text.value.split_whitespace().collect::<Vec<_>>().join(" ");
     if line.is_empty() {
         let help = format!("Say something in `{field}`, or leave an optional field out.");
