@@ -94,6 +94,19 @@ Examples:
     /// Makes filters of known users, for logs that do not say whether an account exists
     #[command(subcommand)]
     Users(UsersCommand),
+    /// Names those of your users who are behind the account tags of findings
+    #[command(after_help = "\
+Examples:
+  TIDEWATCH_KEY=... tidewatch replay --output json app.log > findings.jsonl
+  TIDEWATCH_KEY=... tidewatch who findings.jsonl --users users.txt
+  tidewatch who 0123456789abcdef0123456789abcdef findings.jsonl --users users.txt --key secret.json
+
+Names stay on this machine: each is tagged under the key and compared. A file for --key holds a passphrase, or the
+secret of the stack, as `aws secretsmanager get-secret-value --query SecretString --output text` prints it.
+
+Exit codes: 0 somebody is named, or the findings say that nobody who was tried exists; 1 no tag belongs to any of
+your names, or an input could not be read; 2 a usage error, or no key.")]
+    Who(WhoArgs),
     /// Prints the completion script of a shell
     #[command(after_help = "\
 Examples:
@@ -283,6 +296,29 @@ pub struct UsersBuildArgs {
     /// Whether `Root`, `root ` and `ｒｏｏｔ` are one username
     #[arg(long, value_enum, default_value_t = Usernames::Fold)]
     pub usernames: Usernames,
+}
+
+#[derive(Debug, Args)]
+pub struct WhoArgs {
+    /// Findings, as `--output json` and the alert topic print them, one a line; `-` is standard input; and uids,
+    /// if only some of them are meant
+    #[arg(value_name = "FINDING", required = true)]
+    pub findings: Vec<PathBuf>,
+    /// Lists of your usernames, one a line, plain or gzipped; `-` is standard input
+    #[arg(long, value_name = "FILE", required = true)]
+    pub users: Vec<PathBuf>,
+    /// File with the key of the tags [default: the environment's TIDEWATCH_KEY]
+    #[arg(long, value_name = "FILE")]
+    pub key: Option<PathBuf>,
+    /// The column of CSV, or the field of JSON objects, that is the name
+    #[arg(long, value_name = "NAME")]
+    pub column: Option<String>,
+    /// Whether `Root`, `root ` and `ｒｏｏｔ` are one username, as in the run that found it
+    #[arg(long, value_enum, default_value_t = Usernames::Fold)]
+    pub usernames: Usernames,
+    /// Names as a table or as one JSON object
+    #[arg(long, value_enum, default_value_t = Output::Text)]
+    pub output: Output,
 }
 
 #[derive(Debug, Args)]
