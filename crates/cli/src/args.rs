@@ -101,11 +101,12 @@ Examples:
   TIDEWATCH_KEY=... tidewatch who findings.jsonl --users users.txt
   tidewatch who 0123456789abcdef0123456789abcdef findings.jsonl --users users.txt --key secret.json
 
-Names stay on this machine: each is tagged under the key and compared. A file for --key holds a passphrase, or the
-secret of the stack, as `aws secretsmanager get-secret-value --query SecretString --output text` prints it.
+Names stay on this machine: each is tagged under the key and compared. A file for --key holds a
+passphrase, or the secret of the stack, as `aws secretsmanager get-secret-value --query
+SecretString --output text` prints it.
 
-Exit codes: 0 somebody is named, or the findings say that nobody who was tried exists; 1 no tag belongs to any of
-your names, or an input could not be read; 2 a usage error, or no key.")]
+Exit codes: 0 somebody is named, or the findings say that nobody who was tried exists; 1 no tag
+belongs to any of your names, or an input could not be read; 2 a usage error, or no key.")]
     Who(WhoArgs),
     /// Prints the completion script of a shell
     #[command(after_help = "\
@@ -275,10 +276,10 @@ Examples:
   tidewatch users build users.txt -o known.users
   psql -Atc 'select email from users' shop | tidewatch users build - -o known.users
   tidewatch users build --column email export.csv.gz -o known.users
-  tidewatch watch --users known.users app.log
+  tidewatch replay --users known.users app.log
 
-A list has one name a line; with --column it is CSV with a header, or JSON objects, one a line. The filter has
-no name in it, but whoever has the file can test whether a name of theirs is in it.")]
+A list has one name a line; with --column it is CSV with a header, or JSON objects, one a line.
+The filter has no name in it, but whoever has the file can test whether a name of theirs is.")]
     Build(UsersBuildArgs),
 }
 

@@ -31,7 +31,7 @@ use xorf::{BinaryFuse16, Descriptor, Filter};
 
 use crate::username::{Naming, Usernames};
 
-/// Names a filter may have. Building takes 35 bytes a name.
+/// Names a filter may have. Building takes 38 bytes a name at the most.
 pub const NAMES_MAX: usize = 100_000_000;
 
 /// The share of other names that are known to a filter too: one in 65,536.

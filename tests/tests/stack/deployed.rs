@@ -102,6 +102,9 @@ fn asked(stack: &Stack) -> Vec<(bool, &'static str, &'static str, Value)> {
         (false, "s3", "GetObject", object("quarantine/x")),
         (false, "s3", "DeleteObject", object("quarantine/x")),
         (false, "s3", "PutObject", put("detectors/x")),
+        (true, "s3", "GetObject", object("users/known.users")),
+        (false, "s3", "GetObject", object("users/x")),
+        (false, "s3", "PutObject", put("users/known.users")),
         (true, "s3", "ListObjectsV2", json!({ "Bucket": bucket, "Prefix": "detectors/" })),
         (true, "kinesis", "DescribeStreamSummary", json!({ "StreamARN": stream })),
         (
