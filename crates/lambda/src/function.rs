@@ -278,8 +278,8 @@ impl Detector {
         }
         report.note("detectors", rules.origin.name());
         report.note("known_users", users.origin.name());
-        let rejected = [&rules.rejected, &users.rejected].into_iter().flatten().count();
-        report.metrics.add(Metric::OverridesRejected, rejected as u64);
+        let is_rejected = rules.rejected.is_some() || users.rejected.is_some();
+        report.metrics.add(Metric::OverridesRejected, u64::from(is_rejected));
         let plan = Arc::clone(&rules.plan);
         (self.rules, self.users) = (Some(rules), Some(users));
         if let Some(answer) = keys {
