@@ -138,7 +138,7 @@ impl Metric {
             }
             Metric::Ticks => "times that quiet findings were looked for",
             Metric::OverridesRejected => {
-                "invocations that went on without faulty override detectors"
+                "invocations that went on without faulty override detectors or known users"
             }
             Metric::KeyAgeDays => "days since the tag key was made",
         }

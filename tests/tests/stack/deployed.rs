@@ -144,6 +144,10 @@ fn the_detectors_role_may_do_what_it_needs_and_no_more() {
         [("AlertEmail", "a@example.com"), ("StreamMode", "PROVISIONED"), ("ShardCount", "2")];
     let stack = Stack::deploy(&ministack, &caller(&folder), &parameters);
     assert!(stack.resources().contains_key("AlertEmailSubscription"));
+    let users = json!({
+        "Bucket": stack.outputs["BucketName"], "Key": "users/known.users", "Body": "x",
+    });
+    stack.cloud.must("s3", "PutObject", users);
     for (may, service, operation, parameters) in asked(&stack) {
         let code = told(&stack, service, operation, &parameters);
         match may {

@@ -8,6 +8,8 @@ mod tags;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::fs::File;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow};
@@ -30,7 +32,7 @@ use tags::{Others, Said, Tag, Tags};
 const FINDINGS_SHOWN_MAX: usize = 3;
 
 /// A file with keys is no longer than this, in bytes.
-const KEY_FILE_BYTES_MAX: usize = 64 * 1_024;
+const KEY_FILE_BYTES_MAX: u64 = 64 * 1_024;
 
 /// A name of the list with a tag of the findings.
 struct Hit<'a> {
@@ -94,9 +96,12 @@ fn keys(file: Option<&Path>) -> Result<Vec<TagKey>> {
         return Ok(vec![settings::tag_key()?]);
     };
     let named = || format!("--key {}", path.display());
-    let text = std::fs::read_to_string(path).with_context(named)?;
+    let mut text = String::new();
+    let file = File::open(path).with_context(named)?;
+    file.take(KEY_FILE_BYTES_MAX + 1).read_to_string(&mut text).with_context(named)?;
+    let is_too_long = text.len() as u64 > KEY_FILE_BYTES_MAX;
     let text = text.trim_end_matches(['\r', '\n']);
-    if text.is_empty() || text.len() > KEY_FILE_BYTES_MAX {
+    if text.is_empty() || is_too_long {
         return Err(anyhow!("{}: it holds neither a passphrase nor a secret", named()));
     }
     let Ok(secret @ Value::Object(_)) = serde_json::from_str::<Value>(text) else {
