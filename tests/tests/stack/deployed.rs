@@ -102,6 +102,7 @@ fn asked(stack: &Stack) -> Vec<(bool, &'static str, &'static str, Value)> {
         (false, "s3", "GetObject", object("quarantine/x")),
         (false, "s3", "DeleteObject", object("quarantine/x")),
         (false, "s3", "PutObject", put("detectors/x")),
+        (false, "s3", "PutObject", put("allow.toml")),
         (true, "s3", "ListObjectsV2", json!({ "Bucket": bucket, "Prefix": "detectors/" })),
         (true, "kinesis", "DescribeStreamSummary", json!({ "StreamARN": stream })),
         (

@@ -1,6 +1,7 @@
 //! Detector files that must be refused: every message as the user sees it, with line and suggestion.
 //! A file here is a good one with one part replaced, so that nothing else can be what is refused.
 
+mod allow;
 mod damaged;
 
 use expect_test::{Expect, expect};
