@@ -203,6 +203,69 @@ fn test_and_check_say_what_they_cannot_use() {
 }
 
 #[test]
+fn a_single_file_stands_for_its_folder() {
+    let rules = folder(CASES, SCENARIO);
+    let file = |name: &str| shown(&rules.path().join(name)).to_owned();
+    for name in ["gate.toml", "gate.cases"] {
+        let ran = run(&["test", "--output", "json", &file(name)], b"");
+        assert_eq!(ran.code, 0, "{}", ran.stderr);
+        let found = json(&ran);
+        assert_eq!((&found["cases"], &found["failed"]), (&json!(1), &json!(0)));
+        let ran = run(&["check", "--strict", &file(name)], b"");
+        assert_eq!((ran.code, ran.stdout.trim()), (0, "1 file: 0 errors, 0 warnings"));
+    }
+    let line = "2024-05-14T07:00:00Z entry refused for ann at 192.0.2.1";
+    let says = |options: &[&str], what: &str, is_said: bool| {
+        let ran = run(&[&["explain"], options, &[line]].concat(), b"");
+        assert_eq!(ran.code, 0, "{options:?} {}", ran.stderr);
+        assert_eq!(ran.stdout.contains(what), is_said, "{options:?} {}", ran.stdout);
+    };
+    let (format, scan) = (file("gate.toml"), file("gate-scan.cases"));
+    says(&["--with", &format], "gate reads it", true);
+    says(&["--with", &format], "gate-scan", false);
+    says(&["--with", &format, "--with", &scan], "gate-scan of 192.0.2.1: users", true);
+    says(&["--formats", &format, "--detectors", &scan], "gate-scan of 192.0.2.1: users", true);
+    says(&["--formats", &format, "--detectors", &scan], "credential-scan", false);
+    // Of two with one id the later counts.
+    let other = rules.path().join("other.toml");
+    fs::write(&other, detector(7, "low")).expect("a file");
+    let both = |one: &str, two: &str| {
+        let options = ["--with", &format, "--with", one, "--with", two];
+        run(&[&["explain"], &options[..], &[line]].concat(), b"").stdout
+    };
+    assert!(both(&scan, shown(&other)).contains("1 against 7"));
+    assert!(both(shown(&other), &scan).contains("1 against 5"));
+}
+
+#[test]
+fn a_file_of_the_other_kind_is_named_with_the_option_for_it() {
+    let rules = folder(CASES, SCENARIO);
+    let check = |options: &[&str], says: &str| {
+        let ran = run(&[&["replay"], options, &["-"]].concat(), b"");
+        assert_eq!((ran.code, ran.stderr.lines().count()), (2, 1), "{}", ran.stderr);
+        assert!(ran.stderr.contains(says), "{says} in {}", ran.stderr);
+    };
+    let file = |name: &str| shown(&rules.path().join(name)).to_owned();
+    let (format, detector) = (file("gate.toml"), file("gate-scan.toml"));
+    let a_format = "gate.toml: this is a format, and --detectors takes detectors; --formats takes \
+                    formats, --with both";
+    let a_detector = "gate-scan.toml: this is a detector, and --formats takes formats; --detectors \
+                      takes detectors, --with both";
+    check(&["--detectors", &format], a_format);
+    check(&["--detectors", shown(rules.path())], a_format);
+    check(&["--formats", &detector], a_detector);
+    check(&["--formats", shown(rules.path())], a_detector);
+    check(&["--with", &file("no.toml")], "--with: ");
+    check(&["--with", &file("no.toml")], "No such file");
+    check(&["--with", "README.md"], "--with: README.md: neither a folder nor a detector or format");
+    check(&["--detectors", "README.md"], "--detectors: README.md: neither a folder nor");
+    fs::write(rules.path().join("lone.cases"), CASES).expect("a file");
+    check(&["--with", &file("lone.cases")], "lone.cases stands beside nothing: there is no ");
+    let ran = run(&["test", &file("lone.cases")], b"");
+    assert_eq!((ran.code, ran.stderr.contains("stands beside nothing")), (2, true));
+}
+
+#[test]
 fn check_warns_and_strict_makes_it_fail() {
     let clean = folder(CASES, SCENARIO);
     let ran = run(&["check", "--strict", shown(clean.path())], b"");

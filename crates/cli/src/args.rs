@@ -72,6 +72,7 @@ of its text; for one about a user, set TIDEWATCH_KEY as in the run that found it
     #[command(after_help = "\
 Examples:
   tidewatch test my-rules/
+  tidewatch test my-rules/gate.toml
   tidewatch test --vary 20 --seed 7 my-rules/
   tidewatch test --output json infra > results.json
 
@@ -93,6 +94,9 @@ Examples:
   tidewatch backtest --detectors my-detectors/ auth.log*
   tidewatch backtest --detectors new/ --against old/ --output json events.json.gz")]
     Backtest(BacktestArgs),
+    /// Makes filters of known users, for logs that do not say whether an account exists
+    #[command(subcommand)]
+    Users(UsersCommand),
     /// Prints the sources of open findings, for a firewall; nothing is blocked by this itself
     #[command(after_help = "\
 Examples:
@@ -212,8 +216,8 @@ pub struct ExplainArgs {
 
 #[derive(Debug, Args)]
 pub struct TestArgs {
-    /// Folder with detector and format files, or with the folders `detectors` and `formats` [default: what is
-    /// shipped]
+    /// Folder with detector and format files, or with the folders `detectors` and `formats`; or one such file,
+    /// or its cases [default: what is shipped]
     #[arg(value_name = "DIR")]
     pub dir: Option<PathBuf>,
     /// Run each case so many times more, with other addresses, names and times
@@ -232,8 +236,8 @@ pub struct TestArgs {
 
 #[derive(Debug, Args)]
 pub struct CheckArgs {
-    /// Folder with detector and format files, or with the folders `detectors` and `formats` [default: what is
-    /// shipped]
+    /// Folder with detector and format files, or with the folders `detectors` and `formats`; or one such file,
+    /// or its cases [default: what is shipped]
     #[arg(value_name = "DIR")]
     pub dir: Option<PathBuf>,
     /// A log of yours, plain or gzipped, `-` for standard input: warn about formats whose needles are in many
@@ -256,13 +260,44 @@ pub struct BacktestArgs {
     /// Files to read, plain or gzipped; `-` is standard input
     #[arg(value_name = "FILE", required = true)]
     pub files: Vec<PathBuf>,
-    /// What they are compared with: detector files (*.toml) of this folder [default: the shipped ones]
+    /// What they are compared with: detector files (*.toml) of this folder, or one [default: the shipped ones]
     #[arg(long, value_name = "DIR")]
     pub against: Option<PathBuf>,
     #[command(flatten)]
     pub read: ReadArgs,
     #[command(flatten)]
     pub report: ReportArgs,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum UsersCommand {
+    /// Makes a filter of a list of usernames
+    #[command(after_help = "\
+Examples:
+  tidewatch users build users.txt -o known.users
+  psql -Atc 'select email from users' shop | tidewatch users build - -o known.users
+  tidewatch users build --column email export.csv.gz -o known.users
+  tidewatch watch --users known.users app.log
+
+A list has one name a line; with --column it is CSV with a header, or JSON objects, one a line. The filter has
+no name in it, but whoever has the file can test whether a name of theirs is in it.")]
+    Build(UsersBuildArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct UsersBuildArgs {
+    /// Lists of usernames, plain or gzipped; `-` is standard input
+    #[arg(value_name = "FILE", required = true)]
+    pub files: Vec<PathBuf>,
+    /// The filter; one of this name is replaced at once, when the new one is whole
+    #[arg(short = 'o', long = "out", value_name = "FILE")]
+    pub out: PathBuf,
+    /// The column of CSV, or the field of JSON objects, that is the name
+    #[arg(long, value_name = "NAME")]
+    pub column: Option<String>,
+    /// Whether `Root`, `root ` and `ｒｏｏｔ` are one username
+    #[arg(long, value_enum, default_value_t = Usernames::Fold)]
+    pub usernames: Usernames,
 }
 
 #[derive(Debug, Args)]
@@ -327,9 +362,13 @@ pub struct ReadArgs {
     /// What the input is: auto, lines, aws-tail, envelopes or kinesis-events
     #[arg(long = "input", value_name = "KIND", default_value = "auto")]
     pub input_kind: String,
-    /// Use the format files (*.toml) of this folder INSTEAD of the shipped ones
+    /// Use the format files (*.toml) of this folder, or one, INSTEAD of the shipped ones
     #[arg(long, value_name = "DIR")]
     pub formats: Option<PathBuf>,
+    /// Filter of known users, made by `tidewatch users build`: where a line does not say whether the account
+    /// exists, it does
+    #[arg(long, value_name = "FILE")]
+    pub users: Option<PathBuf>,
     /// Year of the first syslog line [default: the latest that is not in the future]
     #[arg(long, value_name = "Y")]
     pub year: Option<i16>,
@@ -347,13 +386,14 @@ pub struct ReportArgs {
     /// Findings as text, or as one OCSF 1.6 JSON object a line
     #[arg(long, value_enum, default_value_t = Output::Text)]
     pub output: Output,
-    /// Use the detector files (*.toml) of this folder INSTEAD of the shipped ones
+    /// Use the detector files (*.toml) of this folder, or one, INSTEAD of the shipped ones
     #[arg(long, value_name = "DIR")]
     pub detectors: Option<PathBuf>,
-    /// Use the detector and format files (*.toml) of this folder BESIDES the shipped ones; of two with one id
-    /// this folder's. Its allow.toml holds back findings about those it names
+    /// Use the detector and format files (*.toml) of this folder, or one, BESIDES the shipped ones; may be
+    /// given again; of two with one id the later counts. An allow.toml in it holds back findings about those
+    /// it names
     #[arg(long, value_name = "DIR")]
-    pub with: Option<PathBuf>,
+    pub with: Vec<PathBuf>,
     /// Whether `Root`, `root ` and `ｒｏｏｔ` are one username [default: fold; exact with --windows]
     #[arg(long, value_enum)]
     pub usernames: Option<Usernames>,

@@ -1,5 +1,6 @@
 //! The detectors and formats of a run: those shipped in the binary, the user's own instead of them, or the
-//! user's own besides; and whom the user allows what.
+//! user's own besides; and whom the user allows what. Wherever a folder of files is named, a single file of it
+//! may be.
 
 use std::path::{Path, PathBuf};
 
@@ -39,23 +40,62 @@ pub struct Folder {
 /// Where a run's files come from.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Choice<'a> {
-    /// The folder that replaces the shipped ones.
+    /// The folder or file that replaces the shipped ones.
     pub instead: Option<&'a Path>,
-    /// The folder that adds to them; a file with the id of a shipped one replaces it.
-    pub with: Option<&'a Path>,
+    /// The folders and files that add to them; of two files with one id the later one counts.
+    pub with: &'a [PathBuf],
 }
 
-/// Loads and plans the detectors of a run.
+/// What a file declares.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Detector,
+    Format,
+}
+
+impl Kind {
+    /// What is in a file's text. One that is neither is taken for a detector, and its faults will be told.
+    fn of(text: &str) -> Kind {
+        if Kind::Format.is_in(text) { Kind::Format } else { Kind::Detector }
+    }
+
+    /// Whether a text has lines that only files of this kind have.
+    fn is_in(self, text: &str) -> bool {
+        let begins: &[&str] = match self {
+            Kind::Detector => &["signal", "[measure]", "[[raise]]"],
+            Kind::Format => &["needles", "[[line]]"],
+        };
+        let is_one = |line: &str| begins.iter().any(|begin| line.trim_start().starts_with(begin));
+        text.lines().any(is_one)
+    }
+
+    fn other(self) -> Kind {
+        match self {
+            Kind::Detector => Kind::Format,
+            Kind::Format => Kind::Detector,
+        }
+    }
+
+    fn noun(self) -> &'static str {
+        match self {
+            Kind::Detector => "detector",
+            Kind::Format => "format",
+        }
+    }
+}
+
+/// Loads and plans the detectors of a run; `option` is what named those that replace the shipped ones.
 ///
 /// # Errors
 /// If a folder cannot be read or holds no detector file, or if a file is faulty.
-pub fn detectors(choice: Choice<'_>) -> Result<Plan, Failure> {
+pub fn detectors(choice: Choice<'_>, option: &str) -> Result<Plan, Failure> {
     let files = match choice.instead {
         None => besides(shipped(), choice.with, |folder| folder.detectors)?,
-        Some(folder) => read(folder, "--detectors")?,
+        Some(place) => read(place, option, Kind::Detector)?,
     };
     let detectors = tidewatch_rules::load(files).map_err(Failure::Rules)?;
-    Plan::new(detectors).map_err(|error| Failure::Usage(error.into()))
+    let plan = Plan::new(detectors).map_err(|error| Failure::Usage(error.into()))?;
+    Ok(plan.folding())
 }
 
 /// Loads the formats of a run.
@@ -65,20 +105,23 @@ pub fn detectors(choice: Choice<'_>) -> Result<Plan, Failure> {
 pub fn formats(choice: Choice<'_>) -> Result<Formats, Failure> {
     let files = match choice.instead {
         None => besides(shipped_formats(), choice.with, |folder| folder.formats)?,
-        Some(folder) => read(folder, "--formats")?,
+        Some(place) => read(place, "--formats", Kind::Format)?,
     };
     tidewatch_rules::formats(files).map_err(Failure::Rules)
 }
 
-/// Loads the allow files of a run, in the folder that adds to the shipped rules. `loaded` are the detectors
+/// Loads the allow files of a run, among those that add to the shipped rules. `loaded` are the detectors
 /// of the run: entries may name these, and those that are shipped.
 ///
 /// # Errors
 /// As [`detectors`].
-pub fn allow(with: Option<&Path>, loaded: &[Detector], now: Time) -> Result<Allow, Failure> {
-    let Some(folder) = with else { return Ok(Allow::default()) };
+pub fn allow(with: &[PathBuf], loaded: &[Detector], now: Time) -> Result<Allow, Failure> {
     let ids = loaded.iter().map(|detector| detector.id.as_str());
-    allowed(&Folder::open(folder)?, ids, now).map_err(Failure::Rules)
+    let mut all = Folder::default();
+    for place in with {
+        all.allow.extend(Folder::open(place).context("--with")?.allow);
+    }
+    allowed(&all, ids, now).map_err(Failure::Rules)
 }
 
 /// The entries of the allow files of `folder`, which may name detectors of these ids and shipped ones.
@@ -99,14 +142,17 @@ pub fn allowed<'a>(
     tidewatch_rules::allow::allow(files, &known, now)
 }
 
-/// The shipped files, and those of a folder; of two with one id the folder's.
+/// The shipped files, and those of `with`; of two with one id the later one.
 fn besides(
     shipped: Vec<(String, String)>,
-    with: Option<&Path>,
-    kind: impl FnOnce(Folder) -> Vec<RuleFile>,
+    with: &[PathBuf],
+    kind: impl Fn(Folder) -> Vec<RuleFile>,
 ) -> Result<Vec<(String, String)>, anyhow::Error> {
-    let Some(folder) = with else { return Ok(shipped) };
-    Ok(over(shipped, &kind(Folder::open(folder)?)))
+    let add = |files, place: &PathBuf| {
+        let own = kind(Folder::open(place).context("--with")?);
+        Ok(over(files, &own))
+    };
+    with.iter().try_fold(shipped, add)
 }
 
 /// `shipped` and `own`; of two with one id the own.
@@ -143,19 +189,24 @@ impl Folder {
         }
     }
 
-    /// What is in `folder`: detector, format and allow files (`*.toml`), told apart by what is in them, or the
-    /// detectors and formats in its folders `detectors` and `formats` and the allow files beside these.
+    /// What is at `place`: detector, format and allow files (`*.toml`) of a folder, told apart by what is in
+    /// them, or those of its folders `detectors` and `formats` and the allow files beside these; or one such
+    /// file, also named by its cases.
     ///
     /// # Errors
     /// If it cannot be read, or there is no such file.
-    pub fn open(folder: &Path) -> Result<Folder, anyhow::Error> {
-        let parts = ["detectors", "formats"].map(|part| folder.join(part));
-        let parts: Vec<&PathBuf> = parts.iter().filter(|part| part.is_dir()).collect();
+    pub fn open(place: &Path) -> Result<Folder, anyhow::Error> {
         let mut found = Folder::default();
+        if !place.is_dir() {
+            found.add_file(&rule_file(place)?)?;
+            return Ok(found);
+        }
+        let parts = ["detectors", "formats"].map(|part| place.join(part));
+        let parts: Vec<&PathBuf> = parts.iter().filter(|part| part.is_dir()).collect();
         if parts.is_empty() {
-            found.add(folder)?;
+            found.add(place)?;
         } else {
-            for path in listed(folder, "toml")? {
+            for path in listed(place, "toml")? {
                 let (name, text) = text_of(&path)?;
                 if is_allow(&name, &text) {
                     found.allow.push(RuleFile { name, text, cases: None });
@@ -164,7 +215,7 @@ impl Folder {
         }
         parts.into_iter().try_for_each(|part| found.add(part))?;
         if found.detectors.is_empty() && found.formats.is_empty() && found.allow.is_empty() {
-            let shown = folder.display();
+            let shown = place.display();
             return Err(anyhow!(
                 "{shown}: no detector or format file (*.toml) in it, and no allow.toml"
             ));
@@ -173,23 +224,25 @@ impl Folder {
     }
 
     fn add(&mut self, folder: &Path) -> Result<(), anyhow::Error> {
-        let mut cases = listed(folder, "cases")?;
-        for path in listed(folder, "toml")? {
-            let (name, text) = text_of(&path)?;
-            let beside = path.with_extension("cases");
-            let has_cases = cases.iter().position(|path| *path == beside);
-            let cases = has_cases.map(|at| text_of(&cases.swap_remove(at))).transpose()?;
-            let file = RuleFile { name, text, cases };
-            if is_allow(&file.name, &file.text) {
-                self.allow.push(file);
-            } else if is_format(&file.text) {
-                self.formats.push(file);
-            } else {
-                self.detectors.push(file);
-            }
+        let files = listed(folder, "toml")?;
+        files.iter().try_for_each(|path| self.add_file(path))?;
+        let beside = |cases: &PathBuf| files.contains(&cases.with_extension("toml"));
+        let stray = listed(folder, "cases")?.into_iter().filter(|cases| !beside(cases));
+        self.stray.extend(stray.map(|path| path.display().to_string()));
+        Ok(())
+    }
+
+    /// Adds one file, with the cases beside it.
+    fn add_file(&mut self, path: &Path) -> Result<(), anyhow::Error> {
+        let (name, text) = text_of(path)?;
+        let beside = path.with_extension("cases");
+        let cases = beside.exists().then(|| text_of(&beside)).transpose()?;
+        let file = RuleFile { name, text, cases };
+        match Kind::of(&file.text) {
+            _ if is_allow(&file.name, &file.text) => self.allow.push(file),
+            Kind::Format => self.formats.push(file),
+            Kind::Detector => self.detectors.push(file),
         }
-        cases.sort();
-        self.stray.extend(cases.iter().map(|path| path.display().to_string()));
         Ok(())
     }
 }
@@ -209,27 +262,51 @@ impl RuleFile {
     }
 }
 
-/// Whether a file declares a format: it has needles, which no detector has.
-fn is_format(text: &str) -> bool {
-    text.lines().any(|line| {
-        let line = line.trim_start();
-        line.starts_with("needles") || line.starts_with("[[line]]")
-    })
+/// Name and text of each TOML file at `place`, by name, which all are of one kind; `option` is what named it.
+fn read(place: &Path, option: &str, wanted: Kind) -> Result<Vec<(String, String)>, anyhow::Error> {
+    let named = || option.to_owned();
+    let paths = match place.is_dir() {
+        true => listed(place, "toml").with_context(named)?,
+        false => vec![rule_file(place).with_context(named)?],
+    };
+    if paths.is_empty() {
+        return Err(anyhow!("{option} {}: no file (*.toml) in it", place.display()));
+    }
+    let files = paths.iter().map(|path| text_of(path).with_context(named));
+    let files = files.collect::<Result<Vec<_>, _>>()?;
+    let (is, wants) = (wanted.other().noun(), wanted.noun());
+    let is_other = |text: &str| wanted.other().is_in(text) && !wanted.is_in(text);
+    match files.iter().find(|(_, text)| is_other(text)) {
+        None => Ok(files),
+        Some((name, _)) => Err(anyhow!(
+            "{option} {name}: this is a {is}, and {option} takes {wants}s; --{is}s takes {is}s, \
+             --with both"
+        )),
+    }
+}
+
+/// The detector or format file that `path` names, by itself or by its cases.
+fn rule_file(path: &Path) -> Result<PathBuf, anyhow::Error> {
+    let shown = path.display();
+    std::fs::metadata(path).with_context(|| shown.to_string())?;
+    match path.extension().and_then(|extension| extension.to_str()) {
+        Some("toml") => Ok(path.to_owned()),
+        Some("cases") => {
+            let beside = path.with_extension("toml");
+            if !beside.exists() {
+                let missing = beside.display();
+                return Err(anyhow!("{shown} stands beside nothing: there is no {missing}"));
+            }
+            Ok(beside)
+        }
+        _ => Err(anyhow!("{shown}: neither a folder nor a detector or format file (*.toml)")),
+    }
 }
 
 /// Whether a file is an allowlist: by its name, or because that is how it begins its entries.
 fn is_allow(name: &str, text: &str) -> bool {
     let named = Path::new(name).file_name().is_some_and(|name| name == "allow.toml");
     named || text.lines().any(|line| line.trim_start().starts_with("[[allow]]"))
-}
-
-/// Name and text of each TOML file of `folder`, by name; `option` is what named the folder.
-fn read(folder: &Path, option: &str) -> Result<Vec<(String, String)>, anyhow::Error> {
-    let paths = listed(folder, "toml").context(option.to_owned())?;
-    if paths.is_empty() {
-        return Err(anyhow!("{option} {}: no file (*.toml) in it", folder.display()));
-    }
-    paths.iter().map(|path| text_of(path).context(option.to_owned())).collect()
 }
 
 /// The files of a folder with this extension, by name.

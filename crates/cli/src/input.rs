@@ -12,13 +12,13 @@ use std::sync::Arc;
 use flate2::read::MultiGzDecoder;
 use tidewatch_core::signal::{LogStream, Signal};
 use tidewatch_core::time::Time;
-use tidewatch_ingest::Ingest;
 use tidewatch_ingest::InputKind;
 use tidewatch_ingest::problem::Problem;
 use tidewatch_ingest::{Batch, Buffers, Tally};
 
 use crate::calendar::Calendar;
 use crate::chunks::{Chunk, Chunks};
+use crate::hearing::Hearing;
 use crate::lines::Lines;
 use crate::progress::Progress;
 
@@ -144,7 +144,7 @@ impl Input {
     }
 
     /// The next chunk of lines; `None` at the end.
-    pub fn next(&mut self, ingest: &Ingest) -> Option<Step> {
+    pub fn next(&mut self, hearing: &mut Hearing) -> Option<Step> {
         let mut batch = Batch::default();
         let mut fault = None;
         if let Some(raw) = self.unread.take()
@@ -160,7 +160,7 @@ impl Input {
                     batch.tally.bytes_inflated += bytes.len() as u64;
                 }
                 let buffers = &mut self.buffers;
-                ingest.lines(self.kind, bytes, offset, &self.name, buffers, &mut batch);
+                hearing.now().lines(self.kind, bytes, offset, &self.name, buffers, &mut batch);
             }
             Ok(Some(Chunk::TooLong { offset })) => {
                 let place = format!("{}:{offset}", self.name.stream);
@@ -231,7 +231,11 @@ struct Queued {
 
 impl Merged {
     /// All of `inputs`; `report` is told what each first step brought.
-    pub fn new(inputs: Vec<Input>, ingest: &Ingest, report: &mut dyn FnMut(&str, Step)) -> Merged {
+    pub fn new(
+        inputs: Vec<Input>,
+        hearing: &mut Hearing,
+        report: &mut dyn FnMut(&str, Step),
+    ) -> Merged {
         let mut merged = Merged { inputs: Vec::new(), ready: Default::default() };
         for input in inputs {
             merged.inputs.push(Queued {
@@ -240,21 +244,25 @@ impl Merged {
                 next: None,
                 clock: Time::MIN,
             });
-            merged.advance(merged.inputs.len() - 1, ingest, report);
+            merged.advance(merged.inputs.len() - 1, hearing, report);
         }
         merged
     }
 
     /// The next signal in order of time; `None` at the end of all inputs.
-    pub fn next(&mut self, ingest: &Ingest, report: &mut dyn FnMut(&str, Step)) -> Option<Signal> {
+    pub fn next(
+        &mut self,
+        hearing: &mut Hearing,
+        report: &mut dyn FnMut(&str, Step),
+    ) -> Option<Signal> {
         let std::cmp::Reverse((_, index)) = self.ready.pop()?;
         let signal = self.inputs[index].next.take();
-        self.advance(index, ingest, report);
+        self.advance(index, hearing, report);
         signal
     }
 
     /// Finds the next signal of one input and lines it up.
-    fn advance(&mut self, index: usize, ingest: &Ingest, report: &mut dyn FnMut(&str, Step)) {
+    fn advance(&mut self, index: usize, hearing: &mut Hearing, report: &mut dyn FnMut(&str, Step)) {
         let queued = &mut self.inputs[index];
         loop {
             if let Some(signal) = queued.signals.next() {
@@ -263,7 +271,7 @@ impl Merged {
                 self.ready.push(std::cmp::Reverse((queued.clock, index)));
                 return;
             }
-            let Some(mut step) = queued.input.next(ingest) else { return };
+            let Some(mut step) = queued.input.next(hearing) else { return };
             queued.signals = std::mem::take(&mut step.signals).into_iter();
             report(queued.input.name(), step);
         }

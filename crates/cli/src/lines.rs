@@ -19,6 +19,21 @@ pub struct Lines {
     is_first: bool,
 }
 
+/// What `raw` yields, unpacked if it is gzip, which is recognised by its first bytes.
+///
+/// # Errors
+/// If those cannot be read.
+pub fn unpacked(mut raw: impl Read + 'static) -> io::Result<Box<dyn BufRead>> {
+    let mut first = Vec::with_capacity(2);
+    raw.by_ref().take(2).read_to_end(&mut first)?;
+    let is_gzip = first == [0x1f, 0x8b];
+    let whole = io::Cursor::new(first).chain(raw);
+    Ok(match is_gzip {
+        true => Box::new(BufReader::new(MultiGzDecoder::new(BufReader::new(whole)))),
+        false => Box::new(BufReader::new(whole)),
+    })
+}
+
 impl Lines {
     /// The lines of the file at `path`, `-` being standard input.
     ///
@@ -33,16 +48,7 @@ impl Lines {
     /// # Errors
     /// If those cannot be read.
     pub fn of(raw: impl Read + 'static) -> io::Result<Lines> {
-        let mut first = Vec::with_capacity(2);
-        let mut raw = raw;
-        raw.by_ref().take(2).read_to_end(&mut first)?;
-        let is_gzip = first == [0x1f, 0x8b];
-        let whole = io::Cursor::new(first).chain(raw);
-        let reader: Box<dyn BufRead> = match is_gzip {
-            true => Box::new(BufReader::new(MultiGzDecoder::new(BufReader::new(whole)))),
-            false => Box::new(BufReader::new(whole)),
-        };
-        Ok(Lines { reader, bytes: Vec::new(), is_first: true })
+        Ok(Lines { reader: unpacked(raw)?, bytes: Vec::new(), is_first: true })
     }
 
     /// The next line without its end; `None` behind the last.

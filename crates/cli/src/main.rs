@@ -11,6 +11,7 @@ mod commands;
 mod comparison;
 mod exit;
 mod files;
+mod hearing;
 mod input;
 mod lines;
 mod output;
@@ -21,6 +22,7 @@ mod simulator;
 mod standing;
 mod summary;
 mod told;
+mod users;
 mod windows;
 
 use std::process::ExitCode;
@@ -53,6 +55,7 @@ fn main() -> ExitCode {
             Command::Test(args) => commands::test::run(args).await,
             Command::Check(args) => commands::check::run(args),
             Command::Backtest(args) => commands::backtest::run(args).await,
+            Command::Users(args) => commands::users::run(args),
             Command::Blocklist(args) => commands::blocklist::run(&args),
             Command::Completions(args) => Ok(commands::manual::completions(&args)),
             Command::Man => Ok(commands::manual::man()),

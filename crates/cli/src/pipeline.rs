@@ -19,13 +19,13 @@ use tidewatch_core::signal::{Body, Role, Signal};
 use tidewatch_core::sink::{AlertSink, SinkError};
 use tidewatch_core::store::WindowStore;
 use tidewatch_core::time::{Span, Time};
-use tidewatch_ingest::Ingest;
 use tidewatch_ingest::Tally;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
 use crate::commands::started;
 use crate::comparison::Comparison;
+use crate::hearing::Hearing;
 use crate::input::{Input, Merged, Step};
 use crate::output::say;
 use crate::standing::Standing;
@@ -57,17 +57,17 @@ pub struct Reader {
 }
 
 /// Reads `inputs` on a thread of their own.
-pub fn read(inputs: Vec<Input>, ingest: Ingest) -> Reader {
+pub fn read(inputs: Vec<Input>, mut hearing: Hearing) -> Reader {
     let (sender, parcels) = mpsc::channel(STEPS_WAITING);
     let thread = std::thread::spawn(move || match <[Input; 1]>::try_from(inputs) {
-        Ok([input]) => read_one(input, &ingest, &sender),
-        Err(inputs) => read_together(inputs, &ingest, &sender),
+        Ok([input]) => read_one(input, &mut hearing, &sender),
+        Err(inputs) => read_together(inputs, &mut hearing, &sender),
     });
     Reader { parcels, thread }
 }
 
-fn read_one(mut input: Input, ingest: &Ingest, sender: &mpsc::Sender<Parcel>) {
-    while let Some(step) = input.next(ingest) {
+fn read_one(mut input: Input, hearing: &mut Hearing, sender: &mpsc::Sender<Parcel>) {
+    while let Some(step) = input.next(hearing) {
         let mut parcel = Parcel::default();
         parcel.take(input.name(), step);
         // The receiver is gone when the run was interrupted.
@@ -77,10 +77,10 @@ fn read_one(mut input: Input, ingest: &Ingest, sender: &mpsc::Sender<Parcel>) {
     }
 }
 
-fn read_together(inputs: Vec<Input>, ingest: &Ingest, sender: &mpsc::Sender<Parcel>) {
+fn read_together(inputs: Vec<Input>, hearing: &mut Hearing, sender: &mpsc::Sender<Parcel>) {
     let mut parcel = Parcel::default();
-    let mut merged = Merged::new(inputs, ingest, &mut |name, step| parcel.take(name, step));
-    while let Some(signal) = merged.next(ingest, &mut |name, step| parcel.take(name, step)) {
+    let mut merged = Merged::new(inputs, hearing, &mut |name, step| parcel.take(name, step));
+    while let Some(signal) = merged.next(hearing, &mut |name, step| parcel.take(name, step)) {
         parcel.signals.push(signal);
         if parcel.signals.len() >= SIGNALS_TOGETHER
             && sender.blocking_send(std::mem::take(&mut parcel)).is_err()

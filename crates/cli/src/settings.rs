@@ -23,6 +23,7 @@ use crate::commands::started;
 use crate::exit::Failure;
 use crate::files;
 use crate::input::Copy;
+use crate::users::FilterFile;
 
 /// Inputs that may be open at once: all are read together, in order of time.
 pub const INPUTS_MAX: usize = 500;
@@ -39,6 +40,8 @@ pub struct Reading {
     pub admission: Admission,
     pub naming: Naming,
     pub formats: Arc<Formats>,
+    /// Who says whether an account exists where a line does not.
+    pub users: Option<FilterFile>,
     /// Of inputs that are read twice and can be only once.
     pub copies: BTreeMap<PathBuf, Copy>,
 }
@@ -105,10 +108,16 @@ pub fn reading(
         naming: Naming { key, usernames },
         formats: Arc::new(files::formats(files::Choice {
             instead: raw.formats.as_deref(),
-            with: report.with.as_deref(),
+            with: &report.with,
         })?),
+        users: raw.users.as_deref().map(known_users).transpose()?,
         copies: BTreeMap::new(),
     })
+}
+
+/// The filter that `--users` names.
+fn known_users(path: &Path) -> Result<FilterFile> {
+    FilterFile::read(path).with_context(|| format!("--users {}", path.display()))
 }
 
 /// Validates how results are reported, and loads the detectors and whom the user allows what.
@@ -127,10 +136,10 @@ pub fn reporting(raw: &ReportArgs, key: TagKey) -> Result<Reporting, Failure> {
             bytesize::ByteSize(MEMORY_BYTES_MIN as u64)
         )));
     }
-    let with = raw.with.as_deref();
-    let mut plan = files::detectors(files::Choice { instead: raw.detectors.as_deref(), with })?;
+    let choice = files::Choice { instead: raw.detectors.as_deref(), with: &raw.with };
+    let mut plan = files::detectors(choice, "--detectors")?;
     let usernames = usernames(raw, Usernames::Fold);
-    let allow = files::allow(with, &plan.detectors, started())?;
+    let allow = files::allow(&raw.with, &plan.detectors, started())?;
     plan.allow = allow.tagged(&[Naming { key, usernames }]);
     Ok(Reporting { output: raw.output, plan: Arc::new(plan), key, memory_bytes, stats: raw.stats })
 }

@@ -31,6 +31,7 @@ use crate::sink::AlertSink;
 use crate::store::{DueNow, Place, WindowStore};
 use crate::tag::TagKey;
 use crate::time::Time;
+use crate::umbrella::Declined;
 
 /// Runs signals through detectors.
 #[derive(Debug)]
@@ -42,6 +43,7 @@ pub struct Engine<S, A> {
     gate: Gate,
     now: Time,
     counts: Counts,
+    declined: Declined,
     held_back: Ledger,
 }
 
@@ -63,6 +65,7 @@ impl<S: WindowStore, A: AlertSink> Engine<S, A> {
             gate: Gate::new(admission),
             now: Time::MIN,
             counts: Counts::default(),
+            declined: Declined::default(),
             held_back: Ledger::default(),
         }
     }
@@ -150,11 +153,11 @@ impl<S: WindowStore, A: AlertSink> Engine<S, A> {
         let plan = Arc::clone(&self.plan);
         let mut shown: Vec<(Place, Vec<Verdict>)> = Vec::new();
         let due = self.store.due(self.now, |place, window| {
-            let said = window.plan.detectors.iter().filter_map(|d| judge(&plan, d, window));
+            let said = judge(&plan, window);
             // The windows of a key come one after the other.
             match shown.last_mut().filter(|(last, _)| *last == place) {
                 Some((_, verdicts)) => verdicts.extend(said),
-                None => shown.push((place, said.collect())),
+                None => shown.push((place, said.into_vec())),
             }
         });
         let DueNow { due, failed, shares_lost } = due.await?;
@@ -208,8 +211,7 @@ impl<S: WindowStore, A: AlertSink> Engine<S, A> {
         }
         let mut verdicts: Vec<Vec<Verdict>> = vec![Vec::new(); contributions.len()];
         let merged = self.store.merge(&contributions, self.now, |at, window| {
-            let detectors = &window.plan.detectors;
-            verdicts[at].extend(detectors.iter().filter_map(|d| judge(&plan, d, window)));
+            verdicts[at].extend(judge(&plan, window));
         });
         let mut given_back = vec![false; contributions.len()];
         match merged.await {
@@ -318,8 +320,7 @@ impl<S: WindowStore, A: AlertSink> Engine<S, A> {
         let mut merged = self
             .store
             .merge(std::slice::from_ref(&contribution), self.now, |_, window| {
-                let detectors = &window.plan.detectors;
-                verdicts.extend(detectors.iter().filter_map(|d| judge(plan, d, window)));
+                verdicts.extend(judge(plan, window));
             })
             .await?;
         self.counts.add(&merged);
@@ -353,8 +354,8 @@ impl<S: WindowStore, A: AlertSink> Engine<S, A> {
     }
 
     fn outbox<'a>(&'a mut self, plan: &'a Plan) -> Outbox<'a, S, A> {
-        let Engine { store, sink, now, counts, .. } = self;
-        Outbox { plan, store, sink, now: *now, counts }
+        let Engine { store, sink, now, counts, declined, .. } = self;
+        Outbox { plan, store, sink, now: *now, counts, declined }
     }
 }
 

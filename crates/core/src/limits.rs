@@ -68,6 +68,12 @@ pub const SAMPLES_MAX: usize = 4;
 /// Names that a finding lists.
 pub const ACCOUNTS_MAX: usize = 256;
 
+/// Sources that a finding which speaks for many lists.
+pub const MEMBERS_MAX: usize = 1_000;
+
+/// Campaigns that are remembered to be one source's; beyond it all of them are looked at again.
+pub const DECLINED_MAX: usize = 10_000;
+
 /// Source addresses a /64 keeps.
 pub const SOURCES_OF_NET_MAX: usize = 8;
 

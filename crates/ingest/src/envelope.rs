@@ -19,6 +19,7 @@ use tidewatch_core::signal::{EventId, LogStream, Origin};
 use tidewatch_core::time::Time;
 
 use crate::batch::{Batch, Piece, TextBuffers};
+use crate::declared::Interest;
 use crate::format::{self, Said};
 use crate::limits::DAMAGED_ENVELOPES_MAX;
 use crate::marks::Marks;
@@ -75,7 +76,7 @@ impl Ingest {
             match next_envelope(payload, &buffers.marks, at, &mut buffers.events) {
                 Ok((envelope, end)) => {
                     at = end;
-                    match header(payload, &envelope, &self.naming.key) {
+                    match header(payload, &envelope, &self.names.naming.key) {
                         Ok(None) => batch.tally.control_messages += 1,
                         Ok(Some(header)) if self.is_own(&header) => {
                             batch.tally.own_envelopes += 1;
@@ -141,7 +142,7 @@ impl Ingest {
                     stream: Arc::clone(&header.log_stream),
                     id: EventId::CloudWatch(Box::from(&*id)),
                 };
-                (self.naming.key.event(header.salt, id.as_bytes()), origin)
+                (self.names.naming.key.event(header.salt, id.as_bytes()), origin)
             });
         }
     }
@@ -161,11 +162,15 @@ impl Ingest {
         if let Some(raw) = payload.text.and_then(|text| text.get(range.clone()))
             && promising
             && event.message.escaped
-            && !self.formats.is_claimed(raw)
         {
-            let read =
-                format::read_escaped(without_line_end(raw), true, &self.naming, &mut buffers.memos);
-            if let Some(said) = read {
+            let interest = self.formats.interest(raw);
+            let read = (interest != Interest::MayRead).then(|| {
+                let line = without_line_end(raw);
+                format::read_escaped(line, true, &self.names, &mut buffers.memos)
+            });
+            // What somebody claims and nobody reads is counted as passed over: that takes all of the way.
+            let is_all = |said: &Said| interest == Interest::None || *said != Said::Nothing;
+            if let Some(said) = read.flatten().filter(is_all) {
                 return Ok(said);
             }
         }

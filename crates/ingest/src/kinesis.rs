@@ -53,7 +53,7 @@ impl Ingest {
                     batch.tally.reject(Problem::InflateCap, place);
                 }
                 Ok(len) => {
-                    let salt = Some(self.naming.key.stream("", "kinesis", &sequence));
+                    let salt = Some(self.names.naming.key.stream("", "kinesis", &sequence));
                     let Decoders { data, inflater } = decoders;
                     self.read_record(&data[..len], salt, place, inflater, buffers, batch);
                 }
@@ -90,7 +90,7 @@ impl Ingest {
         if shape(payload.bytes) == Shape::Envelope {
             return self.read_envelopes(payload, place, buffers, batch);
         }
-        let salt = salt.unwrap_or_else(|| self.naming.key.event(0, payload.bytes).0);
+        let salt = salt.unwrap_or_else(|| self.names.naming.key.event(0, payload.bytes).0);
         let source = Source {
             kind: InputKind::Auto,
             stream: &self.kinesis,

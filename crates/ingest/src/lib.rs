@@ -4,7 +4,6 @@
 //! around it is still read. No IO, no clock, and no state between two lines: an [`Ingest`] never
 //! changes, so one serves all threads, and what a line says does not depend on any other line.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use tidewatch_core::signal::LogStream;
@@ -17,6 +16,7 @@ mod envelope;
 pub mod format;
 mod inflate;
 mod kinesis;
+pub mod known_users;
 pub mod limits;
 mod lines;
 mod marks;
@@ -38,9 +38,10 @@ pub use tally::Tally;
 
 use declared::{Formats, Read};
 use format::{Format, Memos, Said};
+use known_users::KnownUsers;
 use needles::Needles;
 use problem::Problem;
-use username::Naming;
+use username::{Names, Naming};
 
 /// What the user may choose about reading.
 pub struct Config {
@@ -64,7 +65,7 @@ pub struct OwnGroup {
 
 /// Reads records and lines; see [`Ingest::record`] and [`Ingest::lines`].
 pub struct Ingest {
-    naming: Naming,
+    names: Names,
     own_group: Option<OwnGroup>,
     formats: Arc<Formats>,
     /// Of the formats: what a message must hold to be worth reading.
@@ -90,14 +91,10 @@ impl Ingest {
     /// Compiles the formats' needles.
     pub fn new(config: Config) -> Ingest {
         let built_in = Format::ALL.into_iter().flat_map(|format| format.needles()).copied();
-        let all: Vec<&str> = built_in.chain(config.formats.needles()).collect();
-        // Whatever holds a needle holds all that is in it: one that holds another needs no search.
-        let covered =
-            |needle: &str| all.iter().any(|other| *other != needle && needle.contains(other));
-        let shortest: BTreeSet<&str> = all.iter().copied().filter(|n| !covered(n)).collect();
+        let shortest = needles::shortest(built_in.chain(config.formats.needles()));
         let needles = || shortest.iter().copied();
         Ingest {
-            naming: config.naming,
+            names: Names { naming: config.naming, known_users: None },
             own_group: config.own_group,
             needles: Needles::new(needles()),
             line_needles: Needles::new(needles().chain(lines::EVENT_KEYS)),
@@ -105,6 +102,11 @@ impl Ingest {
             formats: Arc::clone(&config.formats),
             kinesis: Arc::new(LogStream { stream: "kinesis".to_owned(), ..LogStream::default() }),
         }
+    }
+
+    /// From now on `users` say whether an account exists where a line does not; `None` for nobody.
+    pub fn know(&mut self, users: Option<Arc<KnownUsers>>) {
+        self.names.known_users = users;
     }
 
     /// What a message that holds a needle says, see [`Ingest::hear`]. One that is `timed` from outside is
@@ -116,17 +118,22 @@ impl Ingest {
         (timed, nets): (bool, Nets),
         memos: &mut Memos,
     ) -> Said {
-        self.heard(message, log_group, (timed, nets), memos).0
+        self.heard(message, log_group, (timed, nets), &self.names, memos).0
     }
 
     /// What one message says by itself, and the id of the format that read it: the first that makes
     /// anything of it decides; sshd first, then the declared formats by their needles, then JSON
     /// authentication events, general formats last. For tests of formats, and to explain.
     pub fn hear(&self, message: &str, log_group: &str) -> (Said, Option<&str>) {
+        self.hear_with(message, log_group, &self.names)
+    }
+
+    /// The same, with other `names`.
+    fn hear_with(&self, message: &str, log_group: &str, names: &Names) -> (Said, Option<&str>) {
         if self.needles.find(message.as_bytes(), 0).is_none() {
             return (Said::Nothing, None);
         }
-        self.heard(message, log_group, (false, Nets::Too), &mut Memos::default())
+        self.heard(message, log_group, (false, Nets::Too), names, &mut Memos::default())
     }
 
     fn heard(
@@ -134,19 +141,20 @@ impl Ingest {
         message: &str,
         log_group: &str,
         (timed, nets): (bool, Nets),
+        names: &Names,
         memos: &mut Memos,
     ) -> (Said, Option<&str>) {
         if nesting::too_deep(message.as_bytes()) {
             return (Said::Unreadable(Problem::Nesting), None);
         }
-        let mut read = |format| format::read(format, message, timed, &self.naming, memos);
+        let mut read = |format| format::read(format, message, timed, names, memos);
         let said = read(Format::Sshd);
         if said != Said::Nothing {
             return (said, Some(Format::Sshd.name()));
         }
         let claims = self.formats.claims(message, log_group);
         let (special, general) = self.formats.split(&claims);
-        let declared = self.formats.read(special, message, timed, &self.naming);
+        let declared = self.formats.read(special, message, timed, names);
         if let Read::By(format, said) = declared {
             return (said, Some(&self.formats.all()[format].id));
         }
@@ -156,15 +164,15 @@ impl Ingest {
         }
         // The nets come behind everything that knows what it reads.
         let general = if nets == Nets::Too { general } else { &[] };
-        if let Read::By(format, said) = self.formats.read(general, message, timed, &self.naming) {
+        if let Read::By(format, said) = self.formats.read(general, message, timed, names) {
             return (said, Some(&self.formats.all()[format].id));
         }
         if let Read::Unread(format) = declared {
             return (Said::PassedOver(format), None);
         }
         // Nobody's: if it only looks like JSON, it may have been meant for somebody.
-        let json = message.starts_with('{');
-        if json && serde_json::from_str::<serde::de::IgnoredAny>(message).is_err() {
+        let is_json = || serde_json::from_str::<serde::de::IgnoredAny>(message).is_ok();
+        if message.starts_with('{') && !is_json() && !format::is_printed(message) {
             return (Said::Unreadable(Problem::Json), None);
         }
         (Said::Nothing, None)

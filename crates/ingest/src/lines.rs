@@ -127,7 +127,7 @@ impl Ingest {
         buffers: &mut Buffers,
         batch: &mut Batch,
     ) {
-        let salt = self.naming.key.stream("", "", &stream.stream);
+        let salt = self.names.naming.key.stream("", "", &stream.stream);
         let source = Source { kind, stream, salt, offset, record: None };
         let Buffers { decoders, text } = buffers;
         self.read_lines(Piece::new(chunk), &source, Some(decoders), text, batch);
@@ -236,7 +236,7 @@ impl Ingest {
             None => (self.said(text, "", (false, Nets::Too), memos), None, None),
         };
         batch.accept(said, time, place(line, source), &self.formats, || {
-            let event = self.naming.key.event(source.salt, &line.offset.to_be_bytes());
+            let event = self.names.naming.key.event(source.salt, &line.offset.to_be_bytes());
             let named = log_stream.map(|stream| {
                 Arc::new(LogStream { stream: stream.to_owned(), ..LogStream::clone(source.stream) })
             });

@@ -5,6 +5,7 @@ use crate::declared::{Claim, Declared};
 use crate::format::{self, Format, Memos, Said};
 use crate::lines;
 use crate::tail;
+use crate::username::Names;
 
 /// The steps from a message to what it says.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,6 +18,8 @@ pub struct Trace<'a> {
     pub said: Said,
     /// The format that says so.
     pub by: Option<&'a str>,
+    /// Whether it is the known users who say whether the account exists, and not the message.
+    pub known_by_users: bool,
 }
 
 /// A format with a needle in the message.
@@ -78,9 +81,10 @@ impl Ingest {
     /// The steps by which [`Ingest::hear`] comes to what `message` in `log_group` says.
     pub fn trace(&self, message: &str, log_group: &str) -> Trace<'_> {
         let (said, by) = self.hear(message, log_group);
+        let known_by_users = self.known_by_users(said, message, log_group);
         let mut needles: Vec<(&str, &str)> = Vec::new();
         if self.needles.find(message.as_bytes(), 0).is_none() {
-            return Trace { needles, asked: Vec::new(), said, by };
+            return Trace { needles, asked: Vec::new(), said, by, known_by_users };
         }
         for format in Format::ALL {
             needles.extend(format.needles().iter().map(|needle| (*needle, format.name())));
@@ -110,7 +114,7 @@ impl Ingest {
         let (special, general) = self.formats.split(&claims);
         let declared = |claim: &Claim| {
             let declared = &self.formats.all()[claim.format];
-            let read = declared.reading(message, &self.naming);
+            let read = declared.reading(message, &self.names);
             let answer = read.map_or(Answer::CannotRead, |nth| Answer::Reads(Some(nth + 1)));
             (declared.id.as_str(), answer)
         };
@@ -125,11 +129,19 @@ impl Ingest {
                 ask(&declared.id, if json { Answer::NotAboutJson } else { Answer::OtherGroups });
             }
         }
-        Trace { needles, asked, said, by }
+        Trace { needles, asked, said, by, known_by_users }
+    }
+
+    /// Whether `message`, which says `said`, would not say whether the account exists without known users.
+    fn known_by_users(&self, said: Said, message: &str, log_group: &str) -> bool {
+        let known = |said| matches!(said, Said::Signal { auth, .. } if auth.user_known.is_some());
+        let names = Names { known_users: None, ..self.names.clone() };
+        let has_users = self.names.known_users.is_some();
+        has_users && known(said) && !known(self.hear_with(message, log_group, &names).0)
     }
 
     fn built_in(&self, format: Format, message: &str) -> Answer {
-        let said = format::read(format, message, false, &self.naming, &mut Memos::default());
+        let said = format::read(format, message, false, &self.names, &mut Memos::default());
         if said == Said::Nothing { Answer::CannotRead } else { Answer::Reads(None) }
     }
 }

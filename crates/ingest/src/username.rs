@@ -4,9 +4,14 @@
 //! Invariant: nothing that leaves this module holds a name, only its keyed tag. Two spellings that a
 //! person would call the same name have one tag when names are folded; an empty name is a name.
 
+use std::sync::Arc;
+
+use tidewatch_core::signal::Outcome;
 use tidewatch_core::tag::{TagKey, UserTag};
 use unicase::UniCase;
 use unicode_normalization::UnicodeNormalization;
+
+use crate::known_users::KnownUsers;
 
 /// The longest name that is folded, in bytes. A longer one is tagged as it stands: no account has
 /// such a name, and folding it would only cost time.
@@ -52,6 +57,37 @@ impl Naming {
             }
             None => self.key.user(name.to_ascii_lowercase().as_bytes()),
         }
+    }
+}
+
+/// What is made of the name in a line: its tag, and whether there is such an account, where the line does not
+/// say.
+#[derive(Clone, Debug)]
+pub(crate) struct Names {
+    /// How it becomes a tag.
+    pub(crate) naming: Naming,
+    /// Who has an account, if that is known.
+    pub(crate) known_users: Option<Arc<KnownUsers>>,
+}
+
+impl Names {
+    /// The tag of a raw name.
+    pub(crate) fn tag(&self, name: &str) -> UserTag {
+        self.naming.tag(name)
+    }
+
+    /// Whether the account behind a try exists. What the line says, `told`, counts; and a try that was let in
+    /// says enough. Else the known users answer, for a name that is not hidden.
+    pub(crate) fn user_known(
+        &self,
+        told: Option<bool>,
+        outcome: Outcome,
+        name: Option<&str>,
+    ) -> Option<bool> {
+        if told.is_some() || outcome == Outcome::Success {
+            return told;
+        }
+        Some(self.known_users.as_ref()?.knows(name?))
     }
 }
 

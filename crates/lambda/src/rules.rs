@@ -194,7 +194,7 @@ fn plan(files: Vec<(String, String)>) -> Result<Plan, String> {
         let told = faults.iter().map(|fault| format!("{fault}. {}", fault.help));
         told.collect::<Vec<_>>().join("; ")
     })?;
-    Plan::shared(detectors).map_err(|error| error.to_string())
+    Plan::shared(detectors).map(Plan::folding).map_err(|error| error.to_string())
 }
 
 #[cfg(test)]

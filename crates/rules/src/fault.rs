@@ -83,8 +83,12 @@ pub enum Fault {
     OwnId { field: &'static str },
     #[error("the measure `{name}` needs `people` and `attackers`, shares with attackers < people")]
     BadRates { name: String },
+    #[error("the measure `{name}` needs a `where`, `times` and `usual`, and nothing else to count")]
+    BadChange { name: String },
+    #[error("a detector by `{key}` cannot speak for findings by `{covered}`")]
+    Covers { key: String, covered: String },
     #[error(
-        "the measure `{name}` must have exactly one of `count`, `sum`, `distinct` and `sequential`"
+        "the measure `{name}` must have exactly one of `count`, `sum`, `distinct`, `sequential`, `change` and `busiest`"
     )]
     MeasureKind { name: String },
     #[error("the detector measures nothing")]

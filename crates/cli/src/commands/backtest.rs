@@ -32,8 +32,8 @@ pub async fn run(args: BacktestArgs) -> Result<Exit, Failure> {
     let reading = settings::reading(&args.read, &args.report, key, Usernames::Fold, started())?;
     let reporting = settings::reporting(&args.report, key)?;
     let files = settings::inputs(&args.files)?;
-    let choice = files::Choice { instead: args.against.as_deref(), with: None };
-    let against = files::detectors(choice)?;
+    let choice = files::Choice { instead: args.against.as_deref(), with: &[] };
+    let against = files::detectors(choice, "--against")?;
     // What is compared are detectors: whoever is allowed something is so under both.
     let against = Arc::new(Plan { allow: reporting.plan.allow.clone(), ..against });
     let engine = |plan: &Arc<Plan>| {

@@ -11,12 +11,12 @@ use tidewatch_core::engine::Engine;
 use tidewatch_core::memory::MemoryStore;
 use tidewatch_core::sink::{AlertSink, SinkError};
 use tidewatch_ingest::username::Usernames;
-use tidewatch_ingest::{Config, Ingest};
 
 use crate::args::{ReplayArgs, WatchArgs};
 use crate::calendar::Calendar;
 use crate::commands::started;
 use crate::exit::{Exit, Failure};
+use crate::hearing::Hearing;
 use crate::input::Input;
 use crate::output::{Stdout, closed, say};
 use crate::pipeline::{self, Counting, Live, Outcome, Stopped, Work};
@@ -125,9 +125,7 @@ pub async fn drive<A: AlertSink>(
     let (inputs, mut exit) = open(files, reading, progress);
     impatience.abort();
     let inputs_open = inputs.len();
-    let formats = Arc::clone(&reading.formats);
-    let ingest = Ingest::new(Config { naming: reading.naming, own_group: None, formats });
-    let reader = pipeline::read(inputs, ingest);
+    let reader = pipeline::read(inputs, Hearing::new(reading, live.is_some()));
     let mut outcome = pipeline::run(reader, work, live).await;
     progress.finish();
     for fault in &outcome.faults {

@@ -6,10 +6,10 @@ use tidewatch_core::signal::Auth;
 
 use super::fields::Fields;
 use super::json::Json;
-use super::{Choice, Declared, Reading, Told};
+use super::{Body, Choice, Declared, Reading, Told};
 use crate::format::{Said, endpoint};
 use crate::stamp;
-use crate::username::{Naming, is_placeholder};
+use crate::username::{Names, is_placeholder};
 use crate::when::When;
 
 /// How far from its start a line's own time may begin, in bytes: behind a priority, a bracket, a host.
@@ -17,8 +17,16 @@ const STAMP_WITHIN_BYTES: usize = 64;
 
 impl Declared {
     /// The first of its readings that fits a message, by its place; to explain.
-    pub(crate) fn reading(&self, message: &str, naming: &Naming) -> Option<usize> {
-        self.read(message, &Json::of(message), false, naming).map(|(nth, _)| nth)
+    pub(crate) fn reading(&self, message: &str, names: &Names) -> Option<usize> {
+        self.read(message, &Json::of(message), false, names).map(|(nth, _)| nth)
+    }
+
+    /// Whether it may have a reading for a message, which may be escaped, as far as the names of fields tell.
+    pub(super) fn may_read(&self, message: &str) -> bool {
+        self.readings.iter().any(|reading| match &reading.body {
+            Body::Json(conditions) => conditions.iter().all(|field| field.may_hold(message)),
+            Body::Text { .. } | Body::Pairs(_) => true,
+        })
     }
 
     /// What the first reading that fits says, and which it is; `None` if none fits. A message that is
@@ -28,24 +36,23 @@ impl Declared {
         message: &str,
         json: &Json<'_>,
         timed: bool,
-        naming: &Naming,
+        names: &Names,
     ) -> Option<(usize, Said)> {
-        let said = |reading: &Reading| reading.read(message, json, timed, naming);
+        let said = |reading: &Reading| reading.read(message, json, timed, names);
         self.readings.iter().enumerate().find_map(|(nth, reading)| Some((nth, said(reading)?)))
     }
 }
 
 impl Reading {
-    fn read(&self, message: &str, json: &Json<'_>, timed: bool, naming: &Naming) -> Option<Said> {
+    fn read(&self, message: &str, json: &Json<'_>, timed: bool, names: &Names) -> Option<Said> {
         let fields = Fields::of(&self.body, message, json)?;
         let outcome = match self.outcome.of(&fields)? {
             Told::Outcome(outcome) => outcome,
             Told::Nothing => return Some(Said::Nothing),
         };
-        let user = fields.first(&self.user).and_then(|name| {
-            let none = is_placeholder(&name) || self.no_user.iter().any(|glob| glob.fits(&name));
-            (!none).then(|| naming.tag(&name))
-        });
+        let is_hidden =
+            |name: &str| is_placeholder(name) || self.no_user.iter().any(|glob| glob.fits(name));
+        let name = fields.first(&self.user).filter(|name| !is_hidden(name));
         let source = fields.first(&self.source).and_then(|text| self.source(&text));
         let attempts = self.attempts.as_ref().and_then(|name| fields.get(name)?.parse().ok());
         let (when, time_unreadable) =
@@ -53,8 +60,8 @@ impl Reading {
         let auth = Auth {
             role: self.role,
             outcome,
-            user_known: self.user_known.of(&fields),
-            user,
+            user_known: names.user_known(self.user_known.of(&fields), outcome, name.as_deref()),
+            user: name.map(|name| names.tag(&name)),
             source,
             attempts: attempts.unwrap_or(1).max(1),
         };

@@ -1,5 +1,6 @@
 //! Authentication events of applications: one JSON object a line, alone or behind Lambda's own
-//! text prefixes (`time\treqId\tINFO\t{…}` of Node, `[INFO]\ttime\treqId\t{…}` of Python).
+//! text prefixes (`time\treqId\tINFO\t{…}` of Node, `[INFO]\ttime\treqId\t{…}` of Python). Objects that
+//! are printed instead, `{ user: 'bob' }`, are written as JSON first, by [`super::printed`].
 //!
 //! There is no standard for these lines, so the reader knows many names for a field and many words
 //! for an outcome, and asks for agreement before it believes them: a line is a login if a field that
@@ -12,18 +13,19 @@
 use std::borrow::Cow;
 
 use tidewatch_core::signal::{Auth, Outcome, Role};
-use tidewatch_core::tag::UserTag;
 
 use super::Said;
 use super::flat;
 use super::json_fields::{Best, Fields, Holder, Value, passed_or_not};
+use super::json_names::{MESSAGE_BEFORE, Part};
 use super::json_object;
 use super::memo::Memos;
+use super::printed::Printed;
 use super::words::{Named, Words};
 use crate::nesting;
 use crate::problem::Problem;
 use crate::stamp;
-use crate::username::{Naming, is_placeholder};
+use crate::username::{Names, is_placeholder};
 use crate::when::When;
 
 /// Every line that can be read names a login in one word, or has a user's field with one of the
@@ -34,29 +36,39 @@ pub(super) const NEEDLES: &[&str] = &[
     "ogin", "OGIN", "ogon", "OGON", "ignin", "IGNIN", "ignon", "IGNON", "auth", "Auth", "AUTH",
 ];
 
-/// The longest field of Lambda's prefix, in bytes.
+/// How many fields Lambda's prefix has, at most.
+const PREFIX_FIELDS_MAX: usize = 3;
+
+/// The longest of them, in bytes.
 const PREFIX_FIELD_BYTES_MAX: usize = 64;
 
 /// Reads one message; if it is `timed` from outside, no field of it is read as a time.
-pub(super) fn read(message: &str, timed: bool, naming: &Naming, memos: &mut Memos) -> Said {
-    let Some((prefix_time, json)) = object(message) else { return Said::Nothing };
+pub(super) fn read(message: &str, timed: bool, names: &Names, memos: &mut Memos) -> Said {
+    let Some((prefix_time, json)) = object(message) else {
+        return read_printed(message, timed, names, memos);
+    };
     let mut fields = Fields::new(timed);
     if flat::read::<false>(json, &mut fields, memos).is_some() {
-        return said(&fields, prefix_time, naming, memos);
+        return said(&fields, prefix_time, names, memos);
     }
-    read_any(json, prefix_time, timed, naming, memos)
+    let said = read_any(json, prefix_time, timed, names, memos);
+    // A dict of Python's begins like JSON where its first name holds an apostrophe.
+    if said == Said::Unreadable(Problem::Json) && is_printed(message) {
+        return read_printed(message, timed, names, memos);
+    }
+    said
 }
 
 /// Reads a message that is one flat object and still escaped; `None` if it is not so simple.
 pub(super) fn read_escaped(
     message: &str,
     timed: bool,
-    naming: &Naming,
+    names: &Names,
     memos: &mut Memos,
 ) -> Option<Said> {
     let mut fields = Fields::new(timed);
     flat::read::<true>(message, &mut fields, memos)?;
-    Some(said(&fields, None, naming, memos))
+    Some(said(&fields, None, names, memos))
 }
 
 /// Reads whatever an object may hold.
@@ -64,7 +76,7 @@ fn read_any(
     json: &str,
     prefix_time: Option<When>,
     timed: bool,
-    naming: &Naming,
+    names: &Names,
     memos: &mut Memos,
 ) -> Said {
     if nesting::too_deep(json.as_bytes()) {
@@ -74,23 +86,19 @@ fn read_any(
     if json_object::read(json, &mut fields, memos).is_err() {
         return Said::Unreadable(Problem::Json);
     }
-    said(&fields, prefix_time, naming, memos)
+    said(&fields, prefix_time, names, memos)
 }
 
-fn said(
-    fields: &Fields<'_>,
-    prefix_time: Option<When>,
-    naming: &Naming,
-    memos: &mut Memos,
-) -> Said {
-    let Some((outcome, user_known)) = judge(fields, memos) else { return Said::Nothing };
+fn said(fields: &Fields<'_>, prefix_time: Option<When>, names: &Names, memos: &mut Memos) -> Said {
+    let Some((outcome, told)) = judge(fields, memos) else { return Said::Nothing };
+    let name = fields.user.get().and_then(name);
     let own_time = fields.time.get();
     let when = own_time.copied().flatten().or(prefix_time);
     let auth = Auth {
         role: Role::Attempt,
         outcome,
-        user_known,
-        user: fields.user.get().and_then(|user| tag(user, naming)),
+        user_known: names.user_known(told, outcome, name.as_deref()),
+        user: name.map(|name| names.tag(&name)),
         source: fields.source.get().copied().flatten(),
         attempts: 1,
     };
@@ -99,24 +107,57 @@ fn said(
 
 /// The time in the prefix and the JSON object behind it.
 pub(crate) fn object(message: &str) -> Option<(Option<When>, &str)> {
+    let (time, rest) = behind_prefix(message);
+    let inside = rest.strip_prefix('{')?;
+    inside.trim_ascii_start().starts_with(['"', '}']).then_some((time, rest))
+}
+
+/// The time in Lambda's prefix, and what stands behind the prefix.
+fn behind_prefix(message: &str) -> (Option<When>, &str) {
     let (mut rest, mut time) = (message.trim_start_matches(' '), None);
-    for _ in 0..4 {
-        if let Some(inside) = rest.strip_prefix('{') {
-            let begins = inside.trim_ascii_start().starts_with(['"', '}']);
-            return begins.then_some((time, rest));
-        }
-        let (field, behind) = rest.split_once('\t')?;
+    for _ in 0..PREFIX_FIELDS_MAX {
+        let Some((field, behind)) = rest.split_once('\t') else { break };
         if field.is_empty() || field.len() > PREFIX_FIELD_BYTES_MAX {
-            return None;
+            break;
         }
         match stamp::rfc3339(field.as_bytes()) {
             Some((when, end)) if end == field.len() => time = Some(when),
             _ if field.bytes().all(|b| b.is_ascii_alphanumeric() || b"[]-_".contains(&b)) => {}
-            _ => return None,
+            _ => break,
         }
         rest = behind;
     }
-    None
+    (time, rest)
+}
+
+/// Whether a message is an object as a program prints it, and not JSON.
+pub(crate) fn is_printed(message: &str) -> bool {
+    Printed::of(behind_prefix(message).1).is_some()
+}
+
+/// Reads an object that is no JSON but printed as a program prints it, perhaps behind words. Those are its
+/// message unless it has one. They may also be a sentence of which the object is only a part, so then the
+/// object must tell both user and source.
+fn read_printed(message: &str, timed: bool, names: &Names, memos: &mut Memos) -> Said {
+    let (prefix_time, text) = behind_prefix(message);
+    let Some(Printed { words, json }) = Printed::of(text) else { return Said::Nothing };
+    // Behind a time and a blank stands what `aws logs tail` prints: it is read without them.
+    let tailed = |(_, end)| words[end..].is_empty() || words[end..].starts_with(' ');
+    if !timed && stamp::rfc3339(words.as_bytes()).is_some_and(tailed) {
+        return Said::Nothing;
+    }
+    let mut fields = Fields::new(timed);
+    if json_object::read(&json, &mut fields, memos).is_err() {
+        return Said::Nothing;
+    }
+    if !words.is_empty() {
+        let tells_source = fields.source.get().copied().flatten().is_some();
+        if fields.user.get().is_none() || !tells_source {
+            return Said::Nothing;
+        }
+        fields.offer(Part::Message, MESSAGE_BEFORE, Value::Text(Cow::Borrowed(words)), memos);
+    }
+    said(&fields, prefix_time, names, memos)
 }
 
 /// What makes a line a login.
@@ -251,13 +292,13 @@ fn status_outcome(status: i64) -> Option<Outcome> {
     }
 }
 
-/// The tag of the user; `None` where the source hides the name.
-fn tag(user: &Value<'_>, naming: &Naming) -> Option<UserTag> {
+/// The name of the user; `None` where the source hides it.
+fn name<'a>(user: &'a Value<'_>) -> Option<Cow<'a, str>> {
     match user {
         Value::Text(name) if is_placeholder(name) => None,
-        Value::Text(name) => Some(naming.tag(name)),
-        Value::Integer(id) => Some(naming.tag(&id.to_string())),
-        Value::Float(id) => Some(naming.tag(&id.to_string())),
+        Value::Text(name) => Some(Cow::Borrowed(name)),
+        Value::Integer(id) => Some(Cow::Owned(id.to_string())),
+        Value::Float(id) => Some(Cow::Owned(id.to_string())),
         Value::Null | Value::Bool(_) | Value::Nested => None,
     }
 }

@@ -14,17 +14,18 @@ mod json_names;
 mod json_object;
 mod lexicon;
 mod memo;
+mod printed;
 mod sshd;
 mod words;
 
 use tidewatch_core::signal::Auth;
 
 pub(crate) use address::endpoint;
-pub(crate) use json_auth::object;
+pub(crate) use json_auth::{is_printed, object};
 pub(crate) use memo::Memos;
 
 use crate::problem::Problem;
-use crate::username::Naming;
+use crate::username::Names;
 use crate::when::When;
 
 /// The formats that can be read.
@@ -88,12 +89,12 @@ pub(crate) fn read(
     format: Format,
     message: &str,
     timed: bool,
-    naming: &Naming,
+    names: &Names,
     memos: &mut Memos,
 ) -> Said {
     match format {
-        Format::Sshd => sshd::read(message, naming),
-        Format::JsonAuth => json_auth::read(message, timed, naming, memos),
+        Format::Sshd => sshd::read(message, names),
+        Format::JsonAuth => json_auth::read(message, timed, names, memos),
     }
 }
 
@@ -102,9 +103,9 @@ pub(crate) fn read(
 pub(crate) fn read_escaped(
     message: &str,
     timed: bool,
-    naming: &Naming,
+    names: &Names,
     memos: &mut Memos,
 ) -> Option<Said> {
     // Of an object that is read at all, only one format makes anything.
-    json_auth::read_escaped(message, timed, naming, memos)
+    json_auth::read_escaped(message, timed, names, memos)
 }

@@ -16,7 +16,7 @@ use super::Said;
 use super::address::{bare, is_host, is_port};
 use crate::problem::Problem;
 use crate::stamp;
-use crate::username::Naming;
+use crate::username::Names;
 use crate::when::When;
 
 /// The programs of one sshd, as they stand in a header.
@@ -55,7 +55,7 @@ enum Tail {
 }
 
 /// Reads one message.
-pub(super) fn read(message: &str, naming: &Naming) -> Said {
+pub(super) fn read(message: &str, names: &Names) -> Said {
     let Some((stamp, body)) = header(message) else { return Said::Nothing };
     match read_body(body) {
         Body::Nothing => Said::Nothing,
@@ -64,7 +64,7 @@ pub(super) fn read(message: &str, naming: &Naming) -> Said {
         Body::Try { .. } if stamp == Stamp::Unreadable => Said::Unreadable(Problem::TimeUnreadable),
         Body::Try { role, outcome, known, place, times } => {
             let (user, source) = match place {
-                Place::At { name, host } => (Some(naming.tag(name)), bare(host)),
+                Place::At { name, host } => (Some(names.tag(name)), bare(host)),
                 Place::Ambiguous => (None, None),
             };
             let auth =

@@ -24,13 +24,13 @@ use tidewatch_core::time::{Span, Time};
 use tidewatch_ingest::format::Said;
 use tidewatch_ingest::username::Usernames;
 use tidewatch_ingest::when::When;
-use tidewatch_ingest::{Config, Ingest};
 
 use crate::args::{ExplainArgs, Output};
 use crate::calendar::Calendar;
 use crate::commands::replay::{Driven, drive};
 use crate::commands::started;
 use crate::exit::{Exit, Failure};
+use crate::hearing::ingest;
 use crate::input::Copy;
 use crate::output::{deliver, say};
 use crate::pipeline::{self, Work};
@@ -99,12 +99,6 @@ fn copies(paths: &[PathBuf]) -> Result<BTreeMap<PathBuf, Copy>, anyhow::Error> {
     .collect()
 }
 
-/// A reader of lines as the run reads them, so that a name has one tag wherever it is shown.
-fn ingest(reading: &Reading) -> Ingest {
-    let formats = Arc::clone(&reading.formats);
-    Ingest::new(Config { naming: reading.naming, own_group: None, formats })
-}
-
 fn standing(reading: &Reading, reporting: &Reporting, wanted: Option<String>) -> Standing {
     let Reporting { plan, key, memory_bytes, .. } = reporting;
     let store = MemoryStore::new(Arc::clone(plan), *memory_bytes, key.map_seed());
@@ -129,7 +123,7 @@ async fn lines(
             true => ingest.trace_line(line),
             false => Some(ingest.trace(line, &args.log_group)),
         };
-        let mut steps = Steps::new(line, trace.as_ref());
+        let mut steps = Steps::new(line, trace.as_ref(), reading.users.as_ref());
         if let Some(Said::Signal { when, auth, .. }) = trace.as_ref().map(|trace| trace.said) {
             let time = when.and_then(|when| {
                 if let When::Civil(civil) = when {

@@ -178,7 +178,7 @@ fn steps(
     nth: usize,
     look: &Look<'_>,
 ) -> Steps {
-    let mut steps = Steps::new(line, Some(trace));
+    let mut steps = Steps::new(line, Some(trace), look.reading.users.as_ref());
     match (trace.said, at) {
         (Said::Signal { auth, .. }, Some(at)) => {
             if look.reading.admission.admit(at).is_err() {

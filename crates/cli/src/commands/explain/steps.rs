@@ -13,6 +13,7 @@ use tidewatch_ingest::format::Said;
 use tidewatch_ingest::trace::{Answer, Trace};
 
 use crate::standing::Standing;
+use crate::users::FilterFile;
 
 /// Characters of a line that are shown.
 const LINE_CHARS_SHOWN_MAX: usize = 400;
@@ -30,8 +31,9 @@ pub struct Steps {
 }
 
 impl Steps {
-    /// The steps of `line`, without a trace of an envelope.
-    pub fn new(line: &str, trace: Option<&Trace<'_>>) -> Steps {
+    /// The steps of `line`, without a trace of an envelope; `users` is who may have said whether the account
+    /// exists.
+    pub fn new(line: &str, trace: Option<&Trace<'_>>, users: Option<&FilterFile>) -> Steps {
         let mut cut: String = line.chars().take(LINE_CHARS_SHOWN_MAX).collect();
         if cut.len() < line.len() {
             cut.push('…');
@@ -44,7 +46,7 @@ impl Steps {
             needles: trace.map_or(Vec::new(), |trace| trace.needles.iter().map(owned).collect()),
             asked: asked.map(|asked| (asked.format.to_owned(), answer(asked.answer))).collect(),
             says: match trace {
-                Some(trace) => says(trace),
+                Some(trace) => says(trace, users),
                 None => {
                     "is an envelope or event; what stands in it is read line by line".to_owned()
                 }
@@ -128,18 +130,21 @@ fn answer(answer: Answer) -> String {
     }
 }
 
-fn says(trace: &Trace<'_>) -> String {
+fn says(trace: &Trace<'_>, users: Option<&FilterFile>) -> String {
     match &trace.said {
         Said::Nothing if trace.by.is_some() => "nothing: what this is about is no login".to_owned(),
         Said::Nothing => "nothing".to_owned(),
-        Said::Signal { auth, .. } => auth_text(auth),
+        Said::Signal { auth, .. } => {
+            auth_text(auth, users.filter(|_| trace.known_by_users).map(FilterFile::name))
+        }
         Said::HostnameSource => "a try from a host that is named and not addressed".to_owned(),
         Said::PassedOver(_) => "nothing that a format can read: counted as passed over".to_owned(),
         Said::Unreadable(problem) => format!("unreadable: {}", problem.name()),
     }
 }
 
-fn auth_text(auth: &Auth) -> String {
+/// `known_by` is the filter that says whether the account exists, if the line does not.
+fn auth_text(auth: &Auth, known_by: Option<String>) -> String {
     let outcome = match auth.outcome {
         Outcome::Failure => "failure",
         Outcome::Success => "success",
@@ -152,10 +157,12 @@ fn auth_text(auth: &Auth) -> String {
         None => "no name".to_owned(),
         Some(tag) => format!("user:{:016x}", tag.0),
     };
-    let known = match auth.user_known {
-        None => "whether the account exists is not told",
-        Some(true) => "the account exists",
-        Some(false) => "there is no such account",
+    let known = match (auth.user_known, known_by) {
+        (None, _) => "whether the account exists is not told".to_owned(),
+        (Some(true), None) => "the account exists".to_owned(),
+        (Some(false), None) => "there is no such account".to_owned(),
+        (Some(true), Some(filter)) => format!("known=yes (by {filter})"),
+        (Some(false), Some(filter)) => format!("known=no (by {filter})"),
     };
     let source = auth.source.map_or("no address".to_owned(), |source| source.to_string());
     let attempts = match auth.attempts {
@@ -187,7 +194,11 @@ fn adds(standing: &Standing, signal: &Signal) -> Vec<String> {
 
 fn is_added(counted: Counted, shape: &ShapePlan, auth: &Auth) -> bool {
     match counted {
+        Counted::Busiest(_) => false,
         Counted::Counter(slots) => shape.counters.iter().any(|slot| slots >> slot & 1 == 1),
+        Counted::Change { selected, all, .. } => {
+            is_added(Counted::Counter(selected | all), shape, auth)
+        }
         Counted::Sequential { failed, succeeded, .. } => {
             let class = failed | succeeded;
             is_added(Counted::Distinct(DistinctField::User, class), shape, auth)

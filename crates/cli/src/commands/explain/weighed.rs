@@ -7,7 +7,7 @@ use tidewatch_alert::{printable, rfc3339};
 use tidewatch_core::allow::Allowed;
 use tidewatch_core::detector::{Detector, Severity};
 use tidewatch_core::finding::{Accuracy, Activity, Decided};
-use tidewatch_core::judge::{Other, Weighed, WeighedRaise};
+use tidewatch_core::judge::{Relation, Weighed, WeighedRaise};
 use tidewatch_core::time::Time;
 
 use crate::standing::{Behind, Near, Standing};
@@ -77,8 +77,8 @@ fn telling(weighed: &Weighed) -> Option<Severity> {
 
 /// The detectors it raises only after, and those it is quiet beside, as far as they matter here.
 fn others_text(standing: &Standing, weighed: &Weighed, indent: &str) -> String {
-    let id = |other: &Other| standing.plan.detector(other.detector).id.as_str();
-    let after: Vec<&Other> = weighed.others.iter().filter(|other| other.after).collect();
+    let id = |other: &Relation| standing.plan.detector(other.detector).id.as_str();
+    let after: Vec<&Relation> = weighed.others.iter().filter(|other| other.after).collect();
     let mut text = String::new();
     if !after.is_empty() && after.iter().all(|other| other.stands.is_none()) {
         let ids = after.iter().map(|other| id(other)).collect::<Vec<_>>().join(", ");
@@ -89,6 +89,11 @@ fn others_text(standing: &Standing, weighed: &Weighed, indent: &str) -> String {
             let (id, severity) = (id(other), severity.name());
             let _ = writeln!(text, "{indent}quiet up to {severity}: {id} tells it");
         }
+    }
+    if let Some(leader) = weighed.told_by.filter(|_| weighed.raises.iter().any(WeighedRaise::holds))
+    {
+        let leader = &standing.plan.detector(leader).id;
+        let _ = writeln!(text, "{indent}folded: {leader} tells of this key");
     }
     text
 }
@@ -135,6 +140,7 @@ pub fn json(standing: &Standing) -> Value {
                 "finding_uid": found.map(|finding| &finding.uid),
                 "severities": raises_json(&near.weighed),
                 "others": others_json(standing, &near.weighed),
+                "told_by": near.weighed.told_by.map(|leader| &standing.plan.detector(leader).id),
                 "measures": measures_json(&near.weighed),
             })
         });
@@ -157,7 +163,7 @@ fn raises_json(weighed: &Weighed) -> Value {
 }
 
 fn others_json(standing: &Standing, weighed: &Weighed) -> Value {
-    let of = |other: &Other| {
+    let of = |other: &Relation| {
         json!({
             "detector": standing.plan.detector(other.detector).id,
             "relation": if other.after { "after" } else { "unless" },

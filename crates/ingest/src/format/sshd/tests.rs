@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use tidewatch_core::tag::TagKey;
 
 use super::*;
-use crate::username::Usernames;
+use crate::username::{Naming, Usernames};
 
 const HEADER: &str = "Nov 10 06:00:00 web-1 sshd[4711]: ";
 
@@ -32,8 +32,9 @@ fn check(bodies: &[&str], expected: Expect) {
     expected.assert_eq(&lines.collect::<String>());
 }
 
-fn naming() -> Naming {
-    Naming { key: TagKey::new([1; 16]), usernames: Usernames::Exact }
+fn naming() -> Names {
+    let naming = Naming { key: TagKey::new([1; 16]), usernames: Usernames::Exact };
+    Names { naming, known_users: None }
 }
 
 #[test]
