@@ -108,7 +108,7 @@ pub fn of(
     let judged = ns(runs, || {
         let mut verdicts = 0;
         after.show(plan, place, contribution.earliest(), |window| {
-            verdicts += key_plan.detectors.iter().filter_map(|d| judge(plan, d, window)).count();
+            verdicts += judge(plan, window).len();
         });
         verdicts
     });
@@ -155,8 +155,7 @@ fn merged(plan: &Arc<Plan>, item: &Item, new: Contribution, runs: usize) -> Resu
     Ok(ns(runs, || {
         let mut verdicts = 0;
         let merged = invocation.merge(&contributions, Time(0), |_, window| {
-            let detectors = &window.plan.detectors;
-            verdicts += detectors.iter().filter_map(|d| judge(plan, d, window)).count();
+            verdicts += judge(plan, window).len();
         });
         let merged = runtime.block_on(merged).expect("nothing can fail here");
         assert_eq!(merged.unapplied, [], "nothing can fail here");

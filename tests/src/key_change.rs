@@ -128,6 +128,7 @@ fn detector(id: &str, key: &[KeyField], window: Span) -> Detector {
         raises: [(Severity::High, 0), (Severity::Medium, 2)].map(raise).to_vec(),
         after: Vec::new(),
         unless: Vec::new(),
+        covers: Default::default(),
     }
 }
 
@@ -185,7 +186,7 @@ fn truth<'a>(
         Measure::Distinct(_, filter) | Measure::Count(_, filter) | Measure::Sum(_, filter) => {
             filter
         }
-        Measure::Sequential(_) => ALL,
+        Measure::Sequential(_) | Measure::Change(_) | Measure::Busiest(_) => ALL,
     };
     let counted = events.filter(|t| t.time > after && t.time <= until);
     let counted = counted.filter(|t| filter.outcome.is_none() || t.failed);

@@ -6,6 +6,7 @@
 
 pub mod benign;
 pub mod binary;
+pub mod campaigns;
 pub mod cloud;
 pub mod containers;
 pub mod cost;

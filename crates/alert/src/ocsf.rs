@@ -10,7 +10,7 @@
 use serde_json::{Map, Value as Json, json};
 use tidewatch_core::accounts::Account;
 use tidewatch_core::detector::{Attack, Severity};
-use tidewatch_core::finding::{Accuracy, Activity, Decided, Finding, Measured};
+use tidewatch_core::finding::{Accuracy, Activity, Also, Decided, Finding, Measured, Member};
 use tidewatch_core::key::KeyPart;
 use tidewatch_core::signal::{EventId, Origin, Outcome};
 use tidewatch_core::time::Span;
@@ -238,9 +238,10 @@ fn unmapped(finding: &Finding, context: &Context) -> Json {
             "title": printable(&finding.title),
         },
         "accounts": names_tried(finding),
-        "also": finding.also,
+        "also": finding.also.iter().map(also).collect::<Vec<_>>(),
         "conditions": finding.decided.iter().map(condition).collect::<Vec<_>>(),
         "key": finding.key.to_string(),
+        "members": finding.members.iter().map(member).collect::<Vec<_>>(),
         "measures": finding.measures.iter().map(measure).collect::<Vec<_>>(),
         "peak": amount(finding.peak),
         "quiet_s": seconds(finding.quiet),
@@ -263,6 +264,22 @@ fn names_tried(finding: &Finding) -> Json {
         "exist": tags(&|account| !got_in(account) && account.known == Some(true)),
         "unknown": tags(&|account| !got_in(account) && account.known == Some(false)),
         "untold": tags(&|account| !got_in(account) && account.known.is_none()),
+    })
+}
+
+fn member(member: &Member) -> Json {
+    json!({
+        "source": member.source,
+        "failures": member.failures,
+        "raised": member.raised.map(severity),
+    })
+}
+
+fn also(also: &Also) -> Json {
+    json!({
+        "detector": also.detector,
+        "severity": severity(also.severity),
+        "finding_uid": also.uid,
     })
 }
 

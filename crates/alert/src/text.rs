@@ -45,7 +45,11 @@ pub fn text(finding: &Finding) -> String {
     line(&mut out, "seen", &format!("{first} to {last}"));
     line(&mut out, "sources", &sources(finding));
     line(&mut out, "accounts", &accounts(finding));
-    line(&mut out, "also", &joined(finding.also.iter().map(|id| printable(id).into_owned())));
+    line(
+        &mut out,
+        "also",
+        &joined(finding.also.iter().map(|also| printable(&also.detector).into_owned())),
+    );
     for (nth, origin) in finding.samples.iter().enumerate() {
         line(&mut out, if nth == 0 { "events" } else { "" }, &event(origin));
     }
@@ -80,11 +84,34 @@ fn condition(decided: &Decided) -> String {
 }
 
 fn sources(finding: &Finding) -> String {
+    if !finding.members.is_empty() {
+        return members(finding);
+    }
     let shown = finding.sources.iter().take(SOURCES_SHOWN_MAX).map(|ip| ip.to_string());
     let mut out = joined(shown);
     let count = finding.sources.len().min(SOURCES_SHOWN_MAX) as u64;
     if finding.sources_total > count && count > 0 {
         let _ = write!(out, " and {} more", finding.sources_total - count);
+    }
+    out
+}
+
+/// Of a finding that speaks for many: those with most failures, and how many raise on their own.
+fn members(finding: &Finding) -> String {
+    let all = &finding.members;
+    let shown = all.iter().take(SOURCES_SHOWN_MAX).map(|member| {
+        let raised =
+            member.raised.map_or(String::new(), |severity| format!(", {}", severity.name()));
+        format!("{} ({} failures{raised})", member.source, member.failures)
+    });
+    let mut out = joined(shown);
+    let total = finding.sources_total.max(all.len() as u64);
+    if total > all.len().min(SOURCES_SHOWN_MAX) as u64 {
+        let _ = write!(out, " and {} more", total - all.len().min(SOURCES_SHOWN_MAX) as u64);
+    }
+    let raised = all.iter().filter(|member| member.raised.is_some()).count();
+    if raised > 0 {
+        let _ = write!(out, "; {raised} of them raise on their own");
     }
     out
 }

@@ -1,6 +1,7 @@
 //! A validated detector: signal × key × measures × window × raise. Files become these in
 //! crates/rules; nothing here can be malformed.
 
+use crate::change::{Change, HISTORY};
 use crate::key::KeyFields;
 use crate::signal::{Outcome, Role, SignalKind};
 use crate::time::Span;
@@ -37,6 +38,9 @@ pub struct Detector {
     /// It is quiet where one of these raises as badly or worse, or has an open finding that is: they tell the
     /// same better.
     pub unless: Vec<String>,
+    /// While a finding of this detector is open, findings by these keys that lie within its key and are no
+    /// worse are told by it: see [`crate::umbrella`].
+    pub covers: KeyFields,
 }
 
 /// A technique of MITRE ATT&CK.
@@ -70,6 +74,11 @@ pub enum Measure {
     /// How much likelier the outcomes of the users' first contacts are an attacker's than people's, in
     /// powers of ten: see [`crate::walk`].
     Sequential(Rates),
+    /// How sure it is that the share of the attempts that satisfy its filter among all has risen, in powers
+    /// of ten: see [`crate::change`].
+    Change(Change),
+    /// The most attempts that satisfy the filter in any span as long as the window, of the day before it.
+    Busiest(Filter),
 }
 
 /// A number a signal carries.
@@ -161,6 +170,14 @@ pub enum Operand {
 }
 
 impl Detector {
+    /// How far before its windows it looks, for what is usual.
+    pub fn history(&self) -> Option<Span> {
+        let changes = |named: &NamedMeasure| {
+            matches!(named.measure, Measure::Change(_) | Measure::Busiest(_))
+        };
+        self.measures.iter().any(changes).then_some(HISTORY)
+    }
+
     /// A condition as its file writes it, e.g. `unknown_users >= 0.5 * users`.
     pub fn describe(&self, condition: &Condition) -> String {
         let name = |measure: usize| self.measures[measure].name.as_str();

@@ -62,7 +62,32 @@ pub struct Finding {
     /// user itself.
     pub accounts: Vec<Account>,
     /// The other detectors that raise about the same key.
-    pub also: Vec<String>,
+    pub also: Vec<Also>,
+    /// The sources behind a finding that speaks for many, those with most failures first, at most
+    /// [`crate::limits::MEMBERS_MAX`]: all of a /24 that raise on their own, and those of `sources`.
+    pub members: Vec<Member>,
+}
+
+/// A source behind a finding that speaks for many.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Member {
+    /// The source; of an IPv6 one the first address of its /64.
+    pub source: IpAddr,
+    /// Its failed attempts in the window.
+    pub failures: u64,
+    /// How badly it raises on its own.
+    pub raised: Option<Severity>,
+}
+
+/// Another detector that raises about the key of a finding.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Also {
+    /// [`crate::detector::Detector::id`].
+    pub detector: String,
+    /// How bad it finds it.
+    pub severity: Severity,
+    /// Its own finding, where one was told and is open.
+    pub uid: Option<String>,
 }
 
 /// Which message of an episode this is.

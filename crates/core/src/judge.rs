@@ -4,11 +4,14 @@
 //! A condition over an interval holds only if it holds for all of it. Where the interval does not
 //! decide and a sketch stands behind it, the sketch's estimate decides, and the finding says so.
 
+use smallvec::SmallVec;
+
 use crate::accounts::{Account, accounts};
 use crate::detector::{Comparison, Condition, Detector, Operand, Raise, Severity};
 use crate::episode::{Slots, covering};
 use crate::finding::{Accuracy, Decided, Measured, Value};
 use crate::plan::{DetectorId, DetectorPlan, Plan};
+use crate::standing::{Other, Standing};
 use crate::time::Time;
 use crate::window::{Bounds, Window};
 
@@ -25,6 +28,8 @@ pub struct Verdict {
     pub episodes: Slots,
     /// The numbers, where a message may have to be published.
     pub report: Option<Report>,
+    /// The entry of the allowlist that holds it back, if one does: then nothing else is told of it.
+    pub held_back: Option<usize>,
 }
 
 /// The numbers of a window, for a finding.
@@ -43,7 +48,14 @@ pub struct Report {
     /// Names that were tried.
     pub accounts: Vec<Account>,
     /// The other detectors that raise for the same key in the same window, or have an open finding about it.
-    pub also: Vec<DetectorId>,
+    pub also: Vec<Other>,
+}
+
+impl Verdict {
+    /// The addresses behind the key, where the numbers were written down.
+    pub(crate) fn sources(&self) -> Vec<std::net::IpAddr> {
+        self.report.as_ref().map_or(Vec::new(), |report| report.sources.clone())
+    }
 }
 
 impl Report {
@@ -53,13 +65,35 @@ impl Report {
     }
 }
 
-/// What `detector` says of `window`: `None` if it is quiet, or if it is raised as its open episode
-/// already says it is.
-pub fn judge(plan: &Plan, detector: &DetectorPlan, window: &Window<'_>) -> Option<Verdict> {
+/// What all detectors of a window's key say of it, those that have something to say.
+pub fn judge(plan: &Plan, window: &Window<'_>) -> SmallVec<[Verdict; 1]> {
+    let detectors = &window.plan.detectors;
+    let raises = detectors.iter().map(|detector| held(plan, detector, window));
+    let raises: SmallVec<[Option<&Raise>; 16]> = raises.collect();
+    if raises.iter().all(Option::is_none) {
+        return SmallVec::new();
+    }
+    let standing = Standing::of(plan, window, &raises);
+    let raised = detectors.iter().zip(&raises).filter_map(|(d, raise)| Some((d, (*raise)?)));
+    raised
+        .filter(|(detector, raise)| standing.lets(plan, detector, raise.severity))
+        .filter_map(|(detector, raise)| verdict(plan, detector, raise, window, &standing))
+        .collect()
+}
+
+/// What a detector that raises says of `window`: `None` if its open episode already says it.
+fn verdict(
+    plan: &Plan,
+    detector: &DetectorPlan,
+    raise: &Raise,
+    window: &Window<'_>,
+    standing: &Standing<'_>,
+) -> Option<Verdict> {
     let rule = plan.detector(detector.id);
-    let raise = held(plan, detector, window)?;
-    if !may_raise(plan, detector, raise.severity, window) {
-        return None;
+    if let Some(entry) = standing.held_back(detector.id) {
+        let (detector, severity, at) = (detector.id, raise.severity, window.told);
+        let (episodes, report, held_back) = (Slots::new(), None, Some(entry));
+        return Some(Verdict { detector, severity, at, episodes, report, held_back });
     }
     let episodes = &window.state.episodes;
     let verdict = |report| Verdict {
@@ -68,6 +102,7 @@ pub fn judge(plan: &Plan, detector: &DetectorPlan, window: &Window<'_>) -> Optio
         at: window.told,
         episodes: episodes.slots(detector.id),
         report,
+        held_back: None,
     };
     match covering(episodes.of(detector.id), window.told, rule.quiet) {
         Some(known)
@@ -81,42 +116,23 @@ pub fn judge(plan: &Plan, detector: &DetectorPlan, window: &Window<'_>) -> Optio
         }
         Some(known) if known.is_told(window.told, raise.severity) => None,
         None if episodes.is_before_memory(detector.id, window.told, rule.quiet) => None,
-        _ => Some(verdict(Some(report(plan, detector, raise, window)))),
+        _ => Some(verdict(Some(report(plan, detector, raise, (window, standing))))),
     }
 }
 
-/// Whether the detectors that `detector` depends on let it raise. It is asked of the same window, so a finding
-/// that opens with this very event counts as open, in whatever order the two are judged.
-fn may_raise(
-    plan: &Plan,
-    detector: &DetectorPlan,
-    severity: Severity,
-    window: &Window<'_>,
-) -> bool {
-    let stands = |id: &DetectorId| stands(plan, *id, window);
-    let mut after = detector.after.iter().map(stands);
-    let worse = |id: &DetectorId| stands(id).is_some_and(|other| other >= severity);
-    (detector.after.is_empty() || after.any(|other| other.is_some()))
-        && !detector.unless.iter().any(worse)
-}
-
-/// How badly a detector raises at `window` by its conditions, or by an open finding that covers it.
-fn stands(plan: &Plan, id: DetectorId, window: &Window<'_>) -> Option<Severity> {
-    let rule = plan.detector(id);
-    let known = covering(window.state.episodes.of(id), window.told, rule.quiet);
-    let open = known.filter(|known| !known.closed).map(|known| known.severity);
-    let detector = window.plan.detector(id)?;
-    open.max(held(plan, detector, window).map(|raise| raise.severity))
-}
-
-/// Whether `detector` raises at `window`, whatever is known of its own episodes.
+/// Whether `detector` raises at `window` and may be told of, whatever is known of its own episodes.
 pub fn raises(plan: &Plan, detector: &DetectorPlan, window: &Window<'_>) -> bool {
-    let held = held(plan, detector, window);
-    held.is_some_and(|raise| may_raise(plan, detector, raise.severity, window))
+    let Some(raise) = held(plan, detector, window) else { return false };
+    let standing = Standing::at(plan, window);
+    standing.lets(plan, detector, raise.severity) && standing.held_back(detector.id).is_none()
 }
 
 /// The worst severity whose conditions hold.
-fn held<'p>(plan: &'p Plan, detector: &DetectorPlan, window: &Window<'_>) -> Option<&'p Raise> {
+pub(crate) fn held<'p>(
+    plan: &'p Plan,
+    detector: &DetectorPlan,
+    window: &Window<'_>,
+) -> Option<&'p Raise> {
     let rule = plan.detector(detector.id);
     let mut reading = Reading::new(detector, window);
     rule.raises.iter().find(|raise| raise.when.iter().all(|c| reading.holds(c)))
@@ -131,12 +147,14 @@ pub struct Weighed {
     pub raises: Vec<WeighedRaise>,
     /// The detectors it raises only after, and those it is quiet beside: whether they stand here, and whether
     /// that lets it raise.
-    pub others: Vec<Other>,
+    pub others: Vec<Relation>,
+    /// The detector that tells what is seen here in place of this one, if it is another.
+    pub told_by: Option<DetectorId>,
 }
 
 /// Another detector on which one depends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Other {
+pub struct Relation {
     /// Which.
     pub detector: DetectorId,
     /// Whether it is one of [`Detector::after`], else of [`Detector::unless`].
@@ -161,7 +179,7 @@ impl Weighed {
         let mut after = self.others.iter().filter(|other| other.after).peekable();
         let waits = after.peek().is_some() && !after.any(|other| other.stands.is_some());
         let told = self.others.iter().any(|other| !other.after && other.stands >= Some(severity));
-        (!waits && !told).then_some(severity)
+        (!waits && !told && self.told_by.is_none()).then_some(severity)
     }
 }
 
@@ -186,16 +204,41 @@ pub fn weigh(plan: &Plan, detector: &DetectorPlan, window: &Window<'_>) -> Weigh
             .collect(),
     });
     let raises = raises.collect();
+    let standing = Standing::at(plan, window);
+    let standing = &standing;
     let other = |after: bool| {
-        move |id: &DetectorId| Other { detector: *id, after, stands: stands(plan, *id, window) }
+        move |id: &DetectorId| {
+            let stands = match after {
+                true => standing.severity(*id),
+                false => standing.tells(detector, *id),
+            };
+            Relation { detector: *id, after, stands }
+        }
     };
     let others = detector.after.iter().map(other(true));
     let others = others.chain(detector.unless.iter().map(other(false))).collect();
-    Weighed { raises, measures: measured(rule, &values), others }
+    let told_by = standing.told_by(plan, detector);
+    Weighed { raises, measures: measured(rule, &values), others, told_by }
+}
+
+/// The numbers of `window` for a finding that is published by the clock: by the conditions of `raise`,
+/// whether they still hold or not.
+pub fn report_at(
+    plan: &Plan,
+    detector: &DetectorPlan,
+    raise: &Raise,
+    window: &Window<'_>,
+) -> Report {
+    report(plan, detector, raise, (window, &Standing::at(plan, window)))
 }
 
 /// The numbers of `window` for a finding raised by `raise`.
-pub fn report(plan: &Plan, detector: &DetectorPlan, raise: &Raise, window: &Window<'_>) -> Report {
+fn report(
+    plan: &Plan,
+    detector: &DetectorPlan,
+    raise: &Raise,
+    (window, standing): (&Window<'_>, &Standing<'_>),
+) -> Report {
     let rule = plan.detector(detector.id);
     let values = values(detector, window);
     let decided = raise.when.iter().map(|condition| decided(rule, condition, &values)).collect();
@@ -217,13 +260,7 @@ pub fn report(plan: &Plan, detector: &DetectorPlan, raise: &Raise, window: &Wind
         sources_total: window.sources_total(detector).max(sources.len() as u64),
         sources,
         accounts: accounts(window, detector),
-        also: window
-            .plan
-            .detectors
-            .iter()
-            .map(|other| other.id)
-            .filter(|other| *other != detector.id && stands(plan, *other, window).is_some())
-            .collect(),
+        also: standing.others(detector.id),
     }
 }
 

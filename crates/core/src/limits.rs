@@ -68,6 +68,12 @@ pub const SAMPLES_MAX: usize = 4;
 /// Names that a finding lists.
 pub const ACCOUNTS_MAX: usize = 256;
 
+/// Sources that a finding which speaks for many lists.
+pub const MEMBERS_MAX: usize = 1_000;
+
+/// Campaigns that are remembered to be one source's; beyond it all of them are looked at again.
+pub const DECLINED_MAX: usize = 10_000;
+
 /// Source addresses a /64 keeps.
 pub const SOURCES_OF_NET_MAX: usize = 8;
 
@@ -91,6 +97,13 @@ pub const WINDOW_MIN: Span = Span::seconds(1);
 
 /// The longest window a detector may have.
 pub const WINDOW_MAX: Span = Span::minutes(7 * 24 * 60);
+
+/// Entries of an allowlist: each is asked of every signal.
+pub const ALLOWED_MAX: usize = 1_000;
+
+/// Findings held back by an allowlist that are known to go on; beyond, one that goes on may be counted as
+/// another.
+pub const HELD_BACK_MAX: usize = 100_000;
 
 /// Detectors that may be loaded at once.
 pub const DETECTORS_MAX: usize = 1_000;

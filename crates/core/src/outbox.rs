@@ -13,16 +13,18 @@ use crate::counts::Counts;
 use crate::detector::{Detector, Raise, Severity};
 use crate::episode::{self, Episode, Slots, covering};
 use crate::fault::Fault;
-use crate::finding::{Activity, Finding};
-use crate::judge::{Report, Verdict, raises, report};
+use crate::finding::{Activity, Also, Finding};
+use crate::judge::{Report, Verdict, raises, report_at};
 use crate::key::Key;
 use crate::limits::{LATCH_TRIES_MAX, SAMPLES_MAX};
 use crate::plan::{DetectorId, Plan};
 use crate::signal::Origin;
 use crate::sink::AlertSink;
+use crate::standing::Other;
 use crate::state::End;
 use crate::store::{Claimant, Due, Latched, Place, StoreError, WindowStore};
 use crate::time::{Span, Time};
+use crate::umbrella::Declined;
 use crate::window::Window;
 
 /// Sends what verdicts say, over any store and any sink.
@@ -38,6 +40,8 @@ pub struct Outbox<'a, S, A> {
     pub now: Time,
     /// What has been sent is counted here.
     pub counts: &'a mut Counts,
+    /// The campaigns that are one source's.
+    pub declined: &'a mut Declined,
 }
 
 /// What verdicts make of an episode.
@@ -99,6 +103,11 @@ impl<S: WindowStore, A: AlertSink> Outbox<'_, S, A> {
             let (pane, lengthen) = (key_plan.pane(of_key), of_key.lengthen);
             let terms =
                 Terms { rule, pane, lengthen, claimant: self.store.claimant(), now: self.now };
+            let opens = covering(&known, next.at, rule.quiet).is_none() && next.report.is_some();
+            if opens && plan.folds && self.is_told_elsewhere(place, next, pane).await? {
+                rest = &rest[1..];
+                continue;
+            }
             let Some(mut step) = step(&known, rest, &terms) else {
                 rest = &rest[1..];
                 continue;
@@ -219,7 +228,10 @@ impl<S: WindowStore, A: AlertSink> Outbox<'_, S, A> {
             let why = format!("no time is left to tell of one finding of `{}`", rule.id);
             return Err(StoreError::Retryable(why).into());
         }
-        let finding = finding(self.plan, message, self.now);
+        let mut finding = finding(self.plan, message, self.now);
+        if !rule.covers.is_empty() {
+            self.list_members(&mut finding).await?;
+        }
         self.sink.publish(&finding).await?;
         match message.activity {
             Activity::Create => self.counts.created += 1,
@@ -273,7 +285,7 @@ impl<S: WindowStore, A: AlertSink> Outbox<'_, S, A> {
                 look = Some(Look {
                     slots: window.state.episodes.slots(due.detector),
                     version: window.version,
-                    report: report(self.plan, detector, raise, &then),
+                    report: report_at(self.plan, detector, raise, &then),
                     raised: Some(last.told).filter(|told| *told > due.episode.last),
                 });
             })
@@ -417,6 +429,13 @@ fn finding(plan: &Plan, message: &Message<'_>, now: Time) -> Finding {
         sources_total: report.sources_total,
         samples: episode.samples.to_vec(),
         accounts: report.accounts.clone(),
-        also: report.also.iter().map(|id| plan.detector(*id).id.clone()).collect(),
+        also: report.also.iter().map(|other| also(plan, &key, *other)).collect(),
+        members: Vec::new(),
     }
+}
+
+fn also(plan: &Plan, key: &Key, other: Other) -> Also {
+    let id = &plan.detector(other.detector).id;
+    let uid = other.start.map(|start| episode::uid(id, key, start));
+    Also { detector: id.clone(), severity: other.severity, uid }
 }

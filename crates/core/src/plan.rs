@@ -13,6 +13,8 @@
 use sha2::{Digest, Sha256};
 use smallvec::SmallVec;
 
+use crate::allow::Allowlist;
+use crate::change::Change;
 use crate::detector::{
     Comparison, Condition, Detector, DistinctField, Filter, Measure, NamedMeasure, Operand,
 };
@@ -26,10 +28,11 @@ use crate::retention::{Home, Retention, SHARED_SKETCH};
 use crate::shape::{Class, KINDS, Shape};
 use crate::signal::{Outcome, Role};
 use crate::time::Span;
+use crate::umbrella::Umbrella;
 use crate::walk::Rates;
 
 /// All detectors, ready to run.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Plan {
     /// The detectors, in the order they were loaded.
     pub detectors: Vec<Detector>,
@@ -37,6 +40,13 @@ pub struct Plan {
     pub keys: Vec<KeyPlan>,
     /// What stands for each detector in a table: the first 4 bytes of SHA-256 of its id.
     pub names: Vec<u32>,
+    /// Whether of several detectors that raise about one key only the worst tells: see
+    /// [`crate::standing`].
+    pub folds: bool,
+    /// The detectors that speak for findings by other keys.
+    pub umbrellas: Vec<Umbrella>,
+    /// Whose findings are held back.
+    pub allow: Allowlist,
 }
 
 /// Names a [`KeyPlan`] of its plan.
@@ -106,6 +116,17 @@ pub enum Counted {
         /// What their first contacts say.
         rates: Rates,
     },
+    /// The change of the share that the first counters have of the second.
+    Change {
+        /// Those selected.
+        selected: Slots,
+        /// All.
+        all: Slots,
+        /// From what, and to what.
+        change: Change,
+    },
+    /// The most that these counters came to in the day before.
+    Busiest(Slots),
 }
 
 /// What a signal of one shape adds to.
@@ -148,7 +169,8 @@ impl Plan {
         for detector in &detectors {
             if !keys.iter().any(|key| key.fields == detector.key) {
                 let same = detectors.iter().filter(|other| other.key == detector.key);
-                let retention = Retention::new(home, &Retention::windows(same));
+                let history = same.clone().filter_map(Detector::history).max();
+                let retention = Retention::new(home, &Retention::windows(same), history);
                 keys.push(KeyPlan::empty(detector.key.clone(), home, retention));
             }
         }
@@ -163,7 +185,13 @@ impl Plan {
             key.finish();
         }
         let names = detectors.iter().map(|detector| name(&detector.id)).collect();
-        Ok(Plan { detectors, keys, names })
+        let umbrellas = umbrellas(&keys, &detectors);
+        Ok(Plan { detectors, keys, names, folds: false, umbrellas, allow: Allowlist::default() })
+    }
+
+    /// The same plan, by which one key has one finding at a time, told by the worst of its detectors.
+    pub fn folding(self) -> Plan {
+        Plan { folds: true, ..self }
     }
 
     /// The detector `id` names.
@@ -270,7 +298,10 @@ fn beyond_lists(detector: &Detector) -> impl Iterator<Item = &Condition> {
             && match detector.measures[condition.measure].measure {
                 Measure::Distinct(..) => far(1.0),
                 Measure::Sequential(rates) => far(rates.failure()),
-                Measure::Count(..) | Measure::Sum(..) => false,
+                Measure::Count(..)
+                | Measure::Sum(..)
+                | Measure::Change(_)
+                | Measure::Busiest(_) => false,
             }
     })
 }
@@ -304,8 +335,14 @@ impl KeyPlan {
             .iter()
             .map(|named| match named.measure {
                 // The only number of an authentication signal is its attempts, which a count sums.
-                Measure::Count(role, filter) => self.counter(role, filter),
-                Measure::Sum(_, filter) => self.counter(Role::Attempt, filter),
+                Measure::Count(role, filter) => Counted::Counter(self.counter(role, filter)),
+                Measure::Sum(_, filter) => Counted::Counter(self.counter(Role::Attempt, filter)),
+                Measure::Busiest(filter) => Counted::Busiest(self.counter(Role::Attempt, filter)),
+                Measure::Change(change) => Counted::Change {
+                    selected: self.counter(Role::Attempt, change.filter),
+                    all: self.counter(Role::Attempt, Filter::default()),
+                    change,
+                },
                 Measure::Distinct(field, filter) => {
                     let measure = index_of(&mut self.distinct, (field, filter));
                     let class = match home {
@@ -344,7 +381,10 @@ impl KeyPlan {
                     let classes = Generation::ALL.map(|generation| generation.class(*class));
                     Some((*field, classes[0] | classes[1]))
                 }
-                Counted::Counter(_) | Counted::Sequential { .. } => None,
+                Counted::Counter(_)
+                | Counted::Sequential { .. }
+                | Counted::Change { .. }
+                | Counted::Busiest(_) => None,
             }));
         }
         self.detectors.push(plan);
@@ -375,12 +415,12 @@ impl KeyPlan {
     }
 
     /// The counter of what has this role and passes the filter, made where it is missing.
-    fn counter(&mut self, role: Role, filter: Filter) -> Counted {
+    fn counter(&mut self, role: Role, filter: Filter) -> Slots {
         let slot = index_of(&mut self.counters, (role, filter));
-        Counted::Counter(match self.home {
+        match self.home {
             Home::Memory => bit(slot),
             Home::Shared => kinds(filter),
-        })
+        }
     }
 
     fn finish(&mut self) {
@@ -412,6 +452,15 @@ impl KeyPlan {
             Home::Shared => counted.map(|_| shape.kind()).take(1).collect(),
         };
         plan
+    }
+
+    /// The counters that together count just this; `None` where no detector asks for it.
+    pub(crate) fn slots_of(&self, role: Role, filter: Filter) -> Option<Slots> {
+        let slot = self.counters.iter().position(|counter| *counter == (role, filter))?;
+        Some(match self.home {
+            Home::Memory => bit(slot),
+            Home::Shared => kinds(filter),
+        })
     }
 
     /// Whether a sketch is kept behind the list of (field, class) of the shared home.
@@ -473,6 +522,14 @@ impl KeyPlan {
     pub fn counts_sources(&self) -> bool {
         self.distinct.iter().any(|(field, _)| *field == DistinctField::SourceIp)
     }
+}
+
+fn umbrellas(keys: &[KeyPlan], detectors: &[Detector]) -> Vec<Umbrella> {
+    let all = keys.iter().enumerate().flat_map(|(index, key)| {
+        let plan = KeyPlanId(index as u16);
+        key.detectors.iter().map(move |detector| Umbrella { detector: detector.id, plan })
+    });
+    all.filter(|umbrella| !detectors[usize::from(umbrella.detector.0)].covers.is_empty()).collect()
 }
 
 /// The n-th bit; none beyond 64, which [`PlanError::TooManyMeasures`] refuses.

@@ -68,12 +68,13 @@ pub const SHARED_TAG_MASK: u64 = !0 << 32;
 pub const SHARED_EVENT_MASK: u32 = !0 << 8;
 
 impl Retention {
-    /// What `home` keeps for detectors with these windows, at least one, sorted.
-    pub fn new(home: Home, windows: &[Span]) -> Retention {
+    /// What `home` keeps for detectors with these windows, at least one, sorted; of counters as much as
+    /// `history`, where that is longer.
+    pub fn new(home: Home, windows: &[Span], history: Option<Span>) -> Retention {
         let longest = windows.last().copied().unwrap_or(Span(1));
         match home {
             Home::Memory => Retention {
-                counters: rungs(windows),
+                counters: with_history(rungs(windows), history),
                 sketches: windows
                     .iter()
                     .map(|window| Resolution { pane: pane(*window), span: *window })
@@ -88,7 +89,10 @@ impl Retention {
                 kept: Span(longest.0 * 2),
             },
             Home::Shared => {
-                let reaching = SHARED_RUNGS.iter().take_while(|rung| rung.span < longest).count();
+                let reaching = SHARED_RUNGS
+                    .iter()
+                    .take_while(|rung| Some(rung.span) < history.max(Some(longest)))
+                    .count();
                 Retention {
                     counters: SHARED_RUNGS[..(reaching + 1).min(SHARED_RUNGS.len())].to_vec(),
                     sketches: vec![SHARED_SKETCH],
@@ -157,6 +161,16 @@ fn rungs(windows: &[Span]) -> Vec<Resolution> {
         .collect()
 }
 
+/// One rung more where the others do not reach as far as `history`.
+fn with_history(mut rungs: Vec<Resolution>, history: Option<Span>) -> Vec<Resolution> {
+    let Some((history, last)) = history.zip(rungs.last().copied()) else { return rungs };
+    if last.span < history {
+        let pane = (pane(history).0 / last.pane.0).max(1) * last.pane.0;
+        rungs.push(Resolution { pane: Span(pane), span: history });
+    }
+    rungs
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -165,7 +179,7 @@ mod tests {
     fn every_rung_is_a_multiple_of_the_one_below_and_fine_enough() {
         let minutes = |n: &[i64]| n.iter().map(|n| Span::minutes(*n)).collect::<Vec<_>>();
         for windows in [minutes(&[10]), minutes(&[5, 7, 10, 60, 1_440]), minutes(&[1, 10_080])] {
-            let rungs = Retention::new(Home::Memory, &windows).counters;
+            let rungs = Retention::new(Home::Memory, &windows, None).counters;
             assert_eq!(rungs.len(), windows.len());
             for (rung, window) in rungs.iter().zip(&windows) {
                 assert!(rung.pane.0 * PANES_PER_WINDOW_MIN <= window.0, "{rung:?} for {window}");
@@ -177,17 +191,29 @@ mod tests {
     }
 
     #[test]
+    fn a_history_is_one_rung_more_where_windows_do_not_reach_it() {
+        let day = Some(Span::minutes(24 * 60));
+        let of = |home, minutes| Retention::new(home, &[Span::minutes(minutes)], day).counters;
+        let rungs = of(Home::Memory, 60);
+        assert_eq!((rungs.len(), rungs[1].span), (2, Span::minutes(24 * 60)));
+        assert_eq!(rungs[1].pane.0 % rungs[0].pane.0, 0);
+        assert_eq!(of(Home::Memory, 24 * 60).len(), 1);
+        assert_eq!(of(Home::Shared, 60), SHARED_RUNGS);
+    }
+
+    #[test]
     fn the_shared_home_keeps_the_rungs_its_longest_window_needs() {
-        let rungs =
-            |minutes: i64| Retention::new(Home::Shared, &[Span::minutes(minutes)]).counters.len();
+        let rungs = |minutes: i64| {
+            Retention::new(Home::Shared, &[Span::minutes(minutes)], None).counters.len()
+        };
         assert_eq!([10, 15, 16, 180, 181, 1_440].map(rungs), [1, 1, 2, 2, 3, 3]);
     }
 
     #[test]
     fn a_sighting_is_kept_as_the_second_that_ends_it() {
-        let shared = Retention::new(Home::Shared, &[Span::minutes(10)]);
+        let shared = Retention::new(Home::Shared, &[Span::minutes(10)], None);
         let stepped = [0, 1, 999, 1_000, 1_001, -1].map(|ms| shared.step(Time(ms)).0);
         assert_eq!(stepped, [0, 1_000, 1_000, 1_000, 2_000, 0]);
-        assert_eq!(Retention::new(Home::Memory, &[Span(1)]).step(Time(7)), Time(7));
+        assert_eq!(Retention::new(Home::Memory, &[Span(1)], None).step(Time(7)), Time(7));
     }
 }

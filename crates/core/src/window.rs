@@ -9,6 +9,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::change::{Change, Tries};
 use crate::detector::DistinctField;
 use crate::distinct::DistinctList;
 use crate::finding::{Accuracy, Value};
@@ -52,6 +53,14 @@ impl Window<'_> {
     pub fn bounds(&self, counted: Counted, detector: &DetectorPlan) -> Bounds {
         match counted {
             Counted::Counter(slots) => self.counted(slots, detector),
+            Counted::Change { selected, all, change } => {
+                let evidence = self.changed((selected, all), change, detector);
+                Bounds { low: evidence, high: evidence }
+            }
+            Counted::Busiest(slots) => {
+                let most = self.busiest(slots, detector);
+                Bounds { low: most, high: most }
+            }
             Counted::Distinct(field, class) => {
                 let (after, until) = self.ends(detector);
                 let low = self.listed(field, class, after, until) as f64;
@@ -109,11 +118,13 @@ impl Window<'_> {
         let bounds = self.bounds(counted, detector);
         let certain = bounds.low == bounds.high;
         match counted {
-            Counted::Counter(_) if certain => {
+            Counted::Counter(_) | Counted::Change { .. } | Counted::Busiest(_) if certain => {
                 let pane = self.plan.pane(detector);
                 Value { amount: bounds.low, error: Accuracy::Pane(pane) }
             }
-            Counted::Counter(_) => Value { amount: bounds.low, error: Accuracy::AtLeast },
+            Counted::Counter(_) | Counted::Change { .. } | Counted::Busiest(_) => {
+                Value { amount: bounds.low, error: Accuracy::AtLeast }
+            }
             Counted::Distinct(..) | Counted::Sequential { .. } if certain => {
                 Value { amount: bounds.low, error: Accuracy::Exact }
             }
@@ -173,7 +184,8 @@ impl Window<'_> {
     pub fn timeline(&self, counted: Counted, detector: &DetectorPlan) -> Vec<(Time, u64)> {
         let mut panes: BTreeMap<Time, u64> = BTreeMap::new();
         match counted {
-            Counted::Counter(slots) => {
+            Counted::Busiest(_) => {}
+            Counted::Counter(slots) | Counted::Change { selected: slots, .. } => {
                 let rungs = self.plan.retention.counters.iter();
                 for ((ring, (first, last)), rung) in self.rungs(detector).zip(rungs) {
                     for (index, _, _) in
@@ -237,6 +249,37 @@ impl Window<'_> {
         }
         let [low, wider] = sums.map(|sum| sum as f64);
         Bounds { low, high: low + wider }
+    }
+
+    /// The evidence that the share of the first counters among the second has risen within the window. Where
+    /// panes of different rungs meet, one that lies in the window and before it counts for both.
+    fn changed(&self, of: (Slots, Slots), change: Change, detector: &DetectorPlan) -> f64 {
+        let tries = |pane: (i64, Time, &[u64])| {
+            let sum = |slots: Slots| {
+                let counts = pane.2.iter().enumerate();
+                counts.filter(|(slot, _)| slots >> slot & 1 == 1).map(|(_, amount)| amount).sum()
+            };
+            Tries { selected: sum(of.0), all: sum(of.1) }
+        };
+        let before = self.rungs(detector).flat_map(|(ring, (first, _))| {
+            ring.panes().take_while(move |pane| pane.0 < first).map(tries)
+        });
+        let usual = change.usual(before);
+        let within = self.rungs(detector).flat_map(|(ring, (first, last))| {
+            let ending = ring.panes().rev().skip_while(move |pane| pane.0 > last);
+            ending.take_while(move |pane| pane.0 >= first).map(tries)
+        });
+        change.evidence(within, usual)
+    }
+
+    /// The most that counters came to in a span as long as the window, by the widest panes of the day before it;
+    /// 0 where there is no such day yet.
+    fn busiest(&self, slots: Slots, detector: &DetectorPlan) -> f64 {
+        let rungs = self.rungs(detector).zip(&self.plan.retention.counters).skip(1);
+        let Some(((ring, (first, _)), rung)) = rungs.last() else { return 0.0 };
+        let before = ring.panes().map(|(index, _, _)| index).take_while(|index| *index < first);
+        let most = before.map(|index| ring.sum(slots, (index, index))).max().unwrap_or(0);
+        most as f64 * detector.span.0 as f64 / rung.pane.0 as f64
     }
 
     fn lists(&self, field: DistinctField, class: Class) -> impl Iterator<Item = &DistinctList> {

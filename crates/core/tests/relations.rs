@@ -120,12 +120,16 @@ fn a_finding_names_the_accounts_and_who_else_raises() {
         found.unwrap_or_else(|| panic!("{id}")).clone()
     };
     let scan = of("scan", Activity::Create);
-    assert_eq!((scan.accounts.len(), scan.also), (5, vec!["many".to_owned()]));
+    let ids = |finding: &Finding| -> Vec<String> {
+        finding.also.iter().map(|also| also.detector.clone()).collect()
+    };
+    assert_eq!((scan.accounts.len(), ids(&scan)), (5, vec!["many".to_owned()]));
     let told = |finding: &Finding| -> Vec<(u64, Option<Outcome>, Option<bool>, Time)> {
         finding.accounts.iter().map(|a| (a.tag, a.outcome, a.known, a.last)).collect()
     };
     let takeover = of("takeover", Activity::Create);
-    assert_eq!(takeover.also, ["scan", "many"]);
+    assert_eq!(ids(&takeover), ["scan", "many"]);
+    assert_eq!(takeover.also[0].uid, Some(scan.uid), "it was told");
     let accounts = told(&takeover);
     let tag = |user| user_tag(user).0;
     assert_eq!(accounts[0], (tag(9), Some(Outcome::Success), Some(true), at(7_000)));

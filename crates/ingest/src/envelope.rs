@@ -19,6 +19,7 @@ use tidewatch_core::signal::{EventId, LogStream, Origin};
 use tidewatch_core::time::Time;
 
 use crate::batch::{Batch, Piece, TextBuffers};
+use crate::declared::Interest;
 use crate::format::{self, Said};
 use crate::limits::DAMAGED_ENVELOPES_MAX;
 use crate::marks::Marks;
@@ -161,11 +162,15 @@ impl Ingest {
         if let Some(raw) = payload.text.and_then(|text| text.get(range.clone()))
             && promising
             && event.message.escaped
-            && !self.formats.is_claimed(raw)
         {
-            let read =
-                format::read_escaped(without_line_end(raw), true, &self.names, &mut buffers.memos);
-            if let Some(said) = read {
+            let interest = self.formats.interest(raw);
+            let read = (interest != Interest::MayRead).then(|| {
+                let line = without_line_end(raw);
+                format::read_escaped(line, true, &self.names, &mut buffers.memos)
+            });
+            // What somebody claims and nobody reads is counted as passed over: that takes all of the way.
+            let is_all = |said: &Said| interest == Interest::None || *said != Said::Nothing;
+            if let Some(said) = read.flatten().filter(is_all) {
                 return Ok(said);
             }
         }

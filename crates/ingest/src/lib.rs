@@ -4,7 +4,6 @@
 //! around it is still read. No IO, no clock, and no state between two lines: an [`Ingest`] never
 //! changes, so one serves all threads, and what a line says does not depend on any other line.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use tidewatch_core::signal::LogStream;
@@ -92,11 +91,7 @@ impl Ingest {
     /// Compiles the formats' needles.
     pub fn new(config: Config) -> Ingest {
         let built_in = Format::ALL.into_iter().flat_map(|format| format.needles()).copied();
-        let all: Vec<&str> = built_in.chain(config.formats.needles()).collect();
-        // Whatever holds a needle holds all that is in it: one that holds another needs no search.
-        let covered =
-            |needle: &str| all.iter().any(|other| *other != needle && needle.contains(other));
-        let shortest: BTreeSet<&str> = all.iter().copied().filter(|n| !covered(n)).collect();
+        let shortest = needles::shortest(built_in.chain(config.formats.needles()));
         let needles = || shortest.iter().copied();
         Ingest {
             names: Names { naming: config.naming, known_users: None },
@@ -176,8 +171,8 @@ impl Ingest {
             return (Said::PassedOver(format), None);
         }
         // Nobody's: if it only looks like JSON, it may have been meant for somebody.
-        let json = message.starts_with('{');
-        if json && serde_json::from_str::<serde::de::IgnoredAny>(message).is_err() {
+        let is_json = || serde_json::from_str::<serde::de::IgnoredAny>(message).is_ok();
+        if message.starts_with('{') && !is_json() && !format::is_printed(message) {
             return (Said::Unreadable(Problem::Json), None);
         }
         (Said::Nothing, None)

@@ -4,11 +4,18 @@ use crate::limits::JSON_NESTING_MAX;
 
 /// Whether `text`, if it is JSON at all, nests deeper than [`JSON_NESTING_MAX`]. Brackets are counted
 /// first, which is cheap and enough for nearly every line; only then are strings told from structure.
-/// What does not start with a bracket is not JSON and is never too deep.
+/// What does not start as an object or a list does is not JSON and is never too deep.
 pub(crate) fn too_deep(text: &[u8]) -> bool {
     // `[` and `{` differ in one bit.
     let opens = |byte: &u8| byte & !0x20 == b'[';
-    text.first().is_some_and(opens)
+    let like_json = match text.split_first() {
+        Some((b'{', inside)) => {
+            matches!(inside.trim_ascii_start().first(), None | Some(b'"' | b'}'))
+        }
+        Some((first, _)) => *first == b'[',
+        None => false,
+    };
+    like_json
         && text.len() > JSON_NESTING_MAX
         && text.chunks(128).map(|chunk| count(chunk, opens)).sum::<usize>() > JSON_NESTING_MAX
         && depth_exceeds(text)
@@ -86,6 +93,8 @@ mod tests {
         assert!(!too_deep("[]".repeat(10_000).as_bytes()));
         assert!(!too_deep(format!("{{\"user\":\"\\\"{}\"}}", "[".repeat(1_000)).as_bytes()));
         assert!(!too_deep(format!("sshd {}", "[".repeat(1_000)).as_bytes()));
+        // In other quotes than those of JSON.
+        assert!(!too_deep(format!("{{ user: '{}' }}", "[".repeat(1_000)).as_bytes()));
         assert!(!too_deep(b""));
     }
 

@@ -243,8 +243,8 @@ impl Detector {
         Ok(ticked?)
     }
 
-    /// Reads the secret, the overrides and the known users where that is due. What was known stays where they cannot be
-    /// read; without ever having had a key nothing can begin.
+    /// Reads the secret, the overrides and the known users where that is due. What was known stays where they
+    /// cannot be read; without ever having had a key nothing can begin.
     async fn look_up(&mut self, deadline: Time, report: &mut Report) -> anyhow::Result<()> {
         let now = self.pace.now();
         // No more than a quarter of the time that is left.
@@ -278,19 +278,19 @@ impl Detector {
         }
         report.note("detectors", rules.origin.name());
         report.note("known_users", users.origin.name());
-        let is_rejected = rules.rejected.is_some() || users.rejected.is_some();
+        let is_rejected = rules.is_rejected() || users.rejected.is_some();
         report.metrics.add(Metric::OverridesRejected, u64::from(is_rejected));
-        let plan = Arc::clone(&rules.plan);
         (self.rules, self.users) = (Some(rules), Some(users));
         if let Some(answer) = keys {
             self.take_keys(answer, now)?;
         }
-        if let Some(keys) = &self.keys {
+        if let (Some(keys), Some(rules)) = (&self.keys, &mut self.rules) {
             if let Some(made) = self.key_made {
                 let days = (now.0 - made.0) / Span::minutes(24 * 60).0;
                 report.metrics.set(Metric::KeyAgeDays, days.max(0) as f64);
             }
-            if changed || self.store.is_none() {
+            if rules.hold_back(keys) || changed || self.store.is_none() {
+                let plan = Arc::clone(&rules.plan);
                 self.store = Some(self.store(plan, keys));
             }
         }
@@ -421,6 +421,7 @@ fn first_unapplied(records: &[Record], acknowledged: &Acknowledged) -> Option<us
 /// Sends the notices that still wait, and counts what was done.
 async fn finish<S: WindowStore>(engine: &mut Engine<S, SnsSink<'_>>, report: &mut Report) {
     report.counted(&engine.counts(), engine.gate());
+    report.held_back(engine.held_back());
     let sink = engine.sink();
     sink.finish().await;
     let told = sink.told();
@@ -474,7 +475,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn the_store_has_the_time_that_the_function_has() {
         let detector = detector();
-        let plan = Arc::new(Plan { detectors: Vec::new(), keys: Vec::new(), names: Vec::new() });
+        let plan = Arc::new(Plan::default());
         let store = detector.store(plan, &key_ring());
         // The next invocation begins after an hour that the two clocks of this test disagree about.
         tokio::time::advance(Duration::from_secs(3_600)).await;

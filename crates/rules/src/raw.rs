@@ -9,7 +9,7 @@ use crate::tree::{
     wrong_type,
 };
 
-const DETECTOR_FIELDS: [&str; 13] = [
+const DETECTOR_FIELDS: [&str; 14] = [
     "id",
     "title",
     "description",
@@ -21,11 +21,23 @@ const DETECTOR_FIELDS: [&str; 13] = [
     "quiet",
     "after",
     "unless",
+    "covers",
     "measure",
     "raise",
 ];
-const MEASURE_FIELDS: [&str; 7] =
-    ["count", "sum", "distinct", "sequential", "people", "attackers", "where"];
+const MEASURE_FIELDS: [&str; 11] = [
+    "count",
+    "sum",
+    "distinct",
+    "sequential",
+    "people",
+    "attackers",
+    "change",
+    "busiest",
+    "times",
+    "usual",
+    "where",
+];
 const WHERE_FIELDS: [&str; 2] = ["outcome", "user_known"];
 const RAISE_FIELDS: [&str; 2] = ["severity", "when"];
 
@@ -43,6 +55,7 @@ pub(crate) struct RawDetector {
     pub(crate) quiet: Option<Text>,
     pub(crate) after: Option<Placed<Vec<Text>>>,
     pub(crate) unless: Option<Placed<Vec<Text>>>,
+    pub(crate) covers: Option<Placed<Vec<Text>>>,
     /// `None` where the file has no `measure`; in the order of the file.
     pub(crate) measures: Option<Placed<Vec<RawMeasure>>>,
     /// `None` where the file has no `raise`; in the order of the file.
@@ -62,6 +75,12 @@ pub(crate) struct RawMeasure {
     /// Shares, 0 to 1.
     pub(crate) people: Option<Placed<f64>>,
     pub(crate) attackers: Option<Placed<f64>>,
+    pub(crate) change: Option<Text>,
+    pub(crate) busiest: Option<Text>,
+    /// More than 1.
+    pub(crate) times: Option<Placed<f64>>,
+    /// A share, 0 to 1.
+    pub(crate) usual: Option<Placed<f64>>,
     pub(crate) outcome: Option<Text>,
     pub(crate) user_known: Option<bool>,
 }
@@ -100,6 +119,7 @@ pub(crate) fn read(text: &str, faults: &mut Faults) -> Option<RawDetector> {
             "quiet" => raw.quiet = string(field, node, faults),
             "after" => raw.after = one_or_more(field, node, faults),
             "unless" => raw.unless = one_or_more(field, node, faults),
+            "covers" => raw.covers = one_or_more(field, node, faults),
             "measure" => raw.measures = measures(node, faults),
             "raise" => raw.raises = raises(node, faults),
             _ => unknown_field(name.span(), field, "a detector", &DETECTOR_FIELDS, faults),
@@ -132,6 +152,10 @@ fn measure(name: Text, node: Node<'_, '_>, faults: &mut Faults) -> RawMeasure {
         sequential: None,
         people: None,
         attackers: None,
+        change: None,
+        busiest: None,
+        times: None,
+        usual: None,
         outcome: None,
         user_known: None,
     };
@@ -144,6 +168,10 @@ fn measure(name: Text, node: Node<'_, '_>, faults: &mut Faults) -> RawMeasure {
             "sequential" => raw.sequential = string(field, node, faults),
             "people" => raw.people = number(field, node, faults),
             "attackers" => raw.attackers = number(field, node, faults),
+            "busiest" => raw.busiest = string(field, node, faults),
+            "change" => raw.change = string(field, node, faults),
+            "times" => raw.times = number(field, node, faults),
+            "usual" => raw.usual = number(field, node, faults),
             "where" => read_where(&mut raw, node, faults),
             _ => unknown_field(name.span(), field, "a measure", &MEASURE_FIELDS, faults),
         }

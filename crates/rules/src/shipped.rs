@@ -19,8 +19,10 @@ macro_rules! files {
 }
 
 const DETECTORS: &[Shipped] = files!("detectors":
-    "account-takeover" "account-under-attack" "brute-force" "credential-scan" "credential-stuffing"
-    "distributed-scan" "first-contacts" "password-spray" "slow-scan" "unknown-user-surge");
+    "account-takeover" "account-under-attack" "account-under-slow-attack" "brute-force"
+    "credential-scan" "credential-stuffing" "distributed-attack" "distributed-scan"
+    "first-contacts" "guessed-account" "network-spray" "network-takeover" "password-spray"
+    "slow-scan" "slow-spray" "unknown-user-surge");
 
 const FORMATS: &[Shipped] = files!("formats":
     "access-log" "api-gateway" "asterisk" "auth0" "authelia" "authentik" "cas" "cloudtrail"

@@ -3,6 +3,7 @@
 //! Invariant: a function here that returns `None` has added a fault. Required fields that are
 //! missing are reported here and not while reading, so that there is one place that knows them.
 
+use tidewatch_core::change::Change;
 use tidewatch_core::detector::{
     Attack, Condition, Detector, DistinctField, Filter, Measure, NamedMeasure, NumberField, Raise,
     Severity,
@@ -43,6 +44,7 @@ pub(crate) fn detector(raw: RawDetector, faults: &mut Faults) -> Option<Detector
 
     let after = others("after", raw.after, &id, faults);
     let unless = others("unless", raw.unless, &id, faults);
+    let covers = covers(raw.covers, &key, faults);
 
     let raw_measures = some_measures(raw.measures, faults);
     let names: Vec<_> = raw_measures.iter().map(|raw| raw.name.value.as_str()).collect();
@@ -66,6 +68,7 @@ pub(crate) fn detector(raw: RawDetector, faults: &mut Faults) -> Option<Detector
         raises,
         after: after?,
         unless: unless?,
+        covers: covers?,
     })
 }
 
@@ -102,7 +105,7 @@ pub(crate) fn detector_id(id: Text, faults: &mut Faults) -> Option<String> {
 
 /// Text for people: every run of white space becomes one space, so that it fits one line wherever it
 /// is shown; other control characters and those that reorder text are refused.
-fn prose(field: &'static str, text: &Text, faults: &mut Faults) -> Option<String> {
+pub(crate) fn prose(field: &'static str, text: &Text, faults: &mut Faults) -> Option<String> {
     let line = text.value.split_whitespace().collect::<Vec<_>>().join(" ");
     if line.is_empty() {
         let help = format!("Say something in `{field}`, or leave an optional field out.");
@@ -236,7 +239,16 @@ fn measure(raw: &RawMeasure, faults: &mut Faults) -> Option<NamedMeasure> {
         let measure = sequential(raw, field, faults)?;
         return Some(NamedMeasure { name: name?, measure });
     }
+    if let Some(what) = &raw.change {
+        let measure = change(raw, what, filter, faults)?;
+        return Some(NamedMeasure { name: name?, measure });
+    }
     let measure = match (&raw.count, &raw.sum, &raw.distinct) {
+        (None, None, None) if raw.busiest.is_some() => {
+            let what = raw.busiest.as_ref()?;
+            choice("busiest", "thing to count", what, &[("attempts", ())], faults)
+                .map(|()| Measure::Busiest(filter))
+        }
         (Some(what), None, None) => {
             let roles = [("attempts", Role::Attempt), ("mentions", Role::Mention)];
             choice("count", "thing to count", what, &roles, faults)
@@ -264,8 +276,8 @@ fn measure(raw: &RawMeasure, faults: &mut Faults) -> Option<NamedMeasure> {
 }
 
 const KIND_HELP: &str = "Write one of `count = \"attempts\"`, `count = \"mentions\"`, `sum = \
-                         \"attempts\"`, `distinct = \"user\"`, `distinct = \"source.ip\"` and \
-                         `sequential = \"user\"`.";
+                         \"attempts\"`, `distinct = \"user\"`, `distinct = \"source.ip\"`, \
+                         `sequential = \"user\"`, `change = \"attempts\"` and `busiest = \"attempts\"`.";
 
 const RATES_HELP: &str = "Write for example `{ sequential = \"user\", people = 0.95, attackers = \
                           0.3 }`: the shares of people's and of attackers' first tries that succeed, \
@@ -295,6 +307,64 @@ fn sequential(raw: &RawMeasure, field: &Text, faults: &mut Faults) -> Option<Mea
             None
         }
     }
+}
+
+const CHANGE_HELP: &str = "Write for example `{ change = \"attempts\", where = { outcome = \"failure\" }, \
+                           times = 2.0, usual = 0.03 }`: how many times the usual share is a change, 1.1 \
+                           to 100, and the least share that is taken for usual, 0.001 to 0.5.";
+
+fn change(raw: &RawMeasure, what: &Text, filter: Filter, faults: &mut Faults) -> Option<Measure> {
+    choice("change", "thing whose share changes", what, &[("attempts", ())], faults)?;
+    let others = raw.count.is_some() || raw.sum.is_some() || raw.distinct.is_some();
+    let within = |value: &Option<Placed<f64>>, per_one: f64, from: f64, to: f64| {
+        let value = value.as_ref()?.value;
+        (from..=to).contains(&value).then_some((value * per_one).round() as u16)
+    };
+    let times = within(&raw.times, 10.0, 1.1, 100.0);
+    let usual = within(&raw.usual, 1_000.0, 0.001, 0.5);
+    match (times, usual) {
+        (Some(times_tenths), Some(usual_thousandths)) if !others && filter != Filter::default() => {
+            Some(Measure::Change(Change { filter, times_tenths, usual_thousandths }))
+        }
+        _ => {
+            if !raw.faulty {
+                let fault = Fault::BadChange { name: raw.name.value.clone() };
+                faults.add(raw.place.clone(), fault, CHANGE_HELP);
+            }
+            None
+        }
+    }
+}
+
+/// The keys whose findings a detector by `key` speaks for.
+fn covers(
+    fields: Option<Placed<Vec<Text>>>,
+    key: &Option<KeyFields>,
+    faults: &mut Faults,
+) -> Option<KeyFields> {
+    let mut covers = KeyFields::new();
+    let choices = KeyField::ALL.map(|field| (field.name(), field));
+    for text in fields.map_or(Vec::new(), |fields| fields.value) {
+        let covered = choice("covers", "key field", &text, &choices, faults)?;
+        let own = key.as_ref()?;
+        let wider = match own.as_slice() {
+            [KeyField::Global] => covered != KeyField::Global,
+            [KeyField::SourceSubnet] => covered == KeyField::SourceIp,
+            _ => false,
+        };
+        if !wider {
+            let key = own.iter().map(|field| field.name()).collect::<Vec<_>>().join(" and ");
+            let fault = Fault::Covers { key, covered: text.value.clone() };
+            let help = "`global` may cover \"source.ip\", \"source.subnet\" and \"user\", and \
+                        `source.subnet` may cover \"source.ip\".";
+            faults.add(text.place.clone(), fault, help);
+            return None;
+        }
+        if !covers.contains(&covered) {
+            covers.push(covered);
+        }
+    }
+    Some(covers)
 }
 
 /// The ids of other detectors.

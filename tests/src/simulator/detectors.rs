@@ -106,6 +106,7 @@ pub(crate) fn detector(
         raises,
         after: Vec::new(),
         unless: Vec::new(),
+        covers: Default::default(),
     }
 }
 

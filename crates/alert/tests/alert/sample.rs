@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tidewatch_alert::Context;
 use tidewatch_core::accounts::Account;
 use tidewatch_core::detector::{Attack, Comparison, Severity};
-use tidewatch_core::finding::{Accuracy, Activity, Decided, Finding, Measured, Value};
+use tidewatch_core::finding::{Accuracy, Activity, Also, Decided, Finding, Measured, Value};
 use tidewatch_core::key::Key;
 use tidewatch_core::signal::{EventId, LogStream, Origin, Outcome};
 use tidewatch_core::time::{Span, Time};
@@ -90,7 +90,12 @@ pub(crate) fn finding(activity: Activity) -> Finding {
             account(0xb2, Some(Outcome::Failure), Some(false)),
             account(0xc3, Some(Outcome::Failure), None),
         ],
-        also: vec!["brute-force".to_owned()],
+        also: vec![Also {
+            detector: "brute-force".to_owned(),
+            severity: Severity::Medium,
+            uid: Some("a0a1a2a3a4a5a6a7a8a9aaabacadaeaf".to_owned()),
+        }],
+        members: Vec::new(),
         samples: vec![
             cloudwatch("2026/11/22/[$LATEST]aa", "3811"),
             cloudwatch("2026/11/22/[$LATEST]bb", "3812"),
@@ -125,6 +130,7 @@ pub(crate) fn bare(activity: Activity) -> Finding {
         sources_total: 12,
         accounts: Vec::new(),
         also: Vec::new(),
+        members: Vec::new(),
         samples: vec![local("auth\u{1b}[2J\u{202e}gol", 4_096)],
         ..finding(activity)
     }

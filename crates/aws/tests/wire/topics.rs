@@ -46,6 +46,7 @@ fn finding(last: Time) -> Finding {
         sources_total: 1,
         accounts: Vec::new(),
         also: Vec::new(),
+        members: Vec::new(),
         samples: Vec::new(),
     }
 }

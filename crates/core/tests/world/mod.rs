@@ -177,6 +177,9 @@ pub(crate) fn oracle<'a>(
             sources.collect::<BTreeSet<_>>().len() as u64
         }
         Measure::Sequential(_) => panic!("a walk is no number of tries: see `walked`"),
+        Measure::Change(_) | Measure::Busiest(_) => {
+            panic!("a change is no number of tries: see tests/change.rs")
+        }
     }
 }
 
@@ -241,6 +244,7 @@ pub(crate) fn detector(
         raises: vec![Raise { severity: Severity::High, when: when.to_vec() }],
         after: Vec::new(),
         unless: Vec::new(),
+        covers: Default::default(),
     }
 }
 
@@ -290,7 +294,20 @@ pub(crate) fn engine_with<A: tidewatch_core::sink::AlertSink>(
     sink: A,
     passphrase: &str,
 ) -> Engine<MemoryStore, A> {
-    let plan = plan(detectors);
+    over(plan(detectors), budget_bytes, sink, passphrase)
+}
+
+/// An engine over a plan that is not just its detectors.
+pub(crate) fn planned(plan: Arc<Plan>, budget_bytes: usize) -> Embedded {
+    over(plan, budget_bytes, Vec::new(), "a key")
+}
+
+fn over<A: tidewatch_core::sink::AlertSink>(
+    plan: Arc<Plan>,
+    budget_bytes: usize,
+    sink: A,
+    passphrase: &str,
+) -> Engine<MemoryStore, A> {
     let store = MemoryStore::new(Arc::clone(&plan), budget_bytes, 7);
     let admission = Admission::until(at(365 * 24 * 3_600_000));
     Engine::new(plan, store, sink, tag_key(passphrase), admission)

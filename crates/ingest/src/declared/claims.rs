@@ -8,6 +8,7 @@ use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 use super::Declared;
 use super::json::Json;
 use crate::format::Said;
+use crate::needles::{Needles, shortest};
 use crate::username::Names;
 
 /// The formats of a run.
@@ -16,8 +17,10 @@ pub struct Formats {
     all: Vec<Declared>,
     /// Finds all needles, also those that overlap; `None` without formats.
     needles: Option<AhoCorasick>,
-    /// The same without general formats.
-    special: Option<AhoCorasick>,
+    /// Finds those that are of no general format; `None` without such.
+    special: Option<Needles>,
+    /// Of each of these: the formats that have it, or one that holds it.
+    special_of: Vec<Vec<usize>>,
     /// Of each needle: its format, and its length.
     of: Vec<(usize, usize)>,
 }
@@ -42,6 +45,17 @@ pub(crate) enum Read {
     Unread(usize),
 }
 
+/// What formats that are not general have to do with a text, as far as needles and the names of fields tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Interest {
+    /// Nothing.
+    None,
+    /// Some may claim it, and can read nothing in it.
+    MayClaim,
+    /// One may read it.
+    MayRead,
+}
+
 impl Formats {
     /// The formats, ready to be asked; in whatever order.
     ///
@@ -59,8 +73,14 @@ impl Formats {
             }
         }
         let special = all.iter().filter(|format| !format.is_general);
-        let special = automaton(special.flat_map(|format| &format.needles));
-        Formats { needles: automaton(&texts), special, all, of }
+        let special = shortest(special.flat_map(|format| &format.needles).map(String::as_str));
+        let has = |format: &Declared, needle: &str| {
+            !format.is_general && format.needles.iter().any(|other| other.contains(needle))
+        };
+        let holders = |needle: &&str| (0..all.len()).filter(|at| has(&all[*at], needle)).collect();
+        let special_of = special.iter().map(holders).collect();
+        let special = (!special.is_empty()).then(|| Needles::new(special));
+        Formats { needles: automaton(&texts), special, special_of, all, of }
     }
 
     /// All of them, by id.
@@ -73,10 +93,22 @@ impl Formats {
         self.all.iter().flat_map(|format| format.needles.iter().map(String::as_str))
     }
 
-    /// Whether `text`, which may be escaped, holds a needle of any that is not general.
-    #[inline]
-    pub(crate) fn is_claimed(&self, text: &str) -> bool {
-        self.special.as_ref().is_some_and(|needles| needles.is_match(text))
+    /// Whether a format that is not general may claim `text`, which may be escaped, and if so whether one of
+    /// those has a reading that may fit it.
+    pub(crate) fn interest(&self, text: &str) -> Interest {
+        let hits = self.special.as_ref().map(|needles| needles.all(text.as_bytes()));
+        let mut asked: Vec<usize> = Vec::new();
+        for hit in hits.into_iter().flatten() {
+            // Each needle once, however often somebody wrote it.
+            if asked.contains(&hit.needle) {
+                continue;
+            }
+            if self.special_of[hit.needle].iter().any(|format| self.all[*format].may_read(text)) {
+                return Interest::MayRead;
+            }
+            asked.push(hit.needle);
+        }
+        if asked.is_empty() { Interest::None } else { Interest::MayClaim }
     }
 
     /// The formats that claim a message, in the order in which they are asked: the longest needle first,
@@ -122,12 +154,14 @@ impl Formats {
     }
 }
 
-fn automaton(needles: impl IntoIterator<Item = impl AsRef<[u8]>>) -> Option<AhoCorasick> {
-    let mut needles = needles.into_iter().peekable();
-    needles.peek()?;
+/// For the few lines that some format claims: small and soon built, where a full table would be faster.
+fn automaton(needles: &[&str]) -> Option<AhoCorasick> {
+    if needles.is_empty() {
+        return None;
+    }
     let built = AhoCorasick::builder()
         .match_kind(MatchKind::Standard)
-        .kind(Some(AhoCorasickKind::DFA))
+        .kind(Some(AhoCorasickKind::ContiguousNFA))
         .build(needles);
     Some(built.expect("some kilobytes of literals make an automaton"))
 }

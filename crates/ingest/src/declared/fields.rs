@@ -41,6 +41,10 @@ impl<'m> Fields<'m> {
                 (Fields { message, of, prefix_time: None }, &conditions[..])
             }
             Body::Json(conditions) => {
+                // Most objects that some word claims lack the names: they need not be taken apart.
+                if !conditions.iter().all(|condition| condition.may_hold(message)) {
+                    return None;
+                }
                 let (prefix_time, value) = json.get()?;
                 (Fields { message, of: Of::Json(value), prefix_time }, &conditions[..])
             }
@@ -73,5 +77,23 @@ impl<'m> Fields<'m> {
     /// The first of `names` that is there.
     pub(super) fn first(&self, names: &[String]) -> Option<Cow<'_, str>> {
         names.iter().find_map(|name| self.get(name))
+    }
+}
+
+impl Condition {
+    /// Whether the field may be in a message that is an object, as far as its name tells: the last name of
+    /// its path stands there, in whatever case. An escape may write any letter, so with one nothing is sure.
+    pub(super) fn may_hold(&self, message: &str) -> bool {
+        let is_name = |part: &&str| part.parse::<usize>().is_err();
+        let name = self.field.rsplit('.').find(is_name).filter(|_| self.field != WHOLE);
+        let stands = |name: &str| {
+            let Some((first, rest)) = name.as_bytes().split_first() else { return true };
+            let (lower, upper) = (first.to_ascii_lowercase(), first.to_ascii_uppercase());
+            memchr::memchr2_iter(lower, upper, message.as_bytes()).any(|at| {
+                let next = message.as_bytes()[at + 1..].get(..rest.len());
+                next.is_some_and(|next| next.eq_ignore_ascii_case(rest))
+            })
+        };
+        name.is_none_or(stands) || message.contains("\\u")
     }
 }

@@ -21,8 +21,8 @@ mod time_as;
 
 use tidewatch_core::signal::{Outcome, Role};
 
-pub(crate) use claims::Read;
 pub use claims::{Claim, Formats};
+pub(crate) use claims::{Interest, Read};
 pub use fields::WHOLE;
 pub use glob::Glob;
 pub use pattern::{Pattern, PatternError};

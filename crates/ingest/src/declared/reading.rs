@@ -6,7 +6,7 @@ use tidewatch_core::signal::Auth;
 
 use super::fields::Fields;
 use super::json::Json;
-use super::{Choice, Declared, Reading, Told};
+use super::{Body, Choice, Declared, Reading, Told};
 use crate::format::{Said, endpoint};
 use crate::stamp;
 use crate::username::{Names, is_placeholder};
@@ -19,6 +19,14 @@ impl Declared {
     /// The first of its readings that fits a message, by its place; to explain.
     pub(crate) fn reading(&self, message: &str, names: &Names) -> Option<usize> {
         self.read(message, &Json::of(message), false, names).map(|(nth, _)| nth)
+    }
+
+    /// Whether it may have a reading for a message, which may be escaped, as far as the names of fields tell.
+    pub(super) fn may_read(&self, message: &str) -> bool {
+        self.readings.iter().any(|reading| match &reading.body {
+            Body::Json(conditions) => conditions.iter().all(|field| field.may_hold(message)),
+            Body::Text { .. } | Body::Pairs(_) => true,
+        })
     }
 
     /// What the first reading that fits says, and which it is; `None` if none fits. A message that is

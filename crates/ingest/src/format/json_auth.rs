@@ -1,5 +1,6 @@
 //! Authentication events of applications: one JSON object a line, alone or behind Lambda's own
-//! text prefixes (`time\treqId\tINFO\t{…}` of Node, `[INFO]\ttime\treqId\t{…}` of Python).
+//! text prefixes (`time\treqId\tINFO\t{…}` of Node, `[INFO]\ttime\treqId\t{…}` of Python). Objects that
+//! are printed instead, `{ user: 'bob' }`, are written as JSON first, by [`super::printed`].
 //!
 //! There is no standard for these lines, so the reader knows many names for a field and many words
 //! for an outcome, and asks for agreement before it believes them: a line is a login if a field that
@@ -16,8 +17,10 @@ use tidewatch_core::signal::{Auth, Outcome, Role};
 use super::Said;
 use super::flat;
 use super::json_fields::{Best, Fields, Holder, Value, passed_or_not};
+use super::json_names::{MESSAGE_BEFORE, Part};
 use super::json_object;
 use super::memo::Memos;
+use super::printed::Printed;
 use super::words::{Named, Words};
 use crate::nesting;
 use crate::problem::Problem;
@@ -33,17 +36,27 @@ pub(super) const NEEDLES: &[&str] = &[
     "ogin", "OGIN", "ogon", "OGON", "ignin", "IGNIN", "ignon", "IGNON", "auth", "Auth", "AUTH",
 ];
 
-/// The longest field of Lambda's prefix, in bytes.
+/// How many fields Lambda's prefix has, at most.
+const PREFIX_FIELDS_MAX: usize = 3;
+
+/// The longest of them, in bytes.
 const PREFIX_FIELD_BYTES_MAX: usize = 64;
 
 /// Reads one message; if it is `timed` from outside, no field of it is read as a time.
 pub(super) fn read(message: &str, timed: bool, names: &Names, memos: &mut Memos) -> Said {
-    let Some((prefix_time, json)) = object(message) else { return Said::Nothing };
+    let Some((prefix_time, json)) = object(message) else {
+        return read_printed(message, timed, names, memos);
+    };
     let mut fields = Fields::new(timed);
     if flat::read::<false>(json, &mut fields, memos).is_some() {
         return said(&fields, prefix_time, names, memos);
     }
-    read_any(json, prefix_time, timed, names, memos)
+    let said = read_any(json, prefix_time, timed, names, memos);
+    // A dict of Python's begins like JSON where its first name holds an apostrophe.
+    if said == Said::Unreadable(Problem::Json) && is_printed(message) {
+        return read_printed(message, timed, names, memos);
+    }
+    said
 }
 
 /// Reads a message that is one flat object and still escaped; `None` if it is not so simple.
@@ -94,24 +107,57 @@ fn said(fields: &Fields<'_>, prefix_time: Option<When>, names: &Names, memos: &m
 
 /// The time in the prefix and the JSON object behind it.
 pub(crate) fn object(message: &str) -> Option<(Option<When>, &str)> {
+    let (time, rest) = behind_prefix(message);
+    let inside = rest.strip_prefix('{')?;
+    inside.trim_ascii_start().starts_with(['"', '}']).then_some((time, rest))
+}
+
+/// The time in Lambda's prefix, and what stands behind the prefix.
+fn behind_prefix(message: &str) -> (Option<When>, &str) {
     let (mut rest, mut time) = (message.trim_start_matches(' '), None);
-    for _ in 0..4 {
-        if let Some(inside) = rest.strip_prefix('{') {
-            let begins = inside.trim_ascii_start().starts_with(['"', '}']);
-            return begins.then_some((time, rest));
-        }
-        let (field, behind) = rest.split_once('\t')?;
+    for _ in 0..PREFIX_FIELDS_MAX {
+        let Some((field, behind)) = rest.split_once('\t') else { break };
         if field.is_empty() || field.len() > PREFIX_FIELD_BYTES_MAX {
-            return None;
+            break;
         }
         match stamp::rfc3339(field.as_bytes()) {
             Some((when, end)) if end == field.len() => time = Some(when),
             _ if field.bytes().all(|b| b.is_ascii_alphanumeric() || b"[]-_".contains(&b)) => {}
-            _ => return None,
+            _ => break,
         }
         rest = behind;
     }
-    None
+    (time, rest)
+}
+
+/// Whether a message is an object as a program prints it, and not JSON.
+pub(crate) fn is_printed(message: &str) -> bool {
+    Printed::of(behind_prefix(message).1).is_some()
+}
+
+/// Reads an object that is no JSON but printed as a program prints it, perhaps behind words. Those are its
+/// message unless it has one. They may also be a sentence of which the object is only a part, so then the
+/// object must tell both user and source.
+fn read_printed(message: &str, timed: bool, names: &Names, memos: &mut Memos) -> Said {
+    let (prefix_time, text) = behind_prefix(message);
+    let Some(Printed { words, json }) = Printed::of(text) else { return Said::Nothing };
+    // Behind a time and a blank stands what `aws logs tail` prints: it is read without them.
+    let tailed = |(_, end)| words[end..].is_empty() || words[end..].starts_with(' ');
+    if !timed && stamp::rfc3339(words.as_bytes()).is_some_and(tailed) {
+        return Said::Nothing;
+    }
+    let mut fields = Fields::new(timed);
+    if json_object::read(&json, &mut fields, memos).is_err() {
+        return Said::Nothing;
+    }
+    if !words.is_empty() {
+        let tells_source = fields.source.get().copied().flatten().is_some();
+        if fields.user.get().is_none() || !tells_source {
+            return Said::Nothing;
+        }
+        fields.offer(Part::Message, MESSAGE_BEFORE, Value::Text(Cow::Borrowed(words)), memos);
+    }
+    said(&fields, prefix_time, names, memos)
 }
 
 /// What makes a line a login.

@@ -249,6 +249,8 @@ pub(super) const ERROR: &[&str] = &[
 ];
 const MESSAGE: &[&str] =
     &["message", "msg", "text", "summary", "renderedmessage", "messagetemplate"];
+/// The place of words that stand before an object: behind all that are a message by name.
+pub(super) const MESSAGE_BEFORE: u8 = MESSAGE.len() as u8;
 const EVENT: &[&str] = &[
     "event",
     "eventname",

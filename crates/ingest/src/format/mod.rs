@@ -14,13 +14,14 @@ mod json_names;
 mod json_object;
 mod lexicon;
 mod memo;
+mod printed;
 mod sshd;
 mod words;
 
 use tidewatch_core::signal::Auth;
 
 pub(crate) use address::endpoint;
-pub(crate) use json_auth::object;
+pub(crate) use json_auth::{is_printed, object};
 pub(crate) use memo::Memos;
 
 use crate::problem::Problem;

@@ -7,6 +7,7 @@ use tidewatch_core::admission::Admission;
 use tidewatch_core::detector::{Detector, Severity};
 use tidewatch_core::engine::Engine;
 use tidewatch_core::finding::Finding;
+use tidewatch_core::key::KeyField;
 use tidewatch_core::memory::MemoryStore;
 use tidewatch_core::plan::Plan;
 use tidewatch_core::signal::{Body, EventId, LogStream, Origin, Signal};
@@ -290,11 +291,15 @@ impl Runner {
     ) -> Result<Play, String> {
         let [detector, others @ ..] = detectors else { return Err("no detector".to_owned()) };
         let named = |other: &&Detector| {
-            [&detector.after, &detector.unless].into_iter().any(|ids| ids.contains(&other.id))
+            let related = [&detector.after, &detector.unless].into_iter();
+            // Whose attack it is, if one source's, is known by what counts by source.
+            let counts_sources = other.key.as_slice() == [KeyField::SourceIp];
+            related.flatten().any(|id| *id == other.id)
+                || !detector.covers.is_empty() && counts_sources
         };
         let cast = std::iter::once(detector).chain(others.iter().filter(named));
         let plan = Plan::new(cast.cloned().collect()).map_err(|error| error.to_string())?;
-        let plan = Arc::new(plan);
+        let plan = Arc::new(plan.folding());
         let store = MemoryStore::new(Arc::clone(&plan), MEMORY_BYTES, 0);
         let admission = Admission::until(Time(i64::MAX));
         let mut engine =

@@ -122,7 +122,10 @@ fn role(measure: Measure) -> Option<Role> {
     match measure {
         Measure::Count(role, _) => Some(role),
         Measure::Sum(..) => Some(Role::Attempt),
-        Measure::Distinct(..) | Measure::Sequential(_) => None,
+        Measure::Distinct(..)
+        | Measure::Sequential(_)
+        | Measure::Change(_)
+        | Measure::Busiest(_) => None,
     }
 }
 
@@ -131,6 +134,8 @@ fn filter(measure: Measure) -> Filter {
         Measure::Count(_, filter) | Measure::Sum(_, filter) | Measure::Distinct(_, filter) => {
             filter
         }
+        Measure::Change(change) => change.filter,
+        Measure::Busiest(filter) => filter,
         Measure::Sequential(_) => Filter::default(),
     }
 }

@@ -1,0 +1,205 @@
+//! One campaign is one finding: a detector that counts by a subnet, or by everything, can speak for findings
+//! about what lies within.
+//!
+//! While its finding is open, a finding by one of the keys it `covers` that is no worse is not opened; it is
+//! listed as a member. It speaks for many only: as long as one source makes half of the failures or more, it
+//! is that source's attack, and the source's own finding tells it.
+//!
+//! Who is covered is looked up when a finding would open, and members when a message leaves: both are rare.
+//! Nothing of it is state, so what was not opened opens once the campaign's finding is over.
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use crate::detector::Filter;
+use crate::episode::covering;
+use crate::fault::Fault;
+use crate::finding::{Finding, Member};
+use crate::judge::Verdict;
+use crate::key::{Key, KeyField, KeyPart};
+use crate::limits::{DECLINED_MAX, MEMBERS_MAX};
+use crate::outbox::Outbox;
+use crate::plan::{DetectorId, KeyPlan, KeyPlanId, Plan};
+use crate::signal::{Outcome, Role};
+use crate::sink::AlertSink;
+use crate::standing::Standing;
+use crate::store::{Place, WindowStore};
+use crate::time::{Span, Time};
+
+/// A detector that speaks for others, and where its state is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Umbrella {
+    /// Which.
+    pub detector: DetectorId,
+    /// Its key's plan.
+    pub plan: KeyPlanId,
+}
+
+/// Campaigns that were one source's attack when they were last looked at, and until when that is taken for
+/// granted: a pane of their window, so that an attack of a million tries is not looked into a million times.
+#[derive(Clone, Debug, Default)]
+pub struct Declined(BTreeMap<(Place, DetectorId), Time>);
+
+impl Declined {
+    fn holds(&self, place: Place, detector: DetectorId, at: Time) -> bool {
+        self.0.get(&(place, detector)).is_some_and(|until| at < *until)
+    }
+
+    fn note(&mut self, place: Place, detector: DetectorId, until: Time) {
+        if self.0.len() >= DECLINED_MAX {
+            self.0.clear();
+        }
+        self.0.insert((place, detector), until);
+    }
+}
+
+impl<S: WindowStore, A: AlertSink> Outbox<'_, S, A> {
+    /// Whether what would open is not to be opened: a finding about a wider key speaks for it, or it would
+    /// speak for many and is one source's.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub(crate) async fn is_told_elsewhere(
+        &mut self,
+        place: Place,
+        verdict: &Verdict,
+        pane: Span,
+    ) -> Result<bool, Fault> {
+        let rule = self.plan.detector(verdict.detector);
+        if !rule.covers.is_empty() {
+            if self.declined.holds(place, verdict.detector, verdict.at) {
+                return Ok(true);
+            }
+            let until = Until { at: verdict.at, span: rule.window };
+            let alone = self.is_one_sources(place, &verdict.sources(), until).await?;
+            if alone {
+                self.declined.note(place, verdict.detector, verdict.at.plus(pane));
+            }
+            return Ok(alone);
+        }
+        if !rule.after.is_empty() {
+            return Ok(false);
+        }
+        for umbrella in &self.plan.umbrellas {
+            let Some(key) = within(self.plan, umbrella, &place.1) else { continue };
+            let mut told = false;
+            let wider = [(umbrella.plan, key)];
+            let looked = self.store.read(&wider, |window| {
+                let quiet = self.plan.detector(umbrella.detector).quiet;
+                let episodes = window.state.episodes.of(umbrella.detector);
+                let open = covering(episodes, verdict.at, quiet).filter(|known| !known.closed);
+                told |= open.is_some_and(|open| open.severity >= verdict.severity);
+            });
+            looked.await?;
+            if told {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Whether one source has half of a key's failures, or more.
+    async fn is_one_sources(
+        &self,
+        place: Place,
+        sources: &[IpAddr],
+        until: Until,
+    ) -> Result<bool, Fault> {
+        let members = self.members(place.1, sources, until).await?;
+        let most = members.iter().map(|member| member.failures).max().unwrap_or(0);
+        let mut all = 0;
+        self.store.read(&[place], |window| all = failures(window, until).unwrap_or(0)).await?;
+        Ok(most > 0 && 2 * most >= all)
+    }
+
+    /// The sources behind a finding that speaks for many: all that raise on their own among the neighbours of
+    /// a subnet or among those it names, and the others it names; those with most failures first.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub(crate) async fn list_members(&self, finding: &mut Finding) -> Result<(), Fault> {
+        let until = Until { at: finding.last, span: finding.window };
+        finding.members = self.members(finding.key, &finding.sources, until).await?;
+        Ok(())
+    }
+
+    async fn members(
+        &self,
+        key: Key,
+        named: &[IpAddr],
+        until: Until,
+    ) -> Result<Vec<Member>, Fault> {
+        let fields = |plan: &KeyPlan| plan.fields.as_slice() == [KeyField::SourceIp];
+        let Some(index) = self.plan.keys.iter().position(fields) else { return Ok(Vec::new()) };
+        let id = KeyPlanId(index as u16);
+        let mut keys: Vec<Key> = named.iter().map(|source| Key::source_ip(*source)).collect();
+        if let KeyPart::SubnetIpv4(net) = key.first {
+            keys.extend((0..=255).map(|last| {
+                let [a, b, c, _] = net.octets();
+                Key::source_ip(Ipv4Addr::new(a, b, c, last).into())
+            }));
+        }
+        keys.sort_unstable();
+        keys.dedup();
+        let places: Vec<Place> = keys.into_iter().map(|key| (id, key)).collect();
+        let mut members = Vec::new();
+        self.store
+            .read(&places, |window| {
+                let raised = Standing::at(self.plan, window).worst();
+                let failures = failures(window, until).unwrap_or(0);
+                let source = address(window.key);
+                let is_named = named.iter().any(|named| Key::source_ip(*named) == *window.key);
+                if let Some(source) = source.filter(|_| raised.is_some() || is_named) {
+                    members.push(Member { source, failures, raised });
+                }
+            })
+            .await?;
+        members.sort_by_key(|member: &Member| (Reverse(member.failures), member.source));
+        members.truncate(MEMBERS_MAX);
+        Ok(members)
+    }
+}
+
+/// Until when failures are counted, and how far back.
+#[derive(Clone, Copy)]
+struct Until {
+    at: Time,
+    span: Span,
+}
+
+/// The failed attempts of a key; `None` where none of its detectors counts them.
+fn failures(window: &crate::window::Window<'_>, until: Until) -> Option<u64> {
+    let filter = Filter { outcome: Some(Outcome::Failure), user_known: None };
+    let slots = window.plan.slots_of(Role::Attempt, filter)?;
+    let at = until.at.max(window.at.minus(until.span)).min(window.at);
+    let rungs = window.state.rings.iter().zip(&window.plan.retention.counters);
+    let sums = rungs.map(|(ring, rung)| ring.sum(slots, rung.window(at, until.span)));
+    Some(sums.fold(0, u64::saturating_add))
+}
+
+/// The key of `umbrella` that `key` lies within, if it is one that is covered.
+fn within(plan: &Plan, umbrella: &Umbrella, key: &Key) -> Option<Key> {
+    let covered = key.second.is_none() && {
+        let field = key.first.field();
+        plan.detector(umbrella.detector).covers.contains(&field)
+    };
+    let part = match (plan.key(umbrella.plan).fields.as_slice(), key.first) {
+        ([KeyField::Global], _) => KeyPart::Global,
+        ([KeyField::SourceSubnet], KeyPart::Ipv4(address)) => {
+            KeyPart::source_subnet(IpAddr::V4(address))
+        }
+        ([KeyField::SourceSubnet], KeyPart::Ipv6Net(upper)) => KeyPart::SubnetIpv6(upper),
+        _ => return None,
+    };
+    covered.then_some(Key::of(part))
+}
+
+/// The address a source's key stands for: of an IPv6 one the first of its /64.
+fn address(key: &Key) -> Option<IpAddr> {
+    match key.first {
+        KeyPart::Ipv4(address) => Some(address.into()),
+        KeyPart::Ipv6Net(upper) => Some(Ipv6Addr::from_bits(u128::from(upper) << 64).into()),
+        _ => None,
+    }
+}

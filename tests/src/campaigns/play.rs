@@ -1,0 +1,161 @@
+//! A simulated day through the real core, and, where asked, through the real reading of bytes before it.
+
+use std::fmt::Write;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use futures_util::FutureExt;
+use tidewatch_core::admission::Admission;
+use tidewatch_core::detector::{Detector, Operand};
+use tidewatch_core::engine::Engine;
+use tidewatch_core::finding::{Activity, Finding};
+use tidewatch_core::key::Key;
+use tidewatch_core::memory::MemoryStore;
+use tidewatch_core::plan::Plan;
+use tidewatch_core::signal::{Auth, Body, EventId, LogStream, Origin, Outcome, Role, Signal};
+use tidewatch_core::sink::{AlertSink, SinkError};
+use tidewatch_core::tag::TagKey;
+use tidewatch_core::time::Time;
+use tidewatch_ingest::username::{Naming, Usernames};
+use tidewatch_ingest::when::When;
+use tidewatch_ingest::{Batch, Buffers, Config, Ingest, InputKind};
+
+use super::world::{End, START_MS, Try, name};
+
+/// State of a day.
+const MEMORY_BYTES: usize = 4 << 30;
+
+/// How names are tagged.
+pub fn naming() -> Naming {
+    Naming { key: TagKey::new([5; 16]), usernames: Usernames::Fold }
+}
+
+/// The opening of a finding.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Told {
+    /// When, in milliseconds after midnight.
+    pub ms: i64,
+    /// The detector's id.
+    pub detector: String,
+    /// Whom it is about.
+    pub key: Key,
+    /// Addresses it names.
+    pub sources: Vec<IpAddr>,
+}
+
+/// Keeps what opened.
+#[derive(Default)]
+struct Openings(Vec<Told>);
+
+impl AlertSink for Openings {
+    async fn publish(&mut self, finding: &Finding) -> Result<(), SinkError> {
+        if finding.activity == Activity::Create {
+            self.0.push(Told {
+                ms: finding.time.0 - START_MS,
+                detector: finding.detector.clone(),
+                key: finding.key,
+                sources: finding.sources.clone(),
+            });
+        }
+        Ok(())
+    }
+}
+
+/// The detectors with every number that a measure is compared with `scale` times as large. Shares stay, and so does
+/// 1, which says "any at all".
+pub fn scaled(detectors: &[Detector], scale: f64) -> Vec<Detector> {
+    let mut detectors = detectors.to_vec();
+    let raises = detectors.iter_mut().flat_map(|detector| &mut detector.raises);
+    for condition in raises.flat_map(|raise| &mut raise.when) {
+        if let Operand::Number(number) = &mut condition.operand
+            && *number > 1.0
+        {
+            *number *= scale;
+        }
+    }
+    detectors
+}
+
+/// What the tries say, in their order.
+pub fn signals(tries: &[Try]) -> Vec<Signal> {
+    let (stream, naming) = (Arc::new(LogStream::default()), naming());
+    let logged = tries.iter().filter(|tried| tried.is_logged()).zip(0u64..);
+    let signal = |(tried, nth): (&Try, u64)| {
+        let outcome = if tried.end == End::In { Outcome::Success } else { Outcome::Failure };
+        let known = tried.end != End::NoAccount;
+        let auth = Auth {
+            role: Role::Attempt,
+            outcome,
+            user_known: Some(known).filter(|_| outcome == Outcome::Success || tried.log.tells()),
+            user: Some(naming.tag(&name(tried.user))),
+            source: Some(tried.source),
+            attempts: 1,
+        };
+        Signal {
+            time: Time(START_MS + tried.ms),
+            event: naming.key.event(0, &nth.to_be_bytes()),
+            origin: Origin { stream: Arc::clone(&stream), id: EventId::Offset(nth) },
+            body: Body::Auth(auth),
+        }
+    };
+    logged.map(signal).collect()
+}
+
+/// The same tries as log lines.
+pub fn lines(tries: &[Try]) -> String {
+    let mut text = String::new();
+    for tried in tries.iter().filter(|tried| tried.is_logged()) {
+        let said = match tried.end {
+            End::In => r#""outcome":"success""#,
+            End::NoAccount if tried.log.tells() => {
+                r#""outcome":"failure","reason":"user_not_found""#
+            }
+            End::WrongPassword if tried.log.tells() => {
+                r#""outcome":"failure","reason":"bad_password""#
+            }
+            _ => r#""outcome":"failure","reason":"invalid_credentials""#,
+        };
+        let (ms, user, source) = (START_MS + tried.ms, name(tried.user), tried.source);
+        let line = writeln!(
+            text,
+            r#"{{"timestamp":{ms},"event":"login",{said},"user":"{user}","ip":"{source}"}}"#
+        );
+        line.expect("a string takes everything");
+    }
+    text
+}
+
+/// What the real reading makes of those lines.
+///
+/// # Panics
+/// If it cannot read one.
+pub fn read(text: &str) -> Vec<Signal> {
+    let formats = tidewatch_rules::formats(tidewatch_rules::shipped_formats());
+    let formats = Arc::new(formats.expect("the shipped formats are good"));
+    let ingest = Ingest::new(Config { naming: naming(), own_group: None, formats });
+    let (mut buffers, mut batch) = (Buffers::default(), Batch::default());
+    let stream = Arc::new(LogStream::default());
+    ingest.lines(InputKind::Lines, text.as_bytes(), 0, &stream, &mut buffers, &mut batch);
+    let dated = batch.signals.into_iter().map(|signal| match signal.when {
+        When::At(time) => signal.at(time),
+        other => panic!("a line of ours has a whole time: {other:?}"),
+    });
+    dated.collect()
+}
+
+/// What `detectors` open over `signals`.
+///
+/// # Panics
+/// If the detectors do not go together, or memory runs out.
+pub fn play(signals: &[Signal], detectors: Vec<Detector>) -> Vec<Told> {
+    let plan = Arc::new(Plan::new(detectors).expect("the shipped detectors go together"));
+    let store = MemoryStore::new(Arc::clone(&plan), MEMORY_BYTES, 0);
+    let admission = Admission::until(Time(i64::MAX));
+    let mut engine = Engine::new(plan, store, Openings::default(), naming().key, admission);
+    for signal in signals {
+        let observed = engine.observe(signal).now_or_never();
+        observed.expect("memory never waits").expect("memory does not fail");
+    }
+    assert_eq!(engine.counts().points_refused, 0, "memory is enough for a day");
+    std::mem::take(&mut engine.sink().0)
+}
