@@ -20,6 +20,7 @@ pub mod luck;
 pub mod ministack;
 pub mod panther;
 pub mod plain_table;
+pub mod scans;
 pub mod simulator;
 pub mod stack;
 pub mod table_contract;

@@ -97,6 +97,18 @@ Examples:
     /// Makes filters of known users, for logs that do not say whether an account exists
     #[command(subcommand)]
     Users(UsersCommand),
+    /// Prints the sources of open findings, for a firewall; nothing is blocked by this itself
+    #[command(after_help = "\
+Examples:
+  tidewatch replay --output json auth.log | tidewatch blocklist -
+  tidewatch blocklist --with my-rules/ --min-severity high --for 12h --as cidr findings.jsonl
+  tidewatch blocklist --as waf-ip-set findings.jsonl | jq .IPV4 > ipv4.json
+  aws wafv2 update-ip-set --name N --scope REGIONAL --id ID --lock-token T --cli-input-json file://ipv4.json
+
+Reads findings as --output json and the alert topic give them, one a line; the last message of each counts.
+A source drops out when its finding closes, or --for after the last event it tells of, so run it again and
+replace the list. Sources that an allow.toml allows now are never on it.")]
+    Blocklist(BlocklistArgs),
     /// Names those of your users who are behind the account tags of findings
     #[command(after_help = "\
 Examples:
@@ -111,18 +123,6 @@ SecretString --output text` prints it.
 Exit codes: 0 somebody is named, or the findings say that nobody who was tried exists; 1 no tag
 belongs to any of your names, or an input could not be read; 2 a usage error, or no key.")]
     Who(WhoArgs),
-    /// Prints the sources of open findings, for a firewall; nothing is blocked by this itself
-    #[command(after_help = "\
-Examples:
-  tidewatch replay --output json auth.log | tidewatch blocklist -
-  tidewatch blocklist --with my-rules/ --min-severity high --for 12h --as cidr findings.jsonl
-  tidewatch blocklist --as waf-ip-set findings.jsonl | jq .IPV4 > ipv4.json
-  aws wafv2 update-ip-set --name N --scope REGIONAL --id ID --lock-token T --cli-input-json file://ipv4.json
-
-Reads findings as --output json and the alert topic give them, one a line; the last message of each counts.
-A source drops out when its finding closes, or --for after the last event it tells of, so run it again and
-replace the list. Sources that an allow.toml allows now are never on it.")]
-    Blocklist(BlocklistArgs),
     /// Prints the completion script of a shell
     #[command(after_help = "\
 Examples:
@@ -315,29 +315,6 @@ pub struct UsersBuildArgs {
 }
 
 #[derive(Debug, Args)]
-pub struct WhoArgs {
-    /// Findings, as `--output json` and the alert topic print them, one a line; `-` is standard input; and uids,
-    /// if only some of them are meant
-    #[arg(value_name = "FINDING", required = true)]
-    pub findings: Vec<PathBuf>,
-    /// Lists of your usernames, one a line, plain or gzipped; `-` is standard input
-    #[arg(long, value_name = "FILE", required = true)]
-    pub users: Vec<PathBuf>,
-    /// File with the key of the tags [default: the environment's TIDEWATCH_KEY]
-    #[arg(long, value_name = "FILE")]
-    pub key: Option<PathBuf>,
-    /// The column of CSV, or the field of JSON objects, that is the name
-    #[arg(long, value_name = "NAME")]
-    pub column: Option<String>,
-    /// Whether `Root`, `root ` and `ｒｏｏｔ` are one username, as in the run that found it
-    #[arg(long, value_enum, default_value_t = Usernames::Fold)]
-    pub usernames: Usernames,
-    /// Names as a table or as one JSON object
-    #[arg(long, value_enum, default_value_t = Output::Text)]
-    pub output: Output,
-}
-
-#[derive(Debug, Args)]
 pub struct BlocklistArgs {
     /// Files of findings, plain or gzipped; `-` is standard input
     #[arg(value_name = "FINDINGS", default_value = "-")]
@@ -384,6 +361,29 @@ fn severity(name: &str) -> Result<Severity, String> {
     let all = Severity::ALL.map(Severity::name).join(", ");
     let found = Severity::ALL.into_iter().find(|severity| severity.name() == name);
     found.ok_or_else(|| format!("there are {all}"))
+}
+
+#[derive(Debug, Args)]
+pub struct WhoArgs {
+    /// Findings, as `--output json` and the alert topic print them, one a line; `-` is standard input; and uids,
+    /// if only some of them are meant
+    #[arg(value_name = "FINDING", required = true)]
+    pub findings: Vec<PathBuf>,
+    /// Lists of your usernames, one a line, plain or gzipped; `-` is standard input
+    #[arg(long, value_name = "FILE", required = true)]
+    pub users: Vec<PathBuf>,
+    /// File with the key of the tags [default: the environment's TIDEWATCH_KEY]
+    #[arg(long, value_name = "FILE")]
+    pub key: Option<PathBuf>,
+    /// The column of CSV, or the field of JSON objects, that is the name
+    #[arg(long, value_name = "NAME")]
+    pub column: Option<String>,
+    /// Whether `Root`, `root ` and `ｒｏｏｔ` are one username, as in the run that found it
+    #[arg(long, value_enum, default_value_t = Usernames::Fold)]
+    pub usernames: Usernames,
+    /// Names as a table or as one JSON object
+    #[arg(long, value_enum, default_value_t = Output::Text)]
+    pub output: Output,
 }
 
 #[derive(Debug, Args)]

@@ -56,8 +56,8 @@ fn main() -> ExitCode {
             Command::Check(args) => commands::check::run(args),
             Command::Backtest(args) => commands::backtest::run(args).await,
             Command::Users(args) => commands::users::run(args),
-            Command::Who(args) => commands::who::run(&args),
             Command::Blocklist(args) => commands::blocklist::run(&args),
+            Command::Who(args) => commands::who::run(&args),
             Command::Completions(args) => Ok(commands::manual::completions(&args)),
             Command::Man => Ok(commands::manual::man()),
         }

@@ -28,6 +28,7 @@ pub mod net;
 pub mod outbox;
 pub mod panes;
 pub mod plan;
+pub mod refusal;
 pub mod retention;
 pub mod safeguards;
 pub mod sequence;

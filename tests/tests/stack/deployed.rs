@@ -105,6 +105,7 @@ fn asked(stack: &Stack) -> Vec<(bool, &'static str, &'static str, Value)> {
         (true, "s3", "GetObject", object("users/known.users")),
         (false, "s3", "GetObject", object("users/x")),
         (false, "s3", "PutObject", put("users/known.users")),
+        (false, "s3", "PutObject", put("allow.toml")),
         (true, "s3", "ListObjectsV2", json!({ "Bucket": bucket, "Prefix": "detectors/" })),
         (true, "kinesis", "DescribeStreamSummary", json!({ "StreamARN": stream })),
         (
