@@ -16,7 +16,9 @@ use tidewatch_core::finding::{Activity, Finding, Value};
 use tidewatch_core::key::{Key, KeyField, KeyPart};
 use tidewatch_core::plan::{KeyPlanId, Plan};
 use tidewatch_core::sequence::{Sequence, ShardId};
-use tidewatch_core::signal::{Auth, Body, EventId, LogStream, Origin, Outcome, Role, Signal};
+use tidewatch_core::signal::{
+    Auth, Body, EventId, LogStream, Origin, Outcome, Role, Signal, SignalKind,
+};
 use tidewatch_core::sink::{AlertSink, SinkError};
 use tidewatch_core::store::WindowStore;
 use tidewatch_core::table_store::key_bytes;
@@ -184,7 +186,7 @@ pub fn main_item(source: u8) -> ItemKey {
 
 /// An item of a source.
 pub fn item(source: u8, part: Part) -> ItemKey {
-    ItemKey { key: key_bytes::encode(&key(source)), part }
+    ItemKey { key: key_bytes::encode(SignalKind::Auth, &key(source)), part }
 }
 
 impl Login {
@@ -197,6 +199,7 @@ impl Login {
             event: EventTag(id | id << 24 | id << 48),
             origin: Origin { stream: Arc::new(LogStream::default()), id: EventId::Offset(id) },
             body: Body::Auth(Auth {
+                action: SignalKind::Auth,
                 role: Role::Attempt,
                 outcome,
                 user_known: Some(outcome == Outcome::Success),

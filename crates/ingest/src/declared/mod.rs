@@ -19,7 +19,7 @@ mod pattern;
 mod reading;
 mod time_as;
 
-use tidewatch_core::signal::{Outcome, Role};
+use tidewatch_core::signal::{Outcome, Role, SignalKind};
 
 pub use claims::{Claim, Formats};
 pub(crate) use claims::{Interest, Read};
@@ -51,6 +51,8 @@ pub struct Declared {
 pub struct Reading {
     /// How fields are taken from the message.
     pub body: Body,
+    /// What was tried; a login where nothing is told.
+    pub action: Choice<SignalKind>,
     /// How the try ended.
     pub outcome: Choice<Told>,
     /// Whether the account exists.

@@ -115,6 +115,7 @@ fn top_level_fields() {
 fn vocabulary() {
     let cases = [
         (r#"signal = "auth""#, r#"signal = "atuh""#),
+        (r#"signal = "auth""#, r#"signal = "signup""#),
         (r#""source.ip""#, r#""ip""#),
         (r#""source.ip""#, r#"["source.ip", "source.ip"]"#),
         (r#""source.ip""#, r#"["source.ip", "user", "global"]"#),
@@ -128,7 +129,10 @@ fn vocabulary() {
         expect![[r#"
         3:10 `atuh` is no signal (field `signal`)
             at "atuh"
-            Did you mean `auth`? Allowed values: `auth`.
+            Did you mean `auth`? Allowed values: `auth`, `reset`, `sign-up`.
+        3:10 `signup` is no signal (field `signal`)
+            at "signup"
+            Did you mean `sign-up`? Allowed values: `auth`, `reset`, `sign-up`.
         4:7 `ip` is no key field (field `key`)
             at "ip"
             Did you mean `source.ip`? Allowed values: `source.ip`, `source.subnet`, `user`, `global`.
