@@ -187,7 +187,7 @@ fn truth<'a>(
         Measure::Distinct(_, filter) | Measure::Count(_, filter) | Measure::Sum(_, filter) => {
             filter
         }
-        Measure::Sequential(_) | Measure::Change(_) => ALL,
+        Measure::Sequential(_) | Measure::Change(_) | Measure::Busiest(_) => ALL,
     };
     let counted = events.filter(|t| t.time > after && t.time <= until);
     let counted = counted.filter(|t| filter.outcome.is_none() || t.failed);

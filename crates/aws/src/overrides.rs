@@ -1,5 +1,6 @@
 //! Detectors that a user has put in place of the packaged ones: `detectors/*.toml` in the bucket, and the
-//! last set of them that loaded, which the function keeps for itself.
+//! last set of them that loaded, which the function keeps for itself; and the allowlist beside them,
+//! `allow.toml`, of which it keeps the last good one as well.
 //!
 //! What the files say is nobody's business here. Invariant: a set is read whole or not at all, for half
 //! of one would be a set nobody wrote.
@@ -22,6 +23,15 @@ pub const PREFIX: &str = "detectors/";
 
 /// The last set that loaded.
 pub const LAST_GOOD: &str = "last-good/overrides.json";
+
+/// Where a user puts the allowlist.
+pub const ALLOW: &str = "allow.toml";
+
+/// The last allowlist that loaded.
+pub const LAST_GOOD_ALLOW: &str = "last-good/allow.toml";
+
+/// Bytes of an allowlist, as of any other file of rules.
+pub const ALLOW_BYTES_MAX: u64 = 64 * 1_024;
 
 /// What else under [`PREFIX`] is passed over, such as a text for people.
 pub const SUFFIX: &str = ".toml";
@@ -90,6 +100,14 @@ pub enum OverrideError {
         /// Where.
         bucket: String,
     },
+    /// The allowlist is too large.
+    #[error(
+        "`{ALLOW}` in bucket `{bucket}` has more than {ALLOW_BYTES_MAX} bytes: join networks, or remove what ran out"
+    )]
+    AllowTooLarge {
+        /// Where.
+        bucket: String,
+    },
     /// A file is not text.
     #[error("`{key}` in bucket `{bucket}` is not UTF-8 text: put it there again as such")]
     NotText {
@@ -143,10 +161,7 @@ impl OverrideSource {
         for Listed { key, .. } in &listed {
             let bytes = self.get(key, left, pace, deadline).await.map_err(went)?;
             left = left.saturating_sub(bytes.len() as u64);
-            let text = String::from_utf8(bytes).map_err(|_| OverrideError::NotText {
-                bucket: self.bucket.clone(),
-                key: key.clone(),
-            })?;
+            let text = self.text(key, bytes)?;
             files.push((key.strip_prefix(PREFIX).unwrap_or(key).to_owned(), text));
         }
         Ok(Fetched::Files { files, fingerprint })
@@ -196,16 +211,7 @@ impl OverrideSource {
         let file = |(name, text): &(String, String)| json!({"name": name, "text": text});
         let files: Vec<Value> = files.iter().map(file).collect();
         let content = json!({"files": files, "version": FORM}).to_string();
-        let resource = self.resource(LAST_GOOD);
-        let asked = Asked { service: Service::S3, operation: "PutObject", resource: &resource };
-        let put = || async {
-            let body = ByteStream::from(content.clone().into_bytes());
-            let request = self.client.put_object().bucket(&self.bucket).key(LAST_GOOD).body(body);
-            let sent = request.content_type("application/json").send().await;
-            sent.map_err(|error| asked.failed(&error))
-        };
-        insist(asked, pace, deadline, put).await.answer?;
-        Ok(())
+        self.put(LAST_GOOD, (&content, "application/json"), pace, deadline).await
     }
 
     /// Forgets the remembered set, because the user has removed theirs: it is replaced by one without
@@ -219,6 +225,83 @@ impl OverrideSource {
             Err(error @ OverrideError::Storage(_)) => Err(error),
             Ok(Some(_)) | Err(_) => self.remember(&[], pace, deadline).await,
         }
+    }
+
+    /// The allowlist as it is now; `None` where there is none. It is small, so it is read each time.
+    ///
+    /// # Errors
+    /// If it cannot be read until `deadline`.
+    pub async fn allow(
+        &self,
+        pace: &TokioPace,
+        deadline: Time,
+    ) -> Result<Option<String>, OverrideError> {
+        self.text_at(ALLOW, pace, deadline).await
+    }
+
+    /// The allowlist that was remembered last.
+    ///
+    /// # Errors
+    /// If it cannot be read until `deadline`.
+    pub async fn last_good_allow(
+        &self,
+        pace: &TokioPace,
+        deadline: Time,
+    ) -> Result<Option<String>, OverrideError> {
+        self.text_at(LAST_GOOD_ALLOW, pace, deadline).await
+    }
+
+    /// Remembers an allowlist that loaded; an empty one where the user has removed theirs.
+    ///
+    /// # Errors
+    /// If S3 does not take it until `deadline`.
+    pub async fn remember_allow(
+        &self,
+        text: &str,
+        pace: &TokioPace,
+        deadline: Time,
+    ) -> Result<(), OverrideError> {
+        self.put(LAST_GOOD_ALLOW, (text, "application/toml"), pace, deadline).await
+    }
+
+    /// An allowlist, where there is one.
+    async fn text_at(
+        &self,
+        key: &str,
+        pace: &TokioPace,
+        deadline: Time,
+    ) -> Result<Option<String>, OverrideError> {
+        match self.get(key, ALLOW_BYTES_MAX, pace, deadline).await {
+            Ok(bytes) => self.text(key, bytes).map(Some),
+            Err(OverrideError::Storage(Failure::Missing(_))) => Ok(None),
+            Err(OverrideError::TooLarge { bucket }) => Err(OverrideError::AllowTooLarge { bucket }),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn text(&self, key: &str, bytes: Vec<u8>) -> Result<String, OverrideError> {
+        let not_text =
+            |_| OverrideError::NotText { bucket: self.bucket.clone(), key: key.to_owned() };
+        String::from_utf8(bytes).map_err(not_text)
+    }
+
+    async fn put(
+        &self,
+        key: &str,
+        (content, kind): (&str, &str),
+        pace: &TokioPace,
+        deadline: Time,
+    ) -> Result<(), OverrideError> {
+        let resource = self.resource(key);
+        let asked = Asked { service: Service::S3, operation: "PutObject", resource: &resource };
+        let put = || async {
+            let body = ByteStream::from(content.as_bytes().to_vec());
+            let request = self.client.put_object().bucket(&self.bucket).key(key).body(body);
+            let sent = request.content_type(kind).send().await;
+            sent.map_err(|error| asked.failed(&error))
+        };
+        insist(asked, pace, deadline, put).await.answer?;
+        Ok(())
     }
 
     fn resource(&self, key: &str) -> String {

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use tidewatch_core::detector::Severity;
 
 /// Watches the logs of serverless applications while they flow, and says within seconds who is
 /// scanning credentials, from where, and how far they have got.
@@ -77,11 +78,13 @@ Examples:
 
 Beside x.toml stands x.cases. Exit codes: 0 all cases hold; 1 one does not; 2 a file is faulty.")]
     Test(TestArgs),
-    /// Validates detector and format files, and warns about what is hardly meant
+    /// Validates detector, format and allow files, and warns about what is hardly meant
     #[command(after_help = "\
 Examples:
   tidewatch check my-rules/
   tidewatch check --strict --log /var/log/app.log my-rules/
+
+Entries of an allow.toml that ran out, or overlap, are warned about.
 
 Exit codes: 0 no errors; 1 warnings, with --strict; 2 errors.")]
     Check(CheckArgs),
@@ -94,6 +97,18 @@ Examples:
     /// Makes filters of known users, for logs that do not say whether an account exists
     #[command(subcommand)]
     Users(UsersCommand),
+    /// Prints the sources of open findings, for a firewall; nothing is blocked by this itself
+    #[command(after_help = "\
+Examples:
+  tidewatch replay --output json auth.log | tidewatch blocklist -
+  tidewatch blocklist --with my-rules/ --min-severity high --for 12h --as cidr findings.jsonl
+  tidewatch blocklist --as waf-ip-set findings.jsonl | jq .IPV4 > ipv4.json
+  aws wafv2 update-ip-set --name N --scope REGIONAL --id ID --lock-token T --cli-input-json file://ipv4.json
+
+Reads findings as --output json and the alert topic give them, one a line; the last message of each counts.
+A source drops out when its finding closes, or --for after the last event it tells of, so run it again and
+replace the list. Sources that an allow.toml allows now are never on it.")]
+    Blocklist(BlocklistArgs),
     /// Prints the completion script of a shell
     #[command(after_help = "\
 Examples:
@@ -286,6 +301,55 @@ pub struct UsersBuildArgs {
 }
 
 #[derive(Debug, Args)]
+pub struct BlocklistArgs {
+    /// Files of findings, plain or gzipped; `-` is standard input
+    #[arg(value_name = "FINDINGS", default_value = "-")]
+    pub findings: Vec<PathBuf>,
+    /// What is printed
+    #[arg(long = "as", value_name = "FORM", value_enum, default_value_t = BlocklistForm::Lines)]
+    pub form: BlocklistForm,
+    /// How long a source is listed after the last event that its finding tells of
+    #[arg(long = "for", value_name = "SPAN", default_value = "24h")]
+    pub lasts: String,
+    /// The time it is, RFC 3339 [default: now]
+    #[arg(long, value_name = "TIME")]
+    pub now: Option<String>,
+    /// Leave out the sources that the allow.toml of this folder allows
+    #[arg(long, value_name = "DIR")]
+    pub with: Option<PathBuf>,
+    /// Only findings as bad as this or worse
+    #[arg(long, value_name = "SEVERITY", value_parser = severity, default_value = "informational")]
+    pub min_severity: Severity,
+    /// Only findings of this detector; may be given several times
+    #[arg(long, value_name = "ID")]
+    pub detector: Vec<String>,
+    /// Also the sources that findings about a user, a subnet or everything name. Innocents may be among
+    /// them: such a finding says what was tried from all these together, not that each of them attacks
+    #[arg(long)]
+    pub campaigns: bool,
+}
+
+/// What a list to block by looks like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum BlocklistForm {
+    /// A source a line: an IPv4 address, or the /64 of an IPv6 one
+    Lines,
+    /// A network a line, neighbours put together where no other address is between
+    Cidr,
+    /// One object with each source, its findings and when it drops out
+    Json,
+    /// One object with the `Addresses` of an IPV4 and an IPV6 set of AWS WAF
+    WafIpSet,
+}
+
+/// A severity by its name.
+fn severity(name: &str) -> Result<Severity, String> {
+    let all = Severity::ALL.map(Severity::name).join(", ");
+    let found = Severity::ALL.into_iter().find(|severity| severity.name() == name);
+    found.ok_or_else(|| format!("there are {all}"))
+}
+
+#[derive(Debug, Args)]
 pub struct CompletionsArgs {
     /// The shell
     #[arg(value_enum)]
@@ -326,7 +390,8 @@ pub struct ReportArgs {
     #[arg(long, value_name = "DIR")]
     pub detectors: Option<PathBuf>,
     /// Use the detector and format files (*.toml) of this folder, or one, BESIDES the shipped ones; may be
-    /// given again; of two with one id the later counts
+    /// given again; of two with one id the later counts. An allow.toml in it holds back findings about those
+    /// it names
     #[arg(long, value_name = "DIR")]
     pub with: Vec<PathBuf>,
     /// Whether `Root`, `root ` and `ｒｏｏｔ` are one username [default: fold; exact with --windows]

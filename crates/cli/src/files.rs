@@ -1,12 +1,16 @@
 //! The detectors and formats of a run: those shipped in the binary, the user's own instead of them, or the
-//! user's own besides. Wherever a folder of files is named, a single file of it may be.
+//! user's own besides; and whom the user allows what. Wherever a folder of files is named, a single file of it
+//! may be.
 
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow};
 use tidewatch_core::detector::Detector;
 use tidewatch_core::plan::Plan;
+use tidewatch_core::time::Time;
 use tidewatch_ingest::declared::Formats;
+use tidewatch_rules::RuleError;
+use tidewatch_rules::allow::Allow;
 use tidewatch_rules::{shipped, shipped_cases, shipped_formats};
 
 use crate::exit::Failure;
@@ -27,6 +31,8 @@ pub struct RuleFile {
 pub struct Folder {
     pub detectors: Vec<RuleFile>,
     pub formats: Vec<RuleFile>,
+    /// Allow files.
+    pub allow: Vec<RuleFile>,
     /// `.cases` files that stand beside nothing.
     pub stray: Vec<String>,
 }
@@ -104,6 +110,38 @@ pub fn formats(choice: Choice<'_>) -> Result<Formats, Failure> {
     tidewatch_rules::formats(files).map_err(Failure::Rules)
 }
 
+/// Loads the allow files of a run, among those that add to the shipped rules. `loaded` are the detectors
+/// of the run: entries may name these, and those that are shipped.
+///
+/// # Errors
+/// As [`detectors`].
+pub fn allow(with: &[PathBuf], loaded: &[Detector], now: Time) -> Result<Allow, Failure> {
+    let ids = loaded.iter().map(|detector| detector.id.as_str());
+    let mut all = Folder::default();
+    for place in with {
+        all.allow.extend(Folder::open(place).context("--with")?.allow);
+    }
+    allowed(&all, ids, now).map_err(Failure::Rules)
+}
+
+/// The entries of the allow files of `folder`, which may name detectors of these ids and shipped ones.
+///
+/// # Errors
+/// The faults of the files.
+pub fn allowed<'a>(
+    folder: &Folder,
+    ids: impl Iterator<Item = &'a str>,
+    now: Time,
+) -> Result<Allow, Vec<RuleError>> {
+    let shipped = shipped();
+    let mut known: Vec<&str> = ids.collect();
+    known.extend(shipped.iter().filter_map(|(_, text)| id_of(text)));
+    known.sort_unstable();
+    known.dedup();
+    let files = folder.allow.iter().map(|file| (file.name.clone(), file.text.clone()));
+    tidewatch_rules::allow::allow(files, &known, now)
+}
+
 /// The shipped files, and those of `with`; of two with one id the later one.
 fn besides(
     shipped: Vec<(String, String)>,
@@ -147,12 +185,13 @@ impl Folder {
         Folder {
             detectors: shipped().into_iter().map(with_cases).collect(),
             formats: shipped_formats().into_iter().map(with_cases).collect(),
-            stray: Vec::new(),
+            ..Folder::default()
         }
     }
 
-    /// What is at `place`: detector and format files (`*.toml`) of a folder, told apart by what is in them,
-    /// or those of its folders `detectors` and `formats`; or one such file, also named by its cases.
+    /// What is at `place`: detector, format and allow files (`*.toml`) of a folder, told apart by what is in
+    /// them, or those of its folders `detectors` and `formats` and the allow files beside these; or one such
+    /// file, also named by its cases.
     ///
     /// # Errors
     /// If it cannot be read, or there is no such file.
@@ -166,11 +205,20 @@ impl Folder {
         let parts: Vec<&PathBuf> = parts.iter().filter(|part| part.is_dir()).collect();
         if parts.is_empty() {
             found.add(place)?;
+        } else {
+            for path in listed(place, "toml")? {
+                let (name, text) = text_of(&path)?;
+                if is_allow(&name, &text) {
+                    found.allow.push(RuleFile { name, text, cases: None });
+                }
+            }
         }
         parts.into_iter().try_for_each(|part| found.add(part))?;
-        if found.detectors.is_empty() && found.formats.is_empty() {
+        if found.detectors.is_empty() && found.formats.is_empty() && found.allow.is_empty() {
             let shown = place.display();
-            return Err(anyhow!("{shown}: no detector or format file (*.toml) in it"));
+            return Err(anyhow!(
+                "{shown}: no detector or format file (*.toml) in it, and no allow.toml"
+            ));
         }
         Ok(found)
     }
@@ -191,6 +239,7 @@ impl Folder {
         let cases = beside.exists().then(|| text_of(&beside)).transpose()?;
         let file = RuleFile { name, text, cases };
         match Kind::of(&file.text) {
+            _ if is_allow(&file.name, &file.text) => self.allow.push(file),
             Kind::Format => self.formats.push(file),
             Kind::Detector => self.detectors.push(file),
         }
@@ -252,6 +301,12 @@ fn rule_file(path: &Path) -> Result<PathBuf, anyhow::Error> {
         }
         _ => Err(anyhow!("{shown}: neither a folder nor a detector or format file (*.toml)")),
     }
+}
+
+/// Whether a file is an allowlist: by its name, or because that is how it begins its entries.
+fn is_allow(name: &str, text: &str) -> bool {
+    let named = Path::new(name).file_name().is_some_and(|name| name == "allow.toml");
+    named || text.lines().any(|line| line.trim_start().starts_with("[[allow]]"))
 }
 
 /// The files of a folder with this extension, by name.

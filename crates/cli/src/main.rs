@@ -4,6 +4,7 @@
 //! to standard error. Exit codes are [`exit::Exit`].
 
 mod args;
+mod blocklist;
 mod calendar;
 mod chunks;
 mod commands;
@@ -20,6 +21,7 @@ mod settings;
 mod simulator;
 mod standing;
 mod summary;
+mod told;
 mod users;
 mod windows;
 
@@ -54,6 +56,7 @@ fn main() -> ExitCode {
             Command::Check(args) => commands::check::run(args),
             Command::Backtest(args) => commands::backtest::run(args).await,
             Command::Users(args) => commands::users::run(args),
+            Command::Blocklist(args) => commands::blocklist::run(&args),
             Command::Completions(args) => Ok(commands::manual::completions(&args)),
             Command::Man => Ok(commands::manual::man()),
         }

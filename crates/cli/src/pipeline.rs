@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use tidewatch_alert::printable;
 use tidewatch_core::admission::{Gate, Rejected};
+use tidewatch_core::allow::{Allowed, Held};
 use tidewatch_core::counts::Counts;
 use tidewatch_core::engine::Engine;
 use tidewatch_core::fault::Fault;
@@ -16,6 +17,7 @@ use tidewatch_core::limits::FUTURE_MAX;
 use tidewatch_core::memory::{MemoryStore, Usage};
 use tidewatch_core::signal::{Body, Role, Signal};
 use tidewatch_core::sink::{AlertSink, SinkError};
+use tidewatch_core::store::WindowStore;
 use tidewatch_core::time::{Span, Time};
 use tidewatch_ingest::Tally;
 use tokio::signal::unix::{SignalKind, signal};
@@ -283,6 +285,19 @@ impl<A: AlertSink> Work<A> {
                 let keys = counting.windows.keys();
                 (counting.counts, Usage { keys, keys_seen: keys, used_bytes: 0 }, 0)
             }
+        }
+    }
+
+    /// The entries of the allowlist, and what each held back.
+    pub fn held_back(&self) -> Vec<(Allowed, Held)> {
+        fn of<S: WindowStore, A: AlertSink>(engine: &Engine<S, A>) -> Vec<(Allowed, Held)> {
+            engine.held_back().map(|(entry, held)| (entry.clone(), held)).collect()
+        }
+        match self {
+            Work::Detect(engine) => of(engine),
+            Work::Explain(standing) => of(&standing.engine),
+            Work::Compare(comparison) => of(&comparison.ours),
+            Work::Count(_) => Vec::new(),
         }
     }
 

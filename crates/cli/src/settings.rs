@@ -19,6 +19,7 @@ use tidewatch_ingest::declared::Formats;
 use tidewatch_ingest::username::{Naming, Usernames};
 
 use crate::args::{self, Output, ReadArgs, ReportArgs};
+use crate::commands::started;
 use crate::exit::Failure;
 use crate::files;
 use crate::input::Copy;
@@ -98,11 +99,7 @@ pub fn reading(
     if raw.year.is_some_and(|year| !(2000..=9999).contains(&year)) {
         return Err(anyhow::anyhow!("--year: 2000 to 9999").into());
     }
-    let usernames = match report.usernames {
-        None => usernames,
-        Some(args::Usernames::Fold) => Usernames::Fold,
-        Some(args::Usernames::Exact) => Usernames::Exact,
-    };
+    let usernames = self::usernames(report, usernames);
     Ok(Reading {
         kind,
         year: raw.year,
@@ -123,7 +120,7 @@ fn known_users(path: &Path) -> Result<FilterFile> {
     FilterFile::read(path).with_context(|| format!("--users {}", path.display()))
 }
 
-/// Validates how results are reported, and loads the detectors.
+/// Validates how results are reported, and loads the detectors and whom the user allows what.
 pub fn reporting(raw: &ReportArgs, key: TagKey) -> Result<Reporting, Failure> {
     let memory = raw.memory.parse::<bytesize::ByteSize>().map_err(|error| {
         Failure::Usage(anyhow::anyhow!(
@@ -140,8 +137,20 @@ pub fn reporting(raw: &ReportArgs, key: TagKey) -> Result<Reporting, Failure> {
         )));
     }
     let choice = files::Choice { instead: raw.detectors.as_deref(), with: &raw.with };
-    let plan = files::detectors(choice, "--detectors")?;
+    let mut plan = files::detectors(choice, "--detectors")?;
+    let usernames = usernames(raw, Usernames::Fold);
+    let allow = files::allow(&raw.with, &plan.detectors, started())?;
+    plan.allow = allow.tagged(&[Naming { key, usernames }]);
     Ok(Reporting { output: raw.output, plan: Arc::new(plan), key, memory_bytes, stats: raw.stats })
+}
+
+/// Which spellings are one name; `otherwise` is what counts where the user did not say.
+fn usernames(raw: &ReportArgs, otherwise: Usernames) -> Usernames {
+    match raw.usernames {
+        None => otherwise,
+        Some(args::Usernames::Fold) => Usernames::Fold,
+        Some(args::Usernames::Exact) => Usernames::Exact,
+    }
 }
 
 /// The least memory for state.

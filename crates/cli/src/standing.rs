@@ -96,9 +96,12 @@ impl Standing {
     /// What of the plan's keys a signal belongs to.
     pub fn places(&self, signal: &Signal) -> Vec<Place> {
         let Body::Auth(auth) = &signal.body;
+        let allow = &self.plan.allow;
+        let is_allowed = allow.of_signal(auth, signal.time).is_some();
         let of = |(index, key): (usize, &tidewatch_core::plan::KeyPlan)| {
             let place = key.takes(auth).then(|| Key::of_signal(&key.fields, signal))??;
-            Some((KeyPlanId(index as u16), place))
+            let counts = !is_allowed || allow.counts(&place, signal.time);
+            counts.then_some((KeyPlanId(index as u16), place))
         };
         self.plan.keys.iter().enumerate().filter_map(of).collect()
     }

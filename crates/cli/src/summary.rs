@@ -6,11 +6,14 @@ use std::time::Duration;
 use bytesize::ByteSize;
 use serde_json::{Map, Value, json};
 use tidewatch_core::admission::{Gate, Rejected};
+use tidewatch_core::allow::{Allowed, Held};
 use tidewatch_core::counts::Counts;
 use tidewatch_core::memory::Usage;
 use tidewatch_core::signal::{EventId, Origin};
 use tidewatch_ingest::Tally;
 use tidewatch_ingest::problem::Problem;
+
+use crate::commands::counted;
 
 /// Everything that is counted in a run.
 #[derive(Debug)]
@@ -21,6 +24,8 @@ pub struct Summary {
     pub tally: Tally,
     pub gate: Gate,
     pub counts: Counts,
+    /// The entries of the allowlist, and what each held back.
+    pub held_back: Vec<(Allowed, Held)>,
     pub usage: Usage,
     pub open_episodes: u64,
 }
@@ -65,6 +70,8 @@ impl Summary {
             "findings_updated": self.counts.updated,
             "findings_closed": self.counts.closed,
             "findings_open": self.open_episodes,
+            "suppressed": self.counts.suppressed,
+            "suppressed_by": self.held_back.iter().map(held_json).collect::<Vec<_>>(),
             "late": self.counts.late,
             "repeated": self.counts.repeated,
             "quarantined": quarantined,
@@ -108,6 +115,18 @@ impl Summary {
             "findings: {} opened, {} closed, {} still open",
             self.counts.created, self.counts.closed, self.open_episodes
         );
+        let held = |(_, held): &&(Allowed, Held)| *held != Held::default();
+        for (entry, held) in self.held_back.iter().filter(held) {
+            let away = match held.signals {
+                0 => String::new(),
+                signals => {
+                    format!("; {} left out of others' counts", counted(signals, "log event"))
+                }
+            };
+            let (findings, who) = (counted(held.findings, "finding"), &entry.who);
+            let (place, reason) = (tidewatch_alert::printable(&entry.place), &entry.reason);
+            let _ = writeln!(text, "held back: {findings} about {who} by {place} ({reason}){away}");
+        }
         self.write_losses(&mut text);
         text
     }
@@ -153,6 +172,15 @@ impl Summary {
             }
         }
     }
+}
+
+/// An entry of the allowlist and what it held back.
+fn held_json((entry, held): &(Allowed, Held)) -> Value {
+    json!({
+        "entry": entry.place, "who": entry.who.to_string(), "reason": entry.reason,
+        "until": entry.until.map(tidewatch_alert::rfc3339),
+        "findings": held.findings, "signals": held.signals,
+    })
 }
 
 /// Where a log event stands, as ingest says it of what it cannot read.

@@ -18,6 +18,8 @@ pub struct Counts {
     pub updated: u64,
     /// Findings closed.
     pub closed: u64,
+    /// Findings that an allowlist held back.
+    pub suppressed: u64,
     /// Signals that were not counted for a key, because there was no memory for it.
     pub points_refused: u64,
     /// Signals whose distinct count fell back to a lower bound, because there was no memory.

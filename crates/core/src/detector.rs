@@ -78,6 +78,8 @@ pub enum Measure {
     /// How sure it is that the share of the attempts that satisfy its filter among all has risen, in powers
     /// of ten: see [`crate::change`].
     Change(Change),
+    /// The most attempts that satisfy the filter in any span as long as the window, of the day before it.
+    Busiest(Filter),
 }
 
 /// A number a signal carries.
@@ -171,7 +173,9 @@ pub enum Operand {
 impl Detector {
     /// How far before its windows it looks, for what is usual.
     pub fn history(&self) -> Option<Span> {
-        let changes = |named: &NamedMeasure| matches!(named.measure, Measure::Change(_));
+        let changes = |named: &NamedMeasure| {
+            matches!(named.measure, Measure::Change(_) | Measure::Busiest(_))
+        };
         self.measures.iter().any(changes).then_some(HISTORY)
     }
 

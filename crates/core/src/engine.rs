@@ -14,6 +14,7 @@ use std::sync::Arc;
 use smallvec::{SmallVec, smallvec};
 
 use crate::admission::{Admission, Gate};
+use crate::allow::{Allowed, Held, Ledger};
 use crate::contribution::{Again, Contribution, Part, Point, Source};
 use crate::counts::Counts;
 use crate::delivery::{Acknowledged, Record};
@@ -43,6 +44,7 @@ pub struct Engine<S, A> {
     now: Time,
     counts: Counts,
     declined: Declined,
+    held_back: Ledger,
 }
 
 impl<S: WindowStore, A: AlertSink> Engine<S, A> {
@@ -64,12 +66,19 @@ impl<S: WindowStore, A: AlertSink> Engine<S, A> {
             now: Time::MIN,
             counts: Counts::default(),
             declined: Declined::default(),
+            held_back: Ledger::default(),
         }
     }
 
     /// What went through so far.
     pub fn counts(&self) -> Counts {
         self.counts
+    }
+
+    /// The entries of the allowlist, and what each has held back.
+    pub fn held_back(&self) -> impl Iterator<Item = (&Allowed, Held)> {
+        let entries = self.plan.allow.entries.iter().enumerate();
+        entries.map(|(nth, entry)| (entry, self.held_back.of(nth)))
     }
 
     /// Which signals were not believed.
@@ -106,16 +115,22 @@ impl<S: WindowStore, A: AlertSink> Engine<S, A> {
             return Ok(());
         }
         self.counts.note(signal);
-        if signal.time > self.now {
-            self.tick(signal.time).await?;
-        }
         let plan = Arc::clone(&self.plan);
         let Body::Auth(auth) = &signal.body;
+        let allowed = plan.allow.of_signal(auth, signal.time);
+        match allowed {
+            Some(entry) => self.held_back.note_signal(entry),
+            // Whoever is allowed does not even move the clock: others' findings are as without them.
+            None if signal.time > self.now => self.tick(signal.time).await?,
+            None => {}
+        }
         let shape = Shape::of(auth);
         let (mut late, mut repeated) = (false, false);
         for (index, key_plan) in plan.keys.iter().enumerate() {
             let tags = (&self.keys.reading.key, Generation::Even);
-            if let Some((key, point)) = point(key_plan, tags, signal, shape) {
+            let point = point(key_plan, tags, signal, shape);
+            let counts = |key: &Key| allowed.is_none() || plan.allow.counts(key, signal.time);
+            if let Some((key, point)) = point.filter(|(key, _)| counts(key)) {
                 let place = (KeyPlanId(index as u16), key);
                 let counted = self.contribute(place, point, &signal.origin).await?;
                 late |= counted.late;
@@ -175,7 +190,9 @@ impl<S: WindowStore, A: AlertSink> Engine<S, A> {
         mut verdicts: Vec<Verdict>,
     ) -> Result<(), Fault> {
         for told in by_detector(&mut verdicts) {
-            self.outbox(plan).settle(place, told, |_| None).await?;
+            if !self.holds_back(place, told) {
+                self.outbox(plan).settle(place, told, |_| None).await?;
+            }
         }
         Ok(self.store.dealt_with(place).await?)
     }
@@ -216,6 +233,9 @@ impl<S: WindowStore, A: AlertSink> Engine<S, A> {
         for (at, (contribution, origins)) in contributions.iter().zip(&origins).enumerate() {
             let place = (contribution.plan, contribution.key);
             for told in by_detector(&mut verdicts[at]) {
+                if self.holds_back(place, told) {
+                    continue;
+                }
                 let sample = |time| sample(contribution, origins, time);
                 if let Err(fault) = self.outbox(&plan).settle(place, told, sample).await {
                     given_back[at] = true;
@@ -252,6 +272,10 @@ impl<S: WindowStore, A: AlertSink> Engine<S, A> {
                 let event = self.keys.event(signal, again);
                 let Body::Auth(auth) = &signal.body;
                 let shape = Shape::of(auth);
+                let allowed = plan.allow.of_signal(auth, time);
+                if let Some(entry) = allowed {
+                    self.held_back.note_signal(entry);
+                }
                 for (index, key_plan) in plan.keys.iter().enumerate() {
                     let of = |key: &LiveKey, signal| {
                         let tags = (&key.key, key.generation());
@@ -259,6 +283,9 @@ impl<S: WindowStore, A: AlertSink> Engine<S, A> {
                         Some(((KeyPlanId(index as u16), key), Point { time, event, ..point }))
                     };
                     let Some((place, point)) = of(&reading, signal) else { continue };
+                    if allowed.is_some() && !plan.allow.counts(&place.1, time) {
+                        continue;
+                    }
                     let theirs = writing.zip(again).and_then(|(key, again)| of(&key, again));
                     let from = (record.sequence, &signal.origin);
                     match theirs {
@@ -301,7 +328,9 @@ impl<S: WindowStore, A: AlertSink> Engine<S, A> {
             let plan = Arc::clone(&self.plan);
             // A late event is judged twice, and both verdicts of a detector are told as one.
             for told in by_detector(&mut verdicts) {
-                self.outbox(&plan).settle(place, told, |_| Some(origin.clone())).await?;
+                if !self.holds_back(place, told) {
+                    self.outbox(&plan).settle(place, told, |_| Some(origin.clone())).await?;
+                }
             }
         }
         match merged.unapplied.pop() {
@@ -310,16 +339,32 @@ impl<S: WindowStore, A: AlertSink> Engine<S, A> {
         }
     }
 
+    /// Whether verdicts of one detector are held back; then they are counted, and neither latched nor told.
+    fn holds_back(&mut self, place: Place, verdicts: &[Verdict]) -> bool {
+        let mut any = false;
+        for verdict in verdicts {
+            let Some(entry) = verdict.held_back else { continue };
+            let of = (place, verdict.detector);
+            let quiet = self.plan.detector(verdict.detector).quiet;
+            let is_new = self.held_back.note(of, quiet, verdict.at, entry);
+            self.counts.suppressed += u64::from(is_new);
+            any = true;
+        }
+        any
+    }
+
     fn outbox<'a>(&'a mut self, plan: &'a Plan) -> Outbox<'a, S, A> {
         let Engine { store, sink, now, counts, declined, .. } = self;
         Outbox { plan, store, sink, now: *now, counts, declined }
     }
 }
 
-/// The verdicts about one key, those of each detector together and in the order of their times.
+/// The verdicts about one key, those of each detector together and in the order of their times; those that
+/// are held back come apart from the others.
 fn by_detector(verdicts: &mut [Verdict]) -> impl Iterator<Item = &[Verdict]> {
-    verdicts.sort_by_key(|verdict| (verdict.detector, verdict.at));
-    verdicts.chunk_by(|a, b| a.detector == b.detector)
+    let of = |verdict: &Verdict| (verdict.detector, verdict.held_back.is_some());
+    verdicts.sort_by_key(|verdict| (of(verdict), verdict.at));
+    verdicts.chunk_by(move |a, b| of(a) == of(b))
 }
 
 /// How one point was counted.

@@ -28,6 +28,8 @@ pub struct Verdict {
     pub episodes: Slots,
     /// The numbers, where a message may have to be published.
     pub report: Option<Report>,
+    /// The entry of the allowlist that holds it back, if one does: then nothing else is told of it.
+    pub held_back: Option<usize>,
 }
 
 /// The numbers of a window, for a finding.
@@ -88,6 +90,11 @@ fn verdict(
     standing: &Standing<'_>,
 ) -> Option<Verdict> {
     let rule = plan.detector(detector.id);
+    if let Some(entry) = standing.held_back(detector.id) {
+        let (detector, severity, at) = (detector.id, raise.severity, window.told);
+        let (episodes, report, held_back) = (Slots::new(), None, Some(entry));
+        return Some(Verdict { detector, severity, at, episodes, report, held_back });
+    }
     let episodes = &window.state.episodes;
     let verdict = |report| Verdict {
         detector: detector.id,
@@ -95,6 +102,7 @@ fn verdict(
         at: window.told,
         episodes: episodes.slots(detector.id),
         report,
+        held_back: None,
     };
     match covering(episodes.of(detector.id), window.told, rule.quiet) {
         Some(known)
@@ -112,10 +120,11 @@ fn verdict(
     }
 }
 
-/// Whether `detector` raises at `window`, whatever is known of its own episodes.
+/// Whether `detector` raises at `window` and may be told of, whatever is known of its own episodes.
 pub fn raises(plan: &Plan, detector: &DetectorPlan, window: &Window<'_>) -> bool {
     let Some(raise) = held(plan, detector, window) else { return false };
-    Standing::at(plan, window).lets(plan, detector, raise.severity)
+    let standing = Standing::at(plan, window);
+    standing.lets(plan, detector, raise.severity) && standing.held_back(detector.id).is_none()
 }
 
 /// The worst severity whose conditions hold.
@@ -198,7 +207,13 @@ pub fn weigh(plan: &Plan, detector: &DetectorPlan, window: &Window<'_>) -> Weigh
     let standing = Standing::at(plan, window);
     let standing = &standing;
     let other = |after: bool| {
-        move |id: &DetectorId| Relation { detector: *id, after, stands: standing.severity(*id) }
+        move |id: &DetectorId| {
+            let stands = match after {
+                true => standing.severity(*id),
+                false => standing.tells(detector, *id),
+            };
+            Relation { detector: *id, after, stands }
+        }
     };
     let others = detector.after.iter().map(other(true));
     let others = others.chain(detector.unless.iter().map(other(false))).collect();

@@ -7,6 +7,7 @@
 
 pub mod accounts;
 pub mod admission;
+pub mod allow;
 pub mod change;
 pub mod contribution;
 pub mod counts;
@@ -23,9 +24,11 @@ pub mod key;
 pub mod key_ring;
 pub mod limits;
 pub mod memory;
+pub mod net;
 pub mod outbox;
 pub mod panes;
 pub mod plan;
+pub mod refusal;
 pub mod retention;
 pub mod safeguards;
 pub mod sequence;

@@ -98,6 +98,13 @@ pub const WINDOW_MIN: Span = Span::seconds(1);
 /// The longest window a detector may have.
 pub const WINDOW_MAX: Span = Span::minutes(7 * 24 * 60);
 
+/// Entries of an allowlist: each is asked of every signal.
+pub const ALLOWED_MAX: usize = 1_000;
+
+/// Findings held back by an allowlist that are known to go on; beyond, one that goes on may be counted as
+/// another.
+pub const HELD_BACK_MAX: usize = 100_000;
+
 /// Detectors that may be loaded at once.
 pub const DETECTORS_MAX: usize = 1_000;
 

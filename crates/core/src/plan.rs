@@ -13,17 +13,16 @@
 use sha2::{Digest, Sha256};
 use smallvec::SmallVec;
 
+use crate::allow::Allowlist;
 use crate::change::Change;
-use crate::detector::{
-    Comparison, Condition, Detector, DistinctField, Filter, Measure, NamedMeasure, Operand,
-};
+use crate::detector::{Detector, DistinctField, Filter, Measure};
 use crate::key::{KeyField, KeyFields, KeyPart};
 use crate::key_ring::Generation;
-use crate::limits::{
-    MEASURES_PER_KEY_MAX, SHARED_THRESHOLD_MAX, SHARED_WINDOW_MAX, SHARED_WINDOW_MIN,
-};
+use crate::limits::MEASURES_PER_KEY_MAX;
 use crate::panes::Slots;
-use crate::retention::{Home, Retention, SHARED_SKETCH};
+pub use crate::refusal::PlanError;
+use crate::refusal::{beyond_lists, decidable};
+use crate::retention::{Home, Retention};
 use crate::shape::{Class, KINDS, Shape};
 use crate::signal::{Auth, Outcome, Role, SignalKind};
 use crate::time::Span;
@@ -44,6 +43,8 @@ pub struct Plan {
     pub folds: bool,
     /// The detectors that speak for findings by other keys.
     pub umbrellas: Vec<Umbrella>,
+    /// Whose findings are held back.
+    pub allow: Allowlist,
 }
 
 /// Names a [`KeyPlan`] of its plan.
@@ -124,6 +125,8 @@ pub enum Counted {
         /// From what, and to what.
         change: Change,
     },
+    /// The most that these counters came to in the day before.
+    Busiest(Slots),
 }
 
 /// What a signal of one shape adds to.
@@ -185,7 +188,7 @@ impl Plan {
         }
         let names = detectors.iter().map(|detector| name(&detector.id)).collect();
         let umbrellas = umbrellas(&keys, &detectors);
-        Ok(Plan { detectors, keys, names, folds: false, umbrellas })
+        Ok(Plan { detectors, keys, names, folds: false, umbrellas, allow: Allowlist::default() })
     }
 
     /// The same plan, by which one key has one finding at a time, told by the worst of its detectors.
@@ -204,102 +207,9 @@ impl Plan {
     }
 }
 
-/// Detectors that cannot run together, or not in this home.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
-pub enum PlanError {
-    /// One key has too many measures.
-    #[error(
-        "detector `{detector}` brings its key to more than {MEASURES_PER_KEY_MAX} different measures of a kind"
-    )]
-    TooManyMeasures {
-        /// The first detector that does not fit.
-        detector: String,
-    },
-    /// It depends on another detector that is not there, or counts something else or by something else.
-    #[error(
-        "detector `{detector}` raises only after one of {after}, and none of these counts the same signals by the same key here: load one of them too, or take `after` out"
-    )]
-    Alone {
-        /// The one that depends.
-        detector: String,
-        /// What it depends on.
-        after: String,
-    },
-    /// The shared home has no panes for this window.
-    #[error(
-        "detector `{detector}`: a window of {window}; shared state serves windows of whole minutes from {SHARED_WINDOW_MIN} to {SHARED_WINDOW_MAX}"
-    )]
-    Window {
-        /// Whose.
-        detector: String,
-        /// Its window.
-        window: Span,
-    },
-    /// The shared home keeps no count of mentions: its table holds a counter for each kind of attempt.
-    #[error(
-        "detector `{detector}`: the measure `{measure}` counts mentions; shared state counts attempts only. Count them instead, or names with `distinct = \"user\"`, which takes mentions too"
-    )]
-    Mentions {
-        /// Whose.
-        detector: String,
-        /// The measure's name.
-        measure: String,
-    },
-    /// The shared home cannot count that far.
-    #[error(
-        "detector `{detector}`: `{condition}` can never be decided: shared state counts distinct values up to {SHARED_THRESHOLD_MAX}, and beyond that over windows of 6h and more. Count attempts instead, or widen the window"
-    )]
-    Undecidable {
-        /// Whose.
-        detector: String,
-        /// The condition as its file writes it.
-        condition: String,
-    },
-}
-
 fn name(id: &str) -> u32 {
     let digest = Sha256::digest(id.as_bytes());
     u32::from_be_bytes([digest[0], digest[1], digest[2], digest[3]])
-}
-
-/// Whether the shared home can decide every condition of `detector`.
-fn decidable(detector: &Detector) -> Result<(), PlanError> {
-    let window = detector.window;
-    let served = (SHARED_WINDOW_MIN..=SHARED_WINDOW_MAX).contains(&window);
-    if !served || window.0 % Span::minutes(1).0 != 0 {
-        return Err(PlanError::Window { detector: detector.id.clone(), window });
-    }
-    let of_mentions =
-        |named: &&NamedMeasure| matches!(named.measure, Measure::Count(Role::Mention, _));
-    if let Some(named) = detector.measures.iter().find(of_mentions) {
-        let (detector, measure) = (detector.id.clone(), named.name.clone());
-        return Err(PlanError::Mentions { detector, measure });
-    }
-    match beyond_lists(detector).next() {
-        Some(condition) if window < SHARED_SKETCH.pane => Err(PlanError::Undecidable {
-            detector: detector.id.clone(),
-            condition: detector.describe(condition),
-        }),
-        _ => Ok(()),
-    }
-}
-
-/// The conditions that need a distinct count beyond what a list of the shared home can tell.
-fn beyond_lists(detector: &Detector) -> impl Iterator<Item = &Condition> {
-    let conditions = detector.raises.iter().flat_map(|raise| &raise.when);
-    conditions.filter(|condition| {
-        let raising = matches!(condition.comparison, Comparison::AtLeast | Comparison::MoreThan);
-        let far = |per_name: f64| match condition.operand {
-            Operand::Number(number) => number > SHARED_THRESHOLD_MAX as f64 * per_name,
-            Operand::Scaled { .. } => false,
-        };
-        raising
-            && match detector.measures[condition.measure].measure {
-                Measure::Distinct(..) => far(1.0),
-                Measure::Sequential(rates) => far(rates.failure()),
-                Measure::Count(..) | Measure::Sum(..) | Measure::Change(_) => false,
-            }
-    })
 }
 
 impl KeyPlan {
@@ -339,6 +249,7 @@ impl KeyPlan {
                 // The only number of an authentication signal is its attempts, which a count sums.
                 Measure::Count(role, filter) => Counted::Counter(self.counter(role, filter)),
                 Measure::Sum(_, filter) => Counted::Counter(self.counter(Role::Attempt, filter)),
+                Measure::Busiest(filter) => Counted::Busiest(self.counter(Role::Attempt, filter)),
                 Measure::Change(change) => Counted::Change {
                     selected: self.counter(Role::Attempt, change.filter),
                     all: self.counter(Role::Attempt, Filter::default()),
@@ -382,7 +293,10 @@ impl KeyPlan {
                     let classes = Generation::ALL.map(|generation| generation.class(*class));
                     Some((*field, classes[0] | classes[1]))
                 }
-                Counted::Counter(_) | Counted::Sequential { .. } | Counted::Change { .. } => None,
+                Counted::Counter(_)
+                | Counted::Sequential { .. }
+                | Counted::Change { .. }
+                | Counted::Busiest(_) => None,
             }));
         }
         self.detectors.push(plan);

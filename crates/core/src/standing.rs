@@ -22,7 +22,8 @@ use crate::window::Window;
 #[derive(Debug)]
 pub(crate) struct Standing<'a> {
     stands: SmallVec<[Stands<'a>; 16]>,
-    leader: Option<DetectorId>,
+    /// Who tells, and among those whose findings are held back who is counted.
+    leaders: [Option<DetectorId>; 2],
 }
 
 /// How one detector stands.
@@ -33,6 +34,8 @@ struct Stands<'a> {
     severity: Option<Severity>,
     /// Its open episode.
     open: Option<&'a Episode>,
+    /// The entry of the allowlist that holds back what it says.
+    held_back: Option<usize>,
 }
 
 /// Another detector that raises about the same key.
@@ -62,11 +65,13 @@ impl<'a> Standing<'a> {
             let known = covering(window.state.episodes.of(detector.id), window.told, quiet);
             let open = known.filter(|known| !known.closed);
             let severity = open.map(|known| known.severity).max(raise.map(|raise| raise.severity));
-            Stands { detector, severity, open }
+            let id = &plan.detector(detector.id).id;
+            let held_back = plan.allow.holds_back(window.key, id, window.told);
+            Stands { detector, severity, open, held_back }
         });
         let stands: SmallVec<[Stands<'a>; 16]> = stands.collect();
-        let leader = leader(&stands);
-        Standing { stands, leader }
+        let leaders = [false, true].map(|held_back| leader(&stands, held_back));
+        Standing { stands, leaders }
     }
 
     /// How badly `id` stands.
@@ -76,8 +81,24 @@ impl<'a> Standing<'a> {
 
     /// How badly the worst of them stands that tells of the key itself.
     pub(crate) fn worst(&self) -> Option<Severity> {
-        let leading = self.stands.iter().filter(|stands| stands.detector.after.is_empty());
+        let leading = self
+            .stands
+            .iter()
+            .filter(|stands| stands.detector.after.is_empty() && stands.held_back.is_none());
         leading.filter_map(|stands| stands.severity).max()
+    }
+
+    /// The entry of the allowlist that holds back what `id` says.
+    pub(crate) fn held_back(&self, id: DetectorId) -> Option<usize> {
+        self.stands.iter().find(|stands| stands.detector.id == id)?.held_back
+    }
+
+    /// How badly another detector stands that may tell better what `detector` would. One whose findings are held
+    /// back tells nothing, but among those that are it is the one that is counted.
+    pub(crate) fn tells(&self, detector: &DetectorPlan, other: DetectorId) -> Option<Severity> {
+        let is_held_back = |id| self.held_back(id).is_some();
+        let is_silent = is_held_back(other) && !is_held_back(detector.id);
+        self.severity(other).filter(|_| !is_silent)
     }
 
     /// All that stand but `id`.
@@ -96,20 +117,23 @@ impl<'a> Standing<'a> {
         let stands = |id: &DetectorId| self.severity(*id);
         let mut after = detector.after.iter().map(stands);
         let follows = detector.after.is_empty() || after.any(|other| other.is_some());
-        let better = |id: &DetectorId| stands(id).is_some_and(|other| other >= severity);
+        let better = |id: &DetectorId| self.tells(detector, *id) >= Some(severity);
         follows && !detector.unless.iter().any(better) && self.told_by(plan, detector).is_none()
     }
 
     /// The detector that tells what is seen in place of `detector`, if another one does.
     pub(crate) fn told_by(&self, plan: &Plan, detector: &DetectorPlan) -> Option<DetectorId> {
         let led = plan.folds && detector.after.is_empty();
-        self.leader.filter(|leader| led && *leader != detector.id)
+        let leader = self.leaders[usize::from(self.held_back(detector.id).is_some())];
+        leader.filter(|leader| led && *leader != detector.id)
     }
 }
 
-/// Who leads.
-fn leader(stands: &[Stands<'_>]) -> Option<DetectorId> {
-    let leading = |stands: &&Stands<'_>| stands.detector.after.is_empty();
+/// Who leads among those whose findings are told, or are held back.
+fn leader(stands: &[Stands<'_>], held_back: bool) -> Option<DetectorId> {
+    let leading = |stands: &&Stands<'_>| {
+        stands.detector.after.is_empty() && stands.held_back.is_some() == held_back
+    };
     let worst = stands.iter().filter(leading).filter_map(|stands| stands.severity).max()?;
     let worst = |stands: &&Stands<'_>| leading(stands) && stands.severity == Some(worst);
     let mut candidates = stands.iter().filter(worst);

@@ -57,6 +57,10 @@ impl Window<'_> {
                 let evidence = self.changed((selected, all), change, detector);
                 Bounds { low: evidence, high: evidence }
             }
+            Counted::Busiest(slots) => {
+                let most = self.busiest(slots, detector);
+                Bounds { low: most, high: most }
+            }
             Counted::Distinct(field, class) => {
                 let (after, until) = self.ends(detector);
                 let low = self.listed(field, class, after, until) as f64;
@@ -114,11 +118,11 @@ impl Window<'_> {
         let bounds = self.bounds(counted, detector);
         let certain = bounds.low == bounds.high;
         match counted {
-            Counted::Counter(_) | Counted::Change { .. } if certain => {
+            Counted::Counter(_) | Counted::Change { .. } | Counted::Busiest(_) if certain => {
                 let pane = self.plan.pane(detector);
                 Value { amount: bounds.low, error: Accuracy::Pane(pane) }
             }
-            Counted::Counter(_) | Counted::Change { .. } => {
+            Counted::Counter(_) | Counted::Change { .. } | Counted::Busiest(_) => {
                 Value { amount: bounds.low, error: Accuracy::AtLeast }
             }
             Counted::Distinct(..) | Counted::Sequential { .. } if certain => {
@@ -180,6 +184,7 @@ impl Window<'_> {
     pub fn timeline(&self, counted: Counted, detector: &DetectorPlan) -> Vec<(Time, u64)> {
         let mut panes: BTreeMap<Time, u64> = BTreeMap::new();
         match counted {
+            Counted::Busiest(_) => {}
             Counted::Counter(slots) | Counted::Change { selected: slots, .. } => {
                 let rungs = self.plan.retention.counters.iter();
                 for ((ring, (first, last)), rung) in self.rungs(detector).zip(rungs) {
@@ -265,6 +270,16 @@ impl Window<'_> {
             ending.take_while(move |pane| pane.0 >= first).map(tries)
         });
         change.evidence(within, usual)
+    }
+
+    /// The most that counters came to in a span as long as the window, by the widest panes of the day before it;
+    /// 0 where there is no such day yet.
+    fn busiest(&self, slots: Slots, detector: &DetectorPlan) -> f64 {
+        let rungs = self.rungs(detector).zip(&self.plan.retention.counters).skip(1);
+        let Some(((ring, (first, _)), rung)) = rungs.last() else { return 0.0 };
+        let before = ring.panes().map(|(index, _, _)| index).take_while(|index| *index < first);
+        let most = before.map(|index| ring.sum(slots, (index, index))).max().unwrap_or(0);
+        most as f64 * detector.span.0 as f64 / rung.pane.0 as f64
     }
 
     fn lists(&self, field: DistinctField, class: Class) -> impl Iterator<Item = &DistinctList> {

@@ -263,18 +263,18 @@ impl Detector {
             self.rules_due = now.plus(OVERRIDES_REREAD);
         }
         report.note("detectors", rules.origin.name());
-        report.metrics.add(Metric::OverridesRejected, u64::from(rules.rejected.is_some()));
-        let plan = Arc::clone(&rules.plan);
+        report.metrics.add(Metric::OverridesRejected, u64::from(rules.is_rejected()));
         self.rules = Some(rules);
         if let Some(answer) = keys {
             self.take_keys(answer, now)?;
         }
-        if let Some(keys) = &self.keys {
+        if let (Some(keys), Some(rules)) = (&self.keys, &mut self.rules) {
             if let Some(made) = self.key_made {
                 let days = (now.0 - made.0) / Span::minutes(24 * 60).0;
                 report.metrics.set(Metric::KeyAgeDays, days.max(0) as f64);
             }
-            if changed || self.store.is_none() {
+            if rules.hold_back(keys) || changed || self.store.is_none() {
+                let plan = Arc::clone(&rules.plan);
                 self.store = Some(self.store(plan, keys));
             }
         }
@@ -421,6 +421,7 @@ fn first_unapplied(records: &[Record], acknowledged: &Acknowledged) -> Option<us
 /// Sends the notices that still wait, and counts what was done.
 async fn finish<S: WindowStore>(engine: &mut Engine<S, SnsSink<'_>>, report: &mut Report) {
     report.counted(&engine.counts(), engine.gate());
+    report.held_back(engine.held_back());
     let sink = engine.sink();
     sink.finish().await;
     let told = sink.told();

@@ -12,6 +12,7 @@
 //! Invariants: every record of a batch is counted, kept in quarantine, or asked for again; and whatever
 //! somebody must act on is one ERROR line and one metric.
 
+pub mod allowing;
 pub mod event;
 pub mod function;
 pub mod log;

@@ -28,6 +28,7 @@ pub enum Metric {
     FindingsOpened,
     FindingsUpdated,
     FindingsClosed,
+    FindingsSuppressed,
     FindingsInformational,
     FindingsLow,
     FindingsMedium,
@@ -55,13 +56,14 @@ pub enum Metric {
 
 impl Metric {
     /// All of them.
-    pub const ALL: [Metric; 29] = [
+    pub const ALL: [Metric; 30] = [
         Metric::Records,
         Metric::Lines,
         Metric::Signals,
         Metric::FindingsOpened,
         Metric::FindingsUpdated,
         Metric::FindingsClosed,
+        Metric::FindingsSuppressed,
         Metric::FindingsInformational,
         Metric::FindingsLow,
         Metric::FindingsMedium,
@@ -110,6 +112,9 @@ impl Metric {
             Metric::FindingsOpened => "findings that began",
             Metric::FindingsUpdated => "findings that got worse",
             Metric::FindingsClosed => "findings that ended",
+            Metric::FindingsSuppressed => {
+                "findings that the allowlist held back, in each batch they went on in"
+            }
             Metric::FindingsInformational => "findings that began as informational",
             Metric::FindingsLow => "findings that began as low",
             Metric::FindingsMedium => "findings that began as medium",
@@ -138,7 +143,7 @@ impl Metric {
             }
             Metric::Ticks => "times that quiet findings were looked for",
             Metric::OverridesRejected => {
-                "invocations that went on without faulty override detectors"
+                "invocations that went on without override detectors, or an allowlist, at fault"
             }
             Metric::KeyAgeDays => "days since the tag key was made",
         }

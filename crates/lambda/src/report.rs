@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 use tidewatch_aws::topics::Told;
 use tidewatch_core::admission::{Gate, Rejected};
+use tidewatch_core::allow::{Allowed, Held};
 use tidewatch_core::counts::Counts;
 use tidewatch_core::signal::{EventId, Origin};
 use tidewatch_ingest::Tally;
@@ -64,6 +65,7 @@ impl Report {
         metrics.add(Metric::FindingsOpened, counts.created);
         metrics.add(Metric::FindingsUpdated, counts.updated);
         metrics.add(Metric::FindingsClosed, counts.closed);
+        metrics.add(Metric::FindingsSuppressed, counts.suppressed);
         metrics.add(Metric::Late, counts.late);
         metrics.add(Metric::Repeated, counts.repeated);
         metrics.add(Metric::Shed, counts.points_refused + counts.sketches_refused);
@@ -72,6 +74,17 @@ impl Report {
             let turned_away = gate.turned_away(reason);
             let first = turned_away.first.as_ref().map(place).unwrap_or_default();
             self.problem(reason.name(), turned_away.count, first);
+        }
+    }
+
+    /// Counts what the allowlist held back: by the place of each entry, which tells neither who is allowed
+    /// nor why.
+    pub fn held_back<'a>(&mut self, entries: impl Iterator<Item = (&'a Allowed, Held)>) {
+        let held = entries.filter(|(_, held)| held.findings > 0);
+        let held: Map<String, Value> =
+            held.map(|(entry, held)| (entry.place.clone(), json!(held.findings))).collect();
+        if !held.is_empty() {
+            self.note("suppressed_by", held);
         }
     }
 

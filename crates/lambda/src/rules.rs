@@ -1,5 +1,5 @@
 //! Which detectors run: the packaged ones, or the user's in the bucket, which are looked for every
-//! minute and taken in without a new deployment.
+//! minute and taken in without a new deployment; and whom the user allows what ([`crate::allowing`]).
 //!
 //! A faulty set changes nothing: the last good one stays, and every invocation says so. The last good
 //! set is kept in the bucket too, so that an environment that starts while the newest set is faulty runs
@@ -10,9 +10,11 @@ use std::sync::Arc;
 
 use tidewatch_aws::overrides::{Fetched, Fingerprint, OverrideSource};
 use tidewatch_aws::pace::TokioPace;
+use tidewatch_core::key_ring::KeyRing;
 use tidewatch_core::plan::Plan;
 use tidewatch_core::time::Time;
 
+use crate::allowing::{self, Allowing};
 use crate::log;
 
 /// The detectors in force.
@@ -23,7 +25,9 @@ pub struct Rules {
     /// Where they came from.
     pub origin: Origin,
     /// Why the newest overrides are not in force, if they are not.
-    pub rejected: Option<String>,
+    rejected: Option<String>,
+    /// Whom the user allows what.
+    allow: Allowing,
     /// The newest overrides seen, in force or not.
     seen: Option<Fingerprint>,
     /// Whether those are faulty.
@@ -52,9 +56,44 @@ impl Origin {
     }
 }
 
-/// Looks for overrides. `known` is what is in force, if anything is; the answer is what is from now on,
-/// and whether that has changed.
+impl Rules {
+    /// Whether something the user has put into the bucket is not in force.
+    pub fn is_rejected(&self) -> bool {
+        self.rejected.is_some() || self.allow.rejected.is_some()
+    }
+
+    /// Holds back what the user allows, names being tagged under `keys`; whether that has changed the plan.
+    pub fn hold_back(&mut self, keys: &KeyRing) -> bool {
+        let allow = self.allow.tagged(keys);
+        let changed = allow != self.plan.allow;
+        if changed {
+            self.plan = Arc::new(Plan { allow, ..(*self.plan).clone() });
+        }
+        changed
+    }
+}
+
+/// Looks for overrides and the allow file. `known` is what is in force, if anything is; the answer is what is
+/// from now on, and whether that has changed.
 pub async fn refresh(
+    mut known: Option<Rules>,
+    source: &OverrideSource,
+    pace: &TokioPace,
+    deadline: Time,
+) -> (Rules, bool) {
+    let allow = known.as_mut().map(|rules| std::mem::take(&mut rules.allow));
+    let ((mut rules, changed), found) =
+        tokio::join!(detectors(known, source, pace, deadline), source.allow(pace, deadline));
+    let packaged = tidewatch_rules::shipped();
+    let named = packaged.iter().map(|(name, _)| name.trim_end_matches(".toml"));
+    let loaded = rules.plan.detectors.iter().map(|detector| detector.id.as_str());
+    let ids: Vec<&str> = loaded.chain(named).collect();
+    let (allow, allow_changed) = allowing::take(allow, found, &ids, source, (pace, deadline)).await;
+    rules.allow = allow;
+    (rules, changed || allow_changed)
+}
+
+async fn detectors(
     known: Option<Rules>,
     source: &OverrideSource,
     pace: &TokioPace,
@@ -90,7 +129,8 @@ pub async fn refresh(
                 let number = plan.detectors.len();
                 log::info("detectors", format_args!("{number} override detectors are in force"));
                 let (plan, origin, seen) = (Arc::new(plan), Origin::Overrides, Some(fingerprint));
-                (Rules { plan, origin, rejected: None, seen, faulty: false }, true)
+                let allow = Allowing::default();
+                (Rules { plan, origin, rejected: None, allow, seen, faulty: false }, true)
             }
             Err(why) => {
                 log::error("overrides_rejected", &why);
@@ -125,7 +165,8 @@ async fn stay(
     match remembered {
         Ok(Some(plan)) => {
             let (plan, origin) = (Arc::new(plan), Origin::LastGood);
-            (Rules { plan, origin, rejected: Some(why), seen: None, faulty: false }, true)
+            let (rejected, allow) = (Some(why), Allowing::default());
+            (Rules { plan, origin, rejected, allow, seen: None, faulty: false }, true)
         }
         Ok(None) => (packaged(Some(why)), true),
         Err(error) => {
@@ -143,7 +184,8 @@ fn packaged(rejected: Option<String>) -> Rules {
         Plan::default()
     });
     let (plan, origin) = (Arc::new(plan), Origin::Packaged);
-    Rules { plan, origin, rejected, seen: None, faulty: false }
+    let allow = Allowing::default();
+    Rules { plan, origin, rejected, allow, seen: None, faulty: false }
 }
 
 /// The plan of detector files, or all that is wrong with them.

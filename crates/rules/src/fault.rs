@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use miette::{Diagnostic, NamedSource, SourceSpan};
 use thiserror::Error;
-use tidewatch_core::limits::{DETECTORS_MAX, MEASURES_PER_KEY_MAX};
+use tidewatch_core::limits::{ALLOWED_MAX, DETECTORS_MAX, MEASURES_PER_KEY_MAX};
 
 /// Bytes of the file's text.
 pub(crate) type Place = Range<usize>;
@@ -88,7 +88,7 @@ pub enum Fault {
     #[error("a detector by `{key}` cannot speak for findings by `{covered}`")]
     Covers { key: String, covered: String },
     #[error(
-        "the measure `{name}` must have exactly one of `count`, `sum`, `distinct`, `sequential` and `change`"
+        "the measure `{name}` must have exactly one of `count`, `sum`, `distinct`, `sequential`, `change` and `busiest`"
     )]
     MeasureKind { name: String },
     #[error("the detector measures nothing")]
@@ -131,6 +131,20 @@ pub enum Fault {
     BadTimeFormat { why: String },
     #[error("`{name}` is captured by no pattern of this line")]
     NoCapture { name: String },
+    #[error("an entry must have exactly one of `source`, `user` and `user_tag`")]
+    AllowedWho,
+    #[error("`{value}` is no network to allow: {why} (field `source`)")]
+    BadNetwork { value: String, why: String },
+    #[error("`{value}` is wider than /{min} (field `source`)")]
+    TooWide { value: String, min: u8 },
+    #[error("`{value}` is no tag of a user (field `user_tag`)")]
+    BadTag { value: String },
+    #[error("`{value}` is no end (field `until`)")]
+    BadEnd { value: String },
+    #[error("`{value}` is more than a year ahead (field `until`)")]
+    EndTooFar { value: String },
+    #[error("more than {} entries", ALLOWED_MAX)]
+    TooManyAllowed,
 }
 
 impl Fault {
@@ -138,9 +152,10 @@ impl Fault {
     fn label(&self) -> &'static str {
         match self {
             Fault::Syntax { .. } => "the parser stopped here",
-            Fault::TooLong { .. } | Fault::TooManyDetectors | Fault::TooManyFormats => {
-                "one too many"
-            }
+            Fault::TooLong { .. }
+            | Fault::TooManyDetectors
+            | Fault::TooManyFormats
+            | Fault::TooManyAllowed => "one too many",
             Fault::UnknownField { .. } => "unknown field",
             Fault::MissingField { .. } => "something is missing here",
             Fault::WrongType { .. } => "wrong type",

@@ -25,7 +25,7 @@ const DETECTOR_FIELDS: [&str; 14] = [
     "measure",
     "raise",
 ];
-const MEASURE_FIELDS: [&str; 10] = [
+const MEASURE_FIELDS: [&str; 11] = [
     "count",
     "sum",
     "distinct",
@@ -33,6 +33,7 @@ const MEASURE_FIELDS: [&str; 10] = [
     "people",
     "attackers",
     "change",
+    "busiest",
     "times",
     "usual",
     "where",
@@ -75,6 +76,7 @@ pub(crate) struct RawMeasure {
     pub(crate) people: Option<Placed<f64>>,
     pub(crate) attackers: Option<Placed<f64>>,
     pub(crate) change: Option<Text>,
+    pub(crate) busiest: Option<Text>,
     /// More than 1.
     pub(crate) times: Option<Placed<f64>>,
     /// A share, 0 to 1.
@@ -151,6 +153,7 @@ fn measure(name: Text, node: Node<'_, '_>, faults: &mut Faults) -> RawMeasure {
         people: None,
         attackers: None,
         change: None,
+        busiest: None,
         times: None,
         usual: None,
         outcome: None,
@@ -165,6 +168,7 @@ fn measure(name: Text, node: Node<'_, '_>, faults: &mut Faults) -> RawMeasure {
             "sequential" => raw.sequential = string(field, node, faults),
             "people" => raw.people = number(field, node, faults),
             "attackers" => raw.attackers = number(field, node, faults),
+            "busiest" => raw.busiest = string(field, node, faults),
             "change" => raw.change = string(field, node, faults),
             "times" => raw.times = number(field, node, faults),
             "usual" => raw.usual = number(field, node, faults),

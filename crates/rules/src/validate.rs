@@ -105,7 +105,7 @@ pub(crate) fn detector_id(id: Text, faults: &mut Faults) -> Option<String> {
 
 /// Text for people: every run of white space becomes one space, so that it fits one line wherever it
 /// is shown; other control characters and those that reorder text are refused.
-fn prose(field: &'static str, text: &Text, faults: &mut Faults) -> Option<String> {
+pub(crate) fn prose(field: &'static str, text: &Text, faults: &mut Faults) -> Option<String> {
     let line = text.value.split_whitespace().collect::<Vec<_>>().join(" ");
     if line.is_empty() {
         let help = format!("Say something in `{field}`, or leave an optional field out.");
@@ -245,6 +245,11 @@ fn measure(raw: &RawMeasure, faults: &mut Faults) -> Option<NamedMeasure> {
         return Some(NamedMeasure { name: name?, measure });
     }
     let measure = match (&raw.count, &raw.sum, &raw.distinct) {
+        (None, None, None) if raw.busiest.is_some() => {
+            let what = raw.busiest.as_ref()?;
+            choice("busiest", "thing to count", what, &[("attempts", ())], faults)
+                .map(|()| Measure::Busiest(filter))
+        }
         (Some(what), None, None) => {
             let roles = [("attempts", Role::Attempt), ("mentions", Role::Mention)];
             choice("count", "thing to count", what, &roles, faults)
@@ -273,7 +278,7 @@ fn measure(raw: &RawMeasure, faults: &mut Faults) -> Option<NamedMeasure> {
 
 const KIND_HELP: &str = "Write one of `count = \"attempts\"`, `count = \"mentions\"`, `sum = \
                          \"attempts\"`, `distinct = \"user\"`, `distinct = \"source.ip\"`, \
-                         `sequential = \"user\"` and `change = \"attempts\"`.";
+                         `sequential = \"user\"`, `change = \"attempts\"` and `busiest = \"attempts\"`.";
 
 const RATES_HELP: &str = "Write for example `{ sequential = \"user\", people = 0.95, attackers = \
                           0.3 }`: the shares of people's and of attackers' first tries that succeed, \

@@ -42,6 +42,7 @@ pub struct Prices {
     pub sns_publish: Price,
     pub sns_email: Price,
     pub s3_put_or_list: Price,
+    pub s3_get: Price,
     pub kms_key_month: Price,
     pub kms_request: Price,
     pub secret_month: Price,

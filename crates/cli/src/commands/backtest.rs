@@ -33,7 +33,9 @@ pub async fn run(args: BacktestArgs) -> Result<Exit, Failure> {
     let reporting = settings::reporting(&args.report, key)?;
     let files = settings::inputs(&args.files)?;
     let choice = files::Choice { instead: args.against.as_deref(), with: &[] };
-    let against = Arc::new(files::detectors(choice, "--against")?);
+    let against = files::detectors(choice, "--against")?;
+    // What is compared are detectors: whoever is allowed something is so under both.
+    let against = Arc::new(Plan { allow: reporting.plan.allow.clone(), ..against });
     let engine = |plan: &Arc<Plan>| {
         // Two states share the memory.
         let bytes = reporting.memory_bytes / 2;

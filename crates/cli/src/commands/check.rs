@@ -1,4 +1,4 @@
-//! `tidewatch check`: validates detector and format files, and warns about what is hardly meant.
+//! `tidewatch check`: validates detector, format and allow files, and warns about what is hardly meant.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -11,14 +11,14 @@ use tidewatch_ingest::declared::Formats;
 use tidewatch_ingest::trace::Answer;
 use tidewatch_ingest::username::{Naming, Usernames};
 use tidewatch_ingest::{Config, Ingest};
-use tidewatch_rules::warnings::{FileOfFormat, Warning, of_detector, of_formats};
+use tidewatch_rules::warnings::{FileOfFormat, Warning, of_allow, of_detector, of_formats};
 use tidewatch_rules::{RuleError, cases};
 
 use crate::args::{CheckArgs, Output};
-use crate::commands::counted;
 use crate::commands::test::formats;
+use crate::commands::{counted, started};
 use crate::exit::{Exit, Failure};
-use crate::files::{Folder, RuleFile, over};
+use crate::files::{self, Folder, RuleFile, over};
 use crate::lines::Lines;
 use crate::output::deliver;
 
@@ -47,6 +47,10 @@ pub fn run(args: CheckArgs) -> Result<Exit, Failure> {
             Some((name, text)) => faults.case(cases::scenarios(name, text)),
         }
     }
+    let allowed = files::allowed(&folder, loaded.iter().copied(), started());
+    if let Some(allow) = faults.take(allowed) {
+        warnings.extend(of_allow(&allow, started()));
+    }
     let files = folder.formats.iter().map(|file| of_format(file, &mut faults)).collect::<Vec<_>>();
     if faults.is_empty() {
         let formats = Arc::new(formats(&folder, args.alone)?);
@@ -55,7 +59,7 @@ pub fn run(args: CheckArgs) -> Result<Exit, Failure> {
             warnings.extend(in_log(log, &files, &formats)?);
         }
     }
-    let checked = folder.detectors.len() + folder.formats.len();
+    let checked = folder.detectors.len() + folder.formats.len() + folder.allow.len();
     let text = match args.output {
         Output::Text => text(checked, &faults, &warnings),
         Output::Json => document(checked, &faults, &warnings).to_string(),

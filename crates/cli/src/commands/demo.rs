@@ -101,6 +101,7 @@ pub async fn run(args: DemoArgs) -> Result<Exit, Failure> {
         tally,
         gate: engine.gate().clone(),
         counts: engine.counts(),
+        held_back: engine.held_back().map(|(entry, held)| (entry.clone(), held)).collect(),
         usage: engine.store().usage(),
         open_episodes: engine.store().open_episodes(),
     };

@@ -140,6 +140,7 @@ pub async fn drive<A: AlertSink>(
         tally: std::mem::take(&mut outcome.tally),
         gate: work.gate().clone(),
         counts,
+        held_back: work.held_back(),
         usage,
         open_episodes,
     };

@@ -2,13 +2,15 @@
 //!
 //! Pipelines change names on the way: they write them in lower or upper case, join them with dots
 //! (`{"source.ip": …}`), and write objects as strings. So a path finds its value in all these ways; what
-//! is spelled exactly comes first, and two names that differ only in case are none.
+//! is spelled exactly comes first, and two names that differ only in case are none, nor is a name that stands twice
+//! with different values: see [`super::unique`].
 
 use std::borrow::Cow;
 use std::cell::OnceCell;
 
 use serde_json::{Map, Value};
 
+use super::unique::Unique;
 use crate::format::object;
 use crate::nesting;
 use crate::when::When;
@@ -30,7 +32,8 @@ impl<'m> Json<'m> {
     pub(super) fn get(&self) -> Option<(Option<When>, &Value)> {
         let read = || {
             let (prefix_time, json) = object(self.message)?;
-            Some((prefix_time, serde_json::from_str(json).ok()?))
+            let Unique(value) = serde_json::from_str(json).ok()?;
+            Some((prefix_time, value))
         };
         self.read.get_or_init(read).as_ref().map(|(time, value)| (*time, value))
     }
@@ -51,7 +54,7 @@ pub(super) fn at<'v>(value: &'v Value, path: &str) -> Option<Cow<'v, str>> {
             if rest.is_empty() { scalar(element) } else { at(element, rest) }
         }
         Value::String(text) if text.starts_with('{') && !nesting::too_deep(text.as_bytes()) => {
-            let inside: Value = serde_json::from_str(text).ok()?;
+            let Unique(inside) = serde_json::from_str(text).ok()?;
             at(&inside, path).map(|found| Cow::Owned(found.into_owned()))
         }
         _ => None,

@@ -18,6 +18,7 @@ mod pairs;
 mod pattern;
 mod reading;
 mod time_as;
+mod unique;
 
 use tidewatch_core::signal::{Outcome, Role, SignalKind};
 

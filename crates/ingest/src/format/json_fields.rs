@@ -7,8 +7,8 @@
 //!
 //! Invariant: the order of fields in a line never decides. Where several could play a part, a value that
 //! says something (an address, a readable time, a decided outcome) comes before one that does not, then
-//! outer before inner, then the first in its list of names; of a name that stands twice in one object, the
-//! last counts; two objects equally deep that say different things say nothing.
+//! outer before inner, then the first in its list of names; a name that stands twice in one object, or in two
+//! equally deep, and says different things says nothing.
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
@@ -72,11 +72,13 @@ impl<T: PartialEq> Best<T> {
         let silent = if says { 0 } else { SAYS_NOTHING };
         let rank = silent | u16::from(holder.depth) << 8 | u16::from(place);
         match &self.best {
-            // The same name in the same object: the last counts.
-            Some(held) if held.holder == holder.id && held.rank % 256 == u16::from(place) => {
-                self.best = Some(Held { rank, holder: holder.id, is_torn: false, value });
-            }
             Some(held) if held.rank < rank => {}
+            // The same name in the same object: whoever writes JSON by a template, without escaping, lets a
+            // username add fields. Neither counts where they differ.
+            Some(held) if held.holder == holder.id && held.rank == rank => {
+                let is_torn = held.is_torn || held.value != value;
+                self.best = Some(Held { rank, holder: holder.id, is_torn, value });
+            }
             _ => self.best = Some(Held { rank, holder: holder.id, is_torn: false, value }),
         }
     }
@@ -201,7 +203,7 @@ impl<'a> Fields<'a> {
     /// The fields that name the event, best first.
     pub(super) fn events(&self) -> impl Iterator<Item = Event<'_>> {
         let held = self.events.iter().filter_map(|event| event.best.as_ref());
-        held.map(|held| Event {
+        held.filter(|held| !held.is_torn).map(|held| Event {
             text: held.value.as_ref(),
             depth: (held.rank >> 8) as u8,
             names_only_events: usize::from(held.rank % 256) < EVENT_OF_KIND,
@@ -302,7 +304,6 @@ impl<'a> Fields<'a> {
     fn offer_event(&mut self, place: u8, text: Cow<'a, str>) {
         let rank = u16::from(self.holder.depth) << 8 | u16::from(place);
         let event = Held { rank, holder: self.holder.id, is_torn: false, value: text };
-        // The same name again: the last counts.
         self.keep_event(event, |_, _| Ordering::Equal);
     }
 
@@ -322,7 +323,11 @@ impl<'a> Fields<'a> {
             };
             match held.rank.cmp(&event.rank).then_with(|| tie(held, event)) {
                 Ordering::Less => {}
-                Ordering::Equal => return slot.best = coming,
+                // The same name again: neither counts where they differ.
+                Ordering::Equal => {
+                    let is_torn = held.is_torn || held.value != event.value;
+                    return slot.best = coming.map(|event| Held { is_torn, ..event });
+                }
                 Ordering::Greater => std::mem::swap(&mut slot.best, &mut coming),
             }
         }

@@ -122,7 +122,10 @@ fn role(measure: Measure) -> Option<Role> {
     match measure {
         Measure::Count(role, _) => Some(role),
         Measure::Sum(..) => Some(Role::Attempt),
-        Measure::Distinct(..) | Measure::Sequential(_) | Measure::Change(_) => None,
+        Measure::Distinct(..)
+        | Measure::Sequential(_)
+        | Measure::Change(_)
+        | Measure::Busiest(_) => None,
     }
 }
 
@@ -132,6 +135,7 @@ fn filter(measure: Measure) -> Filter {
             filter
         }
         Measure::Change(change) => change.filter,
+        Measure::Busiest(filter) => filter,
         Measure::Sequential(_) => Filter::default(),
     }
 }

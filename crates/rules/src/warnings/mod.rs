@@ -4,11 +4,13 @@
 //! Invariant: a warning is certain of what it says. What could only be suspected is left out, so that a
 //! folder without warnings is something to insist on.
 
+mod allow;
 mod detectors;
 mod everyday;
 mod formats;
 mod linear;
 
+pub use allow::of_allow;
 pub use detectors::of_detector;
 pub use formats::{FileOfFormat, of_formats};
 

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 use tidewatch_alert::{printable, rfc3339};
+use tidewatch_core::allow::Allowed;
 use tidewatch_core::detector::DistinctField;
 use tidewatch_core::plan::{Counted, ShapePlan};
 use tidewatch_core::shape::Shape;
@@ -67,6 +68,13 @@ impl Steps {
         if !timed {
             self.says += ", for want of a time of its own: in a file it would not be counted, in CloudWatch \
                           its event has one";
+        }
+        let Body::Auth(auth) = &signal.body;
+        let allow = &standing.plan.allow;
+        if let Some(entry) = allow.of_signal(auth, signal.time) {
+            let Allowed { who, place, reason, .. } = &allow.entries[entry];
+            let place = printable(place);
+            self.adds.push(format!("no other key: {place} allows {who} ({reason})"));
         }
         if self.adds.is_empty() {
             self.adds.push(
@@ -192,6 +200,7 @@ fn adds(standing: &Standing, signal: &Signal) -> Vec<String> {
 
 fn is_added(counted: Counted, shape: &ShapePlan, auth: &Auth) -> bool {
     match counted {
+        Counted::Busiest(_) => false,
         Counted::Counter(slots) => shape.counters.iter().any(|slot| slots >> slot & 1 == 1),
         Counted::Change { selected, all, .. } => {
             is_added(Counted::Counter(selected | all), shape, auth)

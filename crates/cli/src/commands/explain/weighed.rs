@@ -3,8 +3,9 @@
 use std::fmt::Write as _;
 
 use serde_json::{Value, json};
-use tidewatch_alert::rfc3339;
-use tidewatch_core::detector::Detector;
+use tidewatch_alert::{printable, rfc3339};
+use tidewatch_core::allow::Allowed;
+use tidewatch_core::detector::{Detector, Severity};
 use tidewatch_core::finding::{Accuracy, Activity, Decided};
 use tidewatch_core::judge::{Relation, Weighed, WeighedRaise};
 use tidewatch_core::time::Time;
@@ -32,7 +33,17 @@ pub fn text(standing: &Standing, all: bool) -> String {
                 Some(finding) => {
                     format!("raised {}, finding {}", finding.severity.name(), finding.uid)
                 }
-                None => "quiet".to_owned(),
+                None => match held_back(standing, rule, near) {
+                    Some((severity, by)) => {
+                        let (place, reason) = (printable(&by.place), &by.reason);
+                        let until = by.until.map_or("for good".to_owned(), |until| {
+                            format!("until {}", rfc3339(until))
+                        });
+                        let severity = severity.name();
+                        format!("{severity}, held back {until} by {place} ({reason})")
+                    }
+                    None => "quiet".to_owned(),
+                },
             };
             let _ = writeln!(text, "    {}: {said}; nearest at {}", near.place.1, rfc3339(near.at));
             let raises = near.weighed.raises.iter();
@@ -47,8 +58,19 @@ pub fn text(standing: &Standing, all: bool) -> String {
     text.trim_end().to_owned()
 }
 
+/// The severity that is raised where a key came nearest, and the entry of the allowlist that holds it back.
+fn held_back<'a>(
+    standing: &'a Standing,
+    rule: &Detector,
+    near: &Near,
+) -> Option<(Severity, &'a Allowed)> {
+    let allow = &standing.plan.allow;
+    let entry = allow.holds_back(&near.place.1, &rule.id, near.at)?;
+    Some((near.weighed.raised()?, &allow.entries[entry]))
+}
+
 /// The severity that holds, or else the one that would come first.
-fn telling(weighed: &Weighed) -> Option<tidewatch_core::detector::Severity> {
+fn telling(weighed: &Weighed) -> Option<Severity> {
     let holding = weighed.raises.iter().find(|raise| raise.holds());
     holding.or(weighed.raises.last()).map(|raise| raise.severity)
 }
@@ -105,7 +127,14 @@ pub fn json(standing: &Standing) -> Value {
                 .found
                 .iter()
                 .find(|finding| finding.detector == rule.id && finding.key == near.place.1);
+            let held = held_back(standing, rule, near).map(|(severity, by)| {
+                json!({
+                    "severity": severity.name(), "entry": by.place, "reason": by.reason,
+                    "until": by.until.map(rfc3339),
+                })
+            });
             json!({
+                "held_back": held,
                 "key": near.place.1.to_string(), "nearest_at": rfc3339(near.at),
                 "raised": found.map(|finding| finding.severity.name()),
                 "finding_uid": found.map(|finding| &finding.uid),

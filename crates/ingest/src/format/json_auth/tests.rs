@@ -439,3 +439,33 @@ proptest! {
         }
     }
 }
+
+/// Whoever writes JSON by a template, without escaping, lets a username close its string and add fields.
+#[test]
+fn a_field_that_a_name_adds_moves_nothing() {
+    let before = r#"{"event":"login_failed","outcome":"failure","ip":"192.0.2.1","user":"x""#;
+    let after = r#"{"user":"x""#;
+    let rest = r#","event":"login_failed","outcome":"failure","ip":"192.0.2.1"}"#;
+    let added = [
+        r#","ip":"203.0.113.9""#,
+        r#","outcome":"success""#,
+        r#","event":"login_succeeded""#,
+        r#","ip":"203.0.113.9","outcome":"success","event":"login_succeeded""#,
+    ];
+    for added in added {
+        for line in [format!("{before}{added}}}"), format!("{after}{added}{rest}")] {
+            let said = read(&line, false, &naming(), &mut Memos::default());
+            if let Said::Signal { auth, .. } = said {
+                assert_eq!(auth.outcome, Outcome::Failure, "{line}");
+                let own: std::net::IpAddr = "192.0.2.1".parse().expect("an address");
+                assert!(auth.source.is_none_or(|source| source == own), "{line}");
+            }
+        }
+    }
+    // The same twice is no contradiction.
+    let twice = format!(r#"{before},"ip":"192.0.2.1"}}"#);
+    let Said::Signal { auth, .. } = read(&twice, false, &naming(), &mut Memos::default()) else {
+        panic!("a login")
+    };
+    assert!(auth.source.is_some());
+}
