@@ -1,8 +1,8 @@
 //! What the end-to-end tests need: the real binary, run as a user runs it; login events with exact
 //! oracles; the containers that logs come in; labelled logs where there are any; a local cloud, and the
 //! stack in it; and, for the shared state, the contract that every home of it keeps, a simulator of its
-//! world, and stories of bad luck in it; what a deployed stack costs; and days without an attack in the lines of
-//! every shipped format.
+//! world, and stories of bad luck in it; what a deployed stack costs; days without an attack in the lines of
+//! every shipped format; and days of a big shop with attacks and innocents planted in them.
 
 pub mod benign;
 pub mod binary;
@@ -20,6 +20,7 @@ pub mod luck;
 pub mod ministack;
 pub mod panther;
 pub mod plain_table;
+pub mod scans;
 pub mod simulator;
 pub mod stack;
 pub mod table_contract;

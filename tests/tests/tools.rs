@@ -446,7 +446,7 @@ fn backtest_says_what_appears_vanishes_and_changes() {
 
 #[test]
 fn completions_and_the_manual_page_name_every_command() {
-    let commands = ["demo", "replay", "watch", "explain", "test", "check", "backtest"];
+    let commands = ["demo", "replay", "watch", "explain", "test", "check", "backtest", "who"];
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let ran = run(&["completions", shell], b"");
         assert_eq!(ran.code, 0);
@@ -459,6 +459,7 @@ fn completions_and_the_manual_page_name_every_command() {
     for command in commands {
         assert!(ran.stdout.contains(&format!("TIDEWATCH {}", command.to_uppercase())), "{command}");
     }
+    assert!(ran.stdout.contains("TIDEWATCH USERS BUILD"), "commands below a command");
     for command in commands {
         let help = run(&[command, "--help"], b"").stdout;
         assert!(help.contains("Examples:\n  "), "{command} shows examples");

@@ -128,7 +128,7 @@ fn build_tells_what_it_took_and_what_not() {
     };
     let long = "x".repeat(1_025);
     let line = "y".repeat(100_000);
-    let list = format!("ann\r\nAnn\n\nbob\n***\n{{\"user\":1}}\na\tb\u{1}c\n{long}\n{line}\ncarl");
+    let list = format!("ann\r\nAnn\n\nbob\n***\n{{\"user\":1}}\na\0b\n{long}\n{line}\ncarl");
     let list = [list.as_bytes(), b"\n\xff\xfe\n"].concat();
     says(
         &[],
@@ -139,7 +139,7 @@ fn build_tells_what_it_took_and_what_not() {
             "not taken: 1 line, first -:3: blank",
             "not taken: 1 line, first -:11: not UTF-8",
             "not taken: 2 lines, first -:8: too long",
-            "not taken: 1 line, first -:7: control characters",
+            "not taken: 1 line, first -:7: NUL characters",
             "not taken: 1 line, first -:5: a name that is hidden",
             "not taken: 1 line, first -:6: JSON: say with --column",
         ],

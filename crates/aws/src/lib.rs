@@ -1,6 +1,6 @@
 //! AWS, as Tidewatch uses it: the shared state's home in DynamoDB with the clock and chance its store
-//! waits by, the topics that findings leave by, the secret key and its rotation, a user's overrides, and
-//! the quarantine of what cannot be read.
+//! waits by, the topics that findings leave by, the secret key and its rotation, a user's overrides
+//! and known users, and the quarantine of what cannot be read.
 //!
 //! Nothing of the shared state's protocol is here. One write is one request with its conditions in it,
 //! and every answer is handed on as it is; what a refusal means and when to try again is the store's
@@ -28,6 +28,7 @@ pub mod schema;
 pub mod secret;
 pub mod table;
 pub mod topics;
+pub mod users;
 mod when;
 
 pub use pace::TokioPace;

@@ -109,6 +109,20 @@ Reads findings as --output json and the alert topic give them, one a line; the l
 A source drops out when its finding closes, or --for after the last event it tells of, so run it again and
 replace the list. Sources that an allow.toml allows now are never on it.")]
     Blocklist(BlocklistArgs),
+    /// Names those of your users who are behind the account tags of findings
+    #[command(after_help = "\
+Examples:
+  TIDEWATCH_KEY=... tidewatch replay --output json app.log > findings.jsonl
+  TIDEWATCH_KEY=... tidewatch who findings.jsonl --users users.txt
+  tidewatch who 0123456789abcdef0123456789abcdef findings.jsonl --users users.txt --key secret.json
+
+Names stay on this machine: each is tagged under the key and compared. A file for --key holds a
+passphrase, or the secret of the stack, as `aws secretsmanager get-secret-value --query
+SecretString --output text` prints it.
+
+Exit codes: 0 somebody is named, or the findings say that nobody who was tried exists; 1 no tag
+belongs to any of your names, or an input could not be read; 2 a usage error, or no key.")]
+    Who(WhoArgs),
     /// Prints the completion script of a shell
     #[command(after_help = "\
 Examples:
@@ -277,10 +291,10 @@ Examples:
   tidewatch users build users.txt -o known.users
   psql -Atc 'select email from users' shop | tidewatch users build - -o known.users
   tidewatch users build --column email export.csv.gz -o known.users
-  tidewatch watch --users known.users app.log
+  tidewatch replay --users known.users app.log
 
-A list has one name a line; with --column it is CSV with a header, or JSON objects, one a line. The filter has
-no name in it, but whoever has the file can test whether a name of theirs is in it.")]
+A list has one name a line; with --column it is CSV with a header, or JSON objects, one a line.
+The filter has no name in it, but whoever has the file can test whether a name of theirs is.")]
     Build(UsersBuildArgs),
 }
 
@@ -347,6 +361,29 @@ fn severity(name: &str) -> Result<Severity, String> {
     let all = Severity::ALL.map(Severity::name).join(", ");
     let found = Severity::ALL.into_iter().find(|severity| severity.name() == name);
     found.ok_or_else(|| format!("there are {all}"))
+}
+
+#[derive(Debug, Args)]
+pub struct WhoArgs {
+    /// Findings, as `--output json` and the alert topic print them, one a line; `-` is standard input; and uids,
+    /// if only some of them are meant
+    #[arg(value_name = "FINDING", required = true)]
+    pub findings: Vec<PathBuf>,
+    /// Lists of your usernames, one a line, plain or gzipped; `-` is standard input
+    #[arg(long, value_name = "FILE", required = true)]
+    pub users: Vec<PathBuf>,
+    /// File with the key of the tags [default: the environment's TIDEWATCH_KEY]
+    #[arg(long, value_name = "FILE")]
+    pub key: Option<PathBuf>,
+    /// The column of CSV, or the field of JSON objects, that is the name
+    #[arg(long, value_name = "NAME")]
+    pub column: Option<String>,
+    /// Whether `Root`, `root ` and `ｒｏｏｔ` are one username, as in the run that found it
+    #[arg(long, value_enum, default_value_t = Usernames::Fold)]
+    pub usernames: Usernames,
+    /// Names as a table or as one JSON object
+    #[arg(long, value_enum, default_value_t = Output::Text)]
+    pub output: Output,
 }
 
 #[derive(Debug, Args)]

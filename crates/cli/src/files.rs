@@ -157,20 +157,23 @@ fn besides(
 
 /// `shipped` and `own`; of two with one id the own.
 pub fn over(shipped: Vec<(String, String)>, own: &[RuleFile]) -> Vec<(String, String)> {
-    let taken = |name: &str| {
-        let id = name.trim_end_matches(".toml");
-        own.iter().any(|file| id_of(&file.text) == Some(id))
+    let is_replaced = |text: &str| {
+        let id = id_of(text);
+        id.is_some() && own.iter().any(|file| id_of(&file.text) == id)
     };
     let mut files = shipped;
-    files.retain(|(name, _)| !taken(name));
+    files.retain(|(_, text)| !is_replaced(text));
     files.extend(own.iter().map(|file| (file.name.clone(), file.text.clone())));
     files
 }
 
 /// The id a file gives itself, as far as that can be told without loading it.
 fn id_of(text: &str) -> Option<&str> {
-    let line = text.lines().find_map(|line| line.trim_start().strip_prefix("id"))?;
-    line.trim_start().strip_prefix('=')?.split(['"', '\'']).nth(1)
+    let mut values = text.lines().filter_map(|line| {
+        let behind = line.trim_start().strip_prefix("id")?;
+        behind.trim_start().strip_prefix('=')
+    });
+    values.next()?.split(['"', '\'']).nth(1)
 }
 
 impl Folder {

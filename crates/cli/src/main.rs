@@ -57,6 +57,7 @@ fn main() -> ExitCode {
             Command::Backtest(args) => commands::backtest::run(args).await,
             Command::Users(args) => commands::users::run(args),
             Command::Blocklist(args) => commands::blocklist::run(&args),
+            Command::Who(args) => commands::who::run(&args),
             Command::Completions(args) => Ok(commands::manual::completions(&args)),
             Command::Man => Ok(commands::manual::man()),
         }

@@ -33,7 +33,7 @@ pub enum Refused {
     Blank,
     NotUtf8,
     TooLong,
-    Control,
+    Nul,
     Placeholder,
     LooksLikeJson,
     NoColumn,
@@ -47,7 +47,7 @@ impl Refused {
             Refused::Blank => "blank",
             Refused::NotUtf8 => "not UTF-8",
             Refused::TooLong => "too long: a name has at most 1,024 bytes, a line 65,536",
-            Refused::Control => "control characters in it",
+            Refused::Nul => "NUL characters in it: is it UTF-16?",
             Refused::Placeholder => "a name that is hidden, as *** and [REDACTED] say",
             Refused::LooksLikeJson => "JSON: say with --column which field is the name",
             Refused::NoColumn => "no text or whole number in that column",
@@ -222,8 +222,8 @@ fn checked(name: String) -> Result<String, Refused> {
     if name.len() > USERNAME_BYTES_MAX {
         return Err(Refused::TooLong);
     }
-    if name.trim().contains(|c: char| c.is_control()) {
-        return Err(Refused::Control);
+    if name.contains('\0') {
+        return Err(Refused::Nul);
     }
     if is_placeholder(&name) {
         return Err(Refused::Placeholder);

@@ -31,7 +31,7 @@ use xorf::{BinaryFuse16, Descriptor, Filter};
 
 use crate::username::{Naming, Usernames};
 
-/// Names a filter may have. Building takes 35 bytes a name.
+/// Names a filter may have. Building takes 38 bytes a name at the most.
 pub const NAMES_MAX: usize = 100_000_000;
 
 /// The share of other names that are known to a filter too: one in 65,536.
@@ -307,8 +307,12 @@ impl Header {
             && segment_count_length > 0
             && segment_count_length.is_multiple_of(segment_length)
             && u64::from(segment_count_length) + 2 * u64::from(segment_length) == self.fingerprints;
-        let is_known = self.bits == FINGERPRINT_BITS && self.zero == [0; 2];
-        if !is_segmented || !is_known || !(self.rate > 0.0 && self.rate < 1.0) || self.names == 0 {
+        let is_of_names = self.bits == FINGERPRINT_BITS
+            && self.zero == [0; 2]
+            && self.names > 0
+            && self.rate > 0.0
+            && self.rate < 1.0;
+        if !(is_segmented && is_of_names) {
             return Err(FilterError::Damaged { why: "its numbers contradict each other" });
         }
         let descriptor = Descriptor {

@@ -7,7 +7,7 @@
 //!
 //! Invariant: an answer without failures is given only where every record was counted or kept.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use aws_lambda_events::event::streams::KinesisEventResponse;
@@ -16,6 +16,7 @@ use tidewatch_aws::overrides::OverrideSource;
 use tidewatch_aws::quarantine::{Quarantine, Rotten};
 use tidewatch_aws::secret::{SecretError, SecretSource};
 use tidewatch_aws::topics::{SnsSink, Topics};
+use tidewatch_aws::users::UsersSource;
 use tidewatch_aws::{DynamoStore, DynamoTable, TokioPace};
 use tidewatch_core::admission::Admission;
 use tidewatch_core::delivery::Acknowledged;
@@ -28,17 +29,17 @@ use tidewatch_core::store::WindowStore;
 use tidewatch_core::table_store::store::Settings as StoreSettings;
 use tidewatch_core::table_store::table::Pace;
 use tidewatch_core::time::{Span, Time};
-use tidewatch_ingest::declared::Formats;
 
 use crate::event::{Data, Record};
 use crate::log;
 use crate::metrics::Metric;
-use crate::reading::{Read, Reader};
+use crate::reading::{Read, Reader, packaged_formats};
 use crate::report::Report;
 use crate::rules::{self, Rules};
 use crate::settings::{
     CACHED_KEYS_MAX, OVERRIDES_REREAD, SECRET_REREAD, SECRET_RETRY, Settings, until,
 };
+use crate::users::{self, Users};
 
 /// How often an environment says that it is subscribed to itself: each time is a log line, which comes
 /// back.
@@ -53,6 +54,7 @@ pub struct Detector {
     topics: Topics,
     secret: SecretSource,
     overrides: OverrideSource,
+    users_source: UsersSource,
     quarantine: Quarantine,
     keys: Option<KeyRing>,
     key_made: Option<Time>,
@@ -60,6 +62,8 @@ pub struct Detector {
     /// Why the secret could not be read again, while it could not.
     keys_stale: Option<SecretError>,
     rules: Option<Rules>,
+    users: Option<Users>,
+    /// When rules and users are looked for again.
     rules_due: Time,
     store: Option<DynamoStore>,
     reader: Option<Reader>,
@@ -92,6 +96,7 @@ impl Detector {
             topics: Topics::new(config, alert, notice, context),
             secret: SecretSource::new(config, settings.secret.clone()),
             overrides: OverrideSource::new(config, settings.bucket.clone()),
+            users_source: UsersSource::new(config, settings.bucket.clone()),
             quarantine: Quarantine::new(config, settings.bucket.clone()),
             settings,
             keys: None,
@@ -99,6 +104,7 @@ impl Detector {
             keys_due: Time::MIN,
             keys_stale: None,
             rules: None,
+            users: None,
             rules_due: Time::MIN,
             store: None,
             reader: None,
@@ -182,6 +188,7 @@ impl Detector {
         else {
             return Some(0);
         };
+        reader.know(self.users.as_ref().and_then(|users| users.known.as_ref()));
         let read = reader.read(records);
         report.read(&read.tally);
         let sink = topics.sink(pace, deadline);
@@ -236,16 +243,17 @@ impl Detector {
         Ok(ticked?)
     }
 
-    /// Reads the secret and the overrides where that is due. What was known stays where they cannot be
+    /// Reads the secret, the overrides and the known users where that is due. What was known stays where they cannot be
     /// read; without ever having had a key nothing can begin.
     async fn look_up(&mut self, deadline: Time, report: &mut Report) -> anyhow::Result<()> {
         let now = self.pace.now();
         // No more than a quarter of the time that is left.
         let until = now.plus(Span(deadline.0.saturating_sub(now.0).max(0) / 4));
-        let (secret, overrides, pace) = (&self.secret, &self.overrides, &self.pace);
+        let (secret, overrides, source) = (&self.secret, &self.overrides, &self.users_source);
+        let pace = &self.pace;
         let (keys_due, rules_due) = (now >= self.keys_due, now >= self.rules_due);
-        let known = self.rules.take();
-        let (keys, (rules, changed)) = tokio::join!(
+        let (known, users) = (self.rules.take(), self.users.take());
+        let (keys, (rules, changed), users) = tokio::join!(
             async {
                 match keys_due {
                     true => Some(secret.fetch_dated(pace, until).await),
@@ -257,14 +265,22 @@ impl Detector {
                     Some(rules) if !rules_due => (rules, false),
                     known => rules::refresh(known, overrides, pace, until).await,
                 }
+            },
+            async {
+                match users {
+                    Some(users) if !rules_due => users,
+                    known => users::refresh(known, source, pace, until).await,
+                }
             }
         );
         if rules_due {
             self.rules_due = now.plus(OVERRIDES_REREAD);
         }
         report.note("detectors", rules.origin.name());
-        report.metrics.add(Metric::OverridesRejected, u64::from(rules.is_rejected()));
-        self.rules = Some(rules);
+        report.note("known_users", users.origin.name());
+        let is_rejected = rules.is_rejected() || users.rejected.is_some();
+        report.metrics.add(Metric::OverridesRejected, u64::from(is_rejected));
+        (self.rules, self.users) = (Some(rules), Some(users));
         if let Some(answer) = keys {
             self.take_keys(answer, now)?;
         }
@@ -357,22 +373,6 @@ fn ready<'a>(
         *reader = Some(Reader::new(&phase, settings.own_group.as_ref(), &packaged_formats()));
     }
     Some(Ready { phase, store, reader: reader.as_mut()?, rules })
-}
-
-/// The packaged formats. They are made ready by the first batch and not before the first poll, which they
-/// would hold up.
-fn packaged_formats() -> Arc<Formats> {
-    static FORMATS: OnceLock<Arc<Formats>> = OnceLock::new();
-    let load = || match tidewatch_rules::formats(tidewatch_rules::shipped_formats()) {
-        Ok(formats) => Arc::new(formats),
-        Err(faults) => {
-            // A test loads them, so this is about a binary that was tampered with.
-            let why = faults.first().map(ToString::to_string).unwrap_or_default();
-            log::error("packaged_formats_unusable", why);
-            Arc::default()
-        }
-    };
-    Arc::clone(FORMATS.get_or_init(load))
 }
 
 /// The shard of a batch; Lambda never mixes two.

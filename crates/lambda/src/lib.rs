@@ -22,3 +22,4 @@ pub mod report;
 pub mod rotation;
 pub mod rules;
 pub mod settings;
+pub mod users;

@@ -143,7 +143,7 @@ impl Metric {
             }
             Metric::Ticks => "times that quiet findings were looked for",
             Metric::OverridesRejected => {
-                "invocations that went on without override detectors, or an allowlist, at fault"
+                "invocations that went on without faulty override detectors, allowlist or known users"
             }
             Metric::KeyAgeDays => "days since the tag key was made",
         }

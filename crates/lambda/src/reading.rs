@@ -7,19 +7,21 @@
 //!
 //! Invariant: every record of the event is read, named as rotten, or behind `deferred`.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use tidewatch_core::delivery::Record;
 use tidewatch_core::key_ring::{LiveKey, Phase};
 use tidewatch_core::sequence::Sequence;
 use tidewatch_core::signal::Signal;
 use tidewatch_ingest::declared::Formats;
+use tidewatch_ingest::known_users::KnownUsers;
 use tidewatch_ingest::problem::Problem;
 use tidewatch_ingest::username::{Naming, Usernames};
 use tidewatch_ingest::when::When;
 use tidewatch_ingest::{Batch, Buffers, Config, Ingest, OwnGroup, Tally};
 
 use crate::event::{self, Data};
+use crate::log;
 use crate::settings::{BATCH_INFLATED_BYTES_MAX, BATCH_SIGNALS_MAX};
 
 /// Reads records under the keys of one phase; lives as long as that.
@@ -67,6 +69,14 @@ impl Reader {
             (known, live) => known.is_none() && live.is_none(),
         };
         other && same(&self.reading.0, &phase.reading)
+    }
+
+    /// From now on these users say whether an account exists where a line does not.
+    pub fn know(&mut self, users: Option<&Arc<KnownUsers>>) {
+        self.reading.1.know(users.cloned());
+        if let Some((_, ingest)) = &mut self.other {
+            ingest.know(users.cloned());
+        }
     }
 
     /// Reads a batch.
@@ -126,6 +136,22 @@ impl Read {
         self.tally.records += 1;
         self.rotten.push((at, reason));
     }
+}
+
+/// The packaged formats. They are made ready by the first batch and not before the first poll, which they
+/// would hold up.
+pub fn packaged_formats() -> Arc<Formats> {
+    static FORMATS: OnceLock<Arc<Formats>> = OnceLock::new();
+    let load = || match tidewatch_rules::formats(tidewatch_rules::shipped_formats()) {
+        Ok(formats) => Arc::new(formats),
+        Err(faults) => {
+            // A test loads them, so this is about a binary that was tampered with.
+            let why = faults.first().map(ToString::to_string).unwrap_or_default();
+            log::error("packaged_formats_unusable", why);
+            Arc::default()
+        }
+    };
+    Arc::clone(FORMATS.get_or_init(load))
 }
 
 /// The signals that tell their time; one without a year or a zone cannot be placed here.

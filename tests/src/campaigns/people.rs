@@ -15,7 +15,7 @@ use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
 use super::laws::{log_uniform, poisson};
-use super::world::{DAY_MS, End, HOUR_MS, Log, MINUTE_MS, TYPO, Try, WORD, carrier, home, office};
+use super::world::{End, HOUR_MS, Log, MINUTE_MS, TYPO, Try, WORD, carrier, home, office};
 
 /// How likely a visit goes wrong at first, and how; shares of 1.
 #[derive(Clone, Copy, Debug)]
@@ -213,14 +213,12 @@ pub fn visit(who: Who, ms: i64, slips: Slips, rng: &mut ChaCha8Rng, tries: &mut 
 }
 
 fn forgets(who: Who, mut ms: i64, rng: &mut ChaCha8Rng, tries: &mut Vec<Try>) {
-    let mut left = 3;
-    while left > 0 {
+    for nth in 0..12 {
+        if nth >= 3 && rng.random_bool(0.3) {
+            break;
+        }
         tries.push(who.tries(ms, who.account, End::WrongPassword));
         ms += rng.random_range(5_000..60_000);
-        left = if left > 1 { left - 1 } else { u32::from(rng.random_bool(0.7)) };
-        if ms > DAY_MS {
-            return;
-        }
     }
     if rng.random_bool(0.75) {
         ms += rng.random_range(2 * MINUTE_MS..10 * MINUTE_MS);

@@ -1,7 +1,7 @@
 //! A simulated day through the real core, and, where asked, through the real reading of bytes before it.
 
+use std::collections::HashMap;
 use std::fmt::Write;
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use futures_util::FutureExt;
@@ -32,32 +32,41 @@ pub fn naming() -> Naming {
     Naming { key: TagKey::new([5; 16]), usernames: Usernames::Fold }
 }
 
-/// The opening of a finding.
+/// A finding: from its first message to its last.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Told {
-    /// When, in milliseconds after midnight.
+    /// When it opened, in milliseconds after midnight.
     pub ms: i64,
+    /// When it closed; at the end of time where the day ended before.
+    pub until: i64,
     /// The detector's id.
     pub detector: String,
     /// Whom it is about.
     pub key: Key,
-    /// Addresses it names.
-    pub sources: Vec<IpAddr>,
 }
 
-/// Keeps what opened.
+/// Keeps what opened, and the place of what is open.
 #[derive(Default)]
-struct Openings(Vec<Told>);
+struct Findings {
+    told: Vec<Told>,
+    open: HashMap<String, usize>,
+}
 
-impl AlertSink for Openings {
+impl AlertSink for Findings {
     async fn publish(&mut self, finding: &Finding) -> Result<(), SinkError> {
-        if finding.activity == Activity::Create {
-            self.0.push(Told {
-                ms: finding.time.0 - START_MS,
-                detector: finding.detector.clone(),
-                key: finding.key,
-                sources: finding.sources.clone(),
-            });
+        let ms = finding.time.0 - START_MS;
+        match finding.activity {
+            Activity::Create => {
+                self.open.insert(finding.uid.clone(), self.told.len());
+                let (detector, key) = (finding.detector.clone(), finding.key);
+                self.told.push(Told { ms, until: i64::MAX, detector, key });
+            }
+            Activity::Close => {
+                if let Some(told) = self.open.remove(&finding.uid) {
+                    self.told[told].until = ms;
+                }
+            }
+            Activity::Update => {}
         }
         Ok(())
     }
@@ -154,11 +163,11 @@ pub fn play(signals: &[Signal], detectors: Vec<Detector>) -> Vec<Told> {
     let plan = Arc::new(Plan::new(detectors).expect("the shipped detectors go together"));
     let store = MemoryStore::new(Arc::clone(&plan), MEMORY_BYTES, 0);
     let admission = Admission::until(Time(i64::MAX));
-    let mut engine = Engine::new(plan, store, Openings::default(), naming().key, admission);
+    let mut engine = Engine::new(plan, store, Findings::default(), naming().key, admission);
     for signal in signals {
         let observed = engine.observe(signal).now_or_never();
         observed.expect("memory never waits").expect("memory does not fail");
     }
     assert_eq!(engine.counts().points_refused, 0, "memory is enough for a day");
-    std::mem::take(&mut engine.sink().0)
+    std::mem::take(&mut engine.sink().told)
 }

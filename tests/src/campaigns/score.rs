@@ -24,8 +24,8 @@ pub struct Score {
     pub scale: f64,
     /// Days played.
     pub days: u64,
-    /// Attacks by class.
-    pub classes: BTreeMap<Class, Tally>,
+    /// Attacks by class, and whether their log says which accounts exist.
+    pub classes: BTreeMap<(Class, bool), Tally>,
     /// Findings about nobody who attacks, by cause and detector.
     pub falsely: BTreeMap<(String, String), u64>,
     /// The same of what documentation says is raised.
@@ -84,7 +84,7 @@ impl Score {
         let owners = Owners::of(day);
         let mut of_attack: Vec<Vec<&Told>> = vec![Vec::new(); day.attacks.len()];
         for told in told {
-            let whose = owners.attacks(told, &day.attacks);
+            let whose = owners.attacks(told, &day.attacks, traffic);
             for attack in &whose {
                 of_attack[*attack].push(told);
             }
@@ -101,7 +101,7 @@ impl Score {
     }
 
     fn note(&mut self, attack: &Attack, over: &[Bound], told: &[&Told], detectors: &[Detector]) {
-        let tally = self.classes.entry(attack.class).or_default();
+        let tally = self.classes.entry((attack.class, attack.log.tells())).or_default();
         let is_takeover =
             |told: &&&Told| detectors.iter().any(|d| d.id == told.detector && !d.after.is_empty());
         let first = told.iter().find(|told| !is_takeover(told));
@@ -207,9 +207,11 @@ impl Soon {
                 part => parts.contains(&part),
             }
         };
+        let first = attack.tries.iter().find(about).map_or(told.ms, |tried| tried.ms);
+        // A finding about everything may have been open before.
+        let found = told.ms.max(first);
         let until: Vec<&Try> =
-            attack.tries.iter().filter(about).take_while(|tried| tried.ms <= told.ms).collect();
-        let first = until.first().map_or(told.ms, |tried| tried.ms);
+            attack.tries.iter().filter(about).take_while(|tried| tried.ms <= found).collect();
         let names: HashSet<u64> = until.iter().map(|tried| tried.user).collect();
         let got_in = attack.tries.iter().filter(|tried| tried.end == End::In).count() as f64;
         let bound = names_needed(got_in / attack.tries.len() as f64, attack.log, detectors);
@@ -219,7 +221,7 @@ impl Soon {
         Soon {
             count: 1.0,
             tries: until.len() as f64,
-            seconds: (told.ms - first) as f64 / 1_000.0,
+            seconds: (found - first) as f64 / 1_000.0,
             walked: of_walk(1.0),
             contacts: of_walk(names.len() as f64),
             bound: of_walk(bound),
@@ -270,8 +272,8 @@ fn names_needed(gets_in: f64, log: Log, detectors: &[Detector]) -> f64 {
 /// A name is an attack's if it tries it from so many addresses.
 const ADDRESSES_MIN: usize = 5;
 
-/// Unknown names within ten minutes that make an attack a large part of everything.
-const LARGE: usize = 100;
+/// Unknown names that make an attack a part of a finding about everything.
+const MANY: u64 = 50;
 
 /// Who is behind a key.
 struct Owners {
@@ -314,8 +316,7 @@ impl Owners {
     }
 
     /// The attacks a finding is about.
-    fn attacks(&self, told: &Told, attacks: &[Attack]) -> Vec<usize> {
-        let begun = |index: &usize| attacks[*index].tries.first().is_some_and(|t| t.ms <= told.ms);
+    fn attacks(&self, told: &Told, attacks: &[Attack], traffic: &Traffic) -> Vec<usize> {
         let of = match told.key.first {
             part @ (KeyPart::Ipv4(_) | KeyPart::Ipv6Net(_)) => {
                 self.sources.get(&part).cloned().unwrap_or_default()
@@ -324,16 +325,9 @@ impl Owners {
                 self.networks.get(&part).copied().into_iter().collect()
             }
             KeyPart::User(tag) => self.users.get(&tag).cloned().unwrap_or_default(),
-            KeyPart::Global => {
-                let large = |index: &usize| {
-                    let window = told.ms - 10 * MINUTE_MS..=told.ms;
-                    let tries = attacks[*index].tries.iter();
-                    let now = tries.filter(|t| t.is_known_to_be_none() && window.contains(&t.ms));
-                    now.count() >= LARGE
-                };
-                (0..attacks.len()).filter(large).collect()
-            }
+            KeyPart::Global => return behind_all(told, attacks, traffic),
         };
+        let begun = |index: &usize| attacks[*index].tries.first().is_some_and(|t| t.ms <= told.ms);
         of.into_iter().filter(begun).collect()
     }
 
@@ -362,6 +356,21 @@ impl Owners {
         };
         (cause.to_owned(), false)
     }
+}
+
+/// The attacks a finding about everything is about: if together they try half of the unknown names of the ten minutes
+/// in which it opens, those that try many while it is open.
+fn behind_all(told: &Told, attacks: &[Attack], traffic: &Traffic) -> Vec<usize> {
+    let from = told.ms - 10 * MINUTE_MS;
+    let unknown = |attack: &Attack, until: i64| {
+        let tries = attack.tries.iter().filter(|tried| tried.is_known_to_be_none());
+        tries.filter(|tried| (from..=until).contains(&tried.ms)).count() as u64
+    };
+    let together: u64 = attacks.iter().map(|attack| unknown(attack, told.ms)).sum();
+    if together * 2 < traffic.unknown_before(told.ms) {
+        return Vec::new();
+    }
+    (0..attacks.len()).filter(|index| unknown(&attacks[*index], told.until) >= MANY).collect()
 }
 
 /// Whether an address is one of [`super::world::planted`], in a /24 that nobody shares.

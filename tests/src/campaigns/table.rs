@@ -24,9 +24,12 @@ pub fn text(scores: &[Score]) -> String {
         );
         text += "| attack | above the bound | found | below | found | takeovers | told | tries | seconds | names | \
                  sequential test | ratio |\n|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|\n";
-        for (class, _) in Class::ALL {
-            let tally = score.classes.get(&class).copied().unwrap_or_default();
-            let _ = writeln!(text, "{}", row(class, &tally));
+        for (class, tells) in
+            Class::ALL.iter().flat_map(|(class, _)| [(*class, true), (*class, false)])
+        {
+            if let Some(tally) = score.classes.get(&(class, tells)) {
+                let _ = writeln!(text, "{}", row(class, tells, tally));
+            }
         }
         for (title, list) in
             [("false findings", &score.falsely), ("documented, apart", &score.documented)]
@@ -49,15 +52,16 @@ pub fn text(scores: &[Score]) -> String {
     text
 }
 
-fn row(class: Class, tally: &Tally) -> String {
+fn row(class: Class, tells: bool, tally: &Tally) -> String {
     let Tally { above, below, takeovers, soon, .. } = tally;
     let mean = |sum: f64, count: f64| match count {
         0.0 => "-".to_owned(),
         count => format!("{:.1}", sum / count),
     };
     format!(
-        "| {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} |",
+        "| {}{} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} |",
         class.name(),
+        if tells { "" } else { ", log hides who exists" },
         above[0],
         above[1],
         below[0],
@@ -82,10 +86,10 @@ pub fn document(scores: &[Score]) -> Value {
             });
             each.collect::<Vec<Value>>()
         };
-        let classes = score.classes.iter().map(|(class, tally)| {
+        let classes = score.classes.iter().map(|((class, tells), tally)| {
             let soon = tally.soon;
             json!({
-                "class": class.name(),
+                "class": class.name(), "log_tells_who_exists": tells,
                 "above_bound": tally.above[0], "found": tally.above[1],
                 "below_bound": tally.below[0], "found_below": tally.below[1],
                 "takeovers": tally.takeovers[0], "takeovers_told": tally.takeovers[1],

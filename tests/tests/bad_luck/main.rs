@@ -3,6 +3,7 @@
 //! reported, and that the shard goes on afterwards. Time is virtual; that nothing is tried for ever is
 //! seen by the number of requests.
 
+mod allowed;
 mod clocks;
 mod host;
 mod room;

@@ -7,3 +7,4 @@
 mod events;
 mod host;
 mod misfortune;
+mod users;

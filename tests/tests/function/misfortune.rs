@@ -174,6 +174,50 @@ async fn overrides_that_were_removed_do_not_come_back() {
     assert_eq!(in_force(&mut host.environment()), "packaged");
 }
 
+/// Somebody who is allowed to attack, a typo in the file that says so, and the file's end.
+#[tokio::test]
+async fn an_allowlist_is_taken_in_and_a_typo_leaves_the_last_good_one() {
+    let host = Host::without(None).await;
+    let queue = host.alerts();
+    let bucket = &host.variables["TIDEWATCH_BUCKET"];
+    let put = |text: &str| {
+        let body = bytes(text.as_bytes());
+        let object = json!({ "Bucket": bucket, "Key": "allow.toml", "Body": body });
+        host.cloud.must("s3", "PutObject", object);
+    };
+    let none = Vec::<Value>::new();
+    let good = "[[allow]]\nsource = \"203.0.113.0/24\"\nreason = \"a test\"\nuntil = \"never\"\n";
+    put(good);
+    let mut environment = host.environment();
+    assert_eq!(environment.invoke(&attack(), LIMIT), again_from(None));
+    assert_eq!(host.findings(&queue), none);
+    let told = environment.said("batch", 0);
+    assert_eq!(told["FindingsOpened"], Value::Null, "{told:#}");
+    assert!(told["FindingsSuppressed"].as_u64() >= Some(1), "{told:#}");
+    assert_eq!(told["suppressed_by"]["allow.toml:1"], told["FindingsSuppressed"]);
+    assert!(!environment.lines().concat().contains("203.0.113."), "no address is logged");
+
+    // A new environment starts while the file is at fault.
+    let typo = good.replace("source", "sorce");
+    put(&typo);
+    let mut cold = host.environment();
+    assert_eq!(cold.invoke(&attack(), LIMIT), again_from(None));
+    assert_eq!(host.findings(&queue), none);
+    assert_eq!(cold.said("batch", 0)["OverridesRejected"], 1);
+    let why = complaint(&cold, "allowlist_rejected", 0);
+    assert!(why.contains("allow.toml:2:1") && why.contains("sorce"), "{why}");
+
+    // The user removes it, and what is delivered again is told: nothing was latched.
+    let object = json!({ "Bucket": bucket, "Key": "allow.toml" });
+    host.cloud.must("s3", "DeleteObject", object);
+    found(&host, &mut host.environment(), &queue).await;
+    // It does not come back with the next fault.
+    put(&typo);
+    let other = batch(50, &[packed(50, &scan("203.0.113.77", 0..45))]);
+    assert_eq!(host.environment().invoke(&other, LIMIT), again_from(None));
+    assert_eq!(host.findings(&queue).len(), 1);
+}
+
 #[tokio::test]
 async fn an_environment_set_up_wrongly_says_what_is_wrong() {
     let host = Host::without(None).await;

@@ -102,6 +102,10 @@ fn asked(stack: &Stack) -> Vec<(bool, &'static str, &'static str, Value)> {
         (false, "s3", "GetObject", object("quarantine/x")),
         (false, "s3", "DeleteObject", object("quarantine/x")),
         (false, "s3", "PutObject", put("detectors/x")),
+        (true, "s3", "GetObject", object("users/known.users")),
+        (false, "s3", "GetObject", object("users/x")),
+        (false, "s3", "PutObject", put("users/known.users")),
+        (false, "s3", "PutObject", put("allow.toml")),
         (true, "s3", "ListObjectsV2", json!({ "Bucket": bucket, "Prefix": "detectors/" })),
         (true, "kinesis", "DescribeStreamSummary", json!({ "StreamARN": stream })),
         (
@@ -141,6 +145,10 @@ fn the_detectors_role_may_do_what_it_needs_and_no_more() {
         [("AlertEmail", "a@example.com"), ("StreamMode", "PROVISIONED"), ("ShardCount", "2")];
     let stack = Stack::deploy(&ministack, &caller(&folder), &parameters);
     assert!(stack.resources().contains_key("AlertEmailSubscription"));
+    let users = json!({
+        "Bucket": stack.outputs["BucketName"], "Key": "users/known.users", "Body": "x",
+    });
+    stack.cloud.must("s3", "PutObject", users);
     for (may, service, operation, parameters) in asked(&stack) {
         let code = told(&stack, service, operation, &parameters);
         match may {

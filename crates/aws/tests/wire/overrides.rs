@@ -2,7 +2,8 @@
 
 use serde_json::json;
 use tidewatch_aws::overrides::{
-    BYTES_MAX, FILES_MAX, Fetched, Fingerprint, OBJECTS_MAX, OverrideError, OverrideSource,
+    ALLOW_BYTES_MAX, BYTES_MAX, FILES_MAX, Fetched, Fingerprint, OBJECTS_MAX, OverrideError,
+    OverrideSource,
 };
 
 use crate::replay::Replay;
@@ -264,4 +265,45 @@ async fn a_remembered_set_in_another_form_is_not_taken_for_one() {
     let (pace, deadline) = until(20);
     let says = source(&http).last_good(&pace, deadline).await.unwrap_err().to_string();
     assert!(says.contains("s3:ListBucket on the bucket: without that"), "{says}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_allowlist_is_one_object_and_so_is_the_last_good_one() {
+    let gone = || refused(404, "NoSuchKey", "The specified key does not exist.");
+    let large = "x".repeat(ALLOW_BYTES_MAX as usize + 1);
+    let http = Replay::of([
+        refused(503, "SlowDown", "busy"),
+        text("a = \"é\""),
+        gone(),
+        text(&large),
+        gone(),
+        text("b"),
+        text(""),
+    ]);
+    let (pace, deadline) = until(20);
+    let source = source(&http);
+    assert_eq!(source.allow(&pace, deadline).await.unwrap(), Some("a = \"é\"".to_owned()));
+    assert_eq!(source.allow(&pace, deadline).await.unwrap(), None);
+    let error = source.allow(&pace, deadline).await.unwrap_err();
+    assert!(matches!(error, OverrideError::AllowTooLarge { .. }), "{error}");
+    assert!(error.to_string().contains("`allow.toml` in bucket `bucket`"), "{error}");
+    assert_eq!(source.last_good_allow(&pace, deadline).await.unwrap(), None);
+    assert_eq!(source.last_good_allow(&pace, deadline).await.unwrap(), Some("b".to_owned()));
+    source.remember_allow("c = 1", &pace, deadline).await.unwrap();
+    let sent = http.sent();
+    let expected = [
+        "GET /bucket/allow.toml",
+        "GET /bucket/allow.toml",
+        "GET /bucket/allow.toml",
+        "GET /bucket/allow.toml",
+        "GET /bucket/last-good/allow.toml",
+        "GET /bucket/last-good/allow.toml",
+        "PUT /bucket/last-good/allow.toml",
+    ];
+    assert_eq!(requests(&http), expected);
+    assert_eq!(sent[6].body, "c = 1");
+    let http = Replay::of([refused(403, "AccessDenied", "Access Denied")]);
+    let (pace, deadline) = until(20);
+    let says = self::source(&http).allow(&pace, deadline).await.unwrap_err().to_string();
+    assert!(says.contains("allow the role s3:GetObject on `bucket/allow.toml`"), "{says}");
 }

@@ -3,7 +3,7 @@
 
 use std::io::{self, Write};
 
-use clap::CommandFactory;
+use clap::{Command, CommandFactory};
 
 use crate::args::{Cli, CompletionsArgs};
 use crate::exit::Exit;
@@ -35,8 +35,14 @@ fn render(page: &mut Vec<u8>) -> io::Result<()> {
     let mut examples = Vec::new();
     whole.render_extra_section(&mut examples)?;
     page.extend(String::from_utf8_lossy(&examples).replace(".SH EXTRA", ".SH EXAMPLES").bytes());
-    for command in command.get_subcommands().filter(|command| command.get_name() != "help") {
-        writeln!(page, ".SH \"TIDEWATCH {}\"", command.get_name().to_uppercase())?;
+    render_commands(page, &command, "TIDEWATCH")
+}
+
+/// Each command below `parent`, and those below it.
+fn render_commands(page: &mut Vec<u8>, parent: &Command, name: &str) -> io::Result<()> {
+    for command in parent.get_subcommands().filter(|command| command.get_name() != "help") {
+        let name = format!("{name} {}", command.get_name().to_uppercase());
+        writeln!(page, ".SH \"{name}\"")?;
         // Below its command's heading a section is one of the second order.
         let man = clap_mangen::Man::new(command.clone());
         let mut sections = Vec::new();
@@ -48,6 +54,7 @@ fn render(page: &mut Vec<u8>) -> io::Result<()> {
             .replace(".SH ", ".SS ")
             .replace(".SS EXTRA", ".SS EXAMPLES");
         page.extend_from_slice(sections.as_bytes());
+        render_commands(page, command, &name)?;
     }
     Ok(())
 }

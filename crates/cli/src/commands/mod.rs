@@ -1,6 +1,6 @@
 //! The commands, a module each: `demo`, and `simulate`, which writes its world; `replay` with its live twin `watch`; those for whoever writes
-//! detectors and formats: `explain`, `test`, `check` and `backtest`; `users`, for whoever knows who has an
-//! account; `blocklist`, for whoever acts on findings; and what the program says of itself.
+//! detectors and formats: `explain`, `test`, `check` and `backtest`; `users` and `who`, for whoever knows who
+//! has an account; `blocklist`, for whoever acts on findings; and what the program says of itself.
 
 pub mod backtest;
 pub mod blocklist;
@@ -12,6 +12,7 @@ pub mod replay;
 pub mod simulate;
 pub mod test;
 pub mod users;
+pub mod who;
 
 use std::time::{SystemTime, UNIX_EPOCH};
 

@@ -21,7 +21,7 @@ const V1_NAMES: [&str; 7] =
     ["ann", "Bob@Shop.example", "o'brien", "müller", "оксана", "4711", "ＡＤＭＩＮ"];
 
 #[test]
-fn what_version_1_wrote_is_read_for_ever() {
+fn a_filter_of_version_1_is_read_for_ever() {
     let filter = KnownUsers::parse(V1).expect("version 1");
     assert_eq!((filter.names(), filter.usernames()), (7, Usernames::Fold));
     assert_eq!(filter.false_positive_rate(), 1.0 / 65_536.0);

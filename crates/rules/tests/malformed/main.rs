@@ -1,6 +1,7 @@
 //! Detector files that must be refused: every message as the user sees it, with line and suggestion.
 //! A file here is a good one with one part replaced, so that nothing else can be what is refused.
 
+mod allow;
 mod damaged;
 
 use expect_test::{Expect, expect};
@@ -79,10 +80,10 @@ fn top_level_fields() {
         expect![[r#"
             5:1 `widow` is no field of a detector
                 at widow
-                Did you mean `window`? Allowed fields: `id`, `title`, `description`, `advice`, `attack`, `signal`, `key`, `window`, `quiet`, `after`, `unless`, `measure`, `raise`.
+                Did you mean `window`? Allowed fields: `id`, `title`, `description`, `advice`, `attack`, `signal`, `key`, `window`, `quiet`, `after`, `unless`, `covers`, `measure`, `raise`.
             6:1 `colour` is no field of a detector
                 at colour
-                Allowed fields: `id`, `title`, `description`, `advice`, `attack`, `signal`, `key`, `window`, `quiet`, `after`, `unless`, `measure`, `raise`.
+                Allowed fields: `id`, `title`, `description`, `advice`, `attack`, `signal`, `key`, `window`, `quiet`, `after`, `unless`, `covers`, `measure`, `raise`.
             1:1 the detector has no `window`
                 at id = "scan"
                 Add a line like `window = "10m"`.
@@ -212,13 +213,13 @@ fn measures() {
         expect![[r#"
             8:11 `distnct` is no field of a measure
                 at distnct
-                Did you mean `distinct`? Allowed fields: `count`, `sum`, `distinct`, `sequential`, `people`, `attackers`, `where`.
-            8:9 the measure `users` must have exactly one of `count`, `sum`, `distinct` and `sequential`
+                Did you mean `distinct`? Allowed fields: `count`, `sum`, `distinct`, `sequential`, `people`, `attackers`, `change`, `busiest`, `times`, `usual`, `where`.
+            8:9 the measure `users` must have exactly one of `count`, `sum`, `distinct`, `sequential`, `change` and `busiest`
                 at { distinct = "user", count = "attempts" }
-                Write one of `count = "attempts"`, `count = "mentions"`, `sum = "attempts"`, `distinct = "user"`, `distinct = "source.ip"` and `sequential = "user"`.
-            8:9 the measure `users` must have exactly one of `count`, `sum`, `distinct` and `sequential`
+                Write one of `count = "attempts"`, `count = "mentions"`, `sum = "attempts"`, `distinct = "user"`, `distinct = "source.ip"`, `sequential = "user"`, `change = "attempts"` and `busiest = "attempts"`.
+            8:9 the measure `users` must have exactly one of `count`, `sum`, `distinct`, `sequential`, `change` and `busiest`
                 at { where = { outcome = "failure" } }
-                Write one of `count = "attempts"`, `count = "mentions"`, `sum = "attempts"`, `distinct = "user"`, `distinct = "source.ip"` and `sequential = "user"`.
+                Write one of `count = "attempts"`, `count = "mentions"`, `sum = "attempts"`, `distinct = "user"`, `distinct = "source.ip"`, `sequential = "user"`, `change = "attempts"` and `busiest = "attempts"`.
             8:22 `usr` is no field to count the values of (field `distinct`)
                 at "usr"
                 Did you mean `user`? Allowed values: `user`, `source.ip`.
@@ -362,7 +363,7 @@ fn raises() {
                 Add `[[raise]]` and below it `severity = "high"` and `when = ["failures >= 30"]`.
             9:3 `raises` is no field of a detector
                 at raises
-                Did you mean `raise`? Allowed fields: `id`, `title`, `description`, `advice`, `attack`, `signal`, `key`, `window`, `quiet`, `after`, `unless`, `measure`, `raise`.
+                Did you mean `raise`? Allowed fields: `id`, `title`, `description`, `advice`, `attack`, `signal`, `key`, `window`, `quiet`, `after`, `unless`, `covers`, `measure`, `raise`.
             1:1 the detector measures nothing
                 at id = "scan"
                 Add `[measure]` and below it a line like `failures = { count = "attempts", where = { outcome = "failure" } }`.
@@ -413,7 +414,7 @@ fn all_faults_of_a_file_are_reported_together() {
             Write lower-case words, joined by single hyphens, at most 64 bytes, like "credential-scan".
         5:1 `windw` is no field of a detector
             at windw
-            Did you mean `window`? Allowed fields: `id`, `title`, `description`, `advice`, `attack`, `signal`, `key`, `window`, `quiet`, `after`, `unless`, `measure`, `raise`.
+            Did you mean `window`? Allowed fields: `id`, `title`, `description`, `advice`, `attack`, `signal`, `key`, `window`, `quiet`, `after`, `unless`, `covers`, `measure`, `raise`.
         8:22 `usr` is no field to count the values of (field `distinct`)
             at "usr"
             Did you mean `user`? Allowed values: `user`, `source.ip`.
