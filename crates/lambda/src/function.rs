@@ -243,8 +243,8 @@ impl Detector {
         Ok(ticked?)
     }
 
-    /// Reads the secret, the overrides and the known users where that is due. What was known stays where they cannot be
-    /// read; without ever having had a key nothing can begin.
+    /// Reads the secret, the overrides and the known users where that is due. What was known stays where they
+    /// cannot be read; without ever having had a key nothing can begin.
     async fn look_up(&mut self, deadline: Time, report: &mut Report) -> anyhow::Result<()> {
         let now = self.pace.now();
         // No more than a quarter of the time that is left.
