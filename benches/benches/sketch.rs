@@ -24,7 +24,7 @@ use tidewatch_core::key_ring::Generation;
 use tidewatch_core::plan::{DetectorId, KeyPlan, Plan};
 use tidewatch_core::sequence::ShardId;
 use tidewatch_core::shape::Shape;
-use tidewatch_core::signal::{Auth, Outcome, Role};
+use tidewatch_core::signal::{Auth, Outcome, Role, SignalKind};
 use tidewatch_core::sketch::{PRECISION, PRECISION_MAX, SHARED_PRECISION, Sketch};
 use tidewatch_core::state::KeyState;
 use tidewatch_core::tag::{EventTag, UserTag};
@@ -225,6 +225,7 @@ fn point(i: u64, names: u64) -> Point {
     let hot = names == 40;
     let name = if names > 256 { i } else { i % names.max(1) };
     let auth = Auth {
+        action: SignalKind::Auth,
         role: Role::Attempt,
         outcome: if hot { Outcome::Success } else { Outcome::Failure },
         user_known: Some(hot),

@@ -16,7 +16,9 @@ use tidewatch_core::finding::{Activity, Finding};
 use tidewatch_core::key_ring::{KeyRing, LiveKey, Phase};
 use tidewatch_core::plan::Plan;
 use tidewatch_core::sequence::{Sequence, ShardId};
-use tidewatch_core::signal::{Auth, Body, EventId, LogStream, Origin, Outcome, Role, Signal};
+use tidewatch_core::signal::{
+    Auth, Body, EventId, LogStream, Origin, Outcome, Role, Signal, SignalKind,
+};
 use tidewatch_core::table_store::key_bytes;
 use tidewatch_core::table_store::store::{Settings, SharedStore};
 use tidewatch_core::tag::TagKey;
@@ -166,11 +168,11 @@ impl<'a> Fleet<'a> {
     }
 
     fn key(&self, t: &Try) -> Vec<u8> {
-        key_bytes::encode(&tidewatch_core::key::Key::source_ip(t.source.into()))
+        bytes(&tidewatch_core::key::Key::source_ip(t.source.into()))
     }
 
     fn step(&self, findings: Vec<Finding>) -> Step {
-        let told = findings.iter().map(|f| (key_bytes::encode(&f.key), f.activity)).collect();
+        let told = findings.iter().map(|f| (bytes(&f.key), f.activity)).collect();
         Step { requests: self.table.take_log(), keys: BTreeSet::new(), told }
     }
 }
@@ -209,6 +211,7 @@ pub fn record(keys: &Phase, shard: u32, nth: u64, t: &Try) -> Record {
         event: key.key.event(u64::from(shard), &nth.to_be_bytes()),
         origin: Origin { stream: Arc::clone(&stream), id: EventId::Offset(nth) },
         body: Body::Auth(Auth {
+            action: SignalKind::Auth,
             role: Role::Attempt,
             outcome: if t.success { Outcome::Success } else { Outcome::Failure },
             user_known: Some(t.known),
@@ -219,4 +222,9 @@ pub fn record(keys: &Phase, shard: u32, nth: u64, t: &Try) -> Record {
     };
     let again = keys.other.iter().map(&signal).collect();
     Record { sequence, arrival: t.at, signals: vec![signal(&keys.reading)], again }
+}
+
+/// The bytes of a key that counts logins.
+fn bytes(key: &tidewatch_core::key::Key) -> Vec<u8> {
+    key_bytes::encode(SignalKind::Auth, key)
 }

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use serde_json::json;
+use tidewatch_core::signal::SignalKind;
 use tidewatch_ingest::declared::Formats;
 use tidewatch_ingest::username::Usernames;
 use tidewatch_rules::cases::{Case, Runner, Variation, parse};
@@ -62,7 +63,7 @@ pub struct Happening {
 }
 
 impl Lines {
-    /// The lines that the cases of `id` show. Those whose case names no address, or whose name or address
+    /// The lines about logins that the cases of `id` show. Those whose case names no address, or whose name or address
     /// stands in the line in another form, are no use.
     ///
     /// # Panics
@@ -140,7 +141,9 @@ impl Template {
     /// The template that a case gives, if it holds with any name and address in their place.
     fn of(case: &Case, runner: &Runner) -> Option<Template> {
         let signal = case.expected.as_ref()?;
-        let plain = signal.source?.is_ipv4() && !signal.is_mention && signal.attempts.is_none();
+        let login = signal.action == SignalKind::Auth;
+        let plain =
+            login && signal.source?.is_ipv4() && !signal.is_mention && signal.attempts.is_none();
         let (user, address) = ("probe.person", IpAddr::V4(Ipv4Addr::new(192, 0, 2, 199)));
         let all = case.with(user, Some(address));
         let choice = all.iter().position(|probe| {

@@ -156,6 +156,7 @@ impl Try {
             event: key.event(stream, &self.id.to_be_bytes()),
             origin: Origin { stream: Arc::new(LogStream::default()), id: EventId::Offset(self.id) },
             body: Body::Auth(Auth {
+                action: SignalKind::Auth,
                 role: Role::Attempt,
                 outcome: if self.failed { Outcome::Failure } else { Outcome::Success },
                 user_known: Some(true),

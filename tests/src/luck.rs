@@ -184,7 +184,7 @@ pub fn main_item(source: u8) -> ItemKey {
 
 /// An item of a source.
 pub fn item(source: u8, part: Part) -> ItemKey {
-    ItemKey { key: key_bytes::encode(&key(source)), part }
+    ItemKey { key: key_bytes::encode(Default::default(), &key(source)), part }
 }
 
 impl Login {
@@ -193,10 +193,10 @@ impl Login {
         let id = u64::from(self.source) << 16 | u64::from(self.user);
         Signal {
             time: self.time,
-            // Any 24 bits in a row differ, as a good hash's do.
-            event: EventTag(id | id << 24 | id << 48),
+            event: EventTag(id | id << 24 | id << 48), // Any 24 bits in a row differ.
             origin: Origin { stream: Arc::new(LogStream::default()), id: EventId::Offset(id) },
             body: Body::Auth(Auth {
+                action: Default::default(),
                 role: Role::Attempt,
                 outcome,
                 user_known: Some(outcome == Outcome::Success),
@@ -225,8 +225,8 @@ impl Luck {
     pub fn environment_ahead(&self, ahead_ms: i64) -> Environment {
         let chance = Chance::new(ahead_ms.unsigned_abs(), Stream::Weather);
         let pace = UnluckyPace { clock: self.clock.clone(), ahead_ms, chance };
-        let plan = Arc::clone(&self.plan);
-        let store = SharedStore::new(plan, self.table.clone(), pace, self.settings);
+        let (plan, table) = (Arc::clone(&self.plan), self.table.clone());
+        let store = SharedStore::new(plan, table, pace, self.settings);
         Environment { luck: self.clone(), store, ahead_ms }
     }
 

@@ -14,7 +14,6 @@ use tidewatch_core::judge::{Weighed, WeighedRaise, weigh};
 use tidewatch_core::key::Key;
 use tidewatch_core::memory::MemoryStore;
 use tidewatch_core::plan::{DetectorId, KeyPlanId, Plan};
-use tidewatch_core::shape::Shape;
 use tidewatch_core::signal::{Body, Signal};
 use tidewatch_core::store::{Place, WindowStore};
 use tidewatch_core::time::Time;
@@ -97,12 +96,10 @@ impl Standing {
     /// What of the plan's keys a signal belongs to.
     pub fn places(&self, signal: &Signal) -> Vec<Place> {
         let Body::Auth(auth) = &signal.body;
-        let shape = Shape::of(auth);
         let allow = &self.plan.allow;
         let is_allowed = allow.of_signal(auth, signal.time).is_some();
         let of = |(index, key): (usize, &tidewatch_core::plan::KeyPlan)| {
-            let selected = !key.shape(shape).is_empty();
-            let place = selected.then(|| Key::of_signal(&key.fields, signal))??;
+            let place = key.takes(auth).then(|| Key::of_signal(&key.fields, signal))??;
             let counts = !is_allowed || allow.counts(&place, signal.time);
             counts.then_some((KeyPlanId(index as u16), place))
         };

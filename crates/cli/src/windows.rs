@@ -10,7 +10,7 @@ use hashbrown::HashMap;
 use jiff::Timestamp;
 use smallvec::smallvec;
 use tidewatch_core::key::{Key, KeyFields};
-use tidewatch_core::signal::{Body, Outcome, Role, Signal};
+use tidewatch_core::signal::{Body, Outcome, Role, Signal, SignalKind};
 use tidewatch_core::tag::UserTag;
 use tidewatch_core::time::{Span, Time};
 
@@ -60,13 +60,16 @@ impl Windows {
         }
     }
 
-    /// Counts a signal.
+    /// Counts a signal, if it is about a login.
     ///
     /// # Errors
     /// If it does not fit the memory allowed.
     pub fn add(&mut self, signal: &Signal) -> Result<(), OutOfMemory> {
-        let Some(key) = Key::of_signal(&self.fields, signal) else { return Ok(()) };
         let Body::Auth(auth) = &signal.body;
+        if auth.action != SignalKind::Auth {
+            return Ok(());
+        }
+        let Some(key) = Key::of_signal(&self.fields, signal) else { return Ok(()) };
         let index = signal.time.0.div_euclid(self.span.0);
         let next_id = self.cells.len() as u32;
         let cell = self
@@ -148,6 +151,7 @@ mod tests {
 
     fn signal(time: i64, source: &str, user: u64, outcome: Outcome, role: Role) -> Signal {
         let auth = Auth {
+            action: SignalKind::Auth,
             role,
             outcome,
             user_known: Some(outcome == Outcome::Success),

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use crate::detector::DistinctField;
 use crate::limits::ACCOUNTS_MAX;
 use crate::plan::DetectorPlan;
-use crate::signal::Outcome;
+use crate::signal::{Outcome, SignalKind};
 use crate::time::Time;
 use crate::window::Window;
 
@@ -18,7 +18,7 @@ use crate::window::Window;
 pub struct Account {
     /// The upper bits of its tag, as many as its home keeps; the others are zero.
     pub tag: u64,
-    /// Whether it got in at all; `None` where no measure tells.
+    /// Whether it got in at all; `None` where no measure tells, and of what is no login.
     pub outcome: Option<Outcome>,
     /// Whether there is such an account; `None` where that is not told.
     pub known: Option<bool>,
@@ -36,6 +36,8 @@ pub fn accounts(window: &Window<'_>, detector: &DetectorPlan) -> Vec<Account> {
     let mut all: BTreeMap<u64, Account> = BTreeMap::new();
     for list in window.state.lists.iter().filter(|list| list.field == DistinctField::User) {
         let (outcome, known) = window.plan.told_by(list.field, list.class);
+        // Who asks for a reset or an account has got into none.
+        let outcome = outcome.filter(|_| window.plan.signal == SignalKind::Auth);
         for seen in list.list.within(after, until) {
             let new = Account { tag: seen.tag, outcome, known, last: seen.last };
             all.entry(seen.tag).and_modify(|account| account.merge(&new)).or_insert(new);

@@ -6,7 +6,7 @@ use crate::store::Merged;
 /// What went through.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Signals that decide a try.
+    /// Signals that decide a try, of any kind.
     pub attempts: u64,
     /// Signals that mention one.
     pub mentions: u64,

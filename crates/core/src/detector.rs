@@ -33,13 +33,14 @@ pub struct Detector {
     /// When it raises, at least one, by severity from high to low.
     pub raises: Vec<Raise>,
     /// It raises only where one of these detectors raises for the same key too, or has an open finding
-    /// about it; none: wherever its conditions hold. Ids of detectors with the same key.
+    /// about it; none: wherever its conditions hold. Ids of detectors with the same
+    /// signals and key.
     pub after: Vec<String>,
     /// It is quiet where one of these raises as badly or worse, or has an open finding that is: they tell the
     /// same better.
     pub unless: Vec<String>,
-    /// While a finding of this detector is open, findings by these keys that lie within its key and are no
-    /// worse are told by it: see [`crate::umbrella`].
+    /// While a finding of this detector is open, findings by these keys, from the same signals, that lie
+    /// within its key and are no worse are told by it: see [`crate::umbrella`].
     pub covers: KeyFields,
 }
 

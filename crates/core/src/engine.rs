@@ -374,8 +374,8 @@ struct Counted {
     repeated: bool,
 }
 
-/// What `signal` adds to the keys of one plan; `None` where no measure of it selects the signal, or the
-/// signal lacks a field of the key.
+/// What `signal` adds to the keys of one plan; `None` where it is of another kind, no measure selects it, or
+/// it lacks a field of the key.
 #[inline(always)]
 fn point(
     plan: &KeyPlan,
@@ -383,10 +383,10 @@ fn point(
     signal: &Signal,
     shape: Shape,
 ) -> Option<(Key, Point)> {
-    if plan.shape(shape).is_empty() {
+    let Body::Auth(auth) = &signal.body;
+    if plan.signal != auth.action || plan.shape(shape).is_empty() {
         return None;
     }
-    let Body::Auth(auth) = &signal.body;
     let key = Key::of_signal(&plan.fields, signal)?;
     let tagged = plan.counts_sources() || !plan.tells_source(key.first);
     let source = auth

@@ -230,7 +230,7 @@ impl<S: WindowStore, A: AlertSink> Outbox<'_, S, A> {
         }
         let mut finding = finding(self.plan, message, self.now);
         if !rule.covers.is_empty() {
-            self.list_members(&mut finding).await?;
+            self.list_members(message.place.0, &mut finding).await?;
         }
         self.sink.publish(&finding).await?;
         match message.activity {

@@ -1,6 +1,6 @@
-//! The plan: what all loaded detectors together need counted, grouped by key.
+//! The plan: what all loaded detectors together need counted, grouped by kind of signal and key.
 //!
-//! Detectors on the same key share one state. Equal measures are counted once. A class is what a
+//! Detectors on the same signals and key share one state. Equal measures are counted once. A class is what a
 //! measure takes or leaves as a whole; it depends only on the signal's shape (role, outcome, whether
 //! the user is known), so all of it is looked up, never computed per signal.
 //!
@@ -24,7 +24,7 @@ pub use crate::refusal::PlanError;
 use crate::refusal::{beyond_lists, decidable};
 use crate::retention::{Home, Retention};
 use crate::shape::{Class, KINDS, Shape};
-use crate::signal::{Outcome, Role};
+use crate::signal::{Auth, Outcome, Role, SignalKind};
 use crate::time::Span;
 use crate::umbrella::Umbrella;
 use crate::walk::Rates;
@@ -34,7 +34,7 @@ use crate::walk::Rates;
 pub struct Plan {
     /// The detectors, in the order they were loaded.
     pub detectors: Vec<Detector>,
-    /// One entry for each different key, in order of first use.
+    /// One entry for each different kind of signal and key, in order of first use.
     pub keys: Vec<KeyPlan>,
     /// What stands for each detector in a table: the first 4 bytes of SHA-256 of its id.
     pub names: Vec<u32>,
@@ -55,9 +55,11 @@ pub struct KeyPlanId(pub u16);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DetectorId(pub u16);
 
-/// What is kept for each value of one key.
+/// What is kept for each value of one key, of one kind of signal.
 #[derive(Clone, Debug)]
 pub struct KeyPlan {
+    /// The only signals it takes.
+    pub signal: SignalKind,
     /// What the key is made of.
     pub fields: KeyFields,
     /// The distinct measures, each with its field; at most 64.
@@ -165,16 +167,18 @@ impl Plan {
     fn of(home: Home, detectors: Vec<Detector>) -> Result<Plan, PlanError> {
         let mut keys: Vec<KeyPlan> = Vec::new();
         for detector in &detectors {
-            if !keys.iter().any(|key| key.fields == detector.key) {
-                let same = detectors.iter().filter(|other| other.key == detector.key);
+            if !keys.iter().any(|key| key.is_of(detector)) {
+                let alike = |other: &&Detector| {
+                    other.signal == detector.signal && other.key == detector.key
+                };
+                let same = detectors.iter().filter(alike);
                 let history = same.clone().filter_map(Detector::history).max();
                 let retention = Retention::new(home, &Retention::windows(same), history);
-                keys.push(KeyPlan::empty(detector.key.clone(), home, retention));
+                keys.push(KeyPlan::empty(detector, home, retention));
             }
         }
         for (index, detector) in detectors.iter().enumerate() {
-            let of_key = keys.iter_mut().filter(|key| key.fields == detector.key);
-            for key in of_key {
+            for key in keys.iter_mut().filter(|key| key.is_of(detector)) {
                 key.add(DetectorId(index as u16), detector)?;
             }
         }
@@ -209,9 +213,10 @@ fn name(id: &str) -> u32 {
 }
 
 impl KeyPlan {
-    fn empty(fields: KeyFields, home: Home, retention: Retention) -> KeyPlan {
+    fn empty(of: &Detector, home: Home, retention: Retention) -> KeyPlan {
         KeyPlan {
-            fields,
+            signal: of.signal,
+            fields: of.key.clone(),
             distinct: Vec::new(),
             counters: Vec::new(),
             slots: 0,
@@ -221,6 +226,11 @@ impl KeyPlan {
             home,
             shapes: Vec::new(),
         }
+    }
+
+    /// Whether it is the plan of a detector.
+    fn is_of(&self, detector: &Detector) -> bool {
+        self.signal == detector.signal && self.fields == detector.key
     }
 
     fn add(&mut self, id: DetectorId, detector: &Detector) -> Result<(), PlanError> {
@@ -381,9 +391,14 @@ impl KeyPlan {
         self.retention.counters[detector.rung].pane
     }
 
-    /// What a signal of `shape` adds to.
+    /// What a signal of `shape` adds to, if it is one that this plan takes.
     pub fn shape(&self, shape: Shape) -> &ShapePlan {
         &self.shapes[usize::from(shape.0)]
+    }
+
+    /// Whether some measure selects a signal.
+    pub fn takes(&self, auth: &Auth) -> bool {
+        self.signal == auth.action && !self.shape(Shape::of(auth)).is_empty()
     }
 
     /// Where the measures of detector `id` are found; `None` if it is not one of this key's.

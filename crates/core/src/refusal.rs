@@ -20,9 +20,9 @@ pub enum PlanError {
         /// The first detector that does not fit.
         detector: String,
     },
-    /// It depends on another detector that is not there, or counts by something else.
+    /// It depends on another detector that is not there, or counts something else or by something else.
     #[error(
-        "detector `{detector}` raises only after one of {after}, and none of these counts by the same key here: load one of them too, or take `after` out"
+        "detector `{detector}` raises only after one of {after}, and none of these counts the same signals by the same key here: load one of them too, or take `after` out"
     )]
     Alone {
         /// The one that depends.

@@ -25,20 +25,49 @@ pub struct Signal {
 /// What a signal says. Later kinds (an invocation report, an API access) become variants here.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Body {
-    /// Somebody tried to log in.
+    /// Somebody tried to log in, to get an account's password set anew, or to get an account.
     Auth(Auth),
 }
 
-/// The kinds of signal, as detector files and statistics name them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// The kinds of signal. A detector reads one of them, and what is counted of one is never counted of another.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum SignalKind {
-    /// `auth`: [`Body::Auth`].
+    /// A login.
+    #[default]
     Auth,
+    /// A new password for an account, a code or a link to set one, or a try to use such a code.
+    Reset,
+    /// An account of one's own, asked for, confirmed or made.
+    SignUp,
 }
 
-/// An authentication attempt, or a mention of one.
+impl SignalKind {
+    /// All of them.
+    pub const ALL: [SignalKind; 3] = [SignalKind::Auth, SignalKind::Reset, SignalKind::SignUp];
+
+    /// The name in detector files.
+    pub fn name(self) -> &'static str {
+        match self {
+            SignalKind::Auth => "auth",
+            SignalKind::Reset => "reset",
+            SignalKind::SignUp => "sign-up",
+        }
+    }
+
+    /// What somebody tried, as format files and cases name it.
+    pub fn action(self) -> &'static str {
+        match self {
+            SignalKind::Auth => "login",
+            SignalKind::Reset | SignalKind::SignUp => self.name(),
+        }
+    }
+}
+
+/// An attempt, or a mention of one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Auth {
+    /// What was tried.
+    pub action: SignalKind,
     /// Whether the line decides a try or repeats what another line of the same try says.
     pub role: Role,
     /// How the try ended.
@@ -68,7 +97,7 @@ pub enum Role {
 pub enum Outcome {
     /// Refused.
     Failure,
-    /// Let in.
+    /// Let in; of a reset or a sign-up: taken.
     Success,
 }
 

@@ -82,7 +82,7 @@ impl<S: WindowStore, A: AlertSink> Outbox<'_, S, A> {
             return Ok(false);
         }
         for umbrella in &self.plan.umbrellas {
-            let Some(key) = within(self.plan, umbrella, &place.1) else { continue };
+            let Some(key) = within(self.plan, umbrella, &place) else { continue };
             let mut told = false;
             let wider = [(umbrella.plan, key)];
             let looked = self.store.read(&wider, |window| {
@@ -106,7 +106,7 @@ impl<S: WindowStore, A: AlertSink> Outbox<'_, S, A> {
         sources: &[IpAddr],
         until: Until,
     ) -> Result<bool, Fault> {
-        let members = self.members(place.1, sources, until).await?;
+        let members = self.members(place, sources, until).await?;
         let most = members.iter().map(|member| member.failures).max().unwrap_or(0);
         let mut all = 0;
         self.store.read(&[place], |window| all = failures(window, until).unwrap_or(0)).await?;
@@ -118,20 +118,27 @@ impl<S: WindowStore, A: AlertSink> Outbox<'_, S, A> {
     ///
     /// # Errors
     /// If the store fails.
-    pub(crate) async fn list_members(&self, finding: &mut Finding) -> Result<(), Fault> {
+    pub(crate) async fn list_members(
+        &self,
+        of_plan: KeyPlanId,
+        finding: &mut Finding,
+    ) -> Result<(), Fault> {
         let until = Until { at: finding.last, span: finding.window };
-        finding.members = self.members(finding.key, &finding.sources, until).await?;
+        finding.members = self.members((of_plan, finding.key), &finding.sources, until).await?;
         Ok(())
     }
 
     async fn members(
         &self,
-        key: Key,
+        (of_plan, key): Place,
         named: &[IpAddr],
         until: Until,
     ) -> Result<Vec<Member>, Fault> {
-        let fields = |plan: &KeyPlan| plan.fields.as_slice() == [KeyField::SourceIp];
-        let Some(index) = self.plan.keys.iter().position(fields) else { return Ok(Vec::new()) };
+        let signal = self.plan.key(of_plan).signal;
+        let by_source = |plan: &KeyPlan| {
+            plan.signal == signal && plan.fields.as_slice() == [KeyField::SourceIp]
+        };
+        let Some(index) = self.plan.keys.iter().position(by_source) else { return Ok(Vec::new()) };
         let id = KeyPlanId(index as u16);
         let mut keys: Vec<Key> = named.iter().map(|source| Key::source_ip(*source)).collect();
         if let KeyPart::SubnetIpv4(net) = key.first {
@@ -178,9 +185,10 @@ fn failures(window: &crate::window::Window<'_>, until: Until) -> Option<u64> {
     Some(sums.fold(0, u64::saturating_add))
 }
 
-/// The key of `umbrella` that `key` lies within, if it is one that is covered.
-fn within(plan: &Plan, umbrella: &Umbrella, key: &Key) -> Option<Key> {
-    let covered = key.second.is_none() && {
+/// The key of `umbrella` that a place lies within, if it is one that is covered: of the same signals.
+fn within(plan: &Plan, umbrella: &Umbrella, (of_plan, key): &Place) -> Option<Key> {
+    let same = plan.key(*of_plan).signal == plan.key(umbrella.plan).signal;
+    let covered = same && key.second.is_none() && {
         let field = key.first.field();
         plan.detector(umbrella.detector).covers.contains(&field)
     };

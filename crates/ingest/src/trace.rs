@@ -160,6 +160,7 @@ mod tests {
 
     fn format(id: &str, needle: &str, pattern: &str, groups: &[&str]) -> Declared {
         let reading = Reading {
+            action: Choice::Untold,
             body: Body::Text {
                 pattern: Pattern::new(pattern).expect("a pattern"),
                 also: Vec::new(),

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use tidewatch_core::signal::Outcome;
+use tidewatch_core::signal::{Outcome, SignalKind};
 use tidewatch_core::tag::{TagKey, UserTag};
 use unicase::UniCase;
 use unicode_normalization::UnicodeNormalization;
@@ -76,15 +76,22 @@ impl Names {
         self.naming.tag(name)
     }
 
-    /// Whether the account behind a try exists. What the line says, `told`, counts; and a try that was let in
-    /// says enough. Else the known users answer, for a name that is not hidden.
+    /// Whether the account behind a try exists. What the line says, `told`, counts; and a login that was let in
+    /// says enough. Else the known users answer, for a name that is not hidden; but not for an account that is
+    /// still to be.
     pub(crate) fn user_known(
         &self,
+        action: SignalKind,
         told: Option<bool>,
         outcome: Outcome,
         name: Option<&str>,
     ) -> Option<bool> {
-        if told.is_some() || outcome == Outcome::Success {
+        let says_enough = match action {
+            SignalKind::Auth => outcome == Outcome::Success,
+            SignalKind::Reset => false,
+            SignalKind::SignUp => true,
+        };
+        if told.is_some() || says_enough {
             return told;
         }
         Some(self.known_users.as_ref()?.knows(name?))

@@ -22,7 +22,7 @@ const DETECTORS: &[Shipped] = files!("detectors":
     "account-takeover" "account-under-attack" "account-under-slow-attack" "brute-force"
     "credential-scan" "credential-stuffing" "distributed-attack" "distributed-scan"
     "first-contacts" "guessed-account" "network-spray" "network-takeover" "password-spray"
-    "slow-scan" "slow-spray" "unknown-user-surge");
+    "reset-abuse" "signup-abuse" "slow-scan" "slow-spray" "unknown-user-surge");
 
 const FORMATS: &[Shipped] = files!("formats":
     "access-log" "api-gateway" "asterisk" "auth0" "authelia" "authentik" "cas" "cloudtrail"

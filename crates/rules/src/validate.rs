@@ -164,7 +164,8 @@ fn choice<T: Copy>(
 }
 
 fn signal(text: &Text, faults: &mut Faults) -> Option<SignalKind> {
-    choice("signal", "signal", text, &[("auth", SignalKind::Auth)], faults)
+    let kinds = SignalKind::ALL.map(|kind| (kind.name(), kind));
+    choice("signal", "signal", text, &kinds, faults)
 }
 
 fn key(fields: &Placed<Vec<Text>>, faults: &mut Faults) -> Option<KeyFields> {

@@ -35,6 +35,17 @@ fn a_line_says_what_it_lacks() {
 }
 
 #[test]
+fn an_action_is_one_that_is_counted() {
+    let line = |action: &str| {
+        format!("[[line]]\ntext = 'reset (?<user>\\S+)'\noutcome = \"success\"\naction = {action}")
+    };
+    check(&line("\"resett\""), &["x.toml:6:", "is no action", "Did you mean `reset`?"]);
+    check(&line("{ reset = [\"x\"] }"), &["action has no `field`"]);
+    check(&line("{ field = \"user\", signup = [\"x\"] }"), &["Did you mean `sign-up`?"]);
+    check(&line("{ field = \"usr\", reset = [\"x\"] }"), &["`usr` is captured by no pattern"]);
+}
+
+#[test]
 fn a_pattern_is_linear_and_its_captures_are_there() {
     let line = |text: &str, more: &str| {
         format!("[[line]]\ntext = '{text}'\noutcome = \"failure\"\n{more}")

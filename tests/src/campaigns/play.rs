@@ -12,7 +12,9 @@ use tidewatch_core::finding::{Activity, Finding};
 use tidewatch_core::key::Key;
 use tidewatch_core::memory::MemoryStore;
 use tidewatch_core::plan::Plan;
-use tidewatch_core::signal::{Auth, Body, EventId, LogStream, Origin, Outcome, Role, Signal};
+use tidewatch_core::signal::{
+    Auth, Body, EventId, LogStream, Origin, Outcome, Role, Signal, SignalKind,
+};
 use tidewatch_core::sink::{AlertSink, SinkError};
 use tidewatch_core::tag::TagKey;
 use tidewatch_core::time::Time;
@@ -93,6 +95,7 @@ pub fn signals(tries: &[Try]) -> Vec<Signal> {
         let outcome = if tried.end == End::In { Outcome::Success } else { Outcome::Failure };
         let known = tried.end != End::NoAccount;
         let auth = Auth {
+            action: SignalKind::Auth,
             role: Role::Attempt,
             outcome,
             user_known: Some(known).filter(|_| outcome == Outcome::Success || tried.log.tells()),

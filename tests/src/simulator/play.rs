@@ -311,7 +311,9 @@ impl Play {
 }
 
 fn shown(plan: &Plan, window: &Window<'_>, second: bool) -> Shown {
-    let same = |key_plan: &tidewatch_core::plan::KeyPlan| key_plan.fields == window.plan.fields;
+    let same = |key_plan: &tidewatch_core::plan::KeyPlan| {
+        (key_plan.signal, &key_plan.fields) == (window.plan.signal, &window.plan.fields)
+    };
     let id = plan.keys.iter().position(same).expect("a plan's key");
     let values = window.plan.detectors.iter().flat_map(|detector| {
         let value = move |(at, counted): (usize, &_)| {

@@ -7,7 +7,9 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
-use tidewatch_core::signal::{Auth, Body, EventId, LogStream, Origin, Outcome, Role, Signal};
+use tidewatch_core::signal::{
+    Auth, Body, EventId, LogStream, Origin, Outcome, Role, Signal, SignalKind,
+};
 use tidewatch_core::tag::{EventTag, TagKey};
 use tidewatch_core::time::Time;
 
@@ -336,6 +338,7 @@ impl Try {
             event: EventTag(tag),
             origin: Origin { stream: Arc::clone(stream), id: EventId::Offset(self.id) },
             body: Body::Auth(Auth {
+                action: SignalKind::Auth,
                 role: if self.mention { Role::Mention } else { Role::Attempt },
                 outcome: if self.success { Outcome::Success } else { Outcome::Failure },
                 user_known: self.known,

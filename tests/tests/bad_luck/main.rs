@@ -6,6 +6,7 @@
 mod allowed;
 mod clocks;
 mod host;
+mod kinds;
 mod room;
 mod sink;
 mod tick;

@@ -1,8 +1,8 @@
 //! The sparse index: which keys somebody should look at, and when. An entry is written with the latches
 //! it follows from, in the same write, so it says what they say.
 
-use crate::key::Key;
-use crate::plan::{KeyPlanId, Plan};
+use crate::plan::Plan;
+use crate::store::Place;
 use crate::table_store::key_bytes;
 use crate::table_store::latches::Latches;
 use crate::table_store::table::{Due, INDEX_PARTITIONS, Indexing, ItemKey, Part};
@@ -33,6 +33,6 @@ pub(crate) fn indexing(plan: &Plan, latches: &Latches, item: &ItemKey, lease: Sp
 }
 
 /// Names a place's main item.
-pub(crate) fn main_item((_, key): (KeyPlanId, Key)) -> ItemKey {
-    ItemKey { key: key_bytes::encode(&key), part: Part::Main }
+pub(crate) fn main_item(plan: &Plan, place: Place) -> ItemKey {
+    ItemKey { key: key_bytes::of_place(plan, place), part: Part::Main }
 }

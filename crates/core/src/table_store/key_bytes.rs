@@ -1,17 +1,23 @@
-//! A key as the bytes of a table's partition key, and back: one kind byte for each field, then its
-//! value. It names no plan, so a key outlives the detectors that count by it.
+//! A key as the bytes of a table's partition key, and back: a byte for the kind of signal, unless it is a
+//! login, then for each field one byte for its kind and its value. It names no plan, so a key outlives the
+//! detectors that count by it; and what is counted of two kinds of signal by one key is two items.
 
 use std::net::Ipv4Addr;
 
 use crate::key::{Key, KeyField, KeyPart};
-use crate::plan::{KeyPlanId, Plan};
+use crate::plan::{KeyPlan, KeyPlanId, Plan};
+use crate::signal::SignalKind;
 use crate::store::Place;
 use crate::table_store::bytes::{Reader, Unreadable};
 use crate::tag::UserTag;
 
-/// The key as bytes.
-pub fn encode(key: &Key) -> Vec<u8> {
+/// The bytes that say which signals a key counts; none for logins, which came first.
+const SIGNALS: [(SignalKind, u8); 2] = [(SignalKind::Reset, 7), (SignalKind::SignUp, 8)];
+
+/// A key that counts signals of a kind, as bytes.
+pub fn encode(signal: SignalKind, key: &Key) -> Vec<u8> {
     let mut out = Vec::with_capacity(10);
+    out.extend(SIGNALS.iter().filter(|(kind, _)| *kind == signal).map(|(_, byte)| byte));
     for part in [Some(key.first), key.second].into_iter().flatten() {
         match part {
             KeyPart::Ipv4(v4) => {
@@ -44,12 +50,14 @@ pub fn encode(key: &Key) -> Vec<u8> {
 ///
 /// # Errors
 /// If it is no key, or one of a kind that a later version added.
-pub fn decode(bytes: &[u8]) -> Result<Key, Unreadable> {
+pub fn decode(bytes: &[u8]) -> Result<(SignalKind, Key), Unreadable> {
+    let named = SIGNALS.iter().find(|(_, byte)| bytes.first() == Some(byte));
+    let (signal, bytes) = named.map_or((SignalKind::Auth, bytes), |(kind, _)| (*kind, &bytes[1..]));
     let mut from = Reader::new(bytes);
     let first = part(&mut from)?;
     let second = if from.end().is_ok() { None } else { Some(part(&mut from)?) };
     from.end()?;
-    Ok(Key { first, second })
+    Ok((signal, Key { first, second }))
 }
 
 fn part(from: &mut Reader<'_>) -> Result<KeyPart, Unreadable> {
@@ -67,11 +75,17 @@ fn part(from: &mut Reader<'_>) -> Result<KeyPart, Unreadable> {
     })
 }
 
-/// The plan that counts by such keys, if any still does.
-pub fn place(plan: &Plan, key: Key) -> Option<Place> {
+/// A place's key as bytes.
+pub(crate) fn of_place(plan: &Plan, (of_plan, key): Place) -> Vec<u8> {
+    encode(plan.key(of_plan).signal, &key)
+}
+
+/// The plan that counts such signals by such keys, if any still does.
+pub fn place(plan: &Plan, (signal, key): (SignalKind, Key)) -> Option<Place> {
     let parts = [Some(key.first), key.second];
     let fields = parts.into_iter().flatten().map(field);
-    let at = plan.keys.iter().position(|of| of.fields.iter().copied().eq(fields.clone()))?;
+    let same = |of: &KeyPlan| of.signal == signal && of.fields.iter().copied().eq(fields.clone());
+    let at = plan.keys.iter().position(same)?;
     Some((KeyPlanId(at as u16), key))
 }
 
@@ -107,16 +121,34 @@ mod tests {
             a in (parts(), prop::option::of(parts())),
             b in (parts(), prop::option::of(parts())),
         ) {
-            let [a, b] = [a, b].map(|(first, second)| Key { first, second });
-            prop_assert_eq!(decode(&encode(&a)), Ok(a));
-            prop_assert_eq!(encode(&a) == encode(&b), a == b);
+            let all = [a, b].map(|(first, second)| Key { first, second }).map(|key| {
+                SignalKind::ALL.map(|signal| (signal, key))
+            });
+            for one in all.as_flattened() {
+                prop_assert_eq!(decode(&encode(one.0, &one.1)), Ok(*one));
+                for other in all.as_flattened() {
+                    let same = encode(one.0, &one.1) == encode(other.0, &other.1);
+                    prop_assert_eq!(same, one == other);
+                }
+            }
         }
 
         #[test]
         fn any_bytes_are_read_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..20)) {
-            if let Ok(key) = decode(&bytes) {
-                prop_assert_eq!(encode(&key).len(), bytes.len());
+            if let Ok((signal, key)) = decode(&bytes) {
+                prop_assert_eq!(encode(signal, &key).len(), bytes.len());
             }
         }
+    }
+
+    #[test]
+    fn items_are_found_for_ever_by_the_bytes_of_their_keys() {
+        let source = KeyPart::Ipv4(Ipv4Addr::new(192, 0, 2, 1));
+        let key = Key { first: source, second: Some(KeyPart::User(UserTag(2))) };
+        let bytes = SignalKind::ALL.map(|signal| encode(signal, &key));
+        let login = [1, 192, 0, 2, 1, 5, 0, 0, 0, 0, 0, 0, 0, 2];
+        assert_eq!(bytes[0], login);
+        assert_eq!(bytes[1], [&[7], &login[..]].concat());
+        assert_eq!(bytes[2], [&[8], &login[..]].concat());
     }
 }

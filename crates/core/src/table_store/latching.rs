@@ -34,7 +34,7 @@ impl<T: Table, P: Pace> Invocation<'_, T, P> {
     ) -> Result<Latched, StoreError> {
         let store = self.store;
         let (plan, key_plan) = (&store.plan, store.plan.key(place.0));
-        let item_key = main_item(place);
+        let item_key = main_item(plan, place);
         let mut patience = self.patience();
         if new.is_unconfirmed() {
             // Nothing is claimed that could not be published and confirmed in time.
@@ -145,7 +145,8 @@ impl<T: Table, P: Pace> Invocation<'_, T, P> {
                 }
             }
         }
-        let item = ItemKey { key: key_bytes::encode(&place.1), part: Part::Sketches };
+        let key = key_bytes::of_place(&self.store.plan, place);
+        let item = ItemKey { key, part: Part::Sketches };
         self.grow(item, self.store.expires(plan), &tags).await
     }
 

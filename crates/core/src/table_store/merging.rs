@@ -71,7 +71,7 @@ impl<T: Table, P: Pace> Invocation<'_, T, P> {
         let plan = self.store.plan.key(place.0);
         let apart = self.store.is_apart(plan);
         let part = if apart { Part::Share(self.shard) } else { Part::Main };
-        let item_key = ItemKey { key: key_bytes::encode(&place.1), part };
+        let item_key = ItemKey { key: key_bytes::of_place(&self.store.plan, place), part };
         let safeguards = self.store.settings.safeguards;
         let mut patience = self.patience();
         let mut image = self.store.cache.get(&item_key);
@@ -238,7 +238,7 @@ impl<T: Table, P: Pace> Invocation<'_, T, P> {
     /// All shards' view of a key; `main` where its only item was just seen.
     pub(crate) async fn view(&self, place: Place, main: Option<Item>) -> Result<View, StoreError> {
         let plan = self.store.plan.key(place.0);
-        let key = key_bytes::encode(&place.1);
+        let key = key_bytes::of_place(&self.store.plan, place);
         let view = if self.store.is_apart(plan) {
             let items = self.query(&key).await?;
             let main = items.iter().find(|(part, _)| *part == Part::Main).map(|(_, item)| item);
@@ -262,7 +262,7 @@ impl<T: Table, P: Pace> Invocation<'_, T, P> {
         let plan = self.store.plan.key(place.0);
         view.read(self.reading);
         if view.needs_sketches(plan) {
-            let key = key_bytes::encode(&place.1);
+            let key = key_bytes::of_place(&self.store.plan, place);
             let sketches = self.get(&ItemKey { key, part: Part::Sketches }).await?;
             view.stand_behind(plan, place, sketches.as_ref())?;
         }

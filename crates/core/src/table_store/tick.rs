@@ -121,7 +121,7 @@ impl<T: Table, P: Pace> Invocation<'_, T, P> {
     /// The view of a hot key. Remembers the versions of its marked items from before, so that what is
     /// judged is at least as new as what is later cleared.
     async fn hot_view(&self, place: Place, parts: &[Part]) -> Result<View, StoreError> {
-        let key = key_bytes::encode(&place.1);
+        let key = key_bytes::of_place(&self.store.plan, place);
         let items = self.query(&key).await?;
         let marked = |part: &Part| matches!(part, Part::Share(_)) && parts.contains(part);
         let marked = items.iter().filter(|(part, _)| marked(part));

@@ -114,6 +114,7 @@ impl Try {
 
     fn auth(&self, key: &TagKey) -> Auth {
         Auth {
+            action: SignalKind::Auth,
             role: if self.mention { Role::Mention } else { Role::Attempt },
             outcome: if self.success { Outcome::Success } else { Outcome::Failure },
             user_known: self.known,

@@ -20,7 +20,7 @@ mod reading;
 mod time_as;
 mod unique;
 
-use tidewatch_core::signal::{Outcome, Role};
+use tidewatch_core::signal::{Outcome, Role, SignalKind};
 
 pub use claims::{Claim, Formats};
 pub(crate) use claims::{Interest, Read};
@@ -52,6 +52,8 @@ pub struct Declared {
 pub struct Reading {
     /// How fields are taken from the message.
     pub body: Body,
+    /// What was tried; a login where nothing is told.
+    pub action: Choice<SignalKind>,
     /// How the try ended.
     pub outcome: Choice<Told>,
     /// Whether the account exists.

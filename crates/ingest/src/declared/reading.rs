@@ -57,10 +57,13 @@ impl Reading {
         let attempts = self.attempts.as_ref().and_then(|name| fields.get(name)?.parse().ok());
         let (when, time_unreadable) =
             if timed { (None, false) } else { self.time(&fields, message) };
+        let action = self.action.of(&fields).unwrap_or_default();
+        let told = self.user_known.of(&fields);
         let auth = Auth {
+            action,
             role: self.role,
             outcome,
-            user_known: names.user_known(self.user_known.of(&fields), outcome, name.as_deref()),
+            user_known: names.user_known(action, told, outcome, name.as_deref()),
             user: name.map(|name| names.tag(&name)),
             source,
             attempts: attempts.unwrap_or(1).max(1),

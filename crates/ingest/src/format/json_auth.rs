@@ -6,13 +6,14 @@
 //! for an outcome, and asks for agreement before it believes them: a line is a login if a field that
 //! names the event says so; failing that its message or its path; and where nothing names an event,
 //! only if it has a user, an address and a decided outcome. Anything that names another event, or a
-//! login whose end is not told, says nothing. Whether the account exists is told only by words that
+//! login whose end is not told, says nothing. Resets of passwords and sign-ups are known by the same fields
+//! and are never logins; what is asked for is taken unless something says that it was refused. Whether the account exists is told only by words that
 //! cannot mean both. Objects inside the object are looked into where [`super::json_holders`] knows their
 //! names: the outer of two fields decides.
 
 use std::borrow::Cow;
 
-use tidewatch_core::signal::{Auth, Outcome, Role};
+use tidewatch_core::signal::{Auth, Outcome, Role, SignalKind};
 
 use super::Said;
 use super::flat;
@@ -90,14 +91,15 @@ fn read_any(
 }
 
 fn said(fields: &Fields<'_>, prefix_time: Option<When>, names: &Names, memos: &mut Memos) -> Said {
-    let Some((outcome, told)) = judge(fields, memos) else { return Said::Nothing };
+    let Some((action, outcome, told)) = judge(fields, memos) else { return Said::Nothing };
     let name = fields.user.get().and_then(name);
     let own_time = fields.time.get();
     let when = own_time.copied().flatten().or(prefix_time);
     let auth = Auth {
+        action,
         role: Role::Attempt,
         outcome,
-        user_known: names.user_known(told, outcome, name.as_deref()),
+        user_known: names.user_known(action, told, outcome, name.as_deref()),
         user: name.map(|name| names.tag(&name)),
         source: fields.source.get().copied().flatten(),
         attempts: 1,
@@ -160,7 +162,7 @@ fn read_printed(message: &str, timed: bool, names: &Names, memos: &mut Memos) ->
     said(&fields, prefix_time, names, memos)
 }
 
-/// What makes a line a login.
+/// What makes a line a login, a reset or a sign-up.
 enum Login {
     /// A field that names the event, or the message: the words of it.
     Event(Words),
@@ -170,9 +172,9 @@ enum Login {
     Alone,
 }
 
-/// Outcome and whether the account exists; `None` if the line is no decided login.
-fn judge(fields: &Fields<'_>, memos: &mut Memos) -> Option<(Outcome, Option<bool>)> {
-    let login = login(fields, memos)?;
+/// What was tried, the outcome, and whether the account exists; `None` if the line is no decided try.
+fn judge(fields: &Fields<'_>, memos: &mut Memos) -> Option<(SignalKind, Outcome, Option<bool>)> {
+    let (action, login) = login(fields, memos)?;
     let mut words = |text: &Best<Cow<'_, str>>| text.get().map(|text| memos.words(text));
     let mut message = None;
     // What only looks like a login must have its end told where its address is told.
@@ -188,7 +190,7 @@ fn judge(fields: &Fields<'_>, memos: &mut Memos) -> Option<(Outcome, Option<bool
             Login::Path | Login::Alone => None,
         })
         .or_else(|| match &login {
-            Login::Event(_) | Login::Path => status_outcome(*fields.status.get()?),
+            Login::Event(_) | Login::Path => status_outcome(*fields.status.get()?, action),
             Login::Alone => None,
         })
         .or_else(|| words(&fields.reason).filter(|_| beside(fields.reason.holder()))?.outcome())
@@ -198,9 +200,9 @@ fn judge(fields: &Fields<'_>, memos: &mut Memos) -> Option<(Outcome, Option<bool
                 message?.outcome()
             }),
             Login::Alone => None,
-        })?;
-    if outcome == Outcome::Success {
-        return Some((outcome, Some(true)));
+        });
+    if action == SignalKind::Auth && outcome? == Outcome::Success {
+        return Some((action, Outcome::Success, Some(true)));
     }
     let (reason, error) = (words(&fields.reason), words(&fields.error));
     let event = if let Login::Event(event) = login { Some(event) } else { None };
@@ -211,16 +213,46 @@ fn judge(fields: &Fields<'_>, memos: &mut Memos) -> Option<(Outcome, Option<bool
     }
     let known = fields.user_known.get().copied().or_else(|| {
         let texts = [reason, error, told, event, message];
-        texts.iter().flatten().find_map(Words::user_known)
+        // A user who registers is there afterwards, and was not there before.
+        let old = |words: &&Words| action == SignalKind::Auth || !words.names_new_user();
+        texts.iter().flatten().filter(old).find_map(Words::user_known)
     });
-    Some((outcome, known))
+    match action {
+        SignalKind::Auth => Some((action, outcome?, known)),
+        _ => asked(action, outcome, known, fields.status.get().is_some()),
+    }
 }
 
-fn login(fields: &Fields<'_>, memos: &mut Memos) -> Option<Login> {
+/// A reset or a sign-up. Without an outcome it was asked for, unless a status says neither yes nor no. Of an
+/// account that is still to be, nothing but that it is there already tells anything.
+fn asked(
+    action: SignalKind,
+    outcome: Option<Outcome>,
+    known: Option<bool>,
+    has_status: bool,
+) -> Option<(SignalKind, Outcome, Option<bool>)> {
+    let taken = action == SignalKind::SignUp && known == Some(true);
+    let known = known.filter(|known| action == SignalKind::Reset || *known);
+    let outcome = match outcome {
+        Some(outcome) => outcome,
+        None if taken => Outcome::Failure,
+        None if has_status => return None,
+        None => Outcome::Success,
+    };
+    Some((action, outcome, known))
+}
+
+fn login(fields: &Fields<'_>, memos: &mut Memos) -> Option<(SignalKind, Login)> {
     let mut other = false;
     for depth in 0..=fields.deepest {
         match named_at(depth, fields, memos) {
-            (Named::Login, words) => return by_event(fields, words?),
+            (Named::Login, words) => {
+                return Some((SignalKind::Auth, by_event(fields, words?)?));
+            }
+            (named @ (Named::Reset | Named::SignUp), words) => {
+                let event = words.filter(|_| fields.has_plain_user()).map(Login::Event);
+                return named.action().zip(event);
+            }
             (Named::NotLogin, _) => return None,
             // What a field names counts more than what a message, or an object further in, does.
             (Named::Other, None) => return None,
@@ -230,7 +262,7 @@ fn login(fields: &Fields<'_>, memos: &mut Memos) -> Option<Login> {
     }
     let whole = fields.has_plain_user() && fields.source.get().copied().flatten().is_some();
     let Some(path) = fields.path.get() else {
-        return (whole && !other).then_some(Login::Alone);
+        return (whole && !other).then_some((SignalKind::Auth, Login::Alone));
     };
     let path = path.split(['?', '#']).next().unwrap_or(path);
     let asks = ["GET", "HEAD", "OPTIONS"];
@@ -238,7 +270,8 @@ fn login(fields: &Fields<'_>, memos: &mut Memos) -> Option<Login> {
     let is_of_request = fields.path.holder().is_some_and(|holder| holder.depth == 0);
     let posts =
         fields.method.get().map_or(is_of_request, |method| !asks.contains(&method.as_ref()));
-    (whole && posts && memos.words(path).named() == Named::Login).then_some(Login::Path)
+    let action = memos.words(path).named().action().filter(|_| whole && posts);
+    Some((action?, Login::Path))
 }
 
 /// What the fields of one depth name, those that name events before the message; with the words that do so,
@@ -248,7 +281,9 @@ fn named_at(depth: u8, fields: &Fields<'_>, memos: &mut Memos) -> (Named, Option
     for event in fields.events().filter(|event| event.depth == depth) {
         let words = memos.words(event.text);
         match words.named() {
-            named @ (Named::Login | Named::NotLogin) => return (named, Some(words)),
+            named @ (Named::Login | Named::Reset | Named::SignUp | Named::NotLogin) => {
+                return (named, Some(words));
+            }
             Named::Other => other |= event.names_only_events,
             Named::Generic => {}
         }
@@ -280,12 +315,14 @@ fn told_outcome(fields: &Fields<'_>) -> Option<(Outcome, Option<Holder>)> {
         .or_else(|| failed.get().map(|yes| (passed_or_not(!yes), failed.holder())))
 }
 
-/// The outcome of a login that an HTTP status tells. Forms redirect after a login, and refuse with
-/// 400 or 422 as often as with 401; 404 is an unknown user, 423 a locked one; 429 refuses a try
+/// The outcome of a try that an HTTP status tells. Forms redirect after a login, and refuse with
+/// 400 or 422 as often as with 401; 404 is an unknown user, 409 one that has
+/// signed up before, 423 a locked one; 429 refuses a try
 /// unseen, but refuses it. Other client errors are not about the login; a server's own failure (5xx)
 /// decides nothing.
-fn status_outcome(status: i64) -> Option<Outcome> {
+fn status_outcome(status: i64, action: SignalKind) -> Option<Outcome> {
     match status {
+        409 if action == SignalKind::SignUp => Some(Outcome::Failure),
         200..400 => Some(Outcome::Success),
         400 | 401 | 403 | 404 | 422 | 423 | 429 => Some(Outcome::Failure),
         _ => None,

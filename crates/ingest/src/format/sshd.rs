@@ -10,7 +10,7 @@
 //!
 //! The wordings are OpenSSH's `auth.c` (`auth_log`), `auth2.c`, `packet.c` and `session.c`.
 
-use tidewatch_core::signal::{Auth, Outcome, Role};
+use tidewatch_core::signal::{Auth, Outcome, Role, SignalKind};
 
 use super::Said;
 use super::address::{bare, is_host, is_port};
@@ -67,8 +67,15 @@ pub(super) fn read(message: &str, names: &Names) -> Said {
                 Place::At { name, host } => (Some(names.tag(name)), bare(host)),
                 Place::Ambiguous => (None, None),
             };
-            let auth =
-                Auth { role, outcome, user_known: Some(known), user, source, attempts: times };
+            let auth = Auth {
+                action: SignalKind::Auth,
+                role,
+                outcome,
+                user_known: Some(known),
+                user,
+                source,
+                attempts: times,
+            };
             let when = if let Stamp::Read(when) = stamp { Some(when) } else { None };
             Said::Signal { when, time_unreadable: false, auth }
         }

@@ -8,7 +8,7 @@
 //! `unknown_user` and `success` is not in `unsuccessful`. Where two answers are possible ("user not
 //! found or wrong password") there is none.
 
-use tidewatch_core::signal::Outcome;
+use tidewatch_core::signal::{Outcome, SignalKind};
 
 use super::lexicon::Lexicon;
 
@@ -49,6 +49,14 @@ pub(super) enum Word {
     Fail,
     Not,
     Or,
+    Up,
+    Reset,
+    Recover,
+    SignUp,
+    Register,
+    Registered,
+    Must,
+    Already,
     Filler,
 }
 
@@ -62,10 +70,16 @@ const WORDS: Lexicon<Word, 1024> = Lexicon::new()
     .with(&["log", "sign", "logging", "signing"], Enter)
     .with(&["logged", "signed"], Entered)
     .with(&["in", "on", "into"], In)
-    .with(&["out", "off", "up"], Out)
-    .with(&["logout", "logoff", "signout", "signoff", "signup"], NotLogin)
-    .with(&["register", "registration", "reset", "forgot", "forgotten", "recover"], NotLogin)
-    .with(&["recovery", "change", "changed", "update", "updated", "create", "created"], NotLogin)
+    .with(&["out", "off"], Out)
+    .and("up", Up)
+    .with(&["logout", "logoff", "signout", "signoff"], NotLogin)
+    .with(&["signup", "signups"], SignUp)
+    .with(&["register", "registration"], Register)
+    .with(&["reset", "resets"], Reset)
+    .with(&["forgot", "forgotten", "recover", "recovery"], Recover)
+    .with(&["must", "require", "required", "requires", "need", "needs", "please"], Must)
+    .and("already", Already)
+    .with(&["change", "changed", "update", "updated", "create", "created"], NotLogin)
     .with(&["delete", "deleted", "refresh", "refreshed", "revoke", "revoked"], NotLogin)
     .with(&["enroll", "enrolled", "rotate", "rotated", "page", "view", "viewed"], NotLogin)
     .with(&["check", "checked", "verify", "verification", "validate", "validation"], Check)
@@ -79,7 +93,8 @@ const WORDS: Lexicon<Word, 1024> = Lexicon::new()
     .with(&["certificate", "key", "origin", "csrf", "signature", "cookie", "link"], Thing)
     .with(&["unknown", "nonexistent", "nonexisting", "unregistered"], Absent)
     .with(&["unrecognized", "unrecognised", "inexistent"], Absent)
-    .with(&["found", "exist", "exists", "existing", "existent", "registered"], Present)
+    .with(&["found", "exist", "exists", "existing", "existent"], Present)
+    .and("registered", Registered)
     .with(&["recognized", "recognised"], Present)
     .and("known", Known)
     .with(&["valid", "correct", "match", "matches", "matched", "matching"], Valid)
@@ -114,7 +129,7 @@ pub(super) struct Words {
     list: [Word; WORDS_MAX],
     count: usize,
     /// One bit a [`Word`].
-    set: u32,
+    set: u64,
     /// Whether there are words that are not known.
     foreign: bool,
 }
@@ -124,12 +139,28 @@ pub(super) struct Words {
 pub(super) enum Named {
     /// A login.
     Login,
-    /// Something around logins that is none: a logout, a password reset.
+    /// A new password, or a code or a link to set one.
+    Reset,
+    /// An account of one's own.
+    SignUp,
+    /// Something else around logins that is none: a logout, a changed password.
     NotLogin,
     /// Something else.
     Other,
     /// Nothing in particular.
     Generic,
+}
+
+impl Named {
+    /// What was tried, if anything was.
+    pub(super) fn action(self) -> Option<SignalKind> {
+        match self {
+            Named::Login => Some(SignalKind::Auth),
+            Named::Reset => Some(SignalKind::Reset),
+            Named::SignUp => Some(SignalKind::SignUp),
+            Named::NotLogin | Named::Other | Named::Generic => None,
+        }
+    }
 }
 
 impl Words {
@@ -183,11 +214,19 @@ impl Words {
     }
 
     fn push(&mut self, word: Word) {
-        if word == Filler {
-            return;
-        }
+        let (listed, set) = match word {
+            Filler => return,
+            // They tell a deed from a plan and from one of old, and are else as strange as any word.
+            Must | Already => {
+                (self.foreign, self.set) = (true, self.set | 1 << word as u8);
+                return;
+            }
+            Reset | Recover | SignUp | Register => (NotLogin, 1 << word as u8),
+            Registered => (Present, 1 << Registered as u8 | 1 << Present as u8),
+            word => (word, 1 << word as u8),
+        };
         if let Some(slot) = self.list.get_mut(self.count) {
-            (*slot, self.count, self.set) = (word, self.count + 1, self.set | 1 << word as u8);
+            (*slot, self.count, self.set) = (listed, self.count + 1, self.set | set);
         }
     }
 
@@ -223,8 +262,10 @@ impl Words {
             || (self.has(Auth) && tried)
             || (self.has_any(&[Password, Credential]) && tried)
             || self.has_run(&entering);
-        if self.has(NotLogin) || self.has_run(&[&[Enter, Entered], &[Out]]) {
-            Named::NotLogin
+        let around = self.has_any(&[NotLogin, Reset, Recover, SignUp, Register])
+            || self.has_run(&[&[Enter, Entered], &[Out, Up]]);
+        if around || (!login && self.names_new_user()) {
+            self.around()
         } else if login {
             Named::Login
         } else if self.foreign || self.has_any(&[Factor, Thing, Enter, Entered]) {
@@ -232,6 +273,32 @@ impl Words {
         } else {
             Named::Generic
         }
+    }
+
+    /// What a text names that is around logins and names none.
+    fn around(&self) -> Named {
+        if self.has_any(&[Login, Authenticated, NotLogin, Out, Must]) {
+            return Named::NotLogin;
+        }
+        let secret = self.has_any(&[Password, Credential]);
+        let reset = (self.has(Reset) && secret)
+            || (self.has(Recover) && (secret || self.has(Subject) || self.count == 1));
+        // Many things are registered: devices, services, guests of an event.
+        let registered = self.has(Register) && (!self.foreign || self.has_any(&[Subject, Auth]));
+        let signed_up = self.has(SignUp) || self.has_run(&[&[Enter, Entered], &[Up]]);
+        let sign_up = signed_up || registered || self.names_new_user();
+        match (reset, sign_up && !self.has_any(&[Thing, Factor])) {
+            (true, false) => Named::Reset,
+            (false, true) => Named::SignUp,
+            _ => Named::NotLogin,
+        }
+    }
+
+    /// Whether it says that a user registered just now.
+    pub(super) fn names_new_user(&self) -> bool {
+        self.has(Registered)
+            && !self.has_any(&[Not, Already])
+            && self.has_run(&[&[Subject], &[Present]])
     }
 
     /// Whether a login is named by one of the words for which the format has needles.

@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use tidewatch_core::signal::{Auth, Outcome, Role, canonical};
+use tidewatch_core::signal::{Auth, Outcome, Role, SignalKind, canonical};
 use tidewatch_core::tag::TagKey;
 use tidewatch_ingest::Ingest;
 use tidewatch_ingest::declared::Formats;
@@ -38,6 +38,8 @@ pub type Expected = Option<Signal>;
 /// A signal as cases write it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Signal {
+    /// What was tried.
+    pub action: SignalKind,
     /// Whether the try was let in.
     pub is_success: bool,
     /// Whether the line only mentions a try.
@@ -97,7 +99,12 @@ fn case(line: &str, at: usize, expected: &str, format: &str) -> Result<Case, Str
     };
     let mut signal = Signal::default();
     let mut words = words(expected)?.into_iter();
-    let outcome = words.next().unwrap_or_default();
+    let mut outcome = words.next().unwrap_or_default();
+    // Logins go without saying.
+    let named = SignalKind::ALL.into_iter().find(|kind| kind.action() == outcome);
+    if let Some(action) = named.filter(|kind| *kind != SignalKind::Auth) {
+        (signal.action, outcome) = (action, words.next().unwrap_or_default());
+    }
     for word in words {
         if word == "mention" {
             signal.is_mention = true;
@@ -128,11 +135,13 @@ fn case(line: &str, at: usize, expected: &str, format: &str) -> Result<Case, Str
         }
     }
     match outcome.as_str() {
-        "nothing" => {}
+        "nothing" if signal.action == SignalKind::Auth => {}
         "failure" => case.expected = Some(signal),
         "success" => case.expected = Some(Signal { is_success: true, ..signal }),
         other => {
-            return Err(format!("`{other}`: write `failure`, `success` or `nothing` first"));
+            return Err(format!(
+                "`{other}`: write `failure`, `success` or `nothing` first, or behind `reset` or `sign-up`"
+            ));
         }
     }
     Ok(case)
@@ -222,7 +231,8 @@ impl Runner {
 
     fn is(&self, signal: &Signal, auth: &Auth, when: Option<When>) -> bool {
         let user = signal.user.as_ref().map(|name| self.naming.tag(name));
-        (auth.outcome == Outcome::Success) == signal.is_success
+        auth.action == signal.action
+            && (auth.outcome == Outcome::Success) == signal.is_success
             && (auth.role == Role::Mention) == signal.is_mention
             && auth.user == user
             && auth.user_known == signal.known
@@ -246,6 +256,7 @@ impl Runner {
             _ => names::behind(&self.naming, tag, line).unwrap_or_else(|| ANOTHER.to_owned()),
         });
         Signal {
+            action: auth.action,
             is_success: auth.outcome == Outcome::Success,
             is_mention: auth.role == Role::Mention,
             user,
@@ -280,6 +291,9 @@ fn time_text(when: When) -> String {
 
 impl fmt::Display for Signal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.action != SignalKind::Auth {
+            write!(f, "{} ", self.action.action())?;
+        }
         f.write_str(if self.is_success { "success" } else { "failure" })?;
         if self.is_mention {
             f.write_str(" mention")?;

@@ -1,6 +1,6 @@
 //! One `[[line]]` of a format file: a kind of line, how it is taken apart, and what it means.
 
-use tidewatch_core::signal::{Outcome, Role};
+use tidewatch_core::signal::{Outcome, Role, SignalKind};
 use tidewatch_ingest::declared::{
     Body, Choice, Condition, Glob, Pattern, Reading, TimeAs, Told, WHOLE,
 };
@@ -13,11 +13,12 @@ use crate::tree::{
     Node, Placed, Text, in_file_order, one_or_more, string, table, unknown_field, wrong_type,
 };
 
-const FIELDS: [&str; 15] = [
+const FIELDS: [&str; 16] = [
     "text",
     "also",
     "json",
     "pairs",
+    "action",
     "outcome",
     "user_known",
     "role",
@@ -30,6 +31,7 @@ const FIELDS: [&str; 15] = [
     "proxies",
     "note",
 ];
+const ACTION_FIELDS: [&str; 5] = ["field", "login", "reset", "sign-up", "otherwise"];
 const OUTCOMES: [&str; 3] = ["failure", "success", "nothing"];
 const OUTCOME_FIELDS: [&str; 5] = ["field", "failure", "success", "nothing", "otherwise"];
 const KNOWN_FIELDS: [&str; 4] = ["field", "yes", "no", "otherwise"];
@@ -44,9 +46,10 @@ struct Raw {
     also: Option<Placed<Vec<Text>>>,
     /// Of `json` or `pairs`: which, and the conditions.
     fields: Vec<(&'static str, Vec<Condition>)>,
+    action: Option<Choice<SignalKind>>,
     outcome: Option<Choice<Told>>,
     user_known: Option<Choice<bool>>,
-    /// The fields that `outcome` and `user_known` ask.
+    /// The fields that `action`, `outcome` and `user_known` ask.
     asked: Vec<Text>,
     role: Option<Role>,
     user: Option<Placed<Vec<Text>>>,
@@ -99,6 +102,7 @@ pub(super) fn line(table: &DeTable<'_>, place: &Place, faults: &mut Faults) -> O
     (faults.list.len() == faults_before).then_some(())?;
     Some(Reading {
         body: body?,
+        action: raw.action.unwrap_or(Choice::Untold),
         outcome,
         user_known: raw.user_known.unwrap_or(Choice::Untold),
         role: raw.role.unwrap_or(Role::Attempt),
@@ -121,6 +125,7 @@ fn read(table: &DeTable<'_>, faults: &mut Faults) -> Raw {
             "also" => raw.also = one_or_more(field, node, faults),
             "json" => raw.fields.push(("json", conditions(field, node, faults))),
             "pairs" => raw.fields.push(("pairs", conditions(field, node, faults))),
+            "action" => raw.action = action(node, &mut raw.asked, faults),
             "outcome" => raw.outcome = outcome(node, &mut raw.asked, faults),
             "user_known" => raw.user_known = user_known(node, &mut raw.asked, faults),
             "role" => raw.role = string(field, node, faults).and_then(|text| role(&text, faults)),
@@ -233,6 +238,12 @@ fn role(text: &Text, faults: &mut Faults) -> Option<Role> {
     }
 }
 
+fn tried(text: &Text, faults: &mut Faults) -> Option<SignalKind> {
+    let named = SignalKind::ALL.into_iter().find(|kind| kind.action() == text.value);
+    let actions = SignalKind::ALL.map(SignalKind::action);
+    named.or_else(|| unknown_value("action", "action", text, &actions, faults))
+}
+
 fn told(text: &Text, faults: &mut Faults) -> Option<Told> {
     match text.value.as_str() {
         "failure" => Some(Told::Outcome(Outcome::Failure)),
@@ -252,6 +263,20 @@ fn unknown_value<T>(
     let fault = Fault::UnknownValue { field: field.to_owned(), what, value: text.value.clone() };
     faults.add(text.place.clone(), fault, suggest::help(&text.value, "Allowed", allowed));
     None
+}
+
+fn action(
+    node: Node<'_, '_>,
+    asked: &mut Vec<Text>,
+    faults: &mut Faults,
+) -> Option<Choice<SignalKind>> {
+    if node.get_ref().is_str() {
+        return Some(Choice::Always(tried(&string("action", node, faults)?, faults)?));
+    }
+    let meanings = SignalKind::ALL.map(|kind| (kind.action(), kind));
+    by("action", node, &ACTION_FIELDS, &meanings, asked, faults, |node, faults| {
+        tried(&string("otherwise", node, faults)?, faults)
+    })
 }
 
 fn outcome(node: Node<'_, '_>, asked: &mut Vec<Text>, faults: &mut Faults) -> Option<Choice<Told>> {

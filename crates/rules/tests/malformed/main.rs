@@ -116,6 +116,7 @@ fn top_level_fields() {
 fn vocabulary() {
     let cases = [
         (r#"signal = "auth""#, r#"signal = "atuh""#),
+        (r#"signal = "auth""#, r#"signal = "signup""#),
         (r#""source.ip""#, r#""ip""#),
         (r#""source.ip""#, r#"["source.ip", "source.ip"]"#),
         (r#""source.ip""#, r#"["source.ip", "user", "global"]"#),
@@ -129,7 +130,10 @@ fn vocabulary() {
         expect![[r#"
         3:10 `atuh` is no signal (field `signal`)
             at "atuh"
-            Did you mean `auth`? Allowed values: `auth`.
+            Did you mean `auth`? Allowed values: `auth`, `reset`, `sign-up`.
+        3:10 `signup` is no signal (field `signal`)
+            at "signup"
+            Did you mean `sign-up`? Allowed values: `auth`, `reset`, `sign-up`.
         4:7 `ip` is no key field (field `key`)
             at "ip"
             Did you mean `source.ip`? Allowed values: `source.ip`, `source.subnet`, `user`, `global`.
@@ -432,7 +436,7 @@ fn all_files_are_looked_at() {
     let errors = load(files).expect_err("three bad files");
     let lines: Vec<_> = errors.iter().map(|error| format!("{error}. {}\n", error.help)).collect();
     expect![[r#"
-        a.toml:3:10: `atuh` is no signal (field `signal`). Did you mean `auth`? Allowed values: `auth`.
+        a.toml:3:10: `atuh` is no signal (field `signal`). Did you mean `auth`? Allowed values: `auth`, `reset`, `sign-up`.
         c.toml:1:6: the id `scan` is taken by b.toml. An id names one detector: it is part of a finding's uid. Choose another.
         d.toml:1:6: this is not TOML: string values must be quoted, expected literal string. See https://toml.io for the syntax; the files that come with Tidewatch are examples of the format.
     "#]].assert_eq(&lines.concat());

@@ -8,7 +8,7 @@ use tidewatch_core::allow::Allowed;
 use tidewatch_core::detector::DistinctField;
 use tidewatch_core::plan::{Counted, ShapePlan};
 use tidewatch_core::shape::Shape;
-use tidewatch_core::signal::{Auth, Body, Outcome, Role, Signal};
+use tidewatch_core::signal::{Auth, Body, Outcome, Role, Signal, SignalKind};
 use tidewatch_ingest::format::Said;
 use tidewatch_ingest::trace::{Answer, Trace};
 
@@ -132,7 +132,9 @@ fn answer(answer: Answer) -> String {
 
 fn says(trace: &Trace<'_>, users: Option<&FilterFile>) -> String {
     match &trace.said {
-        Said::Nothing if trace.by.is_some() => "nothing: what this is about is no login".to_owned(),
+        Said::Nothing if trace.by.is_some() => {
+            "nothing: what this is about is not counted".to_owned()
+        }
         Said::Nothing => "nothing".to_owned(),
         Said::Signal { auth, .. } => {
             auth_text(auth, users.filter(|_| trace.known_by_users).map(FilterFile::name))
@@ -145,6 +147,10 @@ fn says(trace: &Trace<'_>, users: Option<&FilterFile>) -> String {
 
 /// `known_by` is the filter that says whether the account exists, if the line does not.
 fn auth_text(auth: &Auth, known_by: Option<String>) -> String {
+    let action = match auth.action {
+        SignalKind::Auth => String::new(),
+        other => format!("{} ", other.action()),
+    };
     let outcome = match auth.outcome {
         Outcome::Failure => "failure",
         Outcome::Success => "success",
@@ -169,7 +175,7 @@ fn auth_text(auth: &Auth, known_by: Option<String>) -> String {
         1 => String::new(),
         attempts => format!(", {attempts} times"),
     };
-    format!("{outcome}{mention}{attempts}, {user}, {known}, from {source}")
+    format!("{action}{outcome}{mention}{attempts}, {user}, {known}, from {source}")
 }
 
 /// The detectors and measures that a signal adds to, a text for each.

@@ -69,8 +69,8 @@ fn names_of_events() {
             : Generic None
             user_logged_out: NotLogin None
             logout: NotLogin None
-            sign_up: NotLogin None
-            password_reset: NotLogin None
+            sign_up: SignUp None
+            password_reset: Reset None
             auth.token.refresh: NotLogin None
             login_page_view: NotLogin None
             order_created: NotLogin None
