@@ -105,9 +105,9 @@ mod tests {
         let day: Vec<Tries> = (1..=10).map(|percent| tries(percent * 10, 1_000)).collect();
         assert_eq!(usual(&day), 0.09);
         // Never less than the least; three times it where too little is known.
-        assert_eq!(usual(&vec![tries(1, 1_000); 10]), 0.03);
+        assert_eq!(usual(&[tries(1, 1_000); 10]), 0.03);
         assert_eq!(usual(&[]), 0.09);
-        assert_eq!(usual(&vec![tries(20, 29); 24]), 0.09, "too few tries to say");
+        assert_eq!(usual(&[tries(20, 29); 24]), 0.09, "too few tries to say");
         // Two hours of an attack are not usual.
         let attacked = [vec![tries(20, 1_000); 22], vec![tries(900, 1_000); 2]].concat();
         assert_eq!(usual(&attacked), 0.03);

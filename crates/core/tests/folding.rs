@@ -131,7 +131,7 @@ proptest! {
             let leads = told.iter().any(|f| {
                 f.key == raised.key && f.severity >= raised.severity && covers(f, raised.time)
             });
-            prop_assert!(leads, "nobody tells {:?} of {:?}", said(&[raised.clone()]), said(&told));
+            prop_assert!(leads, "nobody tells {:?} of {:?}", said(std::slice::from_ref(raised)), said(&told));
         }
         for (n, opened) in told.iter().enumerate().filter(|(_, f)| f.activity == Activity::Create) {
             let before = &told[..n];
