@@ -41,6 +41,29 @@ fn line_ends_marks_and_margins() {
     }
 }
 
+/// What is no login is counted as what it is, and raises no detector of logins.
+#[test]
+fn resets_and_sign_ups_are_no_logins() {
+    let line = |event: &str, n: usize| {
+        let time = format!("2026-11-10T06:{:02}:{:02}Z", n / 60, n % 60);
+        format!(
+            r#"{{"timestamp":"{time}","event":"{event}","reason":"unknown_user","user":"u{n}","src_ip":"203.0.113.9"}}"#
+        )
+    };
+    let lines = |event: &str, times: usize| -> String {
+        (0..times).map(|n| line(event, n) + "\n").collect()
+    };
+    let text = lines("password_reset_failed", 60) + &lines("signup_failed", 50);
+    let ran = replay(&["-"], text.as_bytes());
+    assert_eq!(attempts(&ran), 0);
+    let signals = &ran.stats()["signals"];
+    assert_eq!((&signals["reset"], &signals["sign_up"]), (&60.into(), &50.into()), "{signals}");
+    assert_eq!(ran.raised_sources(), [""; 0]);
+    assert!(!ran.stderr.contains("no login was recognised"), "{}", ran.stderr);
+    let ran = replay(&["-"], lines("login_failed", 60).as_bytes());
+    assert_eq!((attempts(&ran), &ran.raised_sources()[..]), (60, &["203.0.113.9".to_owned()][..]));
+}
+
 /// Text that is not in a form we read is not an error, but nobody should take the silence for peace.
 #[test]
 fn a_log_without_a_recognised_login_is_pointed_out() {

@@ -15,7 +15,7 @@ use tidewatch_core::engine::Engine;
 use tidewatch_core::fault::Fault;
 use tidewatch_core::limits::FUTURE_MAX;
 use tidewatch_core::memory::{MemoryStore, Usage};
-use tidewatch_core::signal::{Body, Role, Signal};
+use tidewatch_core::signal::Signal;
 use tidewatch_core::sink::{AlertSink, SinkError};
 use tidewatch_core::store::WindowStore;
 use tidewatch_core::time::{Span, Time};
@@ -312,11 +312,7 @@ impl<A: AlertSink> Work<A> {
 impl Counting {
     fn take(&mut self, signal: &Signal) -> Result<(), Stopped> {
         if self.gate.lets_in(signal) {
-            let Body::Auth(auth) = &signal.body;
-            match auth.role {
-                Role::Attempt => self.counts.attempts += 1,
-                Role::Mention => self.counts.mentions += 1,
-            }
+            self.counts.note(signal);
             self.windows.add(signal).map_err(Stopped::OutOfMemory)?;
         }
         Ok(())

@@ -64,6 +64,8 @@ impl Summary {
             "signals": {
                 "auth_attempt": self.counts.attempts,
                 "auth_mention": self.counts.mentions,
+                "reset": self.counts.resets,
+                "sign_up": self.counts.sign_ups,
             },
             "hostname_sources": self.tally.hostname_sources,
             "findings": self.counts.created,
@@ -103,11 +105,16 @@ impl Summary {
             self.inputs,
             self.elapsed.as_secs_f64(),
         );
+        let Counts { attempts, mentions, resets, sign_ups, .. } = self.counts;
+        let others = match resets + sign_ups {
+            0 => String::new(),
+            _ => format!(", resets: {}, sign-ups: {}", grouped(resets), grouped(sign_ups)),
+        };
         let _ = writeln!(
             text,
-            "login attempts: {}, further mentions: {}, keys watched: {}",
-            grouped(self.counts.attempts),
-            grouped(self.counts.mentions),
+            "login attempts: {}, further mentions: {}{others}, keys watched: {}",
+            grouped(attempts),
+            grouped(mentions),
             grouped(self.usage.keys_seen)
         );
         let _ = writeln!(
@@ -133,7 +140,7 @@ impl Summary {
 
     fn write_losses(&self, text: &mut String) {
         // Silence from a log in a form that is not read must not look like peace.
-        if self.tally.lines > 0 && self.counts.attempts + self.counts.mentions == 0 {
+        if self.tally.lines > 0 && self.counts.signals() == 0 {
             let _ = writeln!(text, "note: no login was recognised in these lines");
         }
         for (name, count, sample) in self.quarantined() {

@@ -1,15 +1,19 @@
 //! What a pipeline counts of its own work, for summaries and statistics.
 
-use crate::signal::{Body, Role, Signal};
+use crate::signal::{Body, Role, Signal, SignalKind};
 use crate::store::Merged;
 
 /// What went through.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Signals that decide a try, of any kind.
+    /// Signals that decide a login.
     pub attempts: u64,
     /// Signals that mention one.
     pub mentions: u64,
+    /// Signals about resets.
+    pub resets: u64,
+    /// Signals about sign-ups.
+    pub sign_ups: u64,
     /// Signals that came too late for a key they belong to.
     pub late: u64,
     /// Findings opened.
@@ -32,12 +36,19 @@ pub struct Counts {
 
 impl Counts {
     /// Counts a signal.
-    pub(crate) fn note(&mut self, signal: &Signal) {
+    pub fn note(&mut self, signal: &Signal) {
         let Body::Auth(auth) = &signal.body;
-        match auth.role {
-            Role::Attempt => self.attempts += 1,
-            Role::Mention => self.mentions += 1,
+        match (auth.action, auth.role) {
+            (SignalKind::Auth, Role::Attempt) => self.attempts += 1,
+            (SignalKind::Auth, Role::Mention) => self.mentions += 1,
+            (SignalKind::Reset, _) => self.resets += 1,
+            (SignalKind::SignUp, _) => self.sign_ups += 1,
         }
+    }
+
+    /// How many signals there were, of all kinds.
+    pub fn signals(&self) -> u64 {
+        self.attempts + self.mentions + self.resets + self.sign_ups
     }
 
     /// Counts what became of a batch; what was late is counted by signal.

@@ -61,7 +61,7 @@ impl Report {
     /// Counts what the engine did.
     pub fn counted(&mut self, counts: &Counts, gate: &Gate) {
         let metrics = &mut self.metrics;
-        metrics.add(Metric::Signals, counts.attempts + counts.mentions);
+        metrics.add(Metric::Signals, counts.signals());
         metrics.add(Metric::FindingsOpened, counts.created);
         metrics.add(Metric::FindingsUpdated, counts.updated);
         metrics.add(Metric::FindingsClosed, counts.closed);

@@ -171,7 +171,7 @@ fn names_and_sources() {
             {"event":"login_failed","email":"alice@shop.example","user":"bob","client":"app","addr":"192.0.2.1"}
               Failure known=? Some("bob") from 192.0.2.1 at no time
             {"event":"login_failed","user":"alice","user":"bob","ip":"203.0.113.9","ip":"192.0.2.1"}
-              Failure known=? Some("bob") from 192.0.2.1 at no time
+              Failure known=? None from nowhere at no time
             {"event":"login_failed","user":"x y","time":"soon"}
               Failure known=? Some("x y") from nowhere at time unreadable
             {"event":"login_failed","user":"bob","time":"soon","ts":1794290400}
