@@ -152,7 +152,7 @@ pub fn usage(load: &Load) -> Usage {
         write_units: writes * UNITS_PER_WRITE,
         // Eventually consistent, and nothing is due as a rule.
         read_units: index_queries / 2.0,
-        table_gb: logins / MONTH_DAYS * ITEM_DAYS * ITEM_BYTES / GB,
+        table_gb: logins / MONTH_DAYS * ITEM_DAYS * ITEMS_PER_LOGIN * ITEM_BYTES / GB,
         environments: shards + 1.0,
     }
 }

@@ -97,10 +97,13 @@ pub const LOG_DAYS: f64 = 30.0;
 
 // ---- What the table holds (SHARED-STATE.md).
 
-/// Writes of a login: its (source, batch) has one, and another is refused and paid for if the execution
-/// environment does not remember a source that the table knows. Logins of one source in one batch share
+/// Items a login adds to by the shipped detectors: its source's, its network's and its user's. That of everything
+/// together is written once a batch.
+pub const ITEMS_PER_LOGIN: f64 = 3.0;
+/// Writes of a login: each of its items has one in a batch, and another is refused and paid for if the execution
+/// environment does not remember an item that the table knows. Logins of one source in one batch share
 /// them; that is not counted on.
-pub const WRITES_PER_LOGIN: f64 = 2.0;
+pub const WRITES_PER_LOGIN: f64 = 2.0 * ITEMS_PER_LOGIN;
 /// Write units of a write: items of up to 48 names are below 1 KB.
 pub const UNITS_PER_WRITE: f64 = 1.0;
 /// Bytes of the item of a source with a few logins, DynamoDB's own 100 included.

@@ -11,9 +11,9 @@ const SHOWN_GB: [f64; 2] = [1.0, 100.0];
 
 /// What is shown for a million logins: writes of each, and when that is so.
 const SHOWN_WRITES: [(f64, &str); 3] = [
-    (1.0, "1 write each: the function remembers the source"),
-    (2.0, "2 writes each: it does not, and the table does"),
-    (3.0, "3 writes each: every one opens a finding"),
+    (ITEMS_PER_LOGIN, "3 writes each: the function remembers source, network and user"),
+    (ITEMS_PER_LOGIN + 2.0, "5 writes each: every one opens a finding"),
+    (2.0 * ITEMS_PER_LOGIN, "6 writes each: it remembers none of them, and the table does"),
 ];
 
 /// Each row of a bill: its name and how it is read.
@@ -99,10 +99,14 @@ fn sentences(prices: &Prices, used: &[Usage]) -> String {
     let [least, most] = SHOWN_GB;
     let ingest = |gb: f64| dollars(gb * MONTH_DAYS * prices.logs_ingest_gb.usd);
     let busiest = used.iter().map(|used| used.write_units / MONTH_SECONDS).fold(0.0, f64::max);
+    let enough = match busiest > WRITE_CEILING {
+        true => "; so much text needs a higher one",
+        false => "",
+    };
     format!(
         "\nAt {most} GB a day the table takes {busiest:.0} write units a second on average; `WriteCeiling` is \
          {WRITE_CEILING}\nunless you change it, which bounds the table's writes, and its index's, to about \
-         ${} a month each. Taking\nthe same text in costs at most ${} ({least} GB a day) or ${} ({most}) \
+         ${} a month each{enough}.\nTaking the same text in costs at most ${} ({least} GB a day) or ${} ({most}) \
          in CloudWatch Logs, with or without\nTidewatch.\n",
         dollars(ceiling),
         ingest(least),
