@@ -45,7 +45,7 @@ async fn with_everything_at_hand_an_attack_is_told_once() {
         ("Records", json!(3)),
         ("Lines", json!(45)),
         ("Signals", json!(45)),
-        ("FindingsOpened", json!(2)),
+        ("FindingsOpened", json!(1)),
         ("Stack", json!("prod")),
         ("shard", json!(0)),
         ("detectors", json!("packaged")),
