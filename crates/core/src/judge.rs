@@ -10,7 +10,7 @@ use crate::accounts::{Account, accounts};
 use crate::detector::{Comparison, Condition, Detector, Operand, Raise, Severity};
 use crate::episode::{Slots, covering};
 use crate::finding::{Accuracy, Decided, Measured, Value};
-use crate::plan::{DetectorId, DetectorPlan, Plan};
+use crate::plan::{Counted, DetectorId, DetectorPlan, Plan};
 use crate::standing::{Other, Standing};
 use crate::time::Time;
 use crate::window::{Bounds, Window};
@@ -135,7 +135,12 @@ pub(crate) fn held<'p>(
 ) -> Option<&'p Raise> {
     let rule = plan.detector(detector.id);
     let mut reading = Reading::new(detector, window);
-    rule.raises.iter().find(|raise| raise.when.iter().all(|c| reading.holds(c)))
+    rule.raises.iter().find(|raise| {
+        // All must hold, so the order is free: what costs least comes first.
+        Cost::ALL
+            .iter()
+            .all(|cost| raise.when.iter().all(|c| reading.cost(c) != *cost || reading.holds(c)))
+    })
 }
 
 /// What each condition of a detector comes to in a window, whether it raises or not: to explain.
@@ -287,6 +292,21 @@ fn decided(rule: &Detector, condition: &Condition, values: &[Value]) -> Decided 
     }
 }
 
+/// What a condition asks for, from cheap to dear.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Cost {
+    /// Counters are looked up.
+    Counter,
+    /// Names are told apart.
+    Names,
+    /// Names are put in order, or all panes are looked at.
+    History,
+}
+
+impl Cost {
+    const ALL: [Cost; 3] = [Cost::Counter, Cost::Names, Cost::History];
+}
+
 /// One judgement's view of a window; each measure is looked at once.
 struct Reading<'a> {
     detector: &'a DetectorPlan,
@@ -300,9 +320,38 @@ impl<'a> Reading<'a> {
         Reading { detector, window, bounds: [None; 8] }
     }
 
+    /// What it costs to tell whether a condition holds.
+    fn cost(&self, condition: &Condition) -> Cost {
+        let cost = |measure: usize| match self.detector.measures[measure] {
+            Counted::Counter(_) => Cost::Counter,
+            Counted::Distinct(..) => Cost::Names,
+            Counted::Busiest(_) | Counted::Change { .. } | Counted::Sequential { .. } => {
+                Cost::History
+            }
+        };
+        let left = cost(condition.measure);
+        match condition.operand {
+            Operand::Number(_) => left,
+            Operand::Scaled { measure, .. } => left.max(cost(measure)),
+        }
+    }
+
+    /// Whether a measure must come to more than it can, by the lengths of its lists: so most sources are done
+    /// with, without their names being counted.
+    fn is_out_of_reach(&self, condition: &Condition) -> bool {
+        let Operand::Number(number) = condition.operand else { return false };
+        let reaching = matches!(condition.comparison, Comparison::AtLeast | Comparison::MoreThan);
+        reaching
+            && self.window.at_most(self.detector.measures[condition.measure], self.detector)
+                < number
+    }
+
     // Judging is most of what an event costs, and its conditions are few.
     #[inline(always)]
     fn holds(&mut self, condition: &Condition) -> bool {
+        if self.is_out_of_reach(condition) {
+            return false;
+        }
         let left = self.bounds(condition.measure);
         let right = match condition.operand {
             Operand::Number(number) => Bounds { low: number, high: number },

@@ -93,6 +93,23 @@ impl Window<'_> {
         }
     }
 
+    /// What a measure cannot be more than, found without telling names apart; infinite where lists do not say.
+    pub fn at_most(&self, counted: Counted, detector: &DetectorPlan) -> f64 {
+        let after = self.ends(detector).0;
+        let whole = |field, class| self.lists(field, class).all(|list| list.is_exact(after));
+        // Of lists of all windows the lengths do where they are short; else what lies in this one.
+        let listed = |field, class| -> usize {
+            self.lists(field, class).map(|list| list.within(after, self.newest()).count()).sum()
+        };
+        match counted {
+            Counted::Distinct(field, class) if whole(field, class) => listed(field, class) as f64,
+            Counted::Sequential { failed, rates, .. } if whole(DistinctField::User, failed) => {
+                listed(DistinctField::User, failed) as f64 * rates.failure()
+            }
+            _ => f64::INFINITY,
+        }
+    }
+
     /// At most how many different values the second measure counts that the first cannot, by the lists
     /// that only the second has; infinite where they do not say.
     pub fn only_in_second(&self, measures: (Counted, Counted), detector: &DetectorPlan) -> f64 {
