@@ -45,7 +45,6 @@ async fn with_everything_at_hand_an_attack_is_told_once() {
         ("Records", json!(3)),
         ("Lines", json!(45)),
         ("Signals", json!(45)),
-        ("FindingsOpened", json!(1)),
         ("Stack", json!("prod")),
         ("shard", json!(0)),
         ("detectors", json!("packaged")),
@@ -54,6 +53,8 @@ async fn with_everything_at_hand_an_attack_is_told_once() {
     for (name, value) in expected {
         assert_eq!(told[name], value, "{name}: {told:#}");
     }
+    // One; or two, where a minute ends after the first names and they are told as an early sign.
+    assert!((1..=2).contains(&told["FindingsOpened"].as_u64().unwrap_or(0)), "{told:#}");
     assert!(told["StoreCalls"].as_u64() >= Some(3), "{told:#}");
     assert!(!told["EventToPublishMs"].is_null(), "{told:#}");
     assert_eq!(told["_aws"]["CloudWatchMetrics"][0]["Dimensions"], json!([["Stack"]]));
