@@ -15,6 +15,7 @@ use tidewatch_ingest::username::{Naming, Usernames};
 use tidewatch_rules::allow::Allow;
 
 use crate::log;
+use crate::rules::told;
 
 /// The allow file in force.
 #[derive(Debug, Default)]
@@ -125,8 +126,5 @@ async fn forget(source: &OverrideSource, pace: &TokioPace, deadline: Time) {
 /// What a file says, or all that is wrong with it.
 fn loaded(text: &str, detectors: &[&str], now: Time) -> Result<Allow, String> {
     let files = [(ALLOW.to_owned(), text.to_owned())];
-    tidewatch_rules::allow::allow(files, detectors, now).map_err(|faults| {
-        let told = faults.iter().map(|fault| format!("{fault}. {}", fault.help));
-        told.collect::<Vec<_>>().join("; ")
-    })
+    tidewatch_rules::allow::allow(files, detectors, now).map_err(|faults| told(&faults))
 }

@@ -13,6 +13,7 @@ use tidewatch_aws::pace::TokioPace;
 use tidewatch_core::key_ring::KeyRing;
 use tidewatch_core::plan::Plan;
 use tidewatch_core::time::Time;
+use tidewatch_rules::RuleError;
 
 use crate::allowing::{self, Allowing};
 use crate::log;
@@ -190,11 +191,14 @@ fn packaged(rejected: Option<String>) -> Rules {
 
 /// The plan of detector files, or all that is wrong with them.
 fn plan(files: Vec<(String, String)>) -> Result<Plan, String> {
-    let detectors = tidewatch_rules::load(files).map_err(|faults| {
-        let told = faults.iter().map(|fault| format!("{fault}. {}", fault.help));
-        told.collect::<Vec<_>>().join("; ")
-    })?;
+    let detectors = tidewatch_rules::load(files).map_err(|faults| told(&faults))?;
     Plan::shared(detectors).map(Plan::folding).map_err(|error| error.to_string())
+}
+
+/// All that is wrong with files and what to do, as the log has it: on one line.
+pub(crate) fn told(faults: &[RuleError]) -> String {
+    let told = faults.iter().map(|fault| format!("{fault}. {}", fault.help));
+    told.collect::<Vec<_>>().join("; ")
 }
 
 #[cfg(test)]
