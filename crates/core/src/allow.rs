@@ -8,8 +8,8 @@
 //! An entry is in force by event time. Held back is decided anew for each window and remembered nowhere: no
 //! episode is latched, so the first window that raises after the end opens a finding as if there had been
 //! no entry. (In the shared home the ends of windows before the newest event are known to the second, and so
-//! is then the end of an entry.) Invariant: under keys that no entry names, all is as if the log had no line of those who are
-//! allowed (tests/allow.rs).
+//! is then the end of an entry.) Invariant: under keys that no entry names, all is as if the log had no line
+//! of those who are allowed (tests/allow.rs).
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -6,8 +6,8 @@
 //! finding is open already goes on, unless it names another in `unless`: that one tells the same better.
 //! Detectors that come `after` others tell something more, so they neither lead nor are led.
 //!
-//! Invariant: of those that stand one leads, whatever the order they were loaded in or are asked in; so
-//! folding never makes all of them quiet.
+//! Invariant: of those that stand one leads, in whatever order they are asked; so folding never makes all of
+//! them quiet. Only `unless` does, of two that each leave it to the other.
 
 use smallvec::SmallVec;
 
