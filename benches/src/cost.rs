@@ -15,6 +15,7 @@ use tidewatch_core::safeguards::Safeguards;
 use tidewatch_core::sequence::{Sequence, ShardId};
 use tidewatch_core::shape::Shape;
 use tidewatch_core::signal::{Body, Signal};
+use tidewatch_core::slack::Slack;
 use tidewatch_core::store::WindowStore;
 use tidewatch_core::table_store::share::Share;
 use tidewatch_core::table_store::store::{Settings, SharedStore};
@@ -156,6 +157,7 @@ fn merged(plan: &Arc<Plan>, item: &Item, new: Contribution, runs: usize) -> Resu
         let mut verdicts = 0;
         let merged = invocation.merge(&contributions, Time(0), |_, window| {
             verdicts += judge(plan, window).len();
+            Slack::NONE
         });
         let merged = runtime.block_on(merged).expect("nothing can fail here");
         assert_eq!(merged.unapplied, [], "nothing can fail here");

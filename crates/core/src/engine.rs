@@ -9,6 +9,7 @@
 //! first record of which something was not applied, judged and published.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use smallvec::{SmallVec, smallvec};
@@ -28,8 +29,8 @@ use crate::sequence::Sequence;
 use crate::shape::Shape;
 use crate::signal::{Auth, Body, Origin, Signal};
 use crate::sink::AlertSink;
+use crate::slack::Slack;
 use crate::store::{DueNow, Place, WindowStore};
-use crate::tag::TagKey;
 use crate::time::Time;
 use crate::umbrella::Declined;
 
@@ -126,9 +127,10 @@ impl<S: WindowStore, A: AlertSink> Engine<S, A> {
         }
         let shape = Shape::of(auth);
         let (mut late, mut repeated) = (false, false);
+        let (reading, mut source) = (self.keys.reading.key, None);
         for (index, key_plan) in plan.keys.iter().enumerate() {
-            let tags = (&self.keys.reading.key, Generation::Even);
-            let point = point(key_plan, tags, signal, shape);
+            let tag = |address| *source.get_or_insert_with(|| reading.source(address));
+            let point = point(key_plan, (tag, Generation::Even), signal, shape);
             let counts = |key: &Key| allowed.is_none() || plan.allow.counts(key, signal.time);
             if let Some((key, point)) = point.filter(|(key, _)| counts(key)) {
                 let place = (KeyPlanId(index as u16), key);
@@ -212,6 +214,7 @@ impl<S: WindowStore, A: AlertSink> Engine<S, A> {
         let mut verdicts: Vec<Vec<Verdict>> = vec![Vec::new(); contributions.len()];
         let merged = self.store.merge(&contributions, self.now, |at, window| {
             verdicts[at].extend(judge(&plan, window));
+            Slack::NONE
         });
         let mut given_back = vec![false; contributions.len()];
         match merged.await {
@@ -278,7 +281,7 @@ impl<S: WindowStore, A: AlertSink> Engine<S, A> {
                 }
                 for (index, key_plan) in plan.keys.iter().enumerate() {
                     let of = |key: &LiveKey, signal| {
-                        let tags = (&key.key, key.generation());
+                        let tags = (|address| key.key.source(address), key.generation());
                         let (key, point) = point(key_plan, tags, signal, shape)?;
                         Some(((KeyPlanId(index as u16), key), Point { time, event, ..point }))
                     };
@@ -320,7 +323,11 @@ impl<S: WindowStore, A: AlertSink> Engine<S, A> {
         let mut merged = self
             .store
             .merge(std::slice::from_ref(&contribution), self.now, |_, window| {
-                verdicts.extend(judge(plan, window));
+                let slack = Slack::of(plan, window);
+                if slack.is_none() {
+                    verdicts.extend(judge(plan, window));
+                }
+                slack
             })
             .await?;
         self.counts.add(&merged);
@@ -379,7 +386,7 @@ struct Counted {
 #[inline(always)]
 fn point(
     plan: &KeyPlan,
-    (tags, generation): (&TagKey, Generation),
+    (mut tag, generation): (impl FnMut(IpAddr) -> u64, Generation),
     signal: &Signal,
     shape: Shape,
 ) -> Option<(Key, Point)> {
@@ -389,9 +396,8 @@ fn point(
     }
     let key = Key::of_signal(&plan.fields, signal)?;
     let tagged = plan.counts_sources() || !plan.tells_source(key.first);
-    let source = auth
-        .source
-        .map(|address| Source { address, tag: if tagged { tags.source(address) } else { 0 } });
+    let source =
+        auth.source.map(|address| Source { address, tag: if tagged { tag(address) } else { 0 } });
     let Auth { attempts, user, .. } = *auth;
     let (time, event) = (signal.time, signal.event);
     Some((key, Point { time, generation, event, shape, attempts, user, source }))

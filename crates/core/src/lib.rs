@@ -37,6 +37,7 @@ pub mod shape;
 pub mod signal;
 pub mod sink;
 pub mod sketch;
+pub mod slack;
 pub mod sources;
 pub mod standing;
 pub mod state;
