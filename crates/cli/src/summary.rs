@@ -66,6 +66,8 @@ impl Summary {
                 "auth_mention": self.counts.mentions,
                 "reset": self.counts.resets,
                 "sign_up": self.counts.sign_ups,
+                "invocation": self.counts.invocations,
+                "invocation_ending": self.counts.endings,
             },
             "hostname_sources": self.tally.hostname_sources,
             "findings": self.counts.created,
@@ -117,6 +119,9 @@ impl Summary {
             grouped(mentions),
             grouped(self.usage.keys_seen)
         );
+        if self.counts.invocations > 0 {
+            let _ = writeln!(text, "invocations: {}", grouped(self.counts.invocations));
+        }
         let _ = writeln!(
             text,
             "findings: {} opened, {} closed, {} still open",

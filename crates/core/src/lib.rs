@@ -19,6 +19,7 @@ pub mod episode;
 pub mod event_ring;
 pub mod fault;
 pub mod finding;
+pub mod invocation;
 pub mod judge;
 pub mod key;
 pub mod key_ring;
