@@ -25,6 +25,7 @@ pub mod key;
 pub mod key_ring;
 pub mod limits;
 pub mod memory;
+pub mod meter;
 pub mod net;
 pub mod outbox;
 pub mod panes;
