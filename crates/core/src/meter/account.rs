@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use crate::event_ring::EventRing;
 use crate::invocation::Invocation;
-use crate::limits::{ACCOUNT_HOURS_KEPT, ACCOUNT_MINUTES_KEPT, VERSIONS_MAX};
+use crate::limits::{ACCOUNT_MINUTES_KEPT, VERSIONS_MAX};
 use crate::meter::panes::{Pane, Panes};
 use crate::tag::EventTag;
 use crate::time::{Span, Time};
@@ -55,12 +55,12 @@ pub enum Noted {
 }
 
 impl Account {
-    /// Of a function that is first seen at `time`.
-    pub fn opened(time: Time) -> Account {
+    /// Of a function that is first seen at `time`, of which coarse panes are kept for `hours_kept`.
+    pub fn opened(time: Time, hours_kept: Span) -> Account {
         Account {
             whole: Pane::default(),
             fine: Panes::new(FINE, ACCOUNT_MINUTES_KEPT.0 / FINE.0),
-            coarse: Panes::new(COARSE, ACCOUNT_HOURS_KEPT.0 / COARSE.0),
+            coarse: Panes::new(COARSE, hours_kept.0 / COARSE.0),
             first: time,
             last: time,
             versions: BTreeMap::new(),

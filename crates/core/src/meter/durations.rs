@@ -107,16 +107,21 @@ mod tests {
 
     #[test]
     fn buckets_follow_one_another_without_a_gap() {
-        let mut last = 0;
-        for us in (0..70_000).chain((0..32).flat_map(|bit| {
-            let at = 1u64 << bit;
-            [at.saturating_sub(1), at, at + at / 8].map(|us| us.min(u64::from(u32::MAX)) as u32)
-        })) {
+        let holds = |us: u32| {
             let of = u64::from(bucket(us));
             assert!(lower(of) <= u64::from(us) && u64::from(us) < lower(of + 1), "{us} in {of}");
-            if us < 70_000 {
-                assert!(of == last || of == last + 1, "{us}");
-                last = of;
+            of
+        };
+        let mut last = 0;
+        for us in 0..70_000 {
+            let of = holds(us);
+            assert!(of == last || of == last + 1, "{us}");
+            last = of;
+        }
+        for bit in 17..32u32 {
+            let at = 1u32 << bit;
+            for us in [at - 1, at, at + at / 8 - 1, at + at / 8] {
+                holds(us);
             }
         }
         assert!(usize::from(bucket(u32::MAX)) < BUCKETS_MAX);

@@ -7,12 +7,12 @@
 
 use std::collections::BTreeMap;
 
-use crate::limits::FUNCTIONS_MAX;
+use crate::limits::{ACCOUNT_HOURS_KEPT, FUNCTIONS_MAX};
 use crate::meter::account::{Account, Noted};
 use crate::signal::{Body, LogStream, Signal};
 use crate::sketch::Sketch;
 use crate::tag::{EventTag, TagKey};
-use crate::time::Time;
+use crate::time::{Span, Time};
 
 /// Reports between two counts of the memory that is used.
 const RECOUNT_EVERY: u32 = 1 << 16;
@@ -28,11 +28,13 @@ pub struct Limits {
     /// Bytes beyond which no function and no bucket of durations is added. Panes of the functions that are
     /// there still are.
     pub bytes: usize,
+    /// How long panes of an hour are kept.
+    pub hours_kept: Span,
 }
 
 impl Default for Limits {
     fn default() -> Limits {
-        Limits { functions: FUNCTIONS_MAX, bytes: 1 << 30 }
+        Limits { functions: FUNCTIONS_MAX, bytes: 1 << 30, hours_kept: ACCOUNT_HOURS_KEPT }
     }
 }
 
@@ -119,19 +121,20 @@ impl Ledger {
         at: (Time, EventTag),
         may_grow: bool,
     ) -> &mut Account {
+        let opened = || Account::opened(at.0, self.limits.hours_kept);
         let is_known =
             self.by_account.get(account).is_some_and(|functions| functions.contains_key(name));
         if is_known {
             let functions = self.by_account.entry(account.into()).or_default();
-            return functions.entry(name.into()).or_insert_with(|| Account::opened(at.0));
+            return functions.entry(name.into()).or_insert_with(opened);
         }
         if self.functions < self.limits.functions && may_grow {
             self.functions += 1;
             let functions = self.by_account.entry(account.into()).or_default();
-            return functions.entry(name.into()).or_insert_with(|| Account::opened(at.0));
+            return functions.entry(name.into()).or_insert_with(opened);
         }
         self.other_names.insert(self.names_key.stream(account, name, ""));
-        self.others.get_or_insert_with(|| Account::opened(at.0))
+        self.others.get_or_insert_with(opened)
     }
 
     /// Adds a ledger of other signals. Of too many functions those that were seen first are kept apart.
@@ -149,7 +152,9 @@ impl Ledger {
             }
         }
         if let Some(theirs) = &other.others {
-            self.others.get_or_insert_with(|| Account::opened(theirs.first)).add(theirs);
+            self.others
+                .get_or_insert_with(|| Account::opened(theirs.first, self.limits.hours_kept))
+                .add(theirs);
         }
         self.other_names.merge(&other.other_names);
         self.repeated += other.repeated;
@@ -172,7 +177,9 @@ impl Ledger {
                 continue;
             };
             self.other_names.insert(self.names_key.stream(&account, &name, ""));
-            self.others.get_or_insert_with(|| Account::opened(folded.first)).add(&folded);
+            self.others
+                .get_or_insert_with(|| Account::opened(folded.first, self.limits.hours_kept))
+                .add(&folded);
         }
         self.by_account.retain(|_, functions| !functions.is_empty());
         self.functions = self.limits.functions;
