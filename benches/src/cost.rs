@@ -14,7 +14,7 @@ use tidewatch_core::plan::{KeyPlanId, Plan};
 use tidewatch_core::safeguards::Safeguards;
 use tidewatch_core::sequence::{Sequence, ShardId};
 use tidewatch_core::shape::Shape;
-use tidewatch_core::signal::{Body, Signal};
+use tidewatch_core::signal::Signal;
 use tidewatch_core::slack::Slack;
 use tidewatch_core::store::WindowStore;
 use tidewatch_core::table_store::share::Share;
@@ -170,7 +170,7 @@ fn newer(key: Key, at: Time, keys: &Phase) -> Result<Contribution> {
     let t = Try { at, name: u64::MAX, ..load::three_failures().tries[0] };
     let record = fleet::record(keys, 0, u64::MAX / 2, &t);
     let point = |signal: &Signal, key: &LiveKey| {
-        let Body::Auth(auth) = signal.body;
+        let auth = *signal.body.auth().expect("a try");
         Point {
             time: at,
             generation: key.generation(),

@@ -14,6 +14,7 @@ mod files;
 mod hearing;
 mod input;
 mod lines;
+mod metering;
 mod output;
 mod pipeline;
 mod progress;
@@ -55,6 +56,7 @@ fn main() -> ExitCode {
             Command::Test(args) => commands::test::run(args).await,
             Command::Check(args) => commands::check::run(args),
             Command::Backtest(args) => commands::backtest::run(args).await,
+            Command::Bill(args) => commands::bill::run(args).await,
             Command::Users(args) => commands::users::run(args),
             Command::Blocklist(args) => commands::blocklist::run(&args),
             Command::Who(args) => commands::who::run(&args),

@@ -85,17 +85,8 @@ pub fn reading(
     usernames: Usernames,
     started: Time,
 ) -> Result<Reading, Failure> {
-    let kind: InputKind =
-        raw.input_kind.parse().with_context(|| format!("--input {}", raw.input_kind))?;
-    let latest = match &raw.not_after {
-        None => started.plus(FUTURE_MAX),
-        Some(text) => {
-            let time: Timestamp = text.parse().with_context(|| {
-                format!("--not-after {text}: not an RFC 3339 time such as 2026-11-22T18:00:00Z")
-            })?;
-            Time(time.as_millisecond())
-        }
-    };
+    let kind = input_kind(&raw.input_kind)?;
+    let latest = latest(raw.not_after.as_deref(), started)?;
     if raw.year.is_some_and(|year| !(2000..=9999).contains(&year)) {
         return Err(anyhow::anyhow!("--year: 2000 to 9999").into());
     }
@@ -115,6 +106,38 @@ pub fn reading(
     })
 }
 
+/// Validates how the logs of functions are read, which takes no formats, years or users.
+pub fn metering(
+    kind: &str,
+    not_after: Option<&str>,
+    key: TagKey,
+    started: Time,
+) -> Result<Reading> {
+    Ok(Reading {
+        kind: input_kind(kind)?,
+        year: None,
+        zone: TimeZone::UTC,
+        admission: Admission::until(latest(not_after, started)?),
+        naming: Naming { key, usernames: Usernames::Fold },
+        formats: Arc::default(),
+        users: None,
+        copies: BTreeMap::new(),
+    })
+}
+
+fn input_kind(name: &str) -> Result<InputKind> {
+    name.parse().with_context(|| format!("--input {name}"))
+}
+
+/// The latest event time that is believed.
+fn latest(not_after: Option<&str>, started: Time) -> Result<Time> {
+    let Some(text) = not_after else { return Ok(started.plus(FUTURE_MAX)) };
+    let time: Timestamp = text.parse().with_context(|| {
+        format!("--not-after {text}: not an RFC 3339 time such as 2026-11-22T18:00:00Z")
+    })?;
+    Ok(Time(time.as_millisecond()))
+}
+
 /// The filter that `--users` names.
 fn known_users(path: &Path) -> Result<FilterFile> {
     FilterFile::read(path).with_context(|| format!("--users {}", path.display()))
@@ -122,26 +145,25 @@ fn known_users(path: &Path) -> Result<FilterFile> {
 
 /// Validates how results are reported, and loads the detectors and whom the user allows what.
 pub fn reporting(raw: &ReportArgs, key: TagKey) -> Result<Reporting, Failure> {
-    let memory = raw.memory.parse::<bytesize::ByteSize>().map_err(|error| {
-        Failure::Usage(anyhow::anyhow!(
-            "--memory {}: not a size such as 512MiB ({error})",
-            raw.memory
-        ))
-    })?;
-    let memory_bytes = usize::try_from(memory.as_u64()).unwrap_or(usize::MAX);
-    if memory_bytes < MEMORY_BYTES_MIN {
-        return Err(Failure::Usage(anyhow::anyhow!(
-            "--memory {}: at least {}",
-            raw.memory,
-            bytesize::ByteSize(MEMORY_BYTES_MIN as u64)
-        )));
-    }
+    let memory_bytes = memory_bytes(&raw.memory)?;
     let choice = files::Choice { instead: raw.detectors.as_deref(), with: &raw.with };
     let mut plan = files::detectors(choice, "--detectors")?;
     let usernames = usernames(raw, Usernames::Fold);
     let allow = files::allow(&raw.with, &plan.detectors, started())?;
     plan.allow = allow.tagged(&[Naming { key, usernames }]);
     Ok(Reporting { output: raw.output, plan: Arc::new(plan), key, memory_bytes, stats: raw.stats })
+}
+
+/// Validates `--memory`.
+pub fn memory_bytes(memory: &str) -> Result<usize> {
+    let size = memory.parse::<bytesize::ByteSize>().map_err(|error| {
+        anyhow::anyhow!("--memory {memory}: not a size such as 512MiB ({error})")
+    })?;
+    let bytes = usize::try_from(size.as_u64()).unwrap_or(usize::MAX);
+    if bytes < MEMORY_BYTES_MIN {
+        bail!("--memory {memory}: at least {}", bytesize::ByteSize(MEMORY_BYTES_MIN as u64));
+    }
+    Ok(bytes)
 }
 
 /// Which spellings are one name; `otherwise` is what counts where the user did not say.

@@ -116,8 +116,8 @@ impl<S: WindowStore, A: AlertSink> Engine<S, A> {
             return Ok(());
         }
         self.counts.note(signal);
+        let Body::Auth(auth) = &signal.body else { return Ok(()) };
         let plan = Arc::clone(&self.plan);
-        let Body::Auth(auth) = &signal.body;
         let allowed = plan.allow.of_signal(auth, signal.time);
         match allowed {
             Some(entry) => self.held_back.note_signal(entry),
@@ -273,7 +273,7 @@ impl<S: WindowStore, A: AlertSink> Engine<S, A> {
                 self.counts.note(signal);
                 let again = record.again.get(nth);
                 let event = self.keys.event(signal, again);
-                let Body::Auth(auth) = &signal.body;
+                let Body::Auth(auth) = &signal.body else { continue };
                 let shape = Shape::of(auth);
                 let allowed = plan.allow.of_signal(auth, time);
                 if let Some(entry) = allowed {
@@ -390,7 +390,7 @@ fn point(
     signal: &Signal,
     shape: Shape,
 ) -> Option<(Key, Point)> {
-    let Body::Auth(auth) = &signal.body;
+    let auth = signal.body.auth()?;
     if plan.signal != auth.action || plan.shape(shape).is_empty() {
         return None;
     }

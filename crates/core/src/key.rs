@@ -8,7 +8,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use smallvec::SmallVec;
 
-use crate::signal::{Auth, Body, Signal, canonical};
+use crate::signal::{Auth, Signal, canonical};
 use crate::tag::UserTag;
 
 /// A field a detector can be keyed by.
@@ -75,7 +75,7 @@ impl Key {
 
     /// The key of `signal` under `fields`, or `None` where the signal lacks one of them.
     pub fn of_signal(fields: &KeyFields, signal: &Signal) -> Option<Key> {
-        let Body::Auth(auth) = &signal.body;
+        let auth = signal.body.auth()?;
         let mut parts = fields.iter().map(|field| KeyPart::of_auth(*field, auth));
         let first = parts.next()??;
         let second = match parts.next() {

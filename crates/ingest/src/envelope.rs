@@ -159,6 +159,13 @@ impl Ingest {
         promising: bool,
     ) -> Result<Said, Problem> {
         let range = event.message.range.clone();
+        if self.hears_invocations
+            && promising
+            && let Some(raw) = payload.text.and_then(|text| text.get(range.clone()))
+            && let Some(said) = format::read_escaped_report(raw, log_group, &self.names)
+        {
+            return Ok(said);
+        }
         if let Some(raw) = payload.text.and_then(|text| text.get(range.clone()))
             && promising
             && event.message.escaped
@@ -169,7 +176,9 @@ impl Ingest {
                 format::read_escaped(line, true, &self.names, &mut buffers.memos)
             });
             // What somebody claims and nobody reads is counted as passed over: that takes all of the way.
-            let is_all = |said: &Said| interest == Interest::None || *said != Said::Nothing;
+            let is_nobodys = interest == Interest::None
+                && !(self.hears_invocations && format::imitates_report(raw));
+            let is_all = |said: &Said| is_nobodys || *said != Said::Nothing;
             if let Some(said) = read.flatten().filter(is_all) {
                 return Ok(said);
             }

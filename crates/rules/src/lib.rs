@@ -15,6 +15,8 @@ mod condition;
 pub mod duration;
 mod fault;
 mod format;
+pub mod functions;
+pub mod prices;
 mod raw;
 mod shipped;
 mod suggest;
