@@ -2,7 +2,8 @@
 //! oracles; the containers that logs come in; labelled logs where there are any; a local cloud, and the
 //! stack in it; and, for the shared state, the contract that every home of it keeps, a simulator of its
 //! world, and stories of bad luck in it; what a deployed stack costs; days without an attack in the lines of
-//! every shipped format; and days of a big shop with attacks and innocents planted in them.
+//! every shipped format; days of a big shop with attacks and innocents planted in them; and the score of what
+//! is odd about a series on labelled ones.
 
 pub mod benign;
 pub mod binary;
@@ -18,6 +19,7 @@ pub mod labelled;
 pub mod live;
 pub mod luck;
 pub mod ministack;
+pub mod nab;
 pub mod panther;
 pub mod plain_table;
 pub mod scans;

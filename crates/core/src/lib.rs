@@ -34,6 +34,7 @@ pub mod refusal;
 pub mod retention;
 pub mod safeguards;
 pub mod sequence;
+pub mod series;
 
 pub mod shape;
 pub mod signal;

@@ -1,0 +1,193 @@
+//! What is usual at an hour, from the days that are over.
+//!
+//! From two whole weeks on the hour of the week is what a pane is compared with, over the last two to four
+//! weeks; from one whole day on the hour of the day; before that all there is. The less is known the farther a
+//! number must be from it ([`Basis::width`]), so that nothing waits for a profile: half an hour is enough to be
+//! sane.
+//!
+//! Of an hour three numbers are kept: its median; the number 19 of 20 stay below, in it or in an hour next to
+//! it; and the largest, likewise, but of all weeks (or days) save the one with the largest. So what happened in
+//! one week alone is not usual, and an incident that comes again at the same hour is still one.
+//!
+//! A season is a function of the panes before the day it is for; nothing is learnt or moved. Days begin at
+//! midnight UTC.
+
+use super::history::History;
+use crate::time::Span;
+
+/// Weeks that a season looks back on.
+pub const WEEKS: i64 = 4;
+
+/// From as many whole days on there is an hour of the week.
+pub const WEEK_DAYS_MIN: i64 = 14;
+
+/// With fewer panes nothing is said about what is usual.
+pub const PANES_MIN: usize = 6;
+
+const HOUR: i64 = 3_600_000;
+const DAY: i64 = 24 * HOUR;
+
+/// What a number is compared with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Basis {
+    /// All panes so far: there is no whole day yet.
+    Level,
+    /// The same hour of each whole day, with those next to it: there are no two weeks yet.
+    HourOfDay,
+    /// The same hour of each whole week, with those next to it.
+    HourOfWeek,
+}
+
+/// How far a number must be from what is usual to be excessive; all three count.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Width {
+    /// How many times the way from the median to what 19 of 20 stay below.
+    pub spreads: f64,
+    /// How many times the largest number that is usual.
+    pub times_most: f64,
+    /// How many times the median.
+    pub times_usual: f64,
+}
+
+impl Basis {
+    /// Wider where less is known.
+    pub const fn width(self) -> Width {
+        match self {
+            Basis::Level => Width { spreads: 8.0, times_most: 3.0, times_usual: 5.0 },
+            Basis::HourOfDay => Width { spreads: 6.0, times_most: 2.0, times_usual: 3.0 },
+            Basis::HourOfWeek => Width { spreads: 4.0, times_most: 1.5, times_usual: 2.0 },
+        }
+    }
+}
+
+/// What is usual at an hour.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Usual {
+    /// The median.
+    pub median: f64,
+    /// What 19 of 20 stay below.
+    pub high: f64,
+    /// The largest, but for the week (or day) with the largest.
+    pub most: f64,
+    /// What it is taken from.
+    pub basis: Basis,
+    /// How many panes it is taken from.
+    pub panes: usize,
+}
+
+impl Usual {
+    /// The number from which on a pane is excessive.
+    pub fn excessive(&self) -> f64 {
+        let width = self.basis.width();
+        let spread = self.median + width.spreads * (self.high - self.median);
+        spread.max(width.times_most * self.most).max(width.times_usual * self.median)
+    }
+}
+
+/// The profile of a day that is not over, from those that are.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Season {
+    /// The day, in days since 1970.
+    pub(super) day: i64,
+    basis: Basis,
+    hours: Vec<Option<Usual>>,
+}
+
+/// The day a pane begins in.
+pub(super) fn day(pane: i64, width: Span) -> i64 {
+    (pane * width.0).div_euclid(DAY)
+}
+
+/// The first pane that begins in a day or later.
+pub(super) fn first_of(day: i64, width: Span) -> i64 {
+    (day * DAY + width.0 - 1).div_euclid(width.0)
+}
+
+/// How many whole days are kept before `today`.
+pub(super) fn closed_days(history: &History, today: i64, width: Span) -> i64 {
+    let Some((oldest, _)) = history.iter().next() else { return 0 };
+    let first = day(oldest - 1, width) + 1;
+    (today - first).max(0)
+}
+
+impl Season {
+    /// The season of `today`.
+    pub(super) fn of(history: &History, today: i64, width: Span) -> Season {
+        let days = closed_days(history, today, width).min(WEEKS * 7);
+        // Where panes are wider than an hour there is no hour to speak of.
+        let basis = match days {
+            _ if width.0 > HOUR => Basis::Level,
+            0 => Basis::Level,
+            1..WEEK_DAYS_MIN => Basis::HourOfDay,
+            _ => Basis::HourOfWeek,
+        };
+        let (days, cycle) = match basis {
+            Basis::Level => return Season { day: today, basis, hours: Vec::new() },
+            Basis::HourOfDay => (days, 24),
+            Basis::HourOfWeek => (days / 7 * 7, 7 * 24),
+        };
+        let mut samples: Vec<Vec<(i64, f32)>> = vec![Vec::new(); cycle as usize];
+        let from = first_of(today - days, width);
+        for pane in from..first_of(today, width) {
+            let Some(number) = history.at(pane).number() else { continue };
+            let hour = (pane * width.0).div_euclid(HOUR);
+            samples[hour.rem_euclid(cycle) as usize].push((hour.div_euclid(cycle), number));
+        }
+        let hours: Vec<Option<Usual>> = samples.iter_mut().map(|hour| usual(hour, basis)).collect();
+        Season { day: today, basis, hours: widened(&hours) }
+    }
+
+    /// What is usual in the pane `now`; nothing while too few were measured.
+    pub(super) fn usual(&self, history: &History, now: i64, width: Span) -> Option<Usual> {
+        if self.basis != Basis::Level {
+            let hour = (now * width.0).div_euclid(HOUR).rem_euclid(self.hours.len() as i64);
+            return self.hours[hour as usize];
+        }
+        // Two weeks of wide panes; of narrow ones there is less than two days.
+        let from = now - 14 * (DAY / width.0).max(1);
+        let panes = history.iter().rev().skip_while(|(pane, _)| *pane >= now);
+        let panes = panes.take_while(|(pane, _)| *pane >= from);
+        let mut all: Vec<(i64, f32)> =
+            panes.filter_map(|(pane, step)| Some((pane, step.number()?))).collect();
+        usual(&mut all, Basis::Level).filter(|_| all.len() >= PANES_MIN)
+    }
+}
+
+/// What is usual of numbers with the round of the cycle they are from.
+fn usual(samples: &mut [(i64, f32)], basis: Basis) -> Option<Usual> {
+    if samples.is_empty() {
+        return None;
+    }
+    let largest = |samples: &[(i64, f32)]| samples.iter().map(|s| s.1).fold(f32::MIN, f32::max);
+    let mut rounds: Vec<f32> = samples.chunk_by(|a, b| a.0 == b.0).map(largest).collect();
+    rounds.sort_unstable_by(f32::total_cmp);
+    let most = match (basis, rounds.as_slice()) {
+        (Basis::HourOfDay | Basis::HourOfWeek, [.., second, _]) => *second,
+        _ => *rounds.last()?,
+    };
+    samples.sort_unstable_by(|a, b| a.1.total_cmp(&b.1));
+    let at =
+        |share: f64| f64::from(samples[((samples.len() - 1) as f64 * share).round() as usize].1);
+    Some(Usual {
+        median: at(0.5),
+        high: at(0.95),
+        most: f64::from(most),
+        basis,
+        panes: samples.len(),
+    })
+}
+
+/// Each hour with what is high and most in it or next to it.
+fn widened(hours: &[Option<Usual>]) -> Vec<Option<Usual>> {
+    let cycle = hours.len();
+    let around = |at: usize| [(at + cycle - 1) % cycle, at, (at + 1) % cycle];
+    let hour = |at: usize| {
+        let mut widest = hours[at]?;
+        for other in around(at).into_iter().filter_map(|near| hours[near]) {
+            widest.high = widest.high.max(other.high);
+            widest.most = widest.most.max(other.most);
+        }
+        Some(widest)
+    };
+    (0..cycle).map(hour).collect()
+}
