@@ -37,8 +37,11 @@ Examples:
   tidewatch simulate --list
   tidewatch simulate scan | tidewatch replay -
   tidewatch simulate all --hours 24 --logins-per-day 1000000 --output envelopes --truth truth.json > day.json
+  tidewatch simulate lambda-spike --functions 50 --output envelopes | tidewatch bill -
 
-The same seed writes the same log. Times begin on Monday, 2026-01-05T07:00:00Z.")]
+The same seed writes the same log. Times begin on Monday, 2026-01-05, of the shop at 07:00:00Z, of a fleet of
+functions (lambda-*) at midnight. Lines name no log group: as such a fleet writes only the log of the function
+that something happens to.")]
     Simulate(SimulateArgs),
     /// Runs past logs from files or standard input
     #[command(after_help = "\
@@ -183,6 +186,12 @@ pub struct SimulateArgs {
     /// Customers' logins a day, besides what is planted; addresses and accounts follow
     #[arg(long, value_name = "N", default_value_t = 600_000)]
     pub logins_per_day: u32,
+    /// Functions of a fleet (lambda-*)
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub functions: u32,
+    /// How often the functions of a fleet (lambda-*) run on an average day, all together
+    #[arg(long, value_name = "N", default_value_t = 20_000)]
+    pub invocations_per_day: u32,
     /// What is written to standard output
     #[arg(long, value_enum, default_value_t = SimulatedForm::Lines)]
     pub output: SimulatedForm,
