@@ -323,18 +323,8 @@ pub struct BillArgs {
     /// The bill as a table, as CSV, or as one JSON object
     #[arg(long, value_enum, default_value_t = BillForm::Text)]
     pub output: BillForm,
-    /// The region whose prices count
-    #[arg(long, value_name = "NAME", default_value = "us-east-1")]
-    pub region: String,
-    /// What functions run on, x86_64 or arm64, where --functions does not say
-    #[arg(long, value_name = "NAME", default_value = "x86_64")]
-    pub architecture: String,
-    /// File (TOML) that says what functions run on, and their ephemeral storage
-    #[arg(long, value_name = "FILE")]
-    pub functions: Option<PathBuf>,
-    /// File of prices (TOML) instead of the shipped one, infra/prices/lambda.toml
-    #[arg(long, value_name = "FILE")]
-    pub prices: Option<PathBuf>,
+    #[command(flatten)]
+    pub pricing: PricingArgs,
     /// The function whose log this is, where there is no log group that says so
     #[arg(long, value_name = "NAME", default_value = "(no log group)")]
     pub function: String,
@@ -350,6 +340,23 @@ pub struct BillArgs {
     /// Print statistics as one JSON object, the last line on standard error
     #[arg(long)]
     pub stats: bool,
+}
+
+/// How dollars come from usage.
+#[derive(Args, Debug)]
+pub struct PricingArgs {
+    /// The region whose prices count
+    #[arg(long, value_name = "NAME", default_value = "us-east-1")]
+    pub region: String,
+    /// What functions run on, x86_64 or arm64, where --functions does not say
+    #[arg(long, value_name = "NAME", default_value = "x86_64")]
+    pub architecture: String,
+    /// File (TOML) that says what functions run on, and their ephemeral storage
+    #[arg(long, value_name = "FILE")]
+    pub functions: Option<PathBuf>,
+    /// File of prices (TOML) instead of the shipped one, infra/prices/lambda.toml
+    #[arg(long, value_name = "FILE")]
+    pub prices: Option<PathBuf>,
 }
 
 /// What a row of a bill is.
@@ -398,6 +405,8 @@ pub struct UsersBuildArgs {
     /// The column of CSV, or the field of JSON objects, that is the name
     #[arg(long, value_name = "NAME")]
     pub column: Option<String>,
+    #[command(flatten)]
+    pub pricing: PricingArgs,
     /// Whether `Root`, `root ` and `ｒｏｏｔ` are one username
     #[arg(long, value_enum, default_value_t = Usernames::Fold)]
     pub usernames: Usernames,
@@ -520,6 +529,8 @@ pub struct ReportArgs {
     /// it names
     #[arg(long, value_name = "DIR")]
     pub with: Vec<PathBuf>,
+    #[command(flatten)]
+    pub pricing: PricingArgs,
     /// Whether `Root`, `root ` and `ｒｏｏｔ` are one username [default: fold; exact with --windows]
     #[arg(long, value_enum)]
     pub usernames: Option<Usernames>,

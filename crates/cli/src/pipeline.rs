@@ -163,6 +163,9 @@ pub async fn run<A: AlertSink>(
                 // The thread has let go of its end: it is done, or it has panicked and said so.
                 None => {
                     outcome.stopped = reader.thread.join().err().map(|_| Stopped::Panicked);
+                    if outcome.stopped.is_none() {
+                        outcome.stopped = work.ended().await.err();
+                    }
                     return outcome;
                 }
                 Some(parcel) => {
@@ -248,6 +251,15 @@ impl<A: AlertSink> Work<A> {
             }
         }
         Ok(())
+    }
+
+    /// The inputs have ended.
+    async fn ended(&mut self) -> Result<(), Stopped> {
+        match self {
+            Work::Detect(engine) => Ok(engine.ended().await?),
+            Work::Compare(comparison) => Ok(comparison.ended().await?),
+            Work::Count(_) | Work::Explain(_) | Work::Meter(_) => Ok(()),
+        }
     }
 
     async fn tick(&mut self, now: Time) -> Result<(), Stopped> {

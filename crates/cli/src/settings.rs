@@ -11,7 +11,10 @@ use jiff::tz::TimeZone;
 use tidewatch_core::admission::Admission;
 use tidewatch_core::key::KeyField;
 use tidewatch_core::limits::{FUTURE_MAX, WINDOW_MAX, WINDOW_MIN};
+use tidewatch_core::meter::ledger::{Ledger, Limits};
 use tidewatch_core::plan::Plan;
+use tidewatch_core::spend::detector::SpendDetector;
+use tidewatch_core::spend::watch::{Prices, Watch};
 use tidewatch_core::tag::TagKey;
 use tidewatch_core::time::{Span, Time};
 use tidewatch_ingest::InputKind;
@@ -23,6 +26,7 @@ use crate::commands::started;
 use crate::exit::Failure;
 use crate::files;
 use crate::input::Copy;
+use crate::pricing::Pricing;
 use crate::users::FilterFile;
 
 /// Inputs that may be open at once: all are read together, in order of time.
@@ -54,6 +58,18 @@ pub struct Reporting {
     pub key: TagKey,
     pub memory_bytes: usize,
     pub stats: bool,
+    pub spend_detectors: Vec<SpendDetector>,
+    pub prices: Prices,
+}
+
+impl Reporting {
+    /// What watches functions; `None` where no detector does.
+    pub fn watch(&self) -> Option<Watch> {
+        let limits = Limits { bytes: self.memory_bytes, ..Limits::default() };
+        let ledger = Ledger::new(limits, self.key);
+        let detectors = self.spend_detectors.clone();
+        (!detectors.is_empty()).then(|| Watch::new(detectors, self.prices.clone(), ledger))
+    }
 }
 
 /// What `--windows` asks for.
@@ -151,7 +167,15 @@ pub fn reporting(raw: &ReportArgs, key: TagKey) -> Result<Reporting, Failure> {
     let usernames = usernames(raw, Usernames::Fold);
     let allow = files::allow(&raw.with, &plan.detectors, started())?;
     plan.allow = allow.tagged(&[Naming { key, usernames }]);
-    Ok(Reporting { output: raw.output, plan: Arc::new(plan), key, memory_bytes, stats: raw.stats })
+    Ok(Reporting {
+        output: raw.output,
+        plan: Arc::new(plan),
+        key,
+        memory_bytes,
+        stats: raw.stats,
+        spend_detectors: files::spend_detectors(choice, "--detectors")?,
+        prices: Pricing::named(&raw.pricing)?.prices(),
+    })
 }
 
 /// Validates `--memory`.

@@ -1,5 +1,6 @@
 //! What a pipeline counts of its own work, for summaries and statistics.
 
+use crate::finding::Activity;
 use crate::invocation::Invocation;
 use crate::signal::{Body, Role, Signal, SignalKind};
 use crate::store::Merged;
@@ -64,6 +65,15 @@ impl Counts {
     /// How many signals detectors can count there were, of all kinds.
     pub fn signals(&self) -> u64 {
         self.attempts + self.mentions + self.resets + self.sign_ups
+    }
+
+    /// Counts a finding's message that has left.
+    pub(crate) fn published(&mut self, activity: Activity) {
+        match activity {
+            Activity::Create => self.created += 1,
+            Activity::Update => self.updated += 1,
+            Activity::Close => self.closed += 1,
+        }
     }
 
     /// Counts what became of a batch; what was late is counted by signal.

@@ -20,6 +20,7 @@ use crate::contribution::{Again, Contribution, Part, Point, Source};
 use crate::counts::Counts;
 use crate::delivery::{Acknowledged, Record};
 use crate::fault::Fault;
+use crate::finding::Finding;
 use crate::judge::{Verdict, judge};
 use crate::key::Key;
 use crate::key_ring::{Generation, LiveKey, Phase};
@@ -30,6 +31,7 @@ use crate::shape::Shape;
 use crate::signal::{Auth, Body, Origin, Signal};
 use crate::sink::AlertSink;
 use crate::slack::Slack;
+use crate::spend::watch::Watch;
 use crate::store::{DueNow, Place, WindowStore};
 use crate::time::Time;
 use crate::umbrella::Declined;
@@ -46,6 +48,8 @@ pub struct Engine<S, A> {
     counts: Counts,
     declined: Declined,
     held_back: Ledger,
+    /// What watches functions, where somebody does.
+    watch: Option<Box<Watch>>,
 }
 
 impl<S: WindowStore, A: AlertSink> Engine<S, A> {
@@ -68,7 +72,18 @@ impl<S: WindowStore, A: AlertSink> Engine<S, A> {
             counts: Counts::default(),
             declined: Declined::default(),
             held_back: Ledger::default(),
+            watch: None,
         }
+    }
+
+    /// The same, which also watches what functions take, if somebody does.
+    pub fn watching(self, watch: Option<Watch>) -> Self {
+        Engine { watch: watch.map(Box::new), ..self }
+    }
+
+    /// What watches functions.
+    pub fn watch(&self) -> Option<&Watch> {
+        self.watch.as_deref()
     }
 
     /// What went through so far.
@@ -116,7 +131,10 @@ impl<S: WindowStore, A: AlertSink> Engine<S, A> {
             return Ok(());
         }
         self.counts.note(signal);
-        let Body::Auth(auth) = &signal.body else { return Ok(()) };
+        let Body::Auth(auth) = &signal.body else {
+            let told = self.watch.as_mut().map(|watch| watch.observe(signal));
+            return self.publish(told.unwrap_or_default()).await;
+        };
         let plan = Arc::clone(&self.plan);
         let allowed = plan.allow.of_signal(auth, signal.time);
         match allowed {
@@ -152,6 +170,10 @@ impl<S: WindowStore, A: AlertSink> Engine<S, A> {
     /// and is due again at the next tick.
     pub async fn tick(&mut self, now: Time) -> Result<(), Fault> {
         self.now = self.now.max(now);
+        if let Some(watch) = &mut self.watch {
+            let told = watch.advance(now);
+            self.publish(told).await?;
+        }
         let plan = Arc::clone(&self.plan);
         let mut shown: Vec<(Place, Vec<Verdict>)> = Vec::new();
         let due = self.store.due(self.now, |place, window| {
@@ -183,6 +205,24 @@ impl<S: WindowStore, A: AlertSink> Engine<S, A> {
             }
         }
         first.map_or(Ok(()), Err)
+    }
+
+    /// Says that the input is at its end: tells what follows from the last panes of functions.
+    ///
+    /// # Errors
+    /// If the sink fails.
+    pub async fn ended(&mut self) -> Result<(), Fault> {
+        let told = self.watch.as_mut().map(|watch| watch.ended());
+        self.publish(told.unwrap_or_default()).await
+    }
+
+    /// Publishes findings about functions.
+    async fn publish(&mut self, findings: Vec<Finding>) -> Result<(), Fault> {
+        for finding in &findings {
+            self.sink.publish(finding).await?;
+            self.counts.published(finding.activity);
+        }
+        Ok(())
     }
 
     async fn settle_shown(

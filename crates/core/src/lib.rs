@@ -42,6 +42,7 @@ pub mod sink;
 pub mod sketch;
 pub mod slack;
 pub mod sources;
+pub mod spend;
 pub mod standing;
 pub mod state;
 pub mod store;

@@ -143,3 +143,6 @@ pub const FUNCTIONS_MAX: usize = 10_000;
 
 /// Names of which drivers of cost are kept, of each kind; the error of each is at most one in so many of all.
 pub const DRIVERS_MAX: usize = 256;
+
+/// Functions whose numbers are weighed against their past, in one process; further ones are counted only.
+pub const FUNCTIONS_WATCHED_MAX: usize = 2_000;

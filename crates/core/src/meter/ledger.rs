@@ -194,6 +194,11 @@ impl Ledger {
         })
     }
 
+    /// What is kept of one of them.
+    pub fn get(&self, account: &str, name: &str) -> Option<&Account> {
+        self.by_account.get(account)?.get(name)
+    }
+
     /// What all functions beyond the limits took together, if there are any, and about how many they are.
     pub fn others(&self) -> Option<(&Account, u64)> {
         let others = self.others.as_ref()?;
