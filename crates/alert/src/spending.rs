@@ -42,7 +42,7 @@ pub(crate) fn sentence(finding: &Finding, spending: &Spending) -> String {
                 "{who} was invoked {} times within {}; in no other of five weeks more than {} times.",
                 number(count),
                 finding.window,
-                number(largest)
+                number(largest.round())
             )
         }
         (_, Rule::Creeping) => {
