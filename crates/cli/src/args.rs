@@ -101,6 +101,7 @@ Examples:
     #[command(after_help = "\
 Examples:
   tidewatch bill envelopes.json.gz
+  tidewatch bill --by principal --users tenants.txt envelopes.json
   tidewatch bill --by hour --region eu-west-1 --output csv envelopes.json > hours.csv
   tidewatch bill --functions functions.toml --architecture arm64 envelopes.json
   aws logs tail /aws/lambda/checkout --since 1d | tidewatch bill --function checkout -
@@ -338,6 +339,10 @@ pub struct BillArgs {
     /// The function whose log this is, where there is no log group that says so
     #[arg(long, value_name = "NAME", default_value = "(no log group)")]
     pub function: String,
+    /// List of your principals or keys, one a line, plain or gzipped: --by principal and --by api-key name those
+    /// on it, and show tags of others
+    #[arg(long, value_name = "FILE")]
+    pub users: Option<PathBuf>,
     /// What the input is: auto, lines, aws-tail, envelopes or kinesis-events
     #[arg(long = "input", value_name = "KIND", default_value = "auto")]
     pub input_kind: String,
@@ -359,6 +364,14 @@ pub enum BillBy {
     Function,
     /// An hour, UTC
     Hour,
+    /// Who asked, as lines of the application about the request say: principalId, tenantId, user, …
+    Principal,
+    /// The API key that was shown, or its id
+    ApiKey,
+    /// The address a request came from
+    Source,
+    /// What was asked for
+    Route,
 }
 
 /// What a bill looks like.

@@ -17,6 +17,7 @@ mod lines;
 mod metering;
 mod output;
 mod pipeline;
+mod pricing;
 mod progress;
 mod settings;
 mod simulator;

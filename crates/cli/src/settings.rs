@@ -42,6 +42,8 @@ pub struct Reading {
     pub formats: Arc<Formats>,
     /// Who says whether an account exists where a line does not.
     pub users: Option<FilterFile>,
+    /// Whether every line is also asked who asked for something.
+    pub hears_access: bool,
     /// Of inputs that are read twice and can be only once.
     pub copies: BTreeMap<PathBuf, Copy>,
 }
@@ -102,6 +104,7 @@ pub fn reading(
             with: &report.with,
         })?),
         users: raw.users.as_deref().map(known_users).transpose()?,
+        hears_access: false,
         copies: BTreeMap::new(),
     })
 }
@@ -121,6 +124,7 @@ pub fn metering(
         naming: Naming { key, usernames: Usernames::Fold },
         formats: Arc::default(),
         users: None,
+        hears_access: false,
         copies: BTreeMap::new(),
     })
 }

@@ -141,5 +141,11 @@ pub const VERSIONS_MAX: usize = 16;
 /// Functions a ledger keeps apart; what further ones take is counted together.
 pub const FUNCTIONS_MAX: usize = 10_000;
 
+/// Requests that wait to be brought together with their reports, or the other way round.
+pub const REQUESTS_WAITING_MAX: usize = 65_536;
+
+/// The longest route that is told, in bytes.
+pub const ROUTE_BYTES_MAX: usize = 200;
+
 /// Names of which drivers of cost are kept, of each kind; the error of each is at most one in so many of all.
 pub const DRIVERS_MAX: usize = 256;

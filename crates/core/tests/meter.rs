@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use proptest::prelude::*;
+use tidewatch_core::access::Access;
 use tidewatch_core::invocation::{Ending, ErrorType, Invocation, Report, Written};
-use tidewatch_core::limits::VERSIONS_MAX;
+use tidewatch_core::limits::{REQUESTS_WAITING_MAX, VERSIONS_MAX};
+use tidewatch_core::meter::attribution::{Attribution, DriverKind, DriverName};
 use tidewatch_core::meter::change::Change;
 use tidewatch_core::meter::drivers::Drivers;
 use tidewatch_core::meter::durations::{Durations, ERROR};
@@ -15,7 +17,7 @@ use tidewatch_core::meter::money::{Money, Price};
 use tidewatch_core::meter::tariff::{Architecture, Rates, Tariff, Terms, Tier};
 use tidewatch_core::meter::usage::Usage;
 use tidewatch_core::signal::{Body, EventId, LogStream, Origin, Signal};
-use tidewatch_core::tag::{EventTag, RequestTag, TagKey};
+use tidewatch_core::tag::{EventTag, RequestTag, TagKey, UserTag};
 use tidewatch_core::time::Time;
 
 const MINUTE: i64 = 60_000;
@@ -373,4 +375,70 @@ fn what_is_delivered_twice_is_counted_once() {
     let twice = [(1, line.clone()), (1, line.clone()), (2, line)];
     let ledger = ledger(&twice, Limits::default());
     assert_eq!((all(&ledger).invocations, ledger.repeated()), (2, 1));
+}
+
+proptest! {
+    #[test]
+    fn whose_an_invocation_was_does_not_depend_on_the_order_of_lines(
+        lines in proptest::collection::vec((0..8u64, proptest::option::of(0..3u64), 1..100u64), 0..40),
+        seed in any::<u64>())
+    {
+        // A request has one principal; it may be told often, and paid for often, in any order.
+        let principal = |request: u64| UserTag(request % 3);
+        let attributed = |lines: &[(u64, Option<u64>, u64)]| {
+            let mut attribution = Attribution::default();
+            for (request, told, units) in lines {
+                match told {
+                    Some(_) => attribution.ask(&Access {
+                        request: Some(RequestTag(*request)),
+                        principal: Some(principal(*request)),
+                        ..Access::default()
+                    }),
+                    None => attribution.pay(RequestTag(*request), Money::of(*units, Price(7))),
+                }
+            }
+            attribution
+        };
+        let one = attributed(&lines);
+        let mut shuffled = lines.clone();
+        shuffled.sort_by_key(|(request, _, units)| (request ^ units ^ seed).wrapping_mul(0x9e37_79b9));
+        let other = attributed(&shuffled);
+        let of = |attribution: &Attribution| attribution.of(DriverKind::Principal).clone();
+        prop_assert_eq!(of(&one), of(&other));
+        let told: Vec<u64> = lines.iter().filter(|line| line.1.is_some()).map(|line| line.0).collect();
+        let paid = lines.iter().filter(|line| line.1.is_none() && told.contains(&line.0));
+        let expected: Money = paid.map(|line| Money::of(line.2, Price(7))).sum();
+        prop_assert_eq!(of(&one).cost(), expected);
+        prop_assert_eq!(of(&one).error(), Money::ZERO);
+        for driven in of(&one).dearest(9) {
+            let DriverName::Tag(tag) = &driven.name else { panic!("no principal: {driven:?}") };
+            let theirs = lines.iter().filter(|line| line.1.is_none() && principal(line.0) == *tag);
+            let theirs = theirs.filter(|line| told.contains(&line.0));
+            prop_assert_eq!(driven.cost, theirs.map(|line| Money::of(line.2, Price(7))).sum());
+        }
+    }
+}
+
+#[test]
+fn a_request_that_waits_too_long_is_given_up_and_counted() {
+    let mut attribution = Attribution::default();
+    let most = REQUESTS_WAITING_MAX as u64;
+    for request in 0..=most {
+        attribution.pay(RequestTag(request), Money::of(1, Price(1)));
+    }
+    assert_eq!(attribution.given_up(), 1);
+    let ask = |request| Access {
+        request: Some(RequestTag(request)),
+        route: Some("GET /".into()),
+        bytes_out: 10,
+        ..Access::default()
+    };
+    attribution.ask(&ask(most));
+    let routes = attribution.of(DriverKind::Route);
+    assert_eq!(routes.cost(), Money::of(1, Price(1)));
+    attribution.ask(&ask(0));
+    let routes = attribution.of(DriverKind::Route);
+    assert_eq!(routes.cost(), Money::of(1, Price(1)));
+    let name = DriverName::Route("GET /".into());
+    assert_eq!((routes.requests_of(&name), routes.bytes_of(&name)), (2, 20));
 }

@@ -4,13 +4,14 @@
 //! hour, with [`durations`] → a function's [`account`] → the [`ledger`] of all of them. Dollars are kept
 //! nowhere: they are a linear function of a pane's sums under a [`tariff`], so that functions and hours sum to
 //! the total to the last digit, and what was counted can be priced anew. [`change`] says why two spans cost
-//! differently, [`drivers`] who made them, [`advice`] which memory would do.
+//! differently, [`attribution`] and [`drivers`] whose they were, [`advice`] which memory would do.
 //!
 //! Invariant: a ledger below its limits is a function of its signals, however they were ordered, split and
 //! merged; beyond them its sums still are.
 
 pub mod account;
 pub mod advice;
+pub mod attribution;
 pub mod change;
 pub mod drivers;
 pub mod durations;

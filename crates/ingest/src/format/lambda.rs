@@ -268,7 +268,7 @@ fn digits_at(bytes: &[u8]) -> Option<(u64, usize)> {
 
 /// A UUID as its 128 bits.
 #[inline]
-fn uuid(text: &str) -> Option<u128> {
+pub(super) fn uuid(text: &str) -> Option<u128> {
     let bytes: &[u8; ID_BYTES] = text.as_bytes().try_into().ok()?;
     let mut id = 0;
     for (at, byte) in bytes.iter().enumerate() {

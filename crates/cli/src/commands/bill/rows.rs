@@ -13,8 +13,8 @@ use tidewatch_core::meter::tariff::{Architecture, Terms};
 use tidewatch_core::meter::usage::Usage;
 use tidewatch_core::time::{Span, Time};
 
-use super::Pricing;
 use crate::args::BillBy;
+use crate::pricing::Pricing;
 
 /// The shortest log of which a month is told.
 const PROJECTED_FROM: Span = Span::minutes(60);
@@ -100,8 +100,8 @@ impl Bill {
             }
         }
         let rows = match by {
-            BillBy::Function => functions_of(&accounts, pricing),
             BillBy::Hour => hours_of(&accounts, pricing),
+            _ => functions_of(&accounts, pricing),
         };
         let first = accounts.iter().map(|(_, _, account)| account.first).min();
         let last = accounts.iter().map(|(_, _, account)| account.last).max();

@@ -6,9 +6,9 @@ use tidewatch_core::meter::advice::Advice;
 use tidewatch_core::meter::durations::ERROR;
 use tidewatch_core::meter::money::{MB_MS_PER_GB_S, Money};
 
-use super::Pricing;
 use super::rows::{Bill, Label, Row};
 use crate::args::BillBy;
+use crate::pricing::Pricing;
 
 /// Decimals of dollars.
 const PLACES: u32 = 12;
@@ -59,7 +59,7 @@ pub(super) fn json(bill: &Bill, pricing: &Pricing) -> Value {
         "prices": pricing.file,
         "from": bill.span.map(|(first, _)| rfc3339(first)),
         "until": bill.span.map(|(_, last)| rfc3339(last)),
-        "by": match bill.by { BillBy::Function => "function", BillBy::Hour => "hour" },
+        "by": if bill.by == BillBy::Hour { "hour" } else { "function" },
         "rows": bill.rows.iter().map(object).collect::<Vec<Value>>(),
         "total": object(&bill.all),
         "months": months.collect::<Vec<Value>>(),
@@ -71,14 +71,11 @@ pub(super) fn json(bill: &Bill, pricing: &Pricing) -> Value {
 
 /// Comma-separated, a line a row.
 pub(super) fn csv(bill: &Bill) -> String {
-    let mut writer = csv::Writer::from_writer(Vec::new());
     let rows = bill.rows.iter().map(|row| cells(bill, row));
     let header = cells(bill, bill.rows.first().unwrap_or(&bill.all));
     let names = header.iter().map(|(name, _)| (*name).to_owned()).collect::<Vec<_>>();
     let values = rows.map(|cells| {
         let value = |(_, cell): (&str, Cell)| match cell {
-            // A spreadsheet takes what begins like a formula for one.
-            Cell::Text(text) if text.starts_with(['=', '+', '-', '@']) => format!("'{text}"),
             Cell::Text(text) => text,
             Cell::Number(number) => number.to_string(),
             Cell::Dollars(money) => money.decimal(PLACES),
@@ -86,14 +83,27 @@ pub(super) fn csv(bill: &Bill) -> String {
         };
         cells.into_iter().map(value).collect::<Vec<_>>()
     });
-    for record in std::iter::once(names).chain(values) {
+    written(std::iter::once(names).chain(values))
+}
+
+/// Records as CSV.
+pub(super) fn written(records: impl Iterator<Item = Vec<String>>) -> String {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    for mut record in records {
+        for cell in &mut record {
+            // A spreadsheet takes what begins like a formula for one.
+            if cell.starts_with(['=', '+', '-', '@']) && cell.parse::<f64>().is_err() {
+                cell.insert(0, '\'');
+            }
+        }
         writer.write_record(&record).expect("memory takes any bytes");
     }
     let bytes = writer.into_inner().expect("memory takes any bytes");
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-fn dollars(money: Money) -> Value {
+/// A number of dollars.
+pub(super) fn dollars(money: Money) -> Value {
     money.decimal(PLACES).parse::<f64>().map_or(Value::Null, Value::from)
 }
 

@@ -7,9 +7,9 @@ use tidewatch_core::meter::advice::{Advice, Risk};
 use tidewatch_core::meter::money::{MB_MS_PER_GB_S, Money};
 use tidewatch_core::meter::tariff::STORAGE_FREE_MB;
 
-use super::Pricing;
 use super::rows::{Bill, FunctionLabel, Label, Row};
 use crate::args::BillBy;
+use crate::pricing::Pricing;
 use crate::summary::grouped;
 
 /// Below this, in dollars a month, less memory is not worth a line.
@@ -62,10 +62,7 @@ const HEADER: [&str; 12] = [
 
 fn table(bill: &Bill) -> String {
     let mut lines = vec![HEADER.map(str::to_owned)];
-    lines[0][0] = match bill.by {
-        BillBy::Function => "function".to_owned(),
-        BillBy::Hour => "hour".to_owned(),
-    };
+    lines[0][0] = if bill.by == BillBy::Hour { "hour" } else { "function" }.to_owned();
     let several = several_accounts(bill);
     for row in bill.rows.iter().chain([&bill.all]) {
         lines.push(cells(row, bill.all.dollars, several));
