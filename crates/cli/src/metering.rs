@@ -4,7 +4,7 @@ use tidewatch_core::admission::Gate;
 use tidewatch_core::counts::Counts;
 use tidewatch_core::meter::attribution::Attribution;
 use tidewatch_core::meter::ledger::Ledger;
-use tidewatch_core::meter::usage::Usage;
+use tidewatch_core::meter::sums::Sums;
 use tidewatch_core::signal::{Body, Signal};
 
 use crate::pricing::Pricing;
@@ -41,11 +41,11 @@ impl Metering {
                 else {
                     return;
                 };
-                let mut usage = Usage::default();
-                usage.note(invocation);
+                let mut sums = Sums::default();
+                sums.note(invocation);
                 let name = signal.origin.stream.function().unwrap_or(&self.unnamed);
                 let terms = self.pricing.terms(name);
-                attribution.pay(request, self.pricing.tariff.cost(&usage, terms));
+                attribution.pay(request, self.pricing.tariff.cost(&sums, terms));
             }
             Body::Auth(_) => {}
         }

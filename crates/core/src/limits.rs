@@ -130,10 +130,10 @@ pub const MEMORY_MB_MIN: u64 = 128;
 pub const MEMORY_MB_MAX: u64 = 10_240;
 
 /// How long panes of five minutes are kept of a function.
-pub const ACCOUNT_MINUTES_KEPT: Span = Span::minutes(24 * 60);
+pub const BOOK_MINUTES_KEPT: Span = Span::minutes(24 * 60);
 
 /// How long panes of an hour are kept of a function.
-pub const ACCOUNT_HOURS_KEPT: Span = Span::minutes(5 * 7 * 24 * 60);
+pub const BOOK_HOURS_KEPT: Span = Span::minutes(5 * 7 * 24 * 60);
 
 /// Versions that are remembered of a function, the newest.
 pub const VERSIONS_MAX: usize = 16;

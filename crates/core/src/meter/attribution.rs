@@ -68,7 +68,7 @@ pub struct OfKind {
 
 /// A driver with what it cost.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Driven {
+pub struct Attributed {
     /// Who.
     pub name: DriverName,
     /// At least so much; at most the error more.
@@ -177,9 +177,10 @@ impl Attribution {
 
 impl OfKind {
     /// Those that cost most, the dearest first.
-    pub fn dearest(&self, names: usize) -> Vec<Driven> {
+    pub fn dearest(&self, names: usize) -> Vec<Attributed> {
         let top = self.cost.top(names).into_iter();
-        top.map(|driver| Driven { name: driver.name.clone(), cost: money(driver.weight) }).collect()
+        top.map(|driver| Attributed { name: driver.name.clone(), cost: money(driver.weight) })
+            .collect()
     }
 
     /// How much more a driver may have cost than is told.

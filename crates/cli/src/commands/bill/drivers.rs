@@ -91,17 +91,17 @@ impl Bill {
         named: &BTreeMap<UserTag, String>,
     ) -> Bill {
         let functions = ledger.functions();
-        let costs = functions.map(|(function, account)| {
-            pricing.tariff.cost(&account.whole.usage, pricing.terms(&function.name))
+        let costs = functions.map(|(function, book)| {
+            pricing.tariff.cost(&book.whole.sums, pricing.terms(&function.name))
         });
         let others = ledger
             .others()
-            .map(|(account, _)| pricing.tariff.cost(&account.whole.usage, pricing.otherwise));
-        let rows = drivers.dearest(usize::MAX).into_iter().map(|driven| Row {
-            name: shown(&driven.name, named),
-            cost: driven.cost,
-            requests: drivers.requests_of(&driven.name),
-            bytes_out: drivers.bytes_of(&driven.name),
+            .map(|(book, _)| pricing.tariff.cost(&book.whole.sums, pricing.otherwise));
+        let rows = drivers.dearest(usize::MAX).into_iter().map(|attributed| Row {
+            name: shown(&attributed.name, named),
+            cost: attributed.cost,
+            requests: drivers.requests_of(&attributed.name),
+            bytes_out: drivers.bytes_of(&attributed.name),
         });
         Bill {
             kind,

@@ -112,8 +112,8 @@ fn gb_seconds(mb_ms: u128) -> f64 {
 }
 
 fn cells(bill: &Bill, row: &Row) -> Vec<(&'static str, Cell)> {
-    let usage = &row.pane.usage;
-    let endings = usage.endings();
+    let sums = &row.pane.sums;
+    let endings = sums.endings();
     let number = |number: u64| Cell::Number(Value::from(number));
     let money = |money: Option<Money>| money.map_or(Cell::Missing, Cell::Dollars);
     let ms = |at: f64| match row.quantile_ms(at) {
@@ -125,20 +125,20 @@ fn cells(bill: &Bill, row: &Row) -> Vec<(&'static str, Cell)> {
         ("dollars", money(Some(row.dollars))),
         ("dollars_a_month", money(bill.a_month(row.dollars))),
         ("wasted_dollars", money(Some(row.wasted))),
-        ("invocations", number(usage.invocations)),
-        ("billed_ms", number(usage.billed_ms)),
-        ("gb_seconds", Cell::Number(Value::from(gb_seconds(usage.mb_ms.into())))),
+        ("invocations", number(sums.invocations)),
+        ("billed_ms", number(sums.billed_ms)),
+        ("gb_seconds", Cell::Number(Value::from(gb_seconds(sums.mb_ms.into())))),
         ("p50_ms", ms(0.5)),
         ("p95_ms", ms(0.95)),
         ("p99_ms", ms(0.99)),
-        ("cold_starts", number(usage.cold_starts)),
-        ("cold_ms", number(usage.cold_us / 1_000)),
+        ("cold_starts", number(sums.cold_starts)),
+        ("cold_ms", number(sums.cold_us / 1_000)),
         ("timeouts", number(endings.timeouts)),
         ("errors", number(endings.errors)),
         ("out_of_memory", number(endings.out_of_memory)),
-        ("failed_starts", number(usage.failed_starts)),
-        ("memory_mb", number(usage.memory_mb_max.into())),
-        ("used_mb", number(usage.used_mb_max.into())),
+        ("failed_starts", number(sums.failed_starts)),
+        ("memory_mb", number(sums.memory_mb_max.into())),
+        ("used_mb", number(sums.used_mb_max.into())),
     ]);
     if bill.by == BillBy::Function {
         cells.extend(advice(bill, &row.label));
