@@ -345,3 +345,57 @@ fn replay_counts_invocations_and_finds_what_it_finds_without_them() {
     let stats: Value = serde_json::from_str(told.lines().last().expect("one")).expect("JSON");
     assert_eq!(stats["signals"]["invocation"], reports as u64);
 }
+
+#[test]
+fn who_drives_a_bill_is_told() {
+    let folder = tempdir().expect("a folder");
+    let path = |name: &str| folder.path().join(name).to_str().expect("UTF-8").to_owned();
+    let (truth, list) = (path("truth.json"), path("names.txt"));
+    let world = [
+        "--hours",
+        "48",
+        "--functions",
+        "5",
+        "--invocations-per-day",
+        "4000",
+        "--output",
+        "envelopes",
+    ];
+    let arguments = [&["simulate", "lambda-wallet", "--truth", &truth], &world[..]].concat();
+    let log = run(&arguments, b"").stdout;
+    let truth: Value = serde_json::from_slice(&fs::read(&truth).expect("the truth")).expect("JSON");
+    let planted = &truth["planted"][0];
+    let principal = planted["principal"].as_str().expect("a principal");
+    fs::write(&list, format!("{principal}\nsomebody else\n")).expect("written");
+    let found = json_bill(&["--by", "principal", "--users", &list], &log);
+    let rows = found["rows"].as_array().expect("rows");
+    let theirs = rows.iter().find(|row| row["principal"] == principal).expect("their row");
+    let requests = |row: &Value| row["requests"].as_u64().expect("a number");
+    assert!(rows.iter().all(|row| requests(row) <= requests(theirs)), "{theirs}");
+    let [all, named] =
+        ["dollars", "dollars_named"].map(|name| found[name].as_f64().expect("dollars"));
+    // Each invocation of this world has a line that says whose it is.
+    assert!((all - named).abs() < 1e-9 * all.max(1.0), "{all} {named}");
+    let share = theirs["share"].as_f64().expect("a share");
+    assert!((0.05..0.5).contains(&share), "{share}");
+    // Without the list there are tags only.
+    let unnamed = bill(&["--by", "principal"], &log).stdout;
+    assert!(!unnamed.contains(principal) && unnamed.contains("tag:"), "{unnamed}");
+    let sources = json_bill(&["--by", "source"], &log);
+    let mut sources = sources["rows"].as_array().expect("rows").iter();
+    let source = sources.find(|row| row["source"] == "198.51.100.23").expect("their row");
+    assert_eq!(
+        (&source["requests"], &source["dollars"]),
+        (&theirs["requests"], &theirs["dollars"])
+    );
+    let routes = bill(&["--by", "route", "--output", "csv"], &log).stdout;
+    assert_eq!(routes.lines().count(), 5, "{routes}");
+    assert!(routes.contains("\nGET /items/{id},"), "{routes}");
+    let by_function = json_bill(&[], &log);
+    let total = by_function["total"]["dollars"].as_f64().expect("dollars");
+    assert!((total - all).abs() < 1e-9);
+    let mut functions = by_function["rows"].as_array().expect("rows").iter();
+    assert!(functions.any(|row| row["function"] == planted["function"]));
+    let ran = run(&["bill", "--users", &list, "-"], b"");
+    assert_eq!(ran.code, 2, "{}", ran.stderr);
+}

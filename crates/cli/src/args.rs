@@ -5,6 +5,10 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use tidewatch_core::detector::Severity;
 
+mod bill;
+
+pub use bill::{BillArgs, BillBy, BillForm};
+
 /// Watches the logs of serverless applications while they flow, and says within seconds who is
 /// scanning credentials, from where, and how far they have got.
 #[derive(Debug, Parser)]
@@ -98,24 +102,7 @@ Examples:
   tidewatch backtest --detectors new/ --against old/ --output json events.json.gz")]
     Backtest(BacktestArgs),
     /// Says what Lambda functions cost, by their own reports: dollars, durations, failures, memory to spare
-    #[command(after_help = "\
-Examples:
-  tidewatch bill envelopes.json.gz
-  tidewatch bill --by hour --region eu-west-1 --output csv envelopes.json > hours.csv
-  tidewatch bill --functions functions.toml --architecture arm64 envelopes.json
-  aws logs tail /aws/lambda/checkout --since 1d | tidewatch bill --function checkout -
-
-A log does not say what a function runs on: that is --architecture, unless the file of --functions says
-otherwise, as in
-
-  [[function]]
-  name = \"checkout-*\"
-  architecture = \"arm64\"
-  storage_mb = 2048
-
-Only whole REPORT lines and platform.report events count, in log groups /aws/lambda/* or in none, as in plain
-files: there --function names the function. Dollars are list prices, without free allowances and Savings
-Plans; percentiles are within 6 %.")]
+    #[command(after_help = bill::EXAMPLES)]
     Bill(BillArgs),
     /// Makes filters of known users, for logs that do not say whether an account exists
     #[command(subcommand)]
@@ -312,36 +299,6 @@ pub struct BacktestArgs {
     pub report: ReportArgs,
 }
 
-#[derive(Debug, Args)]
-pub struct BillArgs {
-    /// Files to read, plain or gzipped; `-` is standard input
-    #[arg(value_name = "FILE", required = true)]
-    pub files: Vec<PathBuf>,
-    /// What the rows of the bill are
-    #[arg(long, value_enum, default_value_t = BillBy::Function)]
-    pub by: BillBy,
-    /// The bill as a table, as CSV, or as one JSON object
-    #[arg(long, value_enum, default_value_t = BillForm::Text)]
-    pub output: BillForm,
-    #[command(flatten)]
-    pub pricing: PricingArgs,
-    /// The function whose log this is, where there is no log group that says so
-    #[arg(long, value_name = "NAME", default_value = "(no log group)")]
-    pub function: String,
-    /// What the input is: auto, lines, aws-tail, envelopes or kinesis-events
-    #[arg(long = "input", value_name = "KIND", default_value = "auto")]
-    pub input_kind: String,
-    /// Reject event times after this RFC 3339 time [default: two hours after now]
-    #[arg(long, value_name = "TIME")]
-    pub not_after: Option<String>,
-    /// Memory for counts, e.g. 512MiB; beyond it further functions are counted together
-    #[arg(long, value_name = "SIZE", default_value = "1GiB")]
-    pub memory: String,
-    /// Print statistics as one JSON object, the last line on standard error
-    #[arg(long)]
-    pub stats: bool,
-}
-
 /// How dollars come from usage.
 #[derive(Args, Debug)]
 pub struct PricingArgs {
@@ -357,26 +314,6 @@ pub struct PricingArgs {
     /// File of prices (TOML) instead of the shipped one, infra/prices/lambda.toml
     #[arg(long, value_name = "FILE")]
     pub prices: Option<PathBuf>,
-}
-
-/// What a row of a bill is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum BillBy {
-    /// A function
-    Function,
-    /// An hour, UTC
-    Hour,
-}
-
-/// What a bill looks like.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum BillForm {
-    /// A table, with what follows from it
-    Text,
-    /// Comma-separated, with a header
-    Csv,
-    /// One object
-    Json,
 }
 
 #[derive(Debug, Subcommand)]

@@ -1,4 +1,4 @@
-//! How dollars come from usage: prices of a region, and on which terms functions run.
+//! How dollars come from usage: the prices of a region, and what functions run on.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -34,11 +34,11 @@ impl Pricing {
         Prices { tariff, terms: Arc::new(move |function| functions.terms(function, otherwise)) }
     }
 
-    /// What the command line names.
+    /// What the command line asks for.
     ///
     /// # Errors
-    /// If a file is faulty, or there is no such region or architecture.
-    pub fn named(args: &PricingArgs) -> Result<Pricing, Failure> {
+    /// If there is no such region or architecture, or a file is faulty.
+    pub fn asked_for(args: &PricingArgs) -> Result<Pricing, Failure> {
         let (file, text) = match &args.prices {
             Some(path) => named(path, "--prices")?,
             None => shipped_prices(),

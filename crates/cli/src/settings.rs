@@ -46,6 +46,8 @@ pub struct Reading {
     pub formats: Arc<Formats>,
     /// Who says whether an account exists where a line does not.
     pub users: Option<FilterFile>,
+    /// Whether every line is also asked who asked for something.
+    pub hears_access: bool,
     /// Of inputs that are read twice and can be only once.
     pub copies: BTreeMap<PathBuf, Copy>,
 }
@@ -118,6 +120,7 @@ pub fn reading(
             with: &report.with,
         })?),
         users: raw.users.as_deref().map(known_users).transpose()?,
+        hears_access: false,
         copies: BTreeMap::new(),
     })
 }
@@ -137,6 +140,7 @@ pub fn metering(
         naming: Naming { key, usernames: Usernames::Fold },
         formats: Arc::default(),
         users: None,
+        hears_access: false,
         copies: BTreeMap::new(),
     })
 }
@@ -174,7 +178,7 @@ pub fn reporting(raw: &ReportArgs, key: TagKey) -> Result<Reporting, Failure> {
         memory_bytes,
         stats: raw.stats,
         spend_detectors: files::spend_detectors(choice, "--detectors")?,
-        prices: Pricing::named(&raw.pricing)?.prices(),
+        prices: Pricing::asked_for(&raw.pricing)?.prices(),
     })
 }
 

@@ -20,6 +20,8 @@ pub struct Counts {
     pub invocations: u64,
     /// Lines that only mention how an invocation ended.
     pub endings: u64,
+    /// Lines that say who asked for something.
+    pub accesses: u64,
     /// Signals that came too late for a key they belong to.
     pub late: u64,
     /// Findings opened.
@@ -51,6 +53,10 @@ impl Counts {
             }
             Body::Invocation(_) => {
                 self.endings += 1;
+                return;
+            }
+            Body::Access(_) => {
+                self.accesses += 1;
                 return;
             }
         };

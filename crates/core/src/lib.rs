@@ -5,6 +5,7 @@
 //! order of the data's way: [`signal`] → [`contribution`] → [`state`] → [`window`] → [`judge`] →
 //! [`finding`]; [`engine`] runs them in that order.
 
+pub mod access;
 pub mod accounts;
 pub mod admission;
 pub mod allow;

@@ -130,16 +130,22 @@ pub const MEMORY_MB_MIN: u64 = 128;
 pub const MEMORY_MB_MAX: u64 = 10_240;
 
 /// How long panes of five minutes are kept of a function.
-pub const ACCOUNT_MINUTES_KEPT: Span = Span::minutes(24 * 60);
+pub const BOOK_MINUTES_KEPT: Span = Span::minutes(24 * 60);
 
 /// How long panes of an hour are kept of a function.
-pub const ACCOUNT_HOURS_KEPT: Span = Span::minutes(5 * 7 * 24 * 60);
+pub const BOOK_HOURS_KEPT: Span = Span::minutes(5 * 7 * 24 * 60);
 
 /// Versions that are remembered of a function, the newest.
 pub const VERSIONS_MAX: usize = 16;
 
 /// Functions a ledger keeps apart; what further ones take is counted together.
 pub const FUNCTIONS_MAX: usize = 10_000;
+
+/// Requests that wait to be brought together with their reports, or the other way round.
+pub const REQUESTS_WAITING_MAX: usize = 65_536;
+
+/// The longest route that is told, in bytes.
+pub const ROUTE_BYTES_MAX: usize = 200;
 
 /// Names of which drivers of cost are kept, of each kind; the error of each is at most one in so many of all.
 pub const DRIVERS_MAX: usize = 256;

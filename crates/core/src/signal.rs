@@ -6,6 +6,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use crate::access::Access;
 use crate::invocation::Invocation;
 use crate::tag::{EventTag, UserTag};
 use crate::time::Time;
@@ -31,6 +32,8 @@ pub enum Body {
     Auth(Auth),
     /// A Lambda function ran.
     Invocation(Invocation),
+    /// Somebody asked for something. In a box, because few runs ask for these.
+    Access(Box<Access>),
 }
 
 impl Body {
@@ -38,7 +41,7 @@ impl Body {
     pub fn auth(&self) -> Option<&Auth> {
         match self {
             Body::Auth(auth) => Some(auth),
-            Body::Invocation(_) => None,
+            Body::Invocation(_) | Body::Access(_) => None,
         }
     }
 }

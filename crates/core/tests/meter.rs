@@ -5,17 +5,19 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use proptest::prelude::*;
+use tidewatch_core::access::Access;
 use tidewatch_core::invocation::{Ending, ErrorType, Invocation, Report, Written};
-use tidewatch_core::limits::VERSIONS_MAX;
-use tidewatch_core::meter::change::Change;
+use tidewatch_core::limits::{REQUESTS_WAITING_MAX, VERSIONS_MAX};
+use tidewatch_core::meter::attribution::{Attribution, DriverKind, DriverName};
+use tidewatch_core::meter::breakdown::Breakdown;
 use tidewatch_core::meter::drivers::Drivers;
 use tidewatch_core::meter::durations::{Durations, ERROR};
 use tidewatch_core::meter::ledger::{Ledger, Limits};
 use tidewatch_core::meter::money::{Money, Price};
+use tidewatch_core::meter::sums::Sums;
 use tidewatch_core::meter::tariff::{Architecture, Rates, Tariff, Terms, Tier};
-use tidewatch_core::meter::usage::Usage;
 use tidewatch_core::signal::{Body, EventId, LogStream, Origin, Signal};
-use tidewatch_core::tag::{EventTag, RequestTag, TagKey};
+use tidewatch_core::tag::{EventTag, RequestTag, TagKey, UserTag};
 use tidewatch_core::time::Time;
 
 const MINUTE: i64 = 60_000;
@@ -99,11 +101,11 @@ fn numbered(lines: Vec<Line>) -> Vec<(u64, Line)> {
     (0..).zip(lines).collect()
 }
 
-/// All usage in a ledger together.
-fn all(ledger: &Ledger) -> Usage {
-    let mut all = Usage::default();
-    ledger.functions().for_each(|(_, account)| all.add(&account.whole.usage));
-    ledger.others().iter().for_each(|(account, _)| all.add(&account.whole.usage));
+/// The sums of all in a ledger.
+fn all(ledger: &Ledger) -> Sums {
+    let mut all = Sums::default();
+    ledger.functions().for_each(|(_, account)| all.add(&account.whole.sums));
+    ledger.others().iter().for_each(|(account, _)| all.add(&account.whole.sums));
     all
 }
 
@@ -129,9 +131,9 @@ proptest! {
             let total = tariff.cost(&all(&ledger), terms);
             prop_assert!((total.dollars() - expected as f64 / 1e15).abs() < 1e-9);
             let whole: Money =
-                ledger.functions().map(|(_, of)| tariff.cost(&of.whole.usage, terms)).sum();
+                ledger.functions().map(|(_, of)| tariff.cost(&of.whole.sums, terms)).sum();
             let hours: Money = ledger.functions().flat_map(|(_, of)| of.coarse.all())
-                .map(|(_, pane)| tariff.cost(&pane.usage, terms)).sum();
+                .map(|(_, pane)| tariff.cost(&pane.sums, terms)).sum();
             prop_assert_eq!(whole, total);
             prop_assert_eq!(hours, total);
         }
@@ -203,17 +205,17 @@ proptest! {
         after in proptest::collection::vec(any_invocation(), 0..20))
     {
         let (tariff, terms) = (tariff(), Terms { storage_mb: 1_024, ..Terms::default() });
-        let usage = |all: &[Invocation]| {
-            let mut usage = Usage::default();
-            all.iter().for_each(|invocation| usage.note(invocation));
-            usage
+        let sums = |all: &[Invocation]| {
+            let mut sums = Sums::default();
+            all.iter().for_each(|invocation| sums.note(invocation));
+            sums
         };
-        let (before, after) = (usage(&before), usage(&after));
-        let change = Change::between(&before, &after, &tariff, terms);
+        let (before, after) = (sums(&before), sums(&after));
+        let change = Breakdown::between(&before, &after, &tariff, terms);
         prop_assert_eq!(change.total, tariff.cost(&after, terms) - tariff.cost(&before, terms));
         prop_assert_eq!(change.parts().into_iter().map(|(_, part)| part).sum::<Money>(), change.total);
         // The way back is the way there with its signs turned, but for a rounding.
-        let back = Change::between(&after, &before, &tariff, terms);
+        let back = Breakdown::between(&after, &before, &tariff, terms);
         for ((_, there), (_, back)) in change.parts().into_iter().zip(back.parts()) {
             prop_assert!((there + back).dollars().abs() < 1e-9, "{:?} {:?}", there, back);
         }
@@ -251,14 +253,14 @@ proptest! {
 #[test]
 fn each_part_of_a_change_is_what_changed() {
     let (tariff, terms) = (tariff(), Terms::default());
-    let usage = |number: u64, ms: u64, memory: u64| Usage {
+    let sums = |number: u64, ms: u64, memory: u64| Sums {
         invocations: number,
         billed_ms: number * ms,
         mb_ms: number * ms * memory,
-        ..Usage::default()
+        ..Sums::default()
     };
-    let check = |after: Usage, expected: &str| {
-        let change = Change::between(&usage(1_000, 100, 512), &after, &tariff, terms);
+    let check = |after: Sums, expected: &str| {
+        let change = Breakdown::between(&sums(1_000, 100, 512), &after, &tariff, terms);
         let parts = change.parts().map(|(name, part)| format!("{name} {}", part.decimal(9)));
         let shown: Vec<&str> = parts
             .iter()
@@ -267,19 +269,19 @@ fn each_part_of_a_change_is_what_changed() {
             .collect();
         assert_eq!(shown.join(", "), expected);
     };
-    check(usage(2_000, 100, 512), "more invocations 0.001033335");
-    check(usage(1_000, 1_000, 512), "longer durations 0.007500015");
-    check(usage(1_000, 100, 1_024), "more memory 0.000833335");
-    check(usage(1_000, 100, 512), "");
-    let mut failed = usage(1_100, 100, 512);
+    check(sums(2_000, 100, 512), "more invocations 0.001033335");
+    check(sums(1_000, 1_000, 512), "longer durations 0.007500015");
+    check(sums(1_000, 100, 1_024), "more memory 0.000833335");
+    check(sums(1_000, 100, 512), "");
+    let mut failed = sums(1_100, 100, 512);
     (failed.failed, failed.failed_ms, failed.failed_mb_ms) = (100, 10_000, 5_120_000);
     check(failed, "failures 0.000103334");
-    let mut cold = usage(1_000, 150, 512);
+    let mut cold = sums(1_000, 150, 512);
     (cold.start_ms, cold.start_mb_ms) = (50_000, 25_600_000);
     check(cold, "cold starts 0.000416668");
     // Twice as many, twice as long: each alone, and half of what both do together.
-    check(usage(2_000, 200, 512), "more invocations 0.001450003, longer durations 0.001250003");
-    check(Usage::default(), "more invocations -0.001033335");
+    check(sums(2_000, 200, 512), "more invocations 0.001450003, longer durations 0.001250003");
+    check(Sums::default(), "more invocations -0.001033335");
 }
 
 #[test]
@@ -311,7 +313,7 @@ fn a_flood_of_names_is_bounded_and_reported() {
     }
     assert_eq!(ledger.functions().count(), 1_000);
     let (others, names) = ledger.others().expect("those beyond the limit");
-    assert_eq!(others.whole.usage.invocations, 19_000);
+    assert_eq!(others.whole.sums.invocations, 19_000);
     assert!((15_000..23_000).contains(&names), "{names}");
     assert!(ledger.bytes() < 2_000_000, "{}", ledger.bytes());
 }
@@ -373,4 +375,70 @@ fn what_is_delivered_twice_is_counted_once() {
     let twice = [(1, line.clone()), (1, line.clone()), (2, line)];
     let ledger = ledger(&twice, Limits::default());
     assert_eq!((all(&ledger).invocations, ledger.repeated()), (2, 1));
+}
+
+proptest! {
+    #[test]
+    fn whose_an_invocation_was_does_not_depend_on_the_order_of_lines(
+        lines in proptest::collection::vec((0..8u64, proptest::option::of(0..3u64), 1..100u64), 0..40),
+        seed in any::<u64>())
+    {
+        // A request has one principal; it may be told often, and paid for often, in any order.
+        let principal = |request: u64| UserTag(request % 3);
+        let attribution = |lines: &[(u64, Option<u64>, u64)]| {
+            let mut attribution = Attribution::default();
+            for (request, told, units) in lines {
+                match told {
+                    Some(_) => attribution.ask(&Access {
+                        request: Some(RequestTag(*request)),
+                        principal: Some(principal(*request)),
+                        ..Access::default()
+                    }),
+                    None => attribution.pay(RequestTag(*request), Money::of(*units, Price(7))),
+                }
+            }
+            attribution
+        };
+        let one = attribution(&lines);
+        let mut shuffled = lines.clone();
+        shuffled.sort_by_key(|(request, _, units)| (request ^ units ^ seed).wrapping_mul(0x9e37_79b9));
+        let other = attribution(&shuffled);
+        let of = |attribution: &Attribution| attribution.of(DriverKind::Principal).clone();
+        prop_assert_eq!(of(&one), of(&other));
+        let told: Vec<u64> = lines.iter().filter(|line| line.1.is_some()).map(|line| line.0).collect();
+        let paid = lines.iter().filter(|line| line.1.is_none() && told.contains(&line.0));
+        let expected: Money = paid.map(|line| Money::of(line.2, Price(7))).sum();
+        prop_assert_eq!(of(&one).cost(), expected);
+        prop_assert_eq!(of(&one).error(), Money::ZERO);
+        for attributed in of(&one).dearest(9) {
+            let DriverName::Tag(tag) = &attributed.name else { panic!("no principal: {attributed:?}") };
+            let theirs = lines.iter().filter(|line| line.1.is_none() && principal(line.0) == *tag);
+            let theirs = theirs.filter(|line| told.contains(&line.0));
+            prop_assert_eq!(attributed.cost, theirs.map(|line| Money::of(line.2, Price(7))).sum());
+        }
+    }
+}
+
+#[test]
+fn a_request_that_waits_too_long_is_given_up_and_counted() {
+    let mut attribution = Attribution::default();
+    let most = REQUESTS_WAITING_MAX as u64;
+    for request in 0..=most {
+        attribution.pay(RequestTag(request), Money::of(1, Price(1)));
+    }
+    assert_eq!(attribution.given_up(), 1);
+    let ask = |request| Access {
+        request: Some(RequestTag(request)),
+        route: Some("GET /".into()),
+        bytes_out: 10,
+        ..Access::default()
+    };
+    attribution.ask(&ask(most));
+    let routes = attribution.of(DriverKind::Route);
+    assert_eq!(routes.cost(), Money::of(1, Price(1)));
+    attribution.ask(&ask(0));
+    let routes = attribution.of(DriverKind::Route);
+    assert_eq!(routes.cost(), Money::of(1, Price(1)));
+    let name = DriverName::Route("GET /".into());
+    assert_eq!((routes.requests_of(&name), routes.bytes_of(&name)), (2, 20));
 }

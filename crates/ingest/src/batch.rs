@@ -1,6 +1,7 @@
 //! What reading some bytes gave: signals in input order, their tally, and the buffers that are reused
 //! from one reading to the next.
 
+use tidewatch_core::access::Access;
 use tidewatch_core::signal::{Body, Origin, Signal};
 use tidewatch_core::tag::EventTag;
 use tidewatch_core::time::Time;
@@ -73,6 +74,18 @@ impl Batch {
                 self.date(when, Body::Invocation(invocation), place, name);
             }
         }
+    }
+
+    /// Takes in who asked for something, if it has a time; it is no loss if it has none.
+    pub(crate) fn ask(
+        &mut self,
+        (access, own): (Access, Option<When>),
+        time: Option<When>,
+        name: impl FnOnce() -> (EventTag, Origin),
+    ) {
+        let Some(when) = time.or(own) else { return };
+        let (event, origin) = name();
+        self.signals.push(Undated { when, event, origin, body: Body::Access(Box::new(access)) });
     }
 
     /// Takes in a signal if it has a time.

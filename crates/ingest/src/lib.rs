@@ -70,6 +70,8 @@ pub struct Ingest {
     formats: Arc<Formats>,
     /// Whether what Lambda's platform writes about invocations is read.
     hears_invocations: bool,
+    /// Whether every message is asked who asked for something.
+    hears_access: bool,
     /// Of the formats: what a message must hold to be worth reading.
     needles: Needles,
     /// The same and [`lines::EVENT_KEYS`]: what a line must hold to be worth a look.
@@ -97,6 +99,7 @@ impl Ingest {
             names: Names { naming: config.naming, known_users: None },
             own_group: config.own_group,
             hears_invocations: false,
+            hears_access: false,
             needles,
             line_needles,
             event_keys: Needles::new(lines::EVENT_KEYS),
@@ -109,6 +112,11 @@ impl Ingest {
     pub fn hear_invocations(&mut self) {
         self.hears_invocations = true;
         [self.needles, self.line_needles] = compiled(&self.formats, true);
+    }
+
+    /// From now on every message is also asked who asked for something, needles or not: that takes far longer.
+    pub fn hear_access(&mut self) {
+        self.hears_access = true;
     }
 
     /// The formats that are built in and in use.

@@ -6,8 +6,8 @@
 
 use crate::limits::{MEMORY_MB_MAX, MEMORY_MB_MIN};
 use crate::meter::money::Money;
+use crate::meter::sums::Sums;
 use crate::meter::tariff::{Tariff, Terms};
-use crate::meter::usage::Usage;
 
 /// Invocations without which nothing is advised: rarer needs would not have shown.
 pub const SAMPLES_MIN: u64 = 100;
@@ -64,23 +64,23 @@ impl Risk {
 }
 
 /// What to do about the memory of a function that took this.
-pub fn advise(usage: &Usage, tariff: &Tariff, terms: Terms) -> Advice {
-    let (used, memory) = (u64::from(usage.used_mb_max), u64::from(usage.memory_mb_max));
-    if usage.invocations < SAMPLES_MIN {
+pub fn advise(sums: &Sums, tariff: &Tariff, terms: Terms) -> Advice {
+    let (used, memory) = (u64::from(sums.used_mb_max), u64::from(sums.memory_mb_max));
+    if sums.invocations < SAMPLES_MIN {
         return Advice::TooFew;
     }
     let (above, below) = HEADROOM;
     let fitting = (used * above).div_ceil(below).div_ceil(STEP_MB) * STEP_MB;
     let fitting = fitting.clamp(MEMORY_MB_MIN, MEMORY_MB_MAX);
     let to_mb = u16::try_from(fitting).unwrap_or(u16::MAX);
-    if usage.endings().out_of_memory > 0 || used * 20 >= memory * 19 {
+    if sums.endings().out_of_memory > 0 || used * 20 >= memory * 19 {
         return if fitting > memory { Advice::Raise { to_mb } } else { Advice::Fits };
     }
     if fitting >= memory {
         return Advice::Fits;
     }
     let rates = tariff.rates(terms.architecture);
-    let less_mb_ms = u128::from(usage.mb_ms) * u128::from(memory - fitting) / u128::from(memory);
+    let less_mb_ms = u128::from(sums.mb_ms) * u128::from(memory - fitting) / u128::from(memory);
     let saving = Money::of_mb_ms(less_mb_ms, rates.list());
     let risk = if fitting >= WHOLE_CPU_MB { Risk::Little } else { Risk::Slower };
     Advice::Lower { to_mb, saving, risk }
@@ -96,18 +96,18 @@ mod tests {
         let tiers = vec![Tier { from_gb_s: 0, price: Price(1_000) }];
         let rates = Rates { tiers, request: Price(1), storage: Price(0) };
         let tariff = Tariff { region: "test".to_owned(), x86_64: rates.clone(), arm64: rates };
-        let mut usage = Usage {
+        let mut sums = Sums {
             invocations: 100,
             billed_ms: 1_024_000,
             mb_ms: u64::from(memory) * 1_024_000,
             used_mb_max: used,
             memory_mb_max: memory,
-            ..Usage::default()
+            ..Sums::default()
         };
-        usage.reported.out_of_memory = killed;
-        assert_eq!(advise(&usage, &tariff, Terms::default()), expected, "{used} of {memory}");
-        usage.invocations = 99;
-        assert_eq!(advise(&usage, &tariff, Terms::default()), Advice::TooFew);
+        sums.reported.out_of_memory = killed;
+        assert_eq!(advise(&sums, &tariff, Terms::default()), expected, "{used} of {memory}");
+        sums.invocations = 99;
+        assert_eq!(advise(&sums, &tariff, Terms::default()), Advice::TooFew);
     }
 
     #[test]

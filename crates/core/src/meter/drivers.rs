@@ -82,6 +82,11 @@ impl<K: Ord + Clone> Drivers<K> {
         all
     }
 
+    /// What is told of a name: at least this, and at most the error more.
+    pub fn weight(&self, name: &K) -> u128 {
+        self.weights.get(name).copied().unwrap_or(0)
+    }
+
     /// The weight of all names together, exactly.
     pub fn total(&self) -> u128 {
         self.total

@@ -1,4 +1,4 @@
-//! All functions of all accounts, each with its [`Account`].
+//! All functions of all accounts, each with its [`Book`].
 //!
 //! Function names are written by whoever makes functions, or forges envelopes: beyond
 //! [`FUNCTIONS_MAX`](crate::limits::FUNCTIONS_MAX) of them, or where the memory is used up, what further ones
@@ -7,8 +7,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::limits::{ACCOUNT_HOURS_KEPT, FUNCTIONS_MAX};
-use crate::meter::account::{Account, Noted};
+use crate::limits::{BOOK_HOURS_KEPT, FUNCTIONS_MAX};
+use crate::meter::book::{Book, Noted};
 use crate::signal::{Body, LogStream, Signal};
 use crate::sketch::Sketch;
 use crate::tag::{EventTag, TagKey};
@@ -34,7 +34,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Limits {
-        Limits { functions: FUNCTIONS_MAX, bytes: 1 << 30, hours_kept: ACCOUNT_HOURS_KEPT }
+        Limits { functions: FUNCTIONS_MAX, bytes: 1 << 30, hours_kept: BOOK_HOURS_KEPT }
     }
 }
 
@@ -51,10 +51,10 @@ pub struct Function {
 #[derive(Clone, Debug)]
 pub struct Ledger {
     limits: Limits,
-    by_account: BTreeMap<Box<str>, BTreeMap<Box<str>, Account>>,
+    by_account: BTreeMap<Box<str>, BTreeMap<Box<str>, Book>>,
     functions: usize,
     /// All functions beyond the limits together.
-    others: Option<Account>,
+    others: Option<Book>,
     other_names: Sketch,
     names_key: TagKey,
     /// Reports that were delivered before.
@@ -95,14 +95,12 @@ impl Ledger {
     /// group.
     pub fn observe(&mut self, signal: &Signal, unnamed: &str) {
         let Body::Invocation(invocation) = &signal.body else { return };
-        let LogStream { account, .. } = &*signal.origin.stream;
-        let stream = &*signal.origin.stream;
+        let stream: &LogStream = &signal.origin.stream;
         let name = stream.function().unwrap_or(unnamed);
         let at = (signal.time, signal.event);
         let may_grow = self.used_bytes < self.limits.bytes;
-        let known = self.account_mut(account, name, at, may_grow);
-        let noted = known.note(at, invocation, stream.version(), may_grow);
-        match noted {
+        let book = self.book_mut(&stream.account, name, at, may_grow);
+        match book.note(at, invocation, stream.version(), may_grow) {
             Noted::Counted => {}
             Noted::WithoutDuration => self.without_duration += 1,
             Noted::Repeated => self.repeated += 1,
@@ -114,27 +112,29 @@ impl Ledger {
         }
     }
 
-    fn account_mut(
+    /// The book of a function, which is opened if there is room; else that of all others.
+    fn book_mut(
         &mut self,
         account: &str,
         name: &str,
         at: (Time, EventTag),
         may_grow: bool,
-    ) -> &mut Account {
-        let opened = || Account::opened(at.0, self.limits.hours_kept);
+    ) -> &mut Book {
+        let opened = || Book::opened(at.0, self.limits.hours_kept);
         let is_known =
             self.by_account.get(account).is_some_and(|functions| functions.contains_key(name));
-        if is_known {
-            let functions = self.by_account.entry(account.into()).or_default();
-            return functions.entry(name.into()).or_insert_with(opened);
-        }
-        if self.functions < self.limits.functions && may_grow {
+        if !is_known && self.functions < self.limits.functions && may_grow {
             self.functions += 1;
             let functions = self.by_account.entry(account.into()).or_default();
-            return functions.entry(name.into()).or_insert_with(opened);
+            functions.insert(name.into(), opened());
+        } else if !is_known {
+            self.other_names.insert(self.names_key.stream(account, name, ""));
         }
-        self.other_names.insert(self.names_key.stream(account, name, ""));
-        self.others.get_or_insert_with(opened)
+        let functions = self.by_account.get_mut(account);
+        match functions.and_then(|functions| functions.get_mut(name)) {
+            Some(book) => book,
+            None => self.others.get_or_insert_with(opened),
+        }
     }
 
     /// Adds a ledger of other signals. Of too many functions those that were seen first are kept apart.
@@ -153,7 +153,7 @@ impl Ledger {
         }
         if let Some(theirs) = &other.others {
             self.others
-                .get_or_insert_with(|| Account::opened(theirs.first, self.limits.hours_kept))
+                .get_or_insert_with(|| Book::opened(theirs.first, self.limits.hours_kept))
                 .add(theirs);
         }
         self.other_names.merge(&other.other_names);
@@ -178,7 +178,7 @@ impl Ledger {
             };
             self.other_names.insert(self.names_key.stream(&account, &name, ""));
             self.others
-                .get_or_insert_with(|| Account::opened(folded.first, self.limits.hours_kept))
+                .get_or_insert_with(|| Book::opened(folded.first, self.limits.hours_kept))
                 .add(&folded);
         }
         self.by_account.retain(|_, functions| !functions.is_empty());
@@ -186,7 +186,7 @@ impl Ledger {
     }
 
     /// The functions that are kept apart, by account and name.
-    pub fn functions(&self) -> impl Iterator<Item = (Function, &Account)> {
+    pub fn functions(&self) -> impl Iterator<Item = (Function, &Book)> {
         self.by_account.iter().flat_map(|(account, functions)| {
             functions
                 .iter()
@@ -195,12 +195,12 @@ impl Ledger {
     }
 
     /// What is kept of one of them.
-    pub fn get(&self, account: &str, name: &str) -> Option<&Account> {
+    pub fn get(&self, account: &str, name: &str) -> Option<&Book> {
         self.by_account.get(account)?.get(name)
     }
 
     /// What all functions beyond the limits took together, if there are any, and about how many they are.
-    pub fn others(&self) -> Option<(&Account, u64)> {
+    pub fn others(&self) -> Option<(&Book, u64)> {
         let others = self.others.as_ref()?;
         Some((others, self.other_names.estimate().round() as u64))
     }
@@ -219,6 +219,6 @@ impl Ledger {
     pub fn bytes(&self) -> usize {
         let functions = self.by_account.values().flatten();
         let apart: usize = functions.map(|(name, of)| name.len() + of.bytes()).sum();
-        apart + self.others.as_ref().map_or(0, Account::bytes)
+        apart + self.others.as_ref().map_or(0, Book::bytes)
     }
 }

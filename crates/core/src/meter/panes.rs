@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use crate::invocation::Invocation;
 use crate::meter::durations::Durations;
-use crate::meter::usage::Usage;
+use crate::meter::sums::Sums;
 use crate::time::{Span, Time};
 
 /// Bytes that a tree takes for a pane besides the pane: its key, and the room in half-filled nodes.
@@ -17,7 +17,7 @@ const NODE_BYTES: usize = 48;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Pane {
     /// What they took.
-    pub usage: Usage,
+    pub sums: Sums,
     /// How long they took.
     pub durations: Durations,
 }
@@ -34,7 +34,7 @@ impl Pane {
     /// Counts a line. `may_grow` is whether there is memory for another bucket of durations; says whether
     /// the duration was counted.
     pub fn note(&mut self, invocation: &Invocation, may_grow: bool) -> bool {
-        self.usage.note(invocation);
+        self.sums.note(invocation);
         match &invocation.report {
             Some(report) => self.durations.note(report.duration_us, may_grow),
             None => true,
@@ -43,7 +43,7 @@ impl Pane {
 
     /// Adds another pane.
     pub fn add(&mut self, other: &Pane) {
-        self.usage.add(&other.usage);
+        self.sums.add(&other.sums);
         self.durations.add(&other.durations);
     }
 
@@ -132,7 +132,7 @@ mod tests {
             panes.note(Time(time), &mention, true);
         }
         let between =
-            |panes: &Panes, from, until| panes.between(Time(from), Time(until)).usage.failed_starts;
+            |panes: &Panes, from, until| panes.between(Time(from), Time(until)).sums.failed_starts;
         // The pane of 420 is the newest of four: what began before 100 is forgotten.
         assert_eq!(panes.all().map(|(time, _)| time.0).collect::<Vec<_>>(), [100, 200, 400]);
         let spans = [(100, 300), (101, 300), (100, 401), (300, 100), (-500, 900)];

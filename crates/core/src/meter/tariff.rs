@@ -1,4 +1,4 @@
-//! Prices of AWS Lambda in one region, and what usage costs by them (AWS, "Lambda pricing"): for each
+//! Prices of AWS Lambda in one region, and what invocations cost by them (AWS, "Lambda pricing"): for each
 //! invocation a request; for memory times billed time GB-seconds, of which those beyond some billions a month
 //! are cheaper; and ephemeral storage beyond 512 MB by the same time.
 //!
@@ -6,7 +6,7 @@
 //! so that functions sum to the total. What the month's tiers take off is told beside it.
 
 use crate::meter::money::{MB_MS_PER_GB_S, Money, Price};
-use crate::meter::usage::Usage;
+use crate::meter::sums::Sums;
 
 /// Ephemeral storage that costs nothing, in MB.
 pub const STORAGE_FREE_MB: u16 = 512;
@@ -92,9 +92,9 @@ impl Tariff {
         }
     }
 
-    /// What `usage` costs at list prices.
-    pub fn cost(&self, usage: &Usage, terms: Terms) -> Money {
-        self.rates(terms.architecture).cost(usage.invocations, usage.mb_ms, usage.billed_ms, terms)
+    /// What `sums` cost at list prices.
+    pub fn cost(&self, sums: &Sums, terms: Terms) -> Money {
+        self.rates(terms.architecture).cost(sums.invocations, sums.mb_ms, sums.billed_ms, terms)
     }
 }
 

@@ -153,7 +153,7 @@ impl Number {
 
     /// The number of a pane that cost so many dollars; nothing where it has none.
     pub fn of(self, pane: &Pane, dollars: f64) -> Option<f64> {
-        let endings = pane.usage.endings();
+        let endings = pane.sums.endings();
         let quantile = |at: f64| {
             let enough = pane.durations.count() >= DURATIONS_MIN;
             pane.durations.quantile(at).filter(|_| enough).map(|us| us / 1e3)
@@ -163,11 +163,11 @@ impl Number {
             Number::DurationP50 => quantile(0.5),
             Number::DurationP95 => quantile(0.95),
             Number::DurationP99 => quantile(0.99),
-            Number::Invocations => Some(pane.usage.invocations as f64),
+            Number::Invocations => Some(pane.sums.invocations as f64),
             Number::Errors => Some(endings.errors as f64),
             Number::Timeouts => Some(endings.timeouts as f64),
             Number::OutOfMemory => Some(endings.out_of_memory as f64),
-            Number::ColdStarts => Some(pane.usage.cold_starts as f64),
+            Number::ColdStarts => Some(pane.sums.cold_starts as f64),
         }
     }
 }

@@ -4,11 +4,11 @@ use crate::detector::Comparison;
 use crate::episode::uid;
 use crate::finding::{Accuracy, Activity, Also, Decided, Finding, Measured, Value};
 use crate::key::{FunctionTag, Key, KeyPart};
-use crate::meter::account::{Account, FINE};
-use crate::meter::change::Change;
+use crate::meter::book::{Book, FINE};
+use crate::meter::breakdown::Breakdown;
 use crate::meter::panes::Pane;
+use crate::meter::sums::Sums;
 use crate::meter::tariff::Tariff;
-use crate::meter::usage::Usage;
 use crate::series::season::{Basis, Usual};
 use crate::series::{PAGING, Weighed, weigh};
 use crate::spend::detector::{Number, RUNAWAY_TIMES, SpendDetector};
@@ -33,7 +33,7 @@ const DEPLOYMENT_PANES: i64 = 3;
 pub(crate) struct Seen<'a> {
     pub(crate) pane: i64,
     pub(crate) of_pane: &'a Pane,
-    pub(crate) account: &'a Account,
+    pub(crate) book: &'a Book,
     pub(crate) dollars: f64,
     pub(crate) now: Time,
 }
@@ -63,7 +63,7 @@ fn weighed(rule: &SpendDetector, watched: &Watched) -> Option<Weighed> {
 /// A pane that is above everything, or above what is usual at its hour.
 pub(crate) fn above(rule: &SpendDetector, watched: &Watched, seen: &Seen<'_>) -> Option<Judged> {
     let weighed = weighed(rule, watched)?;
-    let share = weighed.number / (seen.of_pane.usage.invocations.max(1)) as f64;
+    let share = weighed.number / (seen.of_pane.sums.invocations.max(1)) as f64;
     let enough = !rule.of.is_count() || share >= rule.share;
     if !weighed.raised.at_once() || !enough {
         return None;
@@ -173,7 +173,7 @@ pub(crate) fn finding(
         last,
         window: FINE,
         quiet: rule.quiet,
-        measures: measures(&seen.of_pane.usage, seen, &spending),
+        measures: measures(&seen.of_pane.sums, seen, &spending),
         decided: judged.iter().map(|judged| decided(rule, judged, amount)).collect(),
         peak: episode.peak,
         sources: Vec::new(),
@@ -187,18 +187,18 @@ pub(crate) fn finding(
 }
 
 /// What the pane came to, by the hour.
-fn measures(usage: &Usage, seen: &Seen<'_>, spending: &Spending) -> Vec<Measured> {
-    let endings = usage.endings();
+fn measures(sums: &Sums, seen: &Seen<'_>, spending: &Spending) -> Vec<Measured> {
+    let endings = sums.endings();
     let by_hour = |count: u64| count as f64 * PANES_AN_HOUR as f64;
     let p95 = seen.of_pane.durations.quantile(0.95).map(|us| us / 1e3);
     let all = [
         ("dollars_an_hour", Some(spending.dollars)),
-        ("invocations_an_hour", Some(by_hour(usage.invocations))),
+        ("invocations_an_hour", Some(by_hour(sums.invocations))),
         ("duration_p95_ms", p95),
         ("errors_an_hour", Some(by_hour(endings.errors)).filter(|n| *n > 0.0)),
         ("timeouts_an_hour", Some(by_hour(endings.timeouts)).filter(|n| *n > 0.0)),
         ("out_of_memory_an_hour", Some(by_hour(endings.out_of_memory)).filter(|n| *n > 0.0)),
-        ("cold_starts_an_hour", Some(by_hour(usage.cold_starts)).filter(|n| *n > 0.0)),
+        ("cold_starts_an_hour", Some(by_hour(sums.cold_starts)).filter(|n| *n > 0.0)),
     ];
     let told = all.into_iter().filter_map(|(name, amount)| Some((name, amount?)));
     told.map(|(name, amount)| Measured {
@@ -250,15 +250,15 @@ fn spending(
 
 /// The change of an hour like this pane against the hour before it.
 fn parts(watched: &Watched, tariff: &Tariff, seen: &Seen<'_>) -> Vec<(&'static str, f64)> {
-    let mut hour = Usage::default();
-    (0..PANES_AN_HOUR).for_each(|_| hour.add(&seen.of_pane.usage));
-    let change = Change::between(&seen.hour_before().usage, &hour, tariff, watched.terms);
+    let mut hour = Sums::default();
+    (0..PANES_AN_HOUR).for_each(|_| hour.add(&seen.of_pane.sums));
+    let change = Breakdown::between(&seen.hour_before().sums, &hour, tariff, watched.terms);
     change.parts().map(|(name, money)| (name, money.dollars())).to_vec()
 }
 
 /// A version that was first seen in the pane or shortly before, other than the function's first.
 fn deployment(seen: &Seen<'_>) -> Option<(Box<str>, Time)> {
-    let versions = seen.account.versions();
+    let versions = seen.book.versions();
     let from = start(seen.pane - DEPLOYMENT_PANES);
     let coincides = |version: &&(&str, Time)| version.1 >= from && version.1 < start(seen.pane + 1);
     let (name, first) = versions.iter().skip(1).rev().find(coincides)?;

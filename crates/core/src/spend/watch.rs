@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::finding::{Activity, Finding};
 use crate::limits::FUNCTIONS_WATCHED_MAX;
-use crate::meter::account::FINE;
+use crate::meter::book::FINE;
 use crate::meter::ledger::{Function, Ledger};
 use crate::meter::panes::Pane;
 use crate::meter::tariff::{Tariff, Terms};
@@ -206,13 +206,13 @@ impl Watch {
             return Vec::new();
         }
         let Function { account, name } = &watched.function;
-        let Some(account) = self.ledger.get(account, name) else { return Vec::new() };
-        let of_pane = account.fine.between(start(pane), start(pane + 1));
-        let dollars = self.prices.tariff.cost(&of_pane.usage, watched.terms).dollars();
+        let Some(book) = self.ledger.get(account, name) else { return Vec::new() };
+        let of_pane = book.fine.between(start(pane), start(pane + 1));
+        let dollars = self.prices.tariff.cost(&of_pane.sums, watched.terms).dollars();
         for number in &self.numbers {
             watched.take_in(*number, pane, number.of(&of_pane, dollars));
         }
-        let seen = Seen { pane, of_pane: &of_pane, account, dollars, now: self.newest };
+        let seen = Seen { pane, of_pane: &of_pane, book, dollars, now: self.newest };
         judge(watched, &self.detectors, &self.prices.tariff, &seen)
     }
 
@@ -220,10 +220,10 @@ impl Watch {
     fn judge_open(&mut self, at: usize, pane: i64, now: Time) -> Vec<Finding> {
         let watched = &mut self.functions[at];
         let Function { account, name } = &watched.function;
-        let Some(account) = self.ledger.get(account, name) else { return Vec::new() };
-        let of_pane = account.fine.between(start(pane), start(pane + 1));
-        let dollars = self.prices.tariff.cost(&of_pane.usage, watched.terms).dollars();
-        let seen = Seen { pane, of_pane: &of_pane, account, dollars, now };
+        let Some(book) = self.ledger.get(account, name) else { return Vec::new() };
+        let of_pane = book.fine.between(start(pane), start(pane + 1));
+        let dollars = self.prices.tariff.cost(&of_pane.sums, watched.terms).dollars();
+        let seen = Seen { pane, of_pane: &of_pane, book, dollars, now };
         let mut findings = Vec::new();
         let runaway =
             self.detectors.iter().enumerate().filter(|(_, rule)| rule.rule == Rule::Runaway);
@@ -328,7 +328,7 @@ fn raise(
 impl Seen<'_> {
     /// What the panes of the hour before took together.
     pub(crate) fn hour_before(&self) -> Pane {
-        self.account.fine.between(start(self.pane - PANES_AN_HOUR), start(self.pane))
+        self.book.fine.between(start(self.pane - PANES_AN_HOUR), start(self.pane))
     }
 }
 

@@ -117,7 +117,7 @@ struct Fields<'m> {
 }
 
 /// Fields by their names, the number of each being its place here.
-const NAMES: [&str; 12] = [
+const NAMES: [&str; 13] = [
     "Duration: ",
     "Billed Duration: ",
     "Memory Size: ",
@@ -130,6 +130,7 @@ const NAMES: [&str; 12] = [
     "Sampled: ",
     "Status: ",
     "Error Type: ",
+    "Phase: ",
 ];
 
 /// The first four, without which nothing is a report.
@@ -137,29 +138,38 @@ const REQUIRED: u16 = 0b1111;
 
 #[inline]
 fn report<const ESCAPED: bool>(message: &str) -> Option<Line> {
-    let (id, mut rest) = message.strip_prefix(REPORT)?.split_at_checked(ID_BYTES)?;
+    let (id, rest) = message.strip_prefix(REPORT)?.split_at_checked(ID_BYTES)?;
     let request = uuid(id)?;
-    let mut fields = Fields::default();
-    loop {
-        let next = after_gap::<ESCAPED>(rest);
-        if next.is_empty() {
-            break;
-        }
-        // Each field stands by itself.
-        if next.len() == rest.len() {
-            return None;
-        }
-        rest = fields.take::<ESCAPED>(next)?;
-    }
+    let fields = Fields::read::<ESCAPED>(rest)?;
     if fields.seen & REQUIRED != REQUIRED {
         return None;
     }
-    let ending = fields.status.and_then(|status| Ending::told(status, fields.error_type));
-    let ending = ending.unwrap_or(Ending::Finished);
+    let ending = fields.ending().unwrap_or(Ending::Finished);
     Some(Line::Report { request, ending, written: fields.written })
 }
 
 impl<'m> Fields<'m> {
+    /// All fields of `rest`, each behind a gap; `None` where something else stands there.
+    #[inline]
+    fn read<const ESCAPED: bool>(mut rest: &'m str) -> Option<Fields<'m>> {
+        let mut fields = Fields::default();
+        loop {
+            let next = after_gap::<ESCAPED>(rest);
+            if next.is_empty() {
+                return Some(fields);
+            }
+            if next.len() == rest.len() {
+                return None;
+            }
+            rest = fields.take::<ESCAPED>(next)?;
+        }
+    }
+
+    /// What status and type of error say together.
+    fn ending(&self) -> Option<Ending> {
+        self.status.and_then(|status| Ending::told(status, self.error_type))
+    }
+
     /// Takes the field that `text` begins with; what follows it, `None` where there is none.
     #[inline]
     fn take<const ESCAPED: bool>(&mut self, text: &'m str) -> Option<&'m str> {
@@ -268,7 +278,7 @@ fn digits_at(bytes: &[u8]) -> Option<(u64, usize)> {
 
 /// A UUID as its 128 bits.
 #[inline]
-fn uuid(text: &str) -> Option<u128> {
+pub(super) fn uuid(text: &str) -> Option<u128> {
     let bytes: &[u8; ID_BYTES] = text.as_bytes().try_into().ok()?;
     let mut id = 0;
     for (at, byte) in bytes.iter().enumerate() {
@@ -318,23 +328,8 @@ fn exit(message: &str) -> Option<Line> {
 /// `INIT_REPORT Init Duration: 9999.79 ms<tab>Phase: init<tab>Status: timeout`: only that an environment did
 /// not start is told nowhere else.
 fn init_report(message: &str) -> Option<Line> {
-    let mut rest = message.strip_prefix("INIT_REPORT")?;
-    let mut fields = Fields::default();
-    loop {
-        let next = after_gap::<false>(rest);
-        if next.is_empty() {
-            break;
-        }
-        if next.len() == rest.len() {
-            return None;
-        }
-        rest = match next.strip_prefix("Phase: ") {
-            Some(phase) => token::<false>(phase).1,
-            None => fields.take::<false>(next)?,
-        };
-    }
-    let ending = fields.status.and_then(|status| Ending::told(status, fields.error_type));
-    Some(failed_start(ending))
+    let fields = Fields::read::<false>(message.strip_prefix("INIT_REPORT")?)?;
+    Some(failed_start(fields.ending()))
 }
 
 fn failed_start(ending: Option<Ending>) -> Line {

@@ -5,6 +5,7 @@
 //! formats become data files later. Invariants: a reader keeps no state between lines, never panics,
 //! and would rather say nothing than a wrong name or a wrong source.
 
+mod access;
 mod address;
 mod flat;
 mod json_auth;
@@ -19,6 +20,7 @@ mod printed;
 mod sshd;
 mod words;
 
+use tidewatch_core::access::Access;
 use tidewatch_core::invocation::Invocation;
 use tidewatch_core::signal::Auth;
 
@@ -114,6 +116,15 @@ pub(crate) fn read(
 #[inline]
 pub(crate) fn read_escaped_report(message: &str, log_group: &str, names: &Names) -> Option<Said> {
     lambda::read_escaped(message, log_group, names)
+}
+
+/// Who asked for something, and the time that the message gives, if it says so.
+pub(crate) fn read_access(
+    message: &str,
+    log_group: &str,
+    names: &Names,
+) -> Option<(Access, Option<When>)> {
+    access::read(message, log_group, names)
 }
 
 /// Whether a message that nobody reads has the text of one of Lambda's reports in it.

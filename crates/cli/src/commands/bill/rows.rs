@@ -4,17 +4,17 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use tidewatch_core::meter::account::Account;
 use tidewatch_core::meter::advice::{Advice, advise};
+use tidewatch_core::meter::book::Book;
 use tidewatch_core::meter::ledger::{Function, Ledger};
 use tidewatch_core::meter::money::{Money, Price};
 use tidewatch_core::meter::panes::Pane;
+use tidewatch_core::meter::sums::Sums;
 use tidewatch_core::meter::tariff::{Architecture, Terms};
-use tidewatch_core::meter::usage::Usage;
 use tidewatch_core::time::{Span, Time};
 
-use super::Pricing;
 use crate::args::BillBy;
+use crate::pricing::Pricing;
 
 /// The shortest log of which a month is told.
 const PROJECTED_FROM: Span = Span::minutes(60);
@@ -83,28 +83,28 @@ impl Bill {
     /// The bill of a ledger.
     pub fn of(ledger: &Ledger, pricing: &Pricing, by: BillBy) -> Bill {
         let functions = ledger.functions();
-        let apart = functions.map(|(function, account)| {
+        let apart = functions.map(|(function, book)| {
             let terms = pricing.terms(&function.name);
-            (Some(function), terms, account)
+            (Some(function), terms, book)
         });
         let others = ledger.others();
-        let together = others.map(|(account, _)| (None, pricing.otherwise, account));
-        let accounts: Vec<_> = apart.chain(together).collect();
+        let together = others.map(|(book, _)| (None, pricing.otherwise, book));
+        let books: Vec<_> = apart.chain(together).collect();
         let mut all = Row::empty(Label::All);
         let mut months = BTreeMap::new();
-        for (_, terms, account) in &accounts {
-            all.add(&account.whole, pricing, *terms);
-            for (time, pane) in account.coarse.all() {
+        for (_, terms, book) in &books {
+            all.add(&book.whole, pricing, *terms);
+            for (time, pane) in book.coarse.all() {
                 let sum: &mut u128 = months.entry((month(time), terms.architecture)).or_default();
-                *sum += u128::from(pane.usage.mb_ms);
+                *sum += u128::from(pane.sums.mb_ms);
             }
         }
         let rows = match by {
-            BillBy::Function => functions_of(&accounts, pricing),
-            BillBy::Hour => hours_of(&accounts, pricing),
+            BillBy::Hour => hours_of(&books, pricing),
+            _ => functions_of(&books, pricing),
         };
-        let first = accounts.iter().map(|(_, _, account)| account.first).min();
-        let last = accounts.iter().map(|(_, _, account)| account.last).max();
+        let first = books.iter().map(|(_, _, book)| book.first).min();
+        let last = books.iter().map(|(_, _, book)| book.last).max();
         Bill {
             by,
             rows,
@@ -125,21 +125,21 @@ impl Bill {
     }
 }
 
-type Accounts<'a> = [(Option<Function>, Terms, &'a Account)];
+type Books<'a> = [(Option<Function>, Terms, &'a Book)];
 
-fn functions_of(accounts: &Accounts<'_>, pricing: &Pricing) -> Vec<Row> {
-    let rows = accounts.iter().map(|(function, terms, account)| {
+fn functions_of(books: &Books<'_>, pricing: &Pricing) -> Vec<Row> {
+    let rows = books.iter().map(|(function, terms, book)| {
         let label = match function {
             None => Label::Others,
             Some(function) => Label::Function(FunctionLabel {
                 function: function.clone(),
                 terms: *terms,
-                advice: advise(&account.whole.usage, &pricing.tariff, *terms),
-                versions: account.versions().iter().map(|(n, at)| ((*n).to_owned(), *at)).collect(),
+                advice: advise(&book.whole.sums, &pricing.tariff, *terms),
+                versions: book.versions().iter().map(|(n, at)| ((*n).to_owned(), *at)).collect(),
             }),
         };
         let mut row = Row::empty(label);
-        row.add(&account.whole, pricing, *terms);
+        row.add(&book.whole, pricing, *terms);
         row
     });
     let mut rows: Vec<Row> = rows.collect();
@@ -148,10 +148,10 @@ fn functions_of(accounts: &Accounts<'_>, pricing: &Pricing) -> Vec<Row> {
     rows
 }
 
-fn hours_of(accounts: &Accounts<'_>, pricing: &Pricing) -> Vec<Row> {
+fn hours_of(books: &Books<'_>, pricing: &Pricing) -> Vec<Row> {
     let mut hours: BTreeMap<Time, Row> = BTreeMap::new();
-    for (_, terms, account) in accounts {
-        for (time, pane) in account.coarse.all() {
+    for (_, terms, book) in books {
+        for (time, pane) in book.coarse.all() {
             let row = hours.entry(time).or_insert_with(|| Row::empty(Label::Hour(time)));
             row.add(pane, pricing, *terms);
         }
@@ -165,10 +165,10 @@ impl Row {
     }
 
     fn add(&mut self, pane: &Pane, pricing: &Pricing, terms: Terms) {
-        let Usage { failed, failed_ms, failed_mb_ms, .. } = pane.usage;
+        let Sums { failed, failed_ms, failed_mb_ms, .. } = pane.sums;
         let rates = pricing.tariff.rates(terms.architecture);
         self.pane.add(pane);
-        self.dollars += pricing.tariff.cost(&pane.usage, terms);
+        self.dollars += pricing.tariff.cost(&pane.sums, terms);
         self.wasted += rates.cost(failed, failed_mb_ms, failed_ms, terms);
     }
 

@@ -6,9 +6,9 @@ use tidewatch_core::meter::advice::Advice;
 use tidewatch_core::meter::durations::ERROR;
 use tidewatch_core::meter::money::{MB_MS_PER_GB_S, Money};
 
-use super::Pricing;
 use super::rows::{Bill, Label, Row};
 use crate::args::BillBy;
+use crate::pricing::Pricing;
 
 /// Decimals of dollars.
 const PLACES: u32 = 12;
@@ -59,7 +59,7 @@ pub(super) fn json(bill: &Bill, pricing: &Pricing) -> Value {
         "prices": pricing.file,
         "from": bill.span.map(|(first, _)| rfc3339(first)),
         "until": bill.span.map(|(_, last)| rfc3339(last)),
-        "by": match bill.by { BillBy::Function => "function", BillBy::Hour => "hour" },
+        "by": if bill.by == BillBy::Hour { "hour" } else { "function" },
         "rows": bill.rows.iter().map(object).collect::<Vec<Value>>(),
         "total": object(&bill.all),
         "months": months.collect::<Vec<Value>>(),
@@ -71,14 +71,11 @@ pub(super) fn json(bill: &Bill, pricing: &Pricing) -> Value {
 
 /// Comma-separated, a line a row.
 pub(super) fn csv(bill: &Bill) -> String {
-    let mut writer = csv::Writer::from_writer(Vec::new());
     let rows = bill.rows.iter().map(|row| cells(bill, row));
     let header = cells(bill, bill.rows.first().unwrap_or(&bill.all));
     let names = header.iter().map(|(name, _)| (*name).to_owned()).collect::<Vec<_>>();
     let values = rows.map(|cells| {
         let value = |(_, cell): (&str, Cell)| match cell {
-            // A spreadsheet takes what begins like a formula for one.
-            Cell::Text(text) if text.starts_with(['=', '+', '-', '@']) => format!("'{text}"),
             Cell::Text(text) => text,
             Cell::Number(number) => number.to_string(),
             Cell::Dollars(money) => money.decimal(PLACES),
@@ -86,14 +83,27 @@ pub(super) fn csv(bill: &Bill) -> String {
         };
         cells.into_iter().map(value).collect::<Vec<_>>()
     });
-    for record in std::iter::once(names).chain(values) {
+    written(std::iter::once(names).chain(values))
+}
+
+/// Records as CSV.
+pub(super) fn written(records: impl Iterator<Item = Vec<String>>) -> String {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    for mut record in records {
+        for cell in &mut record {
+            // A spreadsheet takes what begins like a formula for one.
+            if cell.starts_with(['=', '+', '-', '@']) && cell.parse::<f64>().is_err() {
+                cell.insert(0, '\'');
+            }
+        }
         writer.write_record(&record).expect("memory takes any bytes");
     }
     let bytes = writer.into_inner().expect("memory takes any bytes");
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-fn dollars(money: Money) -> Value {
+/// A number of dollars.
+pub(super) fn dollars(money: Money) -> Value {
     money.decimal(PLACES).parse::<f64>().map_or(Value::Null, Value::from)
 }
 
@@ -102,8 +112,8 @@ fn gb_seconds(mb_ms: u128) -> f64 {
 }
 
 fn cells(bill: &Bill, row: &Row) -> Vec<(&'static str, Cell)> {
-    let usage = &row.pane.usage;
-    let endings = usage.endings();
+    let sums = &row.pane.sums;
+    let endings = sums.endings();
     let number = |number: u64| Cell::Number(Value::from(number));
     let money = |money: Option<Money>| money.map_or(Cell::Missing, Cell::Dollars);
     let ms = |at: f64| match row.quantile_ms(at) {
@@ -115,20 +125,20 @@ fn cells(bill: &Bill, row: &Row) -> Vec<(&'static str, Cell)> {
         ("dollars", money(Some(row.dollars))),
         ("dollars_a_month", money(bill.a_month(row.dollars))),
         ("wasted_dollars", money(Some(row.wasted))),
-        ("invocations", number(usage.invocations)),
-        ("billed_ms", number(usage.billed_ms)),
-        ("gb_seconds", Cell::Number(Value::from(gb_seconds(usage.mb_ms.into())))),
+        ("invocations", number(sums.invocations)),
+        ("billed_ms", number(sums.billed_ms)),
+        ("gb_seconds", Cell::Number(Value::from(gb_seconds(sums.mb_ms.into())))),
         ("p50_ms", ms(0.5)),
         ("p95_ms", ms(0.95)),
         ("p99_ms", ms(0.99)),
-        ("cold_starts", number(usage.cold_starts)),
-        ("cold_ms", number(usage.cold_us / 1_000)),
+        ("cold_starts", number(sums.cold_starts)),
+        ("cold_ms", number(sums.cold_us / 1_000)),
         ("timeouts", number(endings.timeouts)),
         ("errors", number(endings.errors)),
         ("out_of_memory", number(endings.out_of_memory)),
-        ("failed_starts", number(usage.failed_starts)),
-        ("memory_mb", number(usage.memory_mb_max.into())),
-        ("used_mb", number(usage.used_mb_max.into())),
+        ("failed_starts", number(sums.failed_starts)),
+        ("memory_mb", number(sums.memory_mb_max.into())),
+        ("used_mb", number(sums.used_mb_max.into())),
     ]);
     if bill.by == BillBy::Function {
         cells.extend(advice(bill, &row.label));

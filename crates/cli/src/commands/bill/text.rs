@@ -7,9 +7,9 @@ use tidewatch_core::meter::advice::{Advice, Risk};
 use tidewatch_core::meter::money::{MB_MS_PER_GB_S, Money};
 use tidewatch_core::meter::tariff::STORAGE_FREE_MB;
 
-use super::Pricing;
 use super::rows::{Bill, FunctionLabel, Label, Row};
 use crate::args::BillBy;
+use crate::pricing::Pricing;
 use crate::summary::grouped;
 
 /// Below this, in dollars a month, less memory is not worth a line.
@@ -30,7 +30,7 @@ pub(super) fn text(bill: &Bill, pricing: &Pricing) -> String {
         "${}{month}: {} invocations from {} to {}\n\
          list prices of {} ({}), {} where nothing else is said\n",
         bill.all.dollars.decimal(4),
-        grouped(bill.all.pane.usage.invocations),
+        grouped(bill.all.pane.sums.invocations),
         rfc3339(first),
         rfc3339(last),
         pricing.tariff.region,
@@ -62,10 +62,7 @@ const HEADER: [&str; 12] = [
 
 fn table(bill: &Bill) -> String {
     let mut lines = vec![HEADER.map(str::to_owned)];
-    lines[0][0] = match bill.by {
-        BillBy::Function => "function".to_owned(),
-        BillBy::Hour => "hour".to_owned(),
-    };
+    lines[0][0] = if bill.by == BillBy::Hour { "hour" } else { "function" }.to_owned();
     let several = several_accounts(bill);
     for row in bill.rows.iter().chain([&bill.all]) {
         lines.push(cells(row, bill.all.dollars, several));
@@ -94,8 +91,8 @@ fn several_accounts(bill: &Bill) -> bool {
 }
 
 fn cells(row: &Row, all: Money, several: bool) -> [String; HEADER.len()] {
-    let usage = &row.pane.usage;
-    let endings = usage.endings();
+    let sums = &row.pane.sums;
+    let endings = sums.endings();
     let ms = |at: f64| row.quantile_ms(at).map_or(String::new(), ms);
     let count = |count: u64| if count == 0 { String::new() } else { grouped(count) };
     let share = row.dollars.dollars() / all.dollars();
@@ -105,11 +102,11 @@ fn cells(row: &Row, all: Money, several: bool) -> [String; HEADER.len()] {
         name(&row.label, several),
         row.dollars.decimal(4),
         share,
-        grouped(usage.invocations),
+        grouped(sums.invocations),
         ms(0.5),
         ms(0.95),
         ms(0.99),
-        count(usage.cold_starts),
+        count(sums.cold_starts),
         count(endings.timeouts),
         count(endings.errors),
         count(endings.out_of_memory),
@@ -168,12 +165,12 @@ fn functions(bill: &Bill) -> impl Iterator<Item = (&Row, &FunctionLabel)> {
 fn write_advice(text: &mut String, bill: &Bill) {
     let mut lines = Vec::new();
     for (row, label) in functions(bill) {
-        let usage = &row.pane.usage;
+        let sums = &row.pane.sums;
         let name = printable(&label.function.name);
-        let has = format!("{name}: {} MB, at most {} used", usage.memory_mb_max, usage.used_mb_max);
+        let has = format!("{name}: {} MB, at most {} used", sums.memory_mb_max, sums.used_mb_max);
         match label.advice {
             Advice::Raise { to_mb } => {
-                let killed = usage.endings().out_of_memory;
+                let killed = sums.endings().out_of_memory;
                 let killed = match killed {
                     0 => "it is about to be killed for it".to_owned(),
                     killed => format!("killed for it {} times", grouped(killed)),

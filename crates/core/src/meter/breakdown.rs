@@ -8,12 +8,12 @@
 //! rounding loses nothing.
 
 use crate::meter::money::Money;
+use crate::meter::sums::Sums;
 use crate::meter::tariff::{Tariff, Terms};
-use crate::meter::usage::Usage;
 
 /// Why the cost changed; the parts sum to `total`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Change {
+pub struct Breakdown {
     /// What the later span cost more, or less.
     pub total: Money,
     /// Because there were more invocations.
@@ -28,17 +28,17 @@ pub struct Change {
     pub cold_starts: Money,
 }
 
-impl Change {
+impl Breakdown {
     /// From `before` to `after`, of a function on these terms. The spans should be equally long.
-    pub fn between(before: &Usage, after: &Usage, tariff: &Tariff, terms: Terms) -> Change {
-        let [before, after] = [before, after].map(|usage| Split::of(usage, tariff, terms));
+    pub fn between(before: &Sums, after: &Sums, tariff: &Tariff, terms: Terms) -> Breakdown {
+        let [before, after] = [before, after].map(|sums| Split::of(sums, tariff, terms));
         let failures = after.failed - before.failed;
         let cold_starts = after.starting - before.starting;
         let requests = after.requests - before.requests;
         let ran = after.ran - before.ran;
         let [by_number, by_duration] = before.shares_to(&after);
         let total = failures + cold_starts + requests + ran;
-        Change {
+        Breakdown {
             total,
             invocations: requests + by_number,
             durations: by_duration,
@@ -60,7 +60,7 @@ impl Change {
     }
 
     /// Adds the change of another function.
-    pub fn add(&mut self, other: &Change) {
+    pub fn add(&mut self, other: &Breakdown) {
         self.total += other.total;
         self.invocations += other.invocations;
         self.durations += other.durations;
@@ -87,13 +87,13 @@ struct Split {
 }
 
 impl Split {
-    fn of(usage: &Usage, tariff: &Tariff, terms: Terms) -> Split {
+    fn of(sums: &Sums, tariff: &Tariff, terms: Terms) -> Split {
         let rates = tariff.rates(terms.architecture);
         let cost = |number, mb_ms, ms| rates.cost(number, mb_ms, ms, terms);
-        let Usage { failed, failed_ms, failed_mb_ms, start_ms, start_mb_ms, .. } = *usage;
-        let number = usage.invocations.saturating_sub(failed);
-        let ms = usage.billed_ms.saturating_sub(failed_ms).saturating_sub(start_ms);
-        let mb_ms = usage.mb_ms.saturating_sub(failed_mb_ms).saturating_sub(start_mb_ms);
+        let Sums { failed, failed_ms, failed_mb_ms, start_ms, start_mb_ms, .. } = *sums;
+        let number = sums.invocations.saturating_sub(failed);
+        let ms = sums.billed_ms.saturating_sub(failed_ms).saturating_sub(start_ms);
+        let mb_ms = sums.mb_ms.saturating_sub(failed_mb_ms).saturating_sub(start_mb_ms);
         Split {
             failed: cost(failed, failed_mb_ms, failed_ms),
             starting: cost(0, start_mb_ms, start_ms),

@@ -1,4 +1,4 @@
-//! What invocations took, as sums: two usages of different invocations add to that of both.
+//! What invocations took, as sums: those of different invocations add to those of all.
 //!
 //! Endings that a line of their own mentions are counted apart from those that a report tells, since newer
 //! runtimes write both: an ending is counted as often as the one or the other says, whichever says more.
@@ -7,7 +7,7 @@ use crate::invocation::{Ending, Invocation, Report};
 
 /// Sums over some invocations.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Usage {
+pub struct Sums {
     /// Reports.
     pub invocations: u64,
     /// Milliseconds that are billed.
@@ -51,7 +51,7 @@ pub struct Endings {
     pub out_of_memory: u64,
 }
 
-impl Usage {
+impl Sums {
     /// Counts one line about an invocation.
     pub fn note(&mut self, invocation: &Invocation) {
         match (&invocation.report, invocation.request) {
@@ -85,8 +85,8 @@ impl Usage {
         }
     }
 
-    /// Adds the usage of other invocations.
-    pub fn add(&mut self, other: &Usage) {
+    /// Adds the sums of other invocations.
+    pub fn add(&mut self, other: &Sums) {
         self.invocations += other.invocations;
         self.billed_ms += other.billed_ms;
         self.mb_ms += other.mb_ms;

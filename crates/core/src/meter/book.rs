@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use crate::event_ring::EventRing;
 use crate::invocation::Invocation;
-use crate::limits::{ACCOUNT_MINUTES_KEPT, VERSIONS_MAX};
+use crate::limits::{BOOK_MINUTES_KEPT, VERSIONS_MAX};
 use crate::meter::panes::{Pane, Panes};
 use crate::tag::EventTag;
 use crate::time::{Span, Time};
@@ -16,9 +16,9 @@ pub const FINE: Span = Span::minutes(5);
 /// Width of the coarse ones.
 pub const COARSE: Span = Span::minutes(60);
 
-/// What one function took. Two accounts are equal if they say the same, whatever they remember of deliveries.
+/// What one function took. Two books are equal if they say the same, whatever they remember of deliveries.
 #[derive(Clone, Debug)]
-pub struct Account {
+pub struct Book {
     /// Since the first line of it.
     pub whole: Pane,
     /// Panes of [`FINE`].
@@ -33,9 +33,9 @@ pub struct Account {
     ring: EventRing,
 }
 
-impl PartialEq for Account {
-    fn eq(&self, other: &Account) -> bool {
-        let said = |of: &Account| (of.first, of.last, of.versions.clone());
+impl PartialEq for Book {
+    fn eq(&self, other: &Book) -> bool {
+        let said = |of: &Book| (of.first, of.last, of.versions.clone());
         self.whole == other.whole
             && self.fine == other.fine
             && self.coarse == other.coarse
@@ -54,12 +54,12 @@ pub enum Noted {
     Repeated,
 }
 
-impl Account {
+impl Book {
     /// Of a function that is first seen at `time`, of which coarse panes are kept for `hours_kept`.
-    pub fn opened(time: Time, hours_kept: Span) -> Account {
-        Account {
+    pub fn opened(time: Time, hours_kept: Span) -> Book {
+        Book {
             whole: Pane::default(),
-            fine: Panes::new(FINE, ACCOUNT_MINUTES_KEPT.0 / FINE.0),
+            fine: Panes::new(FINE, BOOK_MINUTES_KEPT.0 / FINE.0),
             coarse: Panes::new(COARSE, hours_kept.0 / COARSE.0),
             first: time,
             last: time,
@@ -110,7 +110,7 @@ impl Account {
     }
 
     /// Adds what is kept of other lines of the function.
-    pub fn add(&mut self, other: &Account) {
+    pub fn add(&mut self, other: &Book) {
         self.whole.add(&other.whole);
         self.fine.add(&other.fine);
         self.coarse.add(&other.coarse);
@@ -135,7 +135,7 @@ impl Account {
     /// The sum from `from` on and before `until`, in whole panes: fine ones where they are kept, else coarse
     /// ones.
     pub fn between(&self, from: Time, until: Time) -> Pane {
-        let kept_from = Time(self.last.0.div_euclid(FINE.0) * FINE.0).minus(ACCOUNT_MINUTES_KEPT);
+        let kept_from = Time(self.last.0.div_euclid(FINE.0) * FINE.0).minus(BOOK_MINUTES_KEPT);
         if from > kept_from {
             self.fine.between(from, until)
         } else {
@@ -146,7 +146,7 @@ impl Account {
     /// About how many bytes it takes.
     pub fn bytes(&self) -> usize {
         let versions: usize = self.versions.keys().map(|name| name.len() + 64).sum();
-        size_of::<Account>()
+        size_of::<Book>()
             + self.whole.durations.heap_bytes()
             + self.fine.bytes()
             + self.coarse.bytes()
