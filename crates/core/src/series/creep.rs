@@ -2,11 +2,13 @@
 //!
 //! A day has risen by as much as it is above the larger of the same days one and two weeks before it, so that
 //! the week after a holiday is no rise. It creeps where the middle one of the last seven rises is at least
-//! [`RISE_MIN`] and six of the seven days have risen by [`RISE_EACH_MIN`]: one dear day moves neither. Two per
-//! cent a day are told on the tenth day; what grows slower than a tenth a week is not.
+//! [`RISE_MIN`], is [`TIMES_RESTLESS`] times what a day of the week before had changed in a week, and six of the
+//! seven days have risen by [`RISE_EACH_MIN`]: neither one dear day nor a restless series creeps. Two per cent a day
+//! are told on the tenth day; what grows by less than a
+//! tenth a week is not.
 //!
-//! It is a function of the days that are over, of which it needs fourteen, and of the two weeks before the last
-//! one it can do without the earlier.
+//! It is a function of the days that are over. Of these it needs fourteen; the third and the fourth week before
+//! make it surer where they are known.
 
 use super::history::History;
 use super::season::{closed_days, first_of};
@@ -16,10 +18,16 @@ use crate::time::Span;
 pub const DAYS: usize = 7;
 
 /// How much the middle one of the rises must be, of the day before.
-pub const RISE_MIN: f64 = 0.1;
+pub const RISE_MIN: f64 = 0.10;
+
+/// How many times what days usually change in a week, whatever the direction.
+pub const TIMES_RESTLESS: f64 = 2.0;
 
 /// How much six of the seven must have risen.
 pub const RISE_EACH_MIN: f64 = 0.04;
+
+/// How many days a finding about a creep lasts at least: what creeps on is the same news.
+pub const LASTS_DAYS: i64 = 28;
 
 /// How many of the seven need not have risen.
 const EXCEPTIONS: usize = 1;
@@ -35,22 +43,26 @@ pub struct Creep {
     pub rise: f64,
     /// How many of the seven days have risen.
     pub days: usize,
+    /// How much the middle one of the seven days before had changed in a week; of less than three weeks that is
+    /// not known, and taken for as much as is a creep.
+    pub restless: f64,
 }
 
 impl Creep {
     /// Whether the days creep, by at least `floor` in a mean pane.
     pub fn creeps(&self, floor: f64) -> bool {
-        self.rise >= RISE_MIN && self.days + EXCEPTIONS >= DAYS && self.mean - self.before >= floor
+        let rises = self.rise >= RISE_MIN.max(TIMES_RESTLESS * self.restless);
+        rises && self.days + EXCEPTIONS >= DAYS && self.mean - self.before >= floor
     }
 
     /// The last seven whole days before `today`; nothing while there are fewer than fourteen, or where one of
     /// them was not measured.
     pub(super) fn of(history: &History, today: i64, width: Span) -> Option<Creep> {
         let days = closed_days(history, today, width);
+        let of = |ago: i64| (ago <= days).then(|| day_mean(history, today - ago, width))?;
         let mut rises = [0.0; DAYS];
         let (mut mean, mut before) = (0.0, 0.0);
         for (ago, rise) in (1..).zip(&mut rises) {
-            let of = |ago: i64| (ago <= days).then(|| day_mean(history, today - ago, width))?;
             let now = of(ago)?;
             let then = of(ago + 7)?.max(of(ago + 14).unwrap_or(0.0));
             *rise = if then > 0.0 { now / then - 1.0 } else { 0.0 };
@@ -59,7 +71,14 @@ impl Creep {
         }
         rises.sort_unstable_by(f64::total_cmp);
         let days = rises.iter().filter(|rise| **rise >= RISE_EACH_MIN).count();
-        Some(Creep { mean, before, rise: rises[DAYS / 2], days })
+        let change =
+            |ago: i64| Some((of(ago)? / of(ago + 7).filter(|then| *then > 0.0)? - 1.0).abs());
+        let changes: Option<Vec<f64>> = (8..8 + DAYS as i64).map(change).collect();
+        let restless = changes.map_or(RISE_MIN, |mut changes| {
+            changes.sort_unstable_by(f64::total_cmp);
+            changes[DAYS / 2]
+        });
+        Some(Creep { mean, before, rise: rises[DAYS / 2], days, restless })
     }
 }
 

@@ -42,7 +42,7 @@ pub mod weighed;
 use std::borrow::Cow;
 
 pub use kept::{Malformed, STORED_BYTES_MAX};
-pub use settings::{NAB, PAGING, Settings};
+pub use settings::{DOLLARS, NAB, PAGING, Settings};
 pub use weighed::{Novelty, QuietMax, Raised, Weighed, quiet_max, weigh};
 
 use creep::Creep;

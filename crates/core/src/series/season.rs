@@ -21,6 +21,12 @@ pub const WEEKS: i64 = 4;
 /// From as many whole days on there is an hour of the week.
 pub const WEEK_DAYS_MIN: i64 = 14;
 
+/// From as many panes of the same hour of the week on: two weeks of five minutes.
+pub const PANES_OF_WEEK_MIN: i64 = 24;
+
+/// From as many panes of the same hour of the day on there is an hour of the day: one day of five minutes.
+pub const PANES_OF_DAY_MIN: i64 = 12;
+
 /// With fewer panes nothing is said about what is usual.
 pub const PANES_MIN: usize = 6;
 
@@ -50,6 +56,16 @@ pub struct Width {
 }
 
 impl Basis {
+    /// What so many whole days are enough for: two weeks of five minutes, one day of them, or as many panes.
+    fn by(days: i64, width: Span) -> Basis {
+        let panes = |rounds: i64| rounds * HOUR / width.0;
+        match days {
+            WEEK_DAYS_MIN.. if panes(days / 7) >= PANES_OF_WEEK_MIN => Basis::HourOfWeek,
+            1.. if panes(days) >= PANES_OF_DAY_MIN => Basis::HourOfDay,
+            _ => Basis::Level,
+        }
+    }
+
     /// Wider where less is known.
     pub const fn width(self) -> Width {
         match self {
@@ -114,13 +130,7 @@ impl Season {
     /// The season of `today`.
     pub(super) fn of(history: &History, today: i64, width: Span) -> Season {
         let days = closed_days(history, today, width).min(WEEKS * 7);
-        // Where panes are wider than an hour there is no hour to speak of.
-        let basis = match days {
-            _ if width.0 > HOUR => Basis::Level,
-            0 => Basis::Level,
-            1..WEEK_DAYS_MIN => Basis::HourOfDay,
-            _ => Basis::HourOfWeek,
-        };
+        let basis = Basis::by(days, width);
         let (days, cycle) = match basis {
             Basis::Level => return Season { day: today, basis, hours: Vec::new() },
             Basis::HourOfDay => (days, 24),
@@ -134,7 +144,11 @@ impl Season {
             samples[hour.rem_euclid(cycle) as usize].push((hour.div_euclid(cycle), number));
         }
         let hours: Vec<Option<Usual>> = samples.iter_mut().map(|hour| usual(hour, basis)).collect();
-        Season { day: today, basis, hours: widened(&hours) }
+        let mut hours = widened(&hours);
+        if let Some(most) = most_if_sparse(&mut samples) {
+            hours.iter_mut().flatten().for_each(|hour| hour.most = hour.most.max(most));
+        }
+        Season { day: today, basis, hours }
     }
 
     /// What is usual in the pane `now`; nothing while too few were measured.
@@ -143,38 +157,58 @@ impl Season {
             let hour = (now * width.0).div_euclid(HOUR).rem_euclid(self.hours.len() as i64);
             return self.hours[hour as usize];
         }
-        // Two weeks of wide panes; of narrow ones there is less than two days.
-        let from = now - 14 * (DAY / width.0).max(1);
+        // Two weeks of wide panes; of narrow ones there are less than two days.
+        let from = now - WEEK_DAYS_MIN * (DAY / width.0).max(1);
         let panes = history.iter().rev().skip_while(|(pane, _)| *pane >= now);
         let panes = panes.take_while(|(pane, _)| *pane >= from);
         let mut all: Vec<(i64, f32)> =
             panes.filter_map(|(pane, step)| Some((pane, step.number()?))).collect();
         usual(&mut all, Basis::Level).filter(|_| all.len() >= PANES_MIN)
     }
+
+    /// What usually comes in some panes together, the last of which is being weighed.
+    pub(super) fn sum(&self, history: &History, panes: std::ops::Range<i64>, width: Span) -> f64 {
+        let median = |pane| self.usual(history, pane, width).map_or(0.0, |usual| usual.median);
+        match self.basis {
+            // It is the same for all of them, and dear.
+            Basis::Level => median(panes.end - 1) * panes.count() as f64,
+            _ => panes.map(median).sum(),
+        }
+    }
 }
 
 /// What is usual of numbers with the round of the cycle they are from.
 fn usual(samples: &mut [(i64, f32)], basis: Basis) -> Option<Usual> {
-    if samples.is_empty() {
-        return None;
-    }
-    let largest = |samples: &[(i64, f32)]| samples.iter().map(|s| s.1).fold(f32::MIN, f32::max);
-    let mut rounds: Vec<f32> = samples.chunk_by(|a, b| a.0 == b.0).map(largest).collect();
-    rounds.sort_unstable_by(f32::total_cmp);
-    let most = match (basis, rounds.as_slice()) {
-        (Basis::HourOfDay | Basis::HourOfWeek, [.., second, _]) => *second,
-        _ => *rounds.last()?,
-    };
+    let most = most(samples, basis != Basis::Level)?;
     samples.sort_unstable_by(|a, b| a.1.total_cmp(&b.1));
     let at =
         |share: f64| f64::from(samples[((samples.len() - 1) as f64 * share).round() as usize].1);
-    Some(Usual {
-        median: at(0.5),
-        high: at(0.95),
-        most: f64::from(most),
-        basis,
-        panes: samples.len(),
-    })
+    Some(Usual { median: at(0.5), high: at(0.95), most, basis, panes: samples.len() })
+}
+
+/// The largest of numbers that are in order of their rounds; but for the round with the largest, if asked for
+/// and there are more.
+fn most(samples: &[(i64, f32)], but_one: bool) -> Option<f64> {
+    let largest = |round: &[(i64, f32)]| round.iter().map(|s| s.1).fold(f32::MIN, f32::max);
+    let mut rounds: Vec<f32> = samples.chunk_by(|a, b| a.0 == b.0).map(largest).collect();
+    rounds.sort_unstable_by(f32::total_cmp);
+    let most = match rounds.as_slice() {
+        [.., second, _] if but_one => *second,
+        all => *all.last()?,
+    };
+    Some(f64::from(most))
+}
+
+/// Where three of four panes are empty no hour has a profile of its own: the largest number of all hours, but for
+/// the round with the largest.
+fn most_if_sparse(samples: &mut [Vec<(i64, f32)>]) -> Option<f64> {
+    let mut all: Vec<(i64, f32)> = samples.iter_mut().flat_map(std::mem::take).collect();
+    let filled = all.iter().filter(|(_, number)| *number != 0.0).count();
+    if filled * 4 > all.len() {
+        return None;
+    }
+    all.sort_unstable_by_key(|(round, _)| *round);
+    most(&all, true)
 }
 
 /// Each hour with what is high and most in it or next to it.

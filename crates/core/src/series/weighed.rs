@@ -179,22 +179,28 @@ pub fn weigh(series: &Series, settings: &Settings) -> Option<Weighed> {
 
 fn raised(weighed: &Weighed, settings: &Settings) -> Raised {
     let most = weighed.novelty.most().filter(|(_, score)| *score >= settings.threshold);
-    let median = weighed.usual.map_or(0.0, |usual| usual.median);
-    let matters = weighed.number >= settings.matters(median);
-    let excessive = weighed.usual.is_some_and(|usual| {
-        weighed.number > 0.0 && weighed.number >= usual.excessive().max(median + settings.floor)
-    });
+    let matters = weighed.number >= settings.matters(weighed.usual.as_ref());
+    let excessive = weighed.usual.and_then(|usual| settings.excessive(&usual));
     Raised {
         novel: most.filter(|_| !settings.upward || matters).map(|(channel, _)| channel),
-        excessive: settings.upward && excessive,
+        excessive: excessive.is_some_and(|excessive| weighed.number >= excessive),
         creeps: settings.upward && weighed.creep.is_some_and(|c| c.creeps(settings.creep_floor)),
     }
 }
 
 impl Settings {
-    /// From which number on a novel pane matters, where `median` is usual.
-    fn matters(&self, median: f64) -> f64 {
-        (self.times_usual * median).max(median + self.floor)
+    /// From which number on a novel pane matters.
+    fn matters(&self, usual: Option<&Usual>) -> f64 {
+        let median = usual.map_or(0.0, |usual| usual.median);
+        let excess = usual.map_or(0.0, |usual| usual.excessive() - median);
+        median + (self.excess_share * excess).max(self.floor)
+    }
+
+    /// From which number on a pane is excessive; nothing where that says nothing: after nothing but zeros any
+    /// number is, and only a floor can tell whether it matters.
+    fn excessive(&self, usual: &Usual) -> Option<f64> {
+        let says = self.upward && (usual.most > 0.0 || self.floor > 0.0);
+        says.then(|| usual.excessive().max(usual.median + self.floor))
     }
 }
 
@@ -202,15 +208,14 @@ impl Settings {
 pub fn quiet_max(series: &Series, settings: &Settings) -> Option<QuietMax> {
     let next = series.history.newest()? + 1;
     let usual = series.closed_days(next).season.usual(&series.history, next, series.width);
-    let median = usual.map_or(0.0, |usual| usual.median);
     let before = Before::of(series, next, Step::ABSENT);
     let enough = before.measured >= novelty::VALUES_MIN;
     let distance = series.value.quiet_max(settings.threshold).filter(|_| enough);
-    let novelty = distance
-        .zip(before.largest())
-        .map(|(distance, largest)| (largest + f64::from(distance)).max(settings.matters(median)));
-    let excessive = usual.map(|usual| usual.excessive().max(median + settings.floor));
-    Some(QuietMax { novelty, excessive: excessive.filter(|_| settings.upward) })
+    let novelty = distance.zip(before.largest()).map(|(distance, largest)| {
+        (largest + f64::from(distance)).max(settings.matters(usual.as_ref()))
+    });
+    let excessive = usual.and_then(|usual| settings.excessive(&usual));
+    Some(QuietMax { novelty, excessive })
 }
 
 /// What the panes that one is compared with are, next to it and at most.
@@ -261,8 +266,7 @@ fn silence(series: &Series, season: &Season, pane: i64, step: Step) -> Option<Si
         run = if step == Step(0) { run + 1 } else { 0 };
         longest = longest.max(run);
     }
-    let usual_at = |pane| season.usual(history, pane, series.width).map_or(0.0, |u| u.median);
     let within = (panes as i64).min(episode::panes(series.width));
-    let usual = (pane + 1 - within..=pane).map(usual_at).sum();
+    let usual = season.sum(history, pane + 1 - within..pane + 1, series.width);
     Some(Silence { panes, longest_before: longest, usual })
 }
