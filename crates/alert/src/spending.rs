@@ -2,10 +2,13 @@
 //! month, and why.
 
 use tidewatch_core::finding::{Activity, Finding};
+use tidewatch_core::meter::attribution::DriverName;
 use tidewatch_core::meter::ledger::Function;
 use tidewatch_core::series::season::Basis;
 use tidewatch_core::spend::detector::{Number, Rule};
+use tidewatch_core::spend::drivers::Driver;
 use tidewatch_core::spend::spending::Spending;
+use tidewatch_core::tag::UserTag;
 
 use serde_json::{Value as Json, json};
 
@@ -55,6 +58,12 @@ pub(crate) fn sentence(finding: &Finding, spending: &Spending) -> String {
             )
         }
         (_, Rule::Above) => above(&who, spending),
+        (_, Rule::Driven) => {
+            let by = spending.drivers.first().map_or(String::new(), |driver| {
+                format!(" {} makes {} of it.", driver_name(driver), percent(driver.share))
+            });
+            above(&who, spending) + &by
+        }
     }
 }
 
@@ -96,6 +105,13 @@ pub(crate) fn lines(spending: &Spending) -> Vec<(&'static str, String)> {
     let why = why(spending);
     if !why.is_empty() {
         lines.push(("why", why));
+    }
+    let drivers = spending.drivers.iter();
+    let drivers: Vec<String> = drivers
+        .map(|driver| format!("{} {}", driver_name(driver), percent(driver.share)))
+        .collect();
+    if !drivers.is_empty() {
+        lines.push(("driven by", drivers.join(", ")));
     }
     if let Some((version, first)) = &spending.deployment {
         let (version, first) = (name(version), rfc3339(*first));
@@ -142,6 +158,20 @@ fn why(spending: &Spending) -> String {
     format!("{} an hour, of {} against the hour before", told.join(", "), signed(change))
 }
 
+/// A driver as it is printed; a principal and a key by the tag `tidewatch who` finds the name of.
+fn driver_name(driver: &Driver) -> String {
+    let shown = match &driver.name {
+        DriverName::Tag(UserTag(tag)) => format!("user:{tag:016x}"),
+        DriverName::Address(address) => address.to_string(),
+        DriverName::Route(route) => name(route),
+    };
+    format!("{} {shown}", driver.kind.name())
+}
+
+fn percent(share: f64) -> String {
+    format!("{:.0} %", share * 100.0)
+}
+
 /// For programs.
 pub(crate) fn document(spending: &Spending) -> Json {
     let parts =
@@ -159,6 +189,12 @@ pub(crate) fn document(spending: &Spending) -> Json {
         "dollars_an_hour_above": spending.dollars_above,
         "dollars_a_month_above": spending.month(),
         "change": parts.collect::<Vec<_>>(),
+        "drivers": spending.drivers.iter().map(|driver| json!({
+            "kind": driver.kind.name(),
+            "name": driver_name(driver),
+            "share": driver.share,
+            "error": driver.error,
+        })).collect::<Vec<_>>(),
         "deployment": spending.deployment.as_ref().map(|(version, first)| {
             json!({ "version": name(version), "first_seen": first.0 })
         }),

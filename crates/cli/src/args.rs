@@ -441,6 +441,10 @@ pub struct ReadArgs {
     /// exists, it does
     #[arg(long, value_name = "FILE")]
     pub users: Option<PathBuf>,
+    /// Also read every line for who asks (principals, API keys, addresses), so that findings about what a function
+    /// costs say who drives it; it takes longer
+    #[arg(long)]
+    pub drivers: bool,
     /// Year of the first syslog line [default: the latest that is not in the future]
     #[arg(long, value_name = "Y")]
     pub year: Option<i16>,

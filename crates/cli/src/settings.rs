@@ -120,7 +120,7 @@ pub fn reading(
             with: &report.with,
         })?),
         users: raw.users.as_deref().map(known_users).transpose()?,
-        hears_access: false,
+        hears_access: raw.drivers,
         copies: BTreeMap::new(),
     })
 }

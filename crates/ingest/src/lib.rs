@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use tidewatch_core::access::Access;
 use tidewatch_core::signal::LogStream;
 
 pub mod batch;
@@ -117,6 +118,11 @@ impl Ingest {
     /// From now on every message is also asked who asked for something, needles or not: that takes far longer.
     pub fn hear_access(&mut self) {
         self.hears_access = true;
+    }
+
+    /// Who asked for something, as a message of a log group says, and nothing if it does not.
+    pub fn hear_request(&self, message: &str, log_group: &str) -> Option<Access> {
+        format::read_access(message, log_group, &self.names).map(|(access, _)| access)
     }
 
     /// The formats that are built in and in use.

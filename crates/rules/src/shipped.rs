@@ -21,7 +21,7 @@ macro_rules! files {
 const DETECTORS: &[Shipped] = files!("detectors":
     "account-takeover" "account-under-attack" "account-under-slow-attack" "brute-force"
     "cold-start-storm" "cost-drift" "cost-spike" "credential-scan" "credential-stuffing"
-    "distributed-attack" "distributed-scan" "duration-regression" "error-storm" "first-contacts"
+    "denial-of-wallet" "distributed-attack" "distributed-scan" "duration-regression" "error-storm" "first-contacts"
     "guessed-account" "network-spray" "network-takeover" "out-of-memory" "password-spray"
     "reset-abuse" "runaway-function" "signup-abuse" "slow-scan" "slow-spray" "timeout-storm"
     "unknown-user-surge" "went-silent");

@@ -22,7 +22,8 @@ pub struct SpendDetector {
     pub of: Number,
     /// What about it is odd.
     pub rule: Rule,
-    /// Of a count: the least share of the pane's invocations it must have; 0 where any will do.
+    /// Of a count: the least share of the pane's invocations it must have; 0 where any will do. Of what is driven:
+    /// the least share of one driver.
     pub share: f64,
     /// How long nothing must be raised for the finding to close.
     pub quiet: Span,
@@ -48,6 +49,8 @@ impl SpendDetector {
 pub enum Rule {
     /// A pane is above everything in five weeks, or above what is usual at its hour.
     Above,
+    /// The same, and one principal, API key or address makes most of it: at least the share.
+    Driven,
     /// The days have crept up for a week.
     Creeping,
     /// Nothing has come for longer than ever, where something usually does. It is raised by how much.
@@ -88,18 +91,20 @@ pub const DURATIONS_MIN: u64 = 10;
 
 impl Rule {
     /// All of them.
-    pub const ALL: [Rule; 4] = [Rule::Above, Rule::Creeping, Rule::Silent, Rule::Runaway];
+    pub const ALL: [Rule; 5] =
+        [Rule::Above, Rule::Driven, Rule::Creeping, Rule::Silent, Rule::Runaway];
 
     /// Whether it says that something is going on now: of several findings that do, about one function, the worst
     /// tells.
     pub fn is_sudden(self) -> bool {
-        matches!(self, Rule::Above | Rule::Runaway)
+        matches!(self, Rule::Above | Rule::Driven | Rule::Runaway)
     }
 
     /// The name in detector files.
     pub fn name(self) -> &'static str {
         match self {
             Rule::Above => "above",
+            Rule::Driven => "driven",
             Rule::Creeping => "creeping",
             Rule::Silent => "silent",
             Rule::Runaway => "runaway",

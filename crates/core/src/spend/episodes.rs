@@ -63,7 +63,8 @@ impl Latch {
         known.last = known.last.max(raise.pane);
         known.peak = known.peak.max(raise.amount);
         // How much there is of silence grows by itself, and of what runs away by the second.
-        let grown = rule.rule == Rule::Above && raise.excess >= TIMES_TOLD * known.told_excess;
+        let counts = matches!(rule.rule, Rule::Above | Rule::Driven);
+        let grown = counts && raise.excess >= TIMES_TOLD * known.told_excess;
         let worse = raise.severity > known.severity || grown;
         known.severity = known.severity.max(raise.severity);
         let activity = match (known.told, worse) {

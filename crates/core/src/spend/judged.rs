@@ -6,6 +6,7 @@ use crate::finding::{Accuracy, Activity, Also, Decided, Finding, Measured, Value
 use crate::key::{FunctionTag, Key, KeyPart};
 use crate::meter::book::{Book, FINE};
 use crate::meter::breakdown::Breakdown;
+use crate::meter::money::Money;
 use crate::meter::panes::Pane;
 use crate::meter::sums::Sums;
 use crate::meter::tariff::Tariff;
@@ -34,7 +35,7 @@ pub(crate) struct Seen<'a> {
     pub(crate) pane: i64,
     pub(crate) of_pane: &'a Pane,
     pub(crate) book: &'a Book,
-    pub(crate) dollars: f64,
+    pub(crate) cost: Money,
     pub(crate) now: Time,
 }
 
@@ -80,6 +81,13 @@ pub(crate) fn above(rule: &SpendDetector, watched: &Watched, seen: &Seen<'_>) ->
     })
 }
 
+/// The same, if somebody makes most of it.
+pub(crate) fn driven(rule: &SpendDetector, watched: &Watched, seen: &Seen<'_>) -> Option<Judged> {
+    let judged = above(rule, watched, seen)?;
+    let most = seen.drivers(watched).first().map_or(0.0, |driver| driver.share);
+    (most >= rule.share && rule.share > 0.0).then_some(judged)
+}
+
 /// Days that creep.
 pub(crate) fn creeping(rule: &SpendDetector, watched: &Watched) -> Option<Judged> {
     let weighed = weighed(rule, watched)?;
@@ -117,7 +125,7 @@ pub(crate) fn runaway(rule: &SpendDetector, watched: &Watched, seen: &Seen<'_>) 
     let series = watched.series.get(&rule.of)?;
     let before = series.history().iter().filter(|(pane, _)| *pane < seen.pane);
     let largest = before.filter_map(|(_, step)| step.number()).fold(0.0f32, f32::max);
-    let amount = rule.of.of(seen.of_pane, seen.dollars)?;
+    let amount = rule.of.of(seen.of_pane, seen.cost.dollars())?;
     let runs = amount >= RUNAWAY_TIMES * f64::from(largest) && amount >= rule.floor();
     (runs && series.history().panes() >= HISTORY_MIN).then_some(Judged {
         amount,
@@ -229,9 +237,9 @@ fn spending(
     let cost = watched.series.get(&Number::Dollars);
     let usual: Option<Usual> = cost.and_then(|series| series.usual_at(seen.pane));
     let hour = PANES_AN_HOUR as f64;
-    let dollars = seen.dollars * hour;
+    let dollars = seen.cost.dollars() * hour;
     let usual_dollars = usual.map_or(0.0, |usual| usual.median * hour);
-    let now = rule.of.of(seen.of_pane, seen.dollars).unwrap_or(0.0) * by_the_hour(rule.of);
+    let now = rule.of.of(seen.of_pane, seen.cost.dollars()).unwrap_or(0.0) * by_the_hour(rule.of);
     Spending {
         function: watched.function.clone(),
         number: rule.of,
@@ -244,6 +252,7 @@ fn spending(
         dollars,
         dollars_above: dollars - usual_dollars,
         parts: parts(watched, tariff, seen),
+        drivers: seen.drivers(watched),
         deployment: deployment(seen),
     }
 }

@@ -11,6 +11,7 @@
 //! Invariant: what is told is a function of the reports and of how far the clock has come when each pane is closed.
 
 pub mod detector;
+pub mod drivers;
 mod episodes;
 mod judged;
 pub mod spending;

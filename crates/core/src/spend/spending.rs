@@ -3,6 +3,7 @@
 use crate::meter::ledger::Function;
 use crate::series::season::Basis;
 use crate::spend::detector::{Number, Rule};
+use crate::spend::drivers::Driver;
 use crate::time::Time;
 
 /// Hours in a month: a twelfth of a year.
@@ -34,6 +35,8 @@ pub struct Spending {
     pub dollars_above: f64,
     /// Why it costs what it does against the hour before, in dollars by the hour; the parts sum to the change.
     pub parts: Vec<(&'static str, f64)>,
+    /// Who made the pane's cost, the largest shares first; nobody where no line about a request says.
+    pub drivers: Vec<Driver>,
     /// A version that was first seen shortly before.
     pub deployment: Option<(Box<str>, Time)>,
 }

@@ -1,18 +1,23 @@
 //! All functions, each with its series and its findings: from reports to findings, as the clock goes on.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
 use crate::finding::{Activity, Finding};
+use crate::invocation::Invocation;
 use crate::limits::FUNCTIONS_WATCHED_MAX;
 use crate::meter::book::FINE;
 use crate::meter::ledger::{Function, Ledger};
+use crate::meter::money::Money;
 use crate::meter::panes::Pane;
+use crate::meter::sums::Sums;
 use crate::meter::tariff::{Tariff, Terms};
 use crate::series::Series;
 use crate::signal::{Body, LogStream, Origin, Signal};
 use crate::spend::detector::{Number, Rule, SpendDetector};
+use crate::spend::drivers::{Driver, Recent};
 use crate::spend::episodes::{Episode, Latch, Raise};
 use crate::spend::judged::{self, Judged, Seen};
 use crate::time::{Span, Time};
@@ -66,6 +71,7 @@ pub(crate) struct Watched {
     pub(crate) series: BTreeMap<Number, Series>,
     /// The last report.
     pub(crate) sample: Option<Origin>,
+    pub(crate) drivers: Recent,
     latches: Vec<Latch>,
     first_pane: i64,
     last_pane: i64,
@@ -116,7 +122,18 @@ impl Watch {
 
     /// Counts a report, and tells what follows from it and from the panes that are over by its time.
     pub fn observe(&mut self, signal: &Signal) -> Vec<Finding> {
-        let Body::Invocation(invocation) = &signal.body else { return Vec::new() };
+        let invocation = match &signal.body {
+            Body::Invocation(invocation) => invocation,
+            Body::Access(access) => {
+                // Who asks does not make a function one that is watched.
+                if let Some(at) = self.known(&signal.origin.stream) {
+                    let pane = signal.time.0.div_euclid(FINE.0);
+                    self.functions[at].drivers.ask(pane, access);
+                }
+                return Vec::new();
+            }
+            Body::Auth(_) => return Vec::new(),
+        };
         let mut findings = self.advance(signal.time);
         self.ledger.observe(signal, "");
         let Some(at) = self.index(signal) else {
@@ -129,6 +146,8 @@ impl Watch {
             (watched.last_pane, watched.in_pane) = (pane, 0);
             watched.sample = Some(signal.origin.clone());
         }
+        let cost = cost_of(invocation, &self.prices.tariff, watched.terms);
+        watched.drivers.pay(pane, invocation, cost);
         if pane == watched.last_pane && invocation.report.is_some() {
             watched.in_pane += 1;
             if watched.in_pane.is_multiple_of(RUNAWAY_EVERY) {
@@ -173,14 +192,21 @@ impl Watch {
         {
             return *at;
         }
-        let name = stream.function().unwrap_or_default();
-        let function = Function { account: stream.account.as_str().into(), name: name.into() };
+        let function = function_of(stream);
         let at = self.by_function.get(&function).copied().or_else(|| {
             let pane = signal.time.0.div_euclid(FINE.0);
             (self.functions.len() < FUNCTIONS_WATCHED_MAX).then(|| self.watch(function, pane))
         });
         self.latest = Some((Arc::clone(stream), at));
         at
+    }
+
+    /// The function of a stream, if it is watched already.
+    fn known(&self, stream: &Arc<LogStream>) -> Option<usize> {
+        match &self.latest {
+            Some((known, at)) if Arc::ptr_eq(known, stream) => *at,
+            _ => self.by_function.get(&function_of(stream)).copied(),
+        }
     }
 
     fn watch(&mut self, function: Function, pane: i64) -> usize {
@@ -191,6 +217,7 @@ impl Watch {
             function,
             series: BTreeMap::new(),
             sample: None,
+            drivers: Recent::default(),
             latches: vec![Latch::default(); self.detectors.len()],
             first_pane: pane,
             last_pane: i64::MIN,
@@ -208,11 +235,11 @@ impl Watch {
         let Function { account, name } = &watched.function;
         let Some(book) = self.ledger.get(account, name) else { return Vec::new() };
         let of_pane = book.fine.between(start(pane), start(pane + 1));
-        let dollars = self.prices.tariff.cost(&of_pane.sums, watched.terms).dollars();
+        let cost = self.prices.tariff.cost(&of_pane.sums, watched.terms);
         for number in &self.numbers {
-            watched.take_in(*number, pane, number.of(&of_pane, dollars));
+            watched.take_in(*number, pane, number.of(&of_pane, cost.dollars()));
         }
-        let seen = Seen { pane, of_pane: &of_pane, book, dollars, now: self.newest };
+        let seen = Seen { pane, of_pane: &of_pane, book, cost, now: self.newest };
         judge(watched, &self.detectors, &self.prices.tariff, &seen)
     }
 
@@ -222,8 +249,8 @@ impl Watch {
         let Function { account, name } = &watched.function;
         let Some(book) = self.ledger.get(account, name) else { return Vec::new() };
         let of_pane = book.fine.between(start(pane), start(pane + 1));
-        let dollars = self.prices.tariff.cost(&of_pane.sums, watched.terms).dollars();
-        let seen = Seen { pane, of_pane: &of_pane, book, dollars, now };
+        let cost = self.prices.tariff.cost(&of_pane.sums, watched.terms);
+        let seen = Seen { pane, of_pane: &of_pane, book, cost, now };
         let mut findings = Vec::new();
         let runaway =
             self.detectors.iter().enumerate().filter(|(_, rule)| rule.rule == Rule::Runaway);
@@ -281,18 +308,27 @@ fn judge(
     tariff: &Tariff,
     seen: &Seen<'_>,
 ) -> Vec<Finding> {
-    let mut findings = Vec::new();
+    let mut judged: Vec<(usize, Option<Judged>)> = Vec::new();
     for (nth, rule) in detectors.iter().enumerate() {
-        let judged = match rule.rule {
+        let of_rule = match rule.rule {
             Rule::Above => judged::above(rule, watched, seen),
+            Rule::Driven => judged::driven(rule, watched, seen),
             Rule::Creeping => judged::creeping(rule, watched),
             Rule::Silent => judged::silent(rule, watched),
             // It is over, and may not have been looked at since.
             Rule::Runaway => judged::runaway(rule, watched, seen),
         };
-        findings.extend(raise(watched, (detectors, nth), judged, tariff, seen));
+        judged.push((nth, of_rule));
     }
-    findings
+    // The worst comes first: it tells, and the others need not.
+    let severity = |(nth, judged): &(usize, Option<Judged>)| {
+        judged.as_ref().and_then(|judged| detectors[*nth].severity(judged.excess))
+    };
+    judged.sort_by_key(|judged| Reverse(severity(judged)));
+    let raised = judged.into_iter();
+    raised
+        .filter_map(|(nth, judged)| raise(watched, (detectors, nth), judged, tariff, seen))
+        .collect()
 }
 
 /// The message that follows, if any does.
@@ -325,7 +361,24 @@ fn raise(
     Some(Finding { also, ..finding })
 }
 
+/// What one report comes to.
+fn cost_of(invocation: &Invocation, tariff: &Tariff, terms: Terms) -> Money {
+    let mut sums = Sums::default();
+    sums.note(invocation);
+    tariff.cost(&sums, terms)
+}
+
+fn function_of(stream: &LogStream) -> Function {
+    let name = stream.function().unwrap_or_default();
+    Function { account: stream.account.as_str().into(), name: name.into() }
+}
+
 impl Seen<'_> {
+    /// Who made the pane's cost.
+    pub(crate) fn drivers(&self, watched: &Watched) -> Vec<Driver> {
+        watched.drivers.of(self.pane, self.cost)
+    }
+
     /// What the panes of the hour before took together.
     pub(crate) fn hour_before(&self) -> Pane {
         self.book.fine.between(start(self.pane - PANES_AN_HOUR), start(self.pane))

@@ -60,7 +60,6 @@ impl Runner {
             play.heard += 1;
             let origin = Origin { stream: Arc::clone(&stream), id: EventId::Offset(play.lines) };
             let event = self.naming.key.event(0, &play.lines.to_be_bytes());
-            let body = Body::Invocation(invocation);
             findings.extend(watch.observe(&Signal { time, event, origin, body }));
         }
         let lasts = scenario.steps.iter().map(|step| step.lasts().0).sum();
