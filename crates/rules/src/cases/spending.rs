@@ -54,8 +54,12 @@ impl Runner {
         for (time, line) in paced(scenario, variation) {
             play.lines += 1;
             first.get_or_insert(time);
-            let Said::Invocation { invocation, .. } = self.ingest.hear(&line, GROUP).0 else {
-                continue;
+            let body = match self.ingest.hear(&line, GROUP).0 {
+                Said::Invocation { invocation, .. } => Body::Invocation(invocation),
+                _ => match self.ingest.hear_request(&line, GROUP) {
+                    Some(access) => Body::Access(Box::new(access)),
+                    None => continue,
+                },
             };
             play.heard += 1;
             let origin = Origin { stream: Arc::clone(&stream), id: EventId::Offset(play.lines) };
