@@ -59,9 +59,9 @@ impl Played {
 }
 
 /// Only `detector` speaks, of the function that something was planted in, at most so many minutes later.
-fn found(scenario: &str, detector: &str, minutes: i64) {
+fn found(scenario: &str, detector: &str, minutes: i64, fleet: &[&str]) {
     for seed in ["1", "2", "3"] {
-        let played = Played::of(scenario, seed, &FLEET, &[]);
+        let played = Played::of(scenario, seed, fleet, &[]);
         let function = played.truth["planted"][0]["function"].as_str().expect("planted");
         let opened = played.opened();
         let [(by, about, after)] = opened.as_slice() else {
@@ -74,7 +74,7 @@ fn found(scenario: &str, detector: &str, minutes: i64) {
 
 #[test]
 fn a_version_that_takes_ten_times_as_long_is_found_within_three_panes_and_named() {
-    found("lambda-slow", "duration-regression", 16);
+    found("lambda-slow", "duration-regression", 16, &FLEET);
     let played = Played::of("lambda-slow", "1", &FLEET, &[]);
     let finding = &played.ran.findings()[0];
     let spending = &finding["unmapped"]["tidewatch"]["spending"];
@@ -89,7 +89,7 @@ fn a_version_that_takes_ten_times_as_long_is_found_within_three_panes_and_named(
 
 #[test]
 fn a_function_that_calls_itself_is_found_before_ten_thousand_invocations() {
-    found("lambda-recursion", "runaway-function", 20);
+    found("lambda-recursion", "runaway-function", 20, &FLEET);
     let played = Played::of("lambda-recursion", "1", &FLEET, &[]);
     let spending = &played.ran.findings()[0]["unmapped"]["tidewatch"]["spending"];
     assert!(spending["amount"].as_f64().expect("a number") < 10_000.0, "{spending}");
@@ -98,8 +98,18 @@ fn a_function_that_calls_itself_is_found_before_ten_thousand_invocations() {
 #[test]
 fn failures_and_silence_are_found() {
     // Two of three of some twelve in a pane fail: it takes until there are ten in one.
-    found("lambda-errors", "error-storm", 60);
-    found("lambda-silent", "went-silent", 60);
+    let busy = [
+        "--functions",
+        "3",
+        "--invocations-per-day",
+        "40000",
+        "--hours",
+        "60",
+        "--output",
+        "envelopes",
+    ];
+    found("lambda-errors", "error-storm", 60, &busy);
+    found("lambda-silent", "went-silent", 60, &FLEET);
 }
 
 #[test]
@@ -139,6 +149,6 @@ fn nothing_is_found_where_nothing_was_planted() {
     for seed in ["1", "2", "3", "4"] {
         let played = Played::of("lambda-quiet", seed, &FLEET, &[]);
         assert_eq!(played.opened(), [], "seed {seed}");
-        assert!(played.ran.stats()["invocations"].as_u64().expect("counted") > 10_000);
+        assert!(played.ran.stats()["signals"]["invocation"].as_u64().expect("counted") > 10_000);
     }
 }

@@ -4,13 +4,15 @@
 use std::sync::Arc;
 
 use futures_util::FutureExt;
+use tidewatch_core::detector::Severity;
 use tidewatch_core::signal::{LogStream, Outcome};
 use tidewatch_core::tag::TagKey;
 use tidewatch_ingest::format::Said;
 use tidewatch_ingest::username::{Naming, Usernames};
 use tidewatch_ingest::{Batch, Buffers, Config, Ingest, InputKind};
-use tidewatch_rules::cases::{Runner, Variation, parse, scenarios};
-use tidewatch_rules::{formats, load, shipped, shipped_cases, shipped_formats};
+use tidewatch_rules::cases::{Runner, Scenario, Variation, parse, scenarios};
+use tidewatch_rules::spend::is_about_invocations;
+use tidewatch_rules::{formats, load, load_spending, shipped, shipped_cases, shipped_formats};
 
 /// As they are written, and varied by some seeds.
 fn variations() -> impl Iterator<Item = Variation> {
@@ -59,18 +61,12 @@ fn every_scenario_of_every_shipped_detector_holds_however_it_is_varied() {
     let runner = Runner::new(formats, Usernames::Fold);
     let mut wrong = String::new();
     let loaded = load(shipped()).expect("good ones");
-    for (nth, (name, _)) in shipped().into_iter().enumerate() {
+    let of_logins = shipped().into_iter().filter(|(_, text)| !is_about_invocations(text));
+    for (nth, (name, _)) in of_logins.enumerate() {
         let mut cast = loaded.clone();
         cast.swap(0, nth);
-        let detector = &cast[0];
-        let all = scenarios(&name, &cases_of(&name)).unwrap_or_else(|error| panic!("{error}"));
-        assert!(all.iter().any(|s| s.expected.is_empty()), "{name} is never quiet");
-        for severity in detector.raises.iter().map(|raise| raise.severity) {
-            let raises = |s: &tidewatch_rules::cases::Scenario| {
-                s.expected.iter().any(|raised| raised.severity == severity)
-            };
-            assert!(all.iter().any(raises), "{name} is never {}", severity.name());
-        }
+        let severities = cast[0].raises.iter().map(|raise| raise.severity);
+        let all = scenarios_of(&name, severities);
         for (scenario, variation) in all.iter().flat_map(|s| variations().map(move |v| (s, v))) {
             let rehearsed = runner.rehearse(scenario, &cast, variation).now_or_never();
             if let Some(difference) = rehearsed.expect("memory never waits") {
@@ -82,6 +78,37 @@ fn every_scenario_of_every_shipped_detector_holds_however_it_is_varied() {
         }
     }
     assert!(wrong.is_empty(), "\n{wrong}");
+}
+
+#[test]
+fn every_scenario_about_what_functions_take_holds_however_it_is_varied() {
+    let formats = Arc::new(formats(shipped_formats()).expect("good ones"));
+    let runner = Runner::new(formats, Usernames::Fold);
+    let mut wrong = String::new();
+    for (name, text) in shipped().into_iter().filter(|(_, text)| is_about_invocations(text)) {
+        let detector = load_spending([(name.clone(), text)]).expect("a good one").remove(0);
+        let all = scenarios_of(&name, detector.raises.iter().map(|(severity, _)| *severity));
+        for (scenario, variation) in all.iter().flat_map(|s| variations().map(move |v| (s, v))) {
+            if let Some(difference) = runner.rehearse_spending(scenario, &detector, variation) {
+                wrong += &format!(
+                    "{name}:{} {} {variation:?}\n  expected {}\n  found    {}\n",
+                    scenario.at, scenario.name, difference.expected, difference.found
+                );
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "\n{wrong}");
+}
+
+/// The scenarios beside a file, of which one is quiet, and each severity is raised by one.
+fn scenarios_of(name: &str, severities: impl Iterator<Item = Severity>) -> Vec<Scenario> {
+    let all = scenarios(name, &cases_of(name)).unwrap_or_else(|error| panic!("{error}"));
+    assert!(all.iter().any(|s| s.expected.is_empty()), "{name} is never quiet");
+    for severity in severities {
+        let raises = |s: &Scenario| s.expected.iter().any(|raised| raised.severity == severity);
+        assert!(all.iter().any(raises), "{name} is never {}", severity.name());
+    }
+    all
 }
 
 /// A login in JSON, as a Lambda function's log has it and `aws logs tail` prints it: the net for text would

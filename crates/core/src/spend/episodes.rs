@@ -96,6 +96,11 @@ impl Latch {
         known.told.then_some(*known)
     }
 
+    /// How many panes ago one raised.
+    pub(crate) fn since(&self, pane: i64) -> i64 {
+        self.episode.map_or(0, |known| pane - known.last)
+    }
+
     /// The finding that is open, if one is.
     pub(crate) fn open(&self) -> Option<&Episode> {
         self.episode.as_ref().filter(|known| known.told && !known.closed)

@@ -346,6 +346,7 @@ fn raise(
         Some(Raise { pane: seen.pane, severity, amount, excess })
     });
     let others = watched.open(detectors, nth);
+    let is_measured = rule.of.of(seen.of_pane, seen.cost.dollars()).is_some();
     let latch = &mut watched.latches[nth];
     let (activity, episode) = match raised {
         Some(raise) => {
@@ -354,6 +355,8 @@ fn raise(
             let worst = same.filter(|(of, _)| of.rule.is_sudden()).map(|(_, e)| e.severity).max();
             latch.raised(raise, rule, worst, FINE)?
         }
+        // What was not measured may go on; but not for longer than a function is looked at.
+        None if !is_measured && latch.since(seen.pane) < IDLE_PANES => return None,
         None => (Activity::Close, latch.quiet(seen.pane, rule, FINE)?),
     };
     let also = others.iter().map(|(of, episode)| judged::also(watched, of, episode)).collect();
