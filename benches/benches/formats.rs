@@ -72,7 +72,9 @@ fn main() -> Result<ExitCode> {
 
 fn read(records: &[Vec<u8>], formats: &Arc<Formats>) -> usize {
     let naming = Naming { key: TagKey::new([7; 16]), usernames: Usernames::Fold };
-    let ingest = Ingest::new(Config { naming, own_group: None, formats: Arc::clone(formats) });
+    let config = Config { naming, own_group: None, formats: Arc::clone(formats) };
+    let mut ingest = Ingest::new(config);
+    ingest.hear_invocations();
     let mut buffers = Buffers::default();
     let read = records.iter().map(|record| {
         let mut batch = Batch::default();

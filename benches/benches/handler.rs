@@ -27,6 +27,7 @@ use tidewatch_core::plan::{DetectorId, Plan};
 use tidewatch_core::safeguards::Safeguards;
 use tidewatch_core::sequence::ShardId;
 use tidewatch_core::signal::LogStream;
+use tidewatch_core::slack::Slack;
 use tidewatch_core::store::{Claimant, DueNow, Latched, Merged, Place, StoreError, WindowStore};
 use tidewatch_core::table_store::store::{Settings, SharedStore};
 use tidewatch_core::tag::TagKey;
@@ -57,7 +58,7 @@ impl WindowStore for NoStore {
 
     async fn merge<J>(&self, _: &[Contribution], _: Time, _: J) -> Result<Merged, StoreError>
     where
-        J: FnMut(usize, &Window<'_>) + Send,
+        J: FnMut(usize, &Window<'_>) -> Slack + Send,
     {
         Ok(Merged::default())
     }

@@ -14,7 +14,8 @@ use tidewatch_core::plan::{KeyPlanId, Plan};
 use tidewatch_core::safeguards::Safeguards;
 use tidewatch_core::sequence::{Sequence, ShardId};
 use tidewatch_core::shape::Shape;
-use tidewatch_core::signal::{Body, Signal};
+use tidewatch_core::signal::Signal;
+use tidewatch_core::slack::Slack;
 use tidewatch_core::store::WindowStore;
 use tidewatch_core::table_store::share::Share;
 use tidewatch_core::table_store::store::{Settings, SharedStore};
@@ -156,6 +157,7 @@ fn merged(plan: &Arc<Plan>, item: &Item, new: Contribution, runs: usize) -> Resu
         let mut verdicts = 0;
         let merged = invocation.merge(&contributions, Time(0), |_, window| {
             verdicts += judge(plan, window).len();
+            Slack::NONE
         });
         let merged = runtime.block_on(merged).expect("nothing can fail here");
         assert_eq!(merged.unapplied, [], "nothing can fail here");
@@ -168,7 +170,7 @@ fn newer(key: Key, at: Time, keys: &Phase) -> Result<Contribution> {
     let t = Try { at, name: u64::MAX, ..load::three_failures().tries[0] };
     let record = fleet::record(keys, 0, u64::MAX / 2, &t);
     let point = |signal: &Signal, key: &LiveKey| {
-        let Body::Auth(auth) = signal.body;
+        let auth = *signal.body.auth().expect("a try");
         Point {
             time: at,
             generation: key.generation(),

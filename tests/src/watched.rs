@@ -8,6 +8,7 @@ use tidewatch_core::episode::Episode;
 use tidewatch_core::key::Key;
 use tidewatch_core::key_ring::Generation;
 use tidewatch_core::plan::{Counted, DetectorId, DetectorPlan};
+use tidewatch_core::slack::Slack;
 use tidewatch_core::store::{Claimant, DueNow, Latched, Merged, Place, StoreError, WindowStore};
 use tidewatch_core::time::Time;
 use tidewatch_core::window::{Bounds, Window};
@@ -57,11 +58,13 @@ impl<S: WindowStore> WindowStore for Watched<S> {
         mut judge: J,
     ) -> Result<Merged, StoreError>
     where
-        J: FnMut(usize, &Window<'_>) + Send,
+        J: FnMut(usize, &Window<'_>) -> Slack + Send,
     {
         let watch = |at: usize, window: &Window<'_>| {
             self.seen.lock().expect("nobody panics inside").push(seen(window));
             judge(at, window);
+            // Each window is to be seen.
+            Slack::NONE
         };
         self.inner.merge(contributions, now, watch).await
     }

@@ -164,3 +164,19 @@ fn more_logs_never_cost_less_and_arm64_costs_less() {
     let x86 = Load { architecture: Architecture::X86, ..arm64 };
     assert!(bill(&arm64, &prices).function < bill(&x86, &prices).function);
 }
+
+#[test]
+fn the_bill_counts_by_the_same_prices_of_lambda() {
+    let (name, text) = tidewatch_rules::prices::shipped_prices();
+    let prices = tidewatch_rules::prices::prices(&name, &text).expect("the shipped prices");
+    let region = prices.region("us-east-1").expect("a region");
+    let listed = Prices::listed().expect("infra/prices.toml");
+    for (price, listed) in [
+        (region.x86_64.list(), listed.lambda_gb_second_x86_64),
+        (region.arm64.list(), listed.lambda_gb_second_arm64),
+        (region.x86_64.request, listed.lambda_request.clone()),
+        (region.arm64.request, listed.lambda_request),
+    ] {
+        assert_eq!(price.decimal().parse(), Ok(listed.usd), "{}", listed.unit);
+    }
+}

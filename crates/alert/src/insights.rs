@@ -95,7 +95,7 @@ fn forms(finding: &Finding) -> Vec<String> {
         KeyPart::Ipv6Net(upper) | KeyPart::SubnetIpv6(upper) => {
             Some(vec![whole_ipv6(&within_64(upper))])
         }
-        KeyPart::User(_) | KeyPart::Global => None,
+        KeyPart::User(_) | KeyPart::Function(_) | KeyPart::Global => None,
     });
     of_key.unwrap_or_else(|| {
         let (mut forms, mut ipv6) = (Vec::new(), Vec::new());

@@ -16,6 +16,7 @@ mod number;
 mod ocsf;
 mod printable;
 mod sentence;
+mod spending;
 mod text;
 
 pub use attributes::{ATTRIBUTES_MAX, Attribute, attributes};

@@ -20,6 +20,7 @@ use crate::insights::insights_link;
 use crate::number::whole;
 use crate::printable::{name, printable};
 use crate::sentence::{leading, sentence};
+use crate::spending;
 
 const VERSION: &str = "1.6.0";
 const CLASS_UID: i64 = 2004;
@@ -237,6 +238,7 @@ fn unmapped(finding: &Finding, context: &Context) -> Json {
             "severity": severity(finding.severity),
             "title": printable(&finding.title),
         },
+        "spending": finding.spending.as_ref().map(|spending| spending::document(spending)),
         "accounts": names_tried(finding),
         "also": finding.also.iter().map(also).collect::<Vec<_>>(),
         "conditions": finding.decided.iter().map(condition).collect::<Vec<_>>(),

@@ -7,6 +7,7 @@ use tidewatch_core::finding::{Activity, Decided, Finding, Value};
 use tidewatch_core::key::{Key, KeyPart};
 
 use crate::number::{number, short};
+use crate::spending;
 
 /// The number a finding is about.
 pub(crate) struct Leading<'a> {
@@ -41,6 +42,9 @@ pub(crate) fn is_plain(decided: &Decided) -> bool {
 
 /// The sentence.
 pub(crate) fn sentence(finding: &Finding) -> String {
+    if let Some(spending) = &finding.spending {
+        return spending::sentence(finding, spending);
+    }
     let (title, who) = (finding.title.trim_end_matches('.'), who(&finding.key));
     let how_many = match leading(finding) {
         None => format!("raised in {}", finding.window),

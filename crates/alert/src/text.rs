@@ -10,7 +10,8 @@ use tidewatch_core::signal::{EventId, Origin, Outcome};
 
 use crate::number::{long, number, rfc3339};
 use crate::printable::{name, printable};
-use crate::sentence::is_plain;
+use crate::sentence::{is_plain, sentence};
+use crate::spending;
 
 /// Sources named in text; the JSON document has them all.
 const SOURCES_SHOWN_MAX: usize = 8;
@@ -30,17 +31,31 @@ pub fn text(finding: &Finding) -> String {
         Activity::Close => "CLOSE",
     };
     let (time, severity) = (rfc3339(finding.time), finding.severity.name());
-    let headline =
-        format!("{time} {activity} {severity} {}: {}", printable(&finding.title), finding.key);
+    let who = match &finding.spending {
+        Some(spending) => spending::who(&spending.function),
+        None => finding.key.to_string(),
+    };
+    let headline = format!("{time} {activity} {severity} {}: {who}", printable(&finding.title));
     let _ = writeln!(out, "{headline}");
 
+    if let Some(spending) = &finding.spending {
+        line(&mut out, "", &sentence(finding));
+        for (label, what) in spending::lines(spending) {
+            line(&mut out, label, &what);
+        }
+    }
     let measures = finding.measures.iter().map(|m| format!("{} {}", m.name, long(&m.value)));
     line(&mut out, "counted", &format!("{} in {}", joined(measures), finding.window));
-    if let (Activity::Close, Some(leading)) = (finding.activity, finding.decided.first()) {
+    let spends = finding.spending.is_some();
+    if let (false, Activity::Close, Some(leading)) =
+        (spends, finding.activity, finding.decided.first())
+    {
         let peak = number(finding.peak.max(leading.amount));
         line(&mut out, "at worst", &format!("{} {peak} in {}", leading.measure, finding.window));
     }
-    line(&mut out, "raised by", &joined(finding.decided.iter().map(condition)));
+    if !spends {
+        line(&mut out, "raised by", &joined(finding.decided.iter().map(condition)));
+    }
     let (first, last) = (rfc3339(finding.first_seen), rfc3339(finding.last));
     line(&mut out, "seen", &format!("{first} to {last}"));
     line(&mut out, "sources", &sources(finding));

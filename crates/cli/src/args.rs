@@ -5,6 +5,10 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use tidewatch_core::detector::Severity;
 
+mod bill;
+
+pub use bill::{BillArgs, BillBy, BillForm};
+
 /// Watches the logs of serverless applications while they flow, and says within seconds who is
 /// scanning credentials, from where, and how far they have got.
 #[derive(Debug, Parser)]
@@ -37,8 +41,11 @@ Examples:
   tidewatch simulate --list
   tidewatch simulate scan | tidewatch replay -
   tidewatch simulate all --hours 24 --logins-per-day 1000000 --output envelopes --truth truth.json > day.json
+  tidewatch simulate lambda-spike --functions 50 --output envelopes | tidewatch bill -
 
-The same seed writes the same log. Times begin on Monday, 2026-01-05T07:00:00Z.")]
+The same seed writes the same log. Times begin on Monday, 2026-01-05, of the shop at 07:00:00Z, of a fleet of
+functions (lambda-*) at midnight. Lines name no log group: as such a fleet writes only the log of the function
+that something happens to.")]
     Simulate(SimulateArgs),
     /// Runs past logs from files or standard input
     #[command(after_help = "\
@@ -94,6 +101,9 @@ Examples:
   tidewatch backtest --detectors my-detectors/ auth.log*
   tidewatch backtest --detectors new/ --against old/ --output json events.json.gz")]
     Backtest(BacktestArgs),
+    /// Says what Lambda functions cost, by their own reports: dollars, durations, failures, memory to spare
+    #[command(after_help = bill::EXAMPLES)]
+    Bill(BillArgs),
     /// Makes filters of known users, for logs that do not say whether an account exists
     #[command(subcommand)]
     Users(UsersCommand),
@@ -163,6 +173,12 @@ pub struct SimulateArgs {
     /// Customers' logins a day, besides what is planted; addresses and accounts follow
     #[arg(long, value_name = "N", default_value_t = 600_000)]
     pub logins_per_day: u32,
+    /// Functions of a fleet (lambda-*)
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub functions: u32,
+    /// How often the functions of a fleet (lambda-*) run on an average day, all together
+    #[arg(long, value_name = "N", default_value_t = 20_000)]
+    pub invocations_per_day: u32,
     /// What is written to standard output
     #[arg(long, value_enum, default_value_t = SimulatedForm::Lines)]
     pub output: SimulatedForm,
@@ -283,6 +299,23 @@ pub struct BacktestArgs {
     pub report: ReportArgs,
 }
 
+/// How dollars come from usage.
+#[derive(Args, Debug)]
+pub struct PricingArgs {
+    /// The region whose prices count
+    #[arg(long, value_name = "NAME", default_value = "us-east-1")]
+    pub region: String,
+    /// What functions run on, x86_64 or arm64, where --functions does not say
+    #[arg(long, value_name = "NAME", default_value = "x86_64")]
+    pub architecture: String,
+    /// File (TOML) that says what functions run on, and their ephemeral storage
+    #[arg(long, value_name = "FILE")]
+    pub functions: Option<PathBuf>,
+    /// File of prices (TOML) instead of the shipped one, infra/prices/lambda.toml
+    #[arg(long, value_name = "FILE")]
+    pub prices: Option<PathBuf>,
+}
+
 #[derive(Debug, Subcommand)]
 pub enum UsersCommand {
     /// Makes a filter of a list of usernames
@@ -309,6 +342,8 @@ pub struct UsersBuildArgs {
     /// The column of CSV, or the field of JSON objects, that is the name
     #[arg(long, value_name = "NAME")]
     pub column: Option<String>,
+    #[command(flatten)]
+    pub pricing: PricingArgs,
     /// Whether `Root`, `root ` and `ｒｏｏｔ` are one username
     #[arg(long, value_enum, default_value_t = Usernames::Fold)]
     pub usernames: Usernames,
@@ -406,6 +441,10 @@ pub struct ReadArgs {
     /// exists, it does
     #[arg(long, value_name = "FILE")]
     pub users: Option<PathBuf>,
+    /// Also read every line for who asks (principals, API keys, addresses), so that findings about what a function
+    /// costs say who drives it; it takes longer
+    #[arg(long)]
+    pub drivers: bool,
     /// Year of the first syslog line [default: the latest that is not in the future]
     #[arg(long, value_name = "Y")]
     pub year: Option<i16>,
@@ -431,6 +470,8 @@ pub struct ReportArgs {
     /// it names
     #[arg(long, value_name = "DIR")]
     pub with: Vec<PathBuf>,
+    #[command(flatten)]
+    pub pricing: PricingArgs,
     /// Whether `Root`, `root ` and `ｒｏｏｔ` are one username [default: fold; exact with --windows]
     #[arg(long, value_enum)]
     pub usernames: Option<Usernames>,

@@ -54,6 +54,12 @@ impl Comparison {
         self.theirs.observe(signal).await
     }
 
+    /// Says to both that the inputs have ended.
+    pub async fn ended(&mut self) -> Result<(), Fault> {
+        self.ours.ended().await?;
+        self.theirs.ended().await
+    }
+
     /// What changes, in order of time.
     pub fn changes(&mut self) -> Vec<Change> {
         let ours = episodes(self.ours.sink());

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, anyhow};
 use tidewatch_core::detector::Detector;
 use tidewatch_core::plan::Plan;
+use tidewatch_core::spend::detector::SpendDetector;
 use tidewatch_core::time::Time;
 use tidewatch_ingest::declared::Formats;
 use tidewatch_rules::RuleError;
@@ -89,13 +90,25 @@ impl Kind {
 /// # Errors
 /// If a folder cannot be read or holds no detector file, or if a file is faulty.
 pub fn detectors(choice: Choice<'_>, option: &str) -> Result<Plan, Failure> {
-    let files = match choice.instead {
-        None => besides(shipped(), choice.with, |folder| folder.detectors)?,
-        Some(place) => read(place, option, Kind::Detector)?,
-    };
-    let detectors = tidewatch_rules::load(files).map_err(Failure::Rules)?;
+    let detectors =
+        tidewatch_rules::load(detector_files(choice, option)?).map_err(Failure::Rules)?;
     let plan = Plan::new(detectors).map_err(|error| Failure::Usage(error.into()))?;
     Ok(plan.folding())
+}
+
+/// Loads the detectors of a run that are about what functions take.
+///
+/// # Errors
+/// As [`detectors`].
+pub fn spend_detectors(choice: Choice<'_>, option: &str) -> Result<Vec<SpendDetector>, Failure> {
+    tidewatch_rules::load_spending(detector_files(choice, option)?).map_err(Failure::Rules)
+}
+
+fn detector_files(choice: Choice<'_>, option: &str) -> Result<Vec<(String, String)>, Failure> {
+    match choice.instead {
+        None => Ok(besides(shipped(), choice.with, |folder| folder.detectors)?),
+        Some(place) => Ok(read(place, option, Kind::Detector)?),
+    }
 }
 
 /// Loads the formats of a run.
@@ -257,6 +270,19 @@ impl RuleFile {
     /// Its faults.
     pub fn detector(&self) -> Result<Detector, Failure> {
         tidewatch_rules::parse(&self.name, &self.text).map_err(Failure::Rules)
+    }
+
+    /// Whether it is a detector about invocations.
+    pub fn is_about_invocations(&self) -> bool {
+        tidewatch_rules::spend::is_about_invocations(&self.text)
+    }
+
+    /// The detector about invocations that it is.
+    pub fn spend_detector(&self) -> Result<SpendDetector, Failure> {
+        let file = (self.name.clone(), self.text.clone());
+        let loaded = tidewatch_rules::load_spending([file]).map_err(Failure::Rules)?;
+        let first = loaded.into_iter().next();
+        first.ok_or_else(|| anyhow!("{} is not about invocations", self.name).into())
     }
 
     /// The id it gives itself.

@@ -63,6 +63,10 @@ impl Hearing {
 pub fn ingest(reading: &Reading) -> Ingest {
     let formats = Arc::clone(&reading.formats);
     let mut ingest = Ingest::new(Config { naming: reading.naming, own_group: None, formats });
+    ingest.hear_invocations();
+    if reading.hears_access {
+        ingest.hear_access();
+    }
     ingest.know(reading.users.as_ref().map(|file| Arc::clone(&file.users)));
     ingest
 }

@@ -14,8 +14,10 @@ mod files;
 mod hearing;
 mod input;
 mod lines;
+mod metering;
 mod output;
 mod pipeline;
+mod pricing;
 mod progress;
 mod settings;
 mod simulator;
@@ -55,6 +57,7 @@ fn main() -> ExitCode {
             Command::Test(args) => commands::test::run(args).await,
             Command::Check(args) => commands::check::run(args),
             Command::Backtest(args) => commands::backtest::run(args).await,
+            Command::Bill(args) => commands::bill::run(args).await,
             Command::Users(args) => commands::users::run(args),
             Command::Blocklist(args) => commands::blocklist::run(&args),
             Command::Who(args) => commands::who::run(&args),

@@ -27,6 +27,7 @@ use crate::commands::started;
 use crate::comparison::Comparison;
 use crate::hearing::Hearing;
 use crate::input::{Input, Merged, Step};
+use crate::metering::Metering;
 use crate::output::say;
 use crate::standing::Standing;
 use crate::summary::{explanation, place};
@@ -109,6 +110,8 @@ pub enum Work<A> {
     Explain(Box<Standing>),
     /// Two sets of detectors beside each other.
     Compare(Box<Comparison>),
+    /// What functions cost.
+    Meter(Box<Metering>),
 }
 
 /// Tumbling counts, with what the engine would count besides.
@@ -160,6 +163,9 @@ pub async fn run<A: AlertSink>(
                 // The thread has let go of its end: it is done, or it has panicked and said so.
                 None => {
                     outcome.stopped = reader.thread.join().err().map(|_| Stopped::Panicked);
+                    if outcome.stopped.is_none() {
+                        outcome.stopped = work.ended().await.err();
+                    }
                     return outcome;
                 }
                 Some(parcel) => {
@@ -241,15 +247,25 @@ impl<A: AlertSink> Work<A> {
                 Work::Count(counting) => counting.take(signal)?,
                 Work::Explain(standing) => standing.observe(signal).await?,
                 Work::Compare(comparison) => comparison.observe(signal).await?,
+                Work::Meter(metering) => metering.take(signal),
             }
         }
         Ok(())
     }
 
+    /// The inputs have ended.
+    async fn ended(&mut self) -> Result<(), Stopped> {
+        match self {
+            Work::Detect(engine) => Ok(engine.ended().await?),
+            Work::Compare(comparison) => Ok(comparison.ended().await?),
+            Work::Count(_) | Work::Explain(_) | Work::Meter(_) => Ok(()),
+        }
+    }
+
     async fn tick(&mut self, now: Time) -> Result<(), Stopped> {
         match self {
             Work::Detect(engine) => Ok(engine.tick(now).await?),
-            Work::Count(_) | Work::Explain(_) | Work::Compare(_) => Ok(()),
+            Work::Count(_) | Work::Explain(_) | Work::Compare(_) | Work::Meter(_) => Ok(()),
         }
     }
 
@@ -258,7 +274,7 @@ impl<A: AlertSink> Work<A> {
             Work::Detect(engine) => engine.believe_until(latest),
             Work::Count(counting) => counting.gate.extend_to(latest),
             // They are never live.
-            Work::Explain(_) | Work::Compare(_) => {}
+            Work::Explain(_) | Work::Compare(_) | Work::Meter(_) => {}
         }
     }
 
@@ -269,6 +285,7 @@ impl<A: AlertSink> Work<A> {
             Work::Count(counting) => &counting.gate,
             Work::Explain(standing) => standing.engine.gate(),
             Work::Compare(comparison) => comparison.ours.gate(),
+            Work::Meter(metering) => &metering.gate,
         }
     }
 
@@ -285,6 +302,11 @@ impl<A: AlertSink> Work<A> {
                 let keys = counting.windows.keys();
                 (counting.counts, Usage { keys, keys_seen: keys, used_bytes: 0 }, 0)
             }
+            Work::Meter(metering) => {
+                let keys = metering.ledger.functions().count() as u64;
+                let used_bytes = metering.ledger.bytes();
+                (metering.counts, Usage { keys, keys_seen: keys, used_bytes }, 0)
+            }
         }
     }
 
@@ -297,14 +319,14 @@ impl<A: AlertSink> Work<A> {
             Work::Detect(engine) => of(engine),
             Work::Explain(standing) => of(&standing.engine),
             Work::Compare(comparison) => of(&comparison.ours),
-            Work::Count(_) => Vec::new(),
+            Work::Count(_) | Work::Meter(_) => Vec::new(),
         }
     }
 
     fn now(&self) -> Time {
         match self {
             Work::Detect(engine) => engine.now(),
-            Work::Count(_) | Work::Explain(_) | Work::Compare(_) => Time::MIN,
+            Work::Count(_) | Work::Explain(_) | Work::Compare(_) | Work::Meter(_) => Time::MIN,
         }
     }
 }

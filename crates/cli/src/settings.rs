@@ -11,7 +11,10 @@ use jiff::tz::TimeZone;
 use tidewatch_core::admission::Admission;
 use tidewatch_core::key::KeyField;
 use tidewatch_core::limits::{FUTURE_MAX, WINDOW_MAX, WINDOW_MIN};
+use tidewatch_core::meter::ledger::{Ledger, Limits};
 use tidewatch_core::plan::Plan;
+use tidewatch_core::spend::detector::SpendDetector;
+use tidewatch_core::spend::watch::{Prices, Watch};
 use tidewatch_core::tag::TagKey;
 use tidewatch_core::time::{Span, Time};
 use tidewatch_ingest::InputKind;
@@ -23,6 +26,7 @@ use crate::commands::started;
 use crate::exit::Failure;
 use crate::files;
 use crate::input::Copy;
+use crate::pricing::Pricing;
 use crate::users::FilterFile;
 
 /// Inputs that may be open at once: all are read together, in order of time.
@@ -42,6 +46,8 @@ pub struct Reading {
     pub formats: Arc<Formats>,
     /// Who says whether an account exists where a line does not.
     pub users: Option<FilterFile>,
+    /// Whether every line is also asked who asked for something.
+    pub hears_access: bool,
     /// Of inputs that are read twice and can be only once.
     pub copies: BTreeMap<PathBuf, Copy>,
 }
@@ -54,6 +60,18 @@ pub struct Reporting {
     pub key: TagKey,
     pub memory_bytes: usize,
     pub stats: bool,
+    pub spend_detectors: Vec<SpendDetector>,
+    pub prices: Prices,
+}
+
+impl Reporting {
+    /// What watches functions; `None` where no detector does.
+    pub fn watch(&self) -> Option<Watch> {
+        let limits = Limits { bytes: self.memory_bytes, ..Limits::default() };
+        let ledger = Ledger::new(limits, self.key);
+        let detectors = self.spend_detectors.clone();
+        (!detectors.is_empty()).then(|| Watch::new(detectors, self.prices.clone(), ledger))
+    }
 }
 
 /// What `--windows` asks for.
@@ -85,17 +103,8 @@ pub fn reading(
     usernames: Usernames,
     started: Time,
 ) -> Result<Reading, Failure> {
-    let kind: InputKind =
-        raw.input_kind.parse().with_context(|| format!("--input {}", raw.input_kind))?;
-    let latest = match &raw.not_after {
-        None => started.plus(FUTURE_MAX),
-        Some(text) => {
-            let time: Timestamp = text.parse().with_context(|| {
-                format!("--not-after {text}: not an RFC 3339 time such as 2026-11-22T18:00:00Z")
-            })?;
-            Time(time.as_millisecond())
-        }
-    };
+    let kind = input_kind(&raw.input_kind)?;
+    let latest = latest(raw.not_after.as_deref(), started)?;
     if raw.year.is_some_and(|year| !(2000..=9999).contains(&year)) {
         return Err(anyhow::anyhow!("--year: 2000 to 9999").into());
     }
@@ -111,8 +120,42 @@ pub fn reading(
             with: &report.with,
         })?),
         users: raw.users.as_deref().map(known_users).transpose()?,
+        hears_access: raw.drivers,
         copies: BTreeMap::new(),
     })
+}
+
+/// Validates how the logs of functions are read, which takes no formats, years or users.
+pub fn metering(
+    kind: &str,
+    not_after: Option<&str>,
+    key: TagKey,
+    started: Time,
+) -> Result<Reading> {
+    Ok(Reading {
+        kind: input_kind(kind)?,
+        year: None,
+        zone: TimeZone::UTC,
+        admission: Admission::until(latest(not_after, started)?),
+        naming: Naming { key, usernames: Usernames::Fold },
+        formats: Arc::default(),
+        users: None,
+        hears_access: false,
+        copies: BTreeMap::new(),
+    })
+}
+
+fn input_kind(name: &str) -> Result<InputKind> {
+    name.parse().with_context(|| format!("--input {name}"))
+}
+
+/// The latest event time that is believed.
+fn latest(not_after: Option<&str>, started: Time) -> Result<Time> {
+    let Some(text) = not_after else { return Ok(started.plus(FUTURE_MAX)) };
+    let time: Timestamp = text.parse().with_context(|| {
+        format!("--not-after {text}: not an RFC 3339 time such as 2026-11-22T18:00:00Z")
+    })?;
+    Ok(Time(time.as_millisecond()))
 }
 
 /// The filter that `--users` names.
@@ -122,26 +165,33 @@ fn known_users(path: &Path) -> Result<FilterFile> {
 
 /// Validates how results are reported, and loads the detectors and whom the user allows what.
 pub fn reporting(raw: &ReportArgs, key: TagKey) -> Result<Reporting, Failure> {
-    let memory = raw.memory.parse::<bytesize::ByteSize>().map_err(|error| {
-        Failure::Usage(anyhow::anyhow!(
-            "--memory {}: not a size such as 512MiB ({error})",
-            raw.memory
-        ))
-    })?;
-    let memory_bytes = usize::try_from(memory.as_u64()).unwrap_or(usize::MAX);
-    if memory_bytes < MEMORY_BYTES_MIN {
-        return Err(Failure::Usage(anyhow::anyhow!(
-            "--memory {}: at least {}",
-            raw.memory,
-            bytesize::ByteSize(MEMORY_BYTES_MIN as u64)
-        )));
-    }
+    let memory_bytes = memory_bytes(&raw.memory)?;
     let choice = files::Choice { instead: raw.detectors.as_deref(), with: &raw.with };
     let mut plan = files::detectors(choice, "--detectors")?;
     let usernames = usernames(raw, Usernames::Fold);
     let allow = files::allow(&raw.with, &plan.detectors, started())?;
     plan.allow = allow.tagged(&[Naming { key, usernames }]);
-    Ok(Reporting { output: raw.output, plan: Arc::new(plan), key, memory_bytes, stats: raw.stats })
+    Ok(Reporting {
+        output: raw.output,
+        plan: Arc::new(plan),
+        key,
+        memory_bytes,
+        stats: raw.stats,
+        spend_detectors: files::spend_detectors(choice, "--detectors")?,
+        prices: Pricing::asked_for(&raw.pricing)?.prices(),
+    })
+}
+
+/// Validates `--memory`.
+pub fn memory_bytes(memory: &str) -> Result<usize> {
+    let size = memory.parse::<bytesize::ByteSize>().map_err(|error| {
+        anyhow::anyhow!("--memory {memory}: not a size such as 512MiB ({error})")
+    })?;
+    let bytes = usize::try_from(size.as_u64()).unwrap_or(usize::MAX);
+    if bytes < MEMORY_BYTES_MIN {
+        bail!("--memory {memory}: at least {}", bytesize::ByteSize(MEMORY_BYTES_MIN as u64));
+    }
+    Ok(bytes)
 }
 
 /// Which spellings are one name; `otherwise` is what counts where the user did not say.

@@ -95,7 +95,7 @@ impl Standing {
 
     /// What of the plan's keys a signal belongs to.
     pub fn places(&self, signal: &Signal) -> Vec<Place> {
-        let Body::Auth(auth) = &signal.body;
+        let Body::Auth(auth) = &signal.body else { return Vec::new() };
         let allow = &self.plan.allow;
         let is_allowed = allow.of_signal(auth, signal.time).is_some();
         let of = |(index, key): (usize, &tidewatch_core::plan::KeyPlan)| {

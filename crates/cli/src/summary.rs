@@ -66,6 +66,8 @@ impl Summary {
                 "auth_mention": self.counts.mentions,
                 "reset": self.counts.resets,
                 "sign_up": self.counts.sign_ups,
+                "invocation": self.counts.invocations,
+                "invocation_ending": self.counts.endings,
             },
             "hostname_sources": self.tally.hostname_sources,
             "findings": self.counts.created,
@@ -89,8 +91,8 @@ impl Summary {
         })
     }
 
-    /// Some lines of text.
-    pub fn text(&self) -> String {
+    /// What was read, a line.
+    fn read(&self) -> String {
         let mut text = String::new();
         let inputs = if self.inputs == 1 { "input" } else { "inputs" };
         let inflated = match self.tally.bytes_inflated {
@@ -105,6 +107,23 @@ impl Summary {
             self.inputs,
             self.elapsed.as_secs_f64(),
         );
+        text
+    }
+
+    /// Some lines of text about a bill.
+    pub fn bill_text(&self) -> String {
+        let mut text = self.read();
+        if self.tally.lines > 0 && self.counts.invocations == 0 {
+            let _ =
+                writeln!(text, "note: no report of an invocation was recognised in these lines");
+        }
+        self.write_losses(&mut text);
+        text
+    }
+
+    /// Some lines of text.
+    pub fn text(&self) -> String {
+        let mut text = self.read();
         let Counts { attempts, mentions, resets, sign_ups, .. } = self.counts;
         let others = match resets + sign_ups {
             0 => String::new(),
@@ -117,6 +136,9 @@ impl Summary {
             grouped(mentions),
             grouped(self.usage.keys_seen)
         );
+        if self.counts.invocations > 0 {
+            let _ = writeln!(text, "invocations: {}", grouped(self.counts.invocations));
+        }
         let _ = writeln!(
             text,
             "findings: {} opened, {} closed, {} still open",
@@ -134,15 +156,15 @@ impl Summary {
             let (place, reason) = (tidewatch_alert::printable(&entry.place), &entry.reason);
             let _ = writeln!(text, "held back: {findings} about {who} by {place} ({reason}){away}");
         }
+        // Silence from a log in a form that is not read must not look like peace.
+        if self.tally.lines > 0 && self.counts.signals() == 0 {
+            let _ = writeln!(text, "note: no login was recognised in these lines");
+        }
         self.write_losses(&mut text);
         text
     }
 
     fn write_losses(&self, text: &mut String) {
-        // Silence from a log in a form that is not read must not look like peace.
-        if self.tally.lines > 0 && self.counts.signals() == 0 {
-            let _ = writeln!(text, "note: no login was recognised in these lines");
-        }
         for (name, count, sample) in self.quarantined() {
             let at = if sample.is_empty() { sample } else { format!(", first at {sample}") };
             let _ = writeln!(

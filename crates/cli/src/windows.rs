@@ -10,7 +10,7 @@ use hashbrown::HashMap;
 use jiff::Timestamp;
 use smallvec::smallvec;
 use tidewatch_core::key::{Key, KeyFields};
-use tidewatch_core::signal::{Body, Outcome, Role, Signal, SignalKind};
+use tidewatch_core::signal::{Outcome, Role, Signal, SignalKind};
 use tidewatch_core::tag::UserTag;
 use tidewatch_core::time::{Span, Time};
 
@@ -65,10 +65,8 @@ impl Windows {
     /// # Errors
     /// If it does not fit the memory allowed.
     pub fn add(&mut self, signal: &Signal) -> Result<(), OutOfMemory> {
-        let Body::Auth(auth) = &signal.body;
-        if auth.action != SignalKind::Auth {
-            return Ok(());
-        }
+        let login = signal.body.auth().filter(|auth| auth.action == SignalKind::Auth);
+        let Some(auth) = login else { return Ok(()) };
         let Some(key) = Key::of_signal(&self.fields, signal) else { return Ok(()) };
         let index = signal.time.0.div_euclid(self.span.0);
         let next_id = self.cells.len() as u32;
@@ -144,7 +142,7 @@ mod tests {
     use std::sync::Arc;
 
     use tidewatch_core::key::KeyField;
-    use tidewatch_core::signal::{Auth, EventId, Origin};
+    use tidewatch_core::signal::{Auth, Body, EventId, Origin};
     use tidewatch_core::tag::EventTag;
 
     use super::*;

@@ -65,6 +65,11 @@ impl Change {
         share.max(least)
     }
 
+    /// What one selected attempt adds to the evidence at most, in powers of ten.
+    pub fn step(self) -> f64 {
+        (f64::from(self.times_tenths) / 10.0).log10()
+    }
+
     /// How much likelier a stretch of `panes` that ends with the newest, which comes first, is with `times` the
     /// usual share, in powers of ten; at least 0.
     pub fn evidence(self, panes: impl Iterator<Item = Tries>, usual: f64) -> f64 {

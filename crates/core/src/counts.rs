@@ -1,5 +1,7 @@
 //! What a pipeline counts of its own work, for summaries and statistics.
 
+use crate::finding::Activity;
+use crate::invocation::Invocation;
 use crate::signal::{Body, Role, Signal, SignalKind};
 use crate::store::Merged;
 
@@ -14,6 +16,12 @@ pub struct Counts {
     pub resets: u64,
     /// Signals about sign-ups.
     pub sign_ups: u64,
+    /// Reports of invocations.
+    pub invocations: u64,
+    /// Lines that only mention how an invocation ended.
+    pub endings: u64,
+    /// Lines that say who asked for something.
+    pub accesses: u64,
     /// Signals that came too late for a key they belong to.
     pub late: u64,
     /// Findings opened.
@@ -37,7 +45,21 @@ pub struct Counts {
 impl Counts {
     /// Counts a signal.
     pub fn note(&mut self, signal: &Signal) {
-        let Body::Auth(auth) = &signal.body;
+        let auth = match &signal.body {
+            Body::Auth(auth) => auth,
+            Body::Invocation(Invocation { report: Some(_), .. }) => {
+                self.invocations += 1;
+                return;
+            }
+            Body::Invocation(_) => {
+                self.endings += 1;
+                return;
+            }
+            Body::Access(_) => {
+                self.accesses += 1;
+                return;
+            }
+        };
         match (auth.action, auth.role) {
             (SignalKind::Auth, Role::Attempt) => self.attempts += 1,
             (SignalKind::Auth, Role::Mention) => self.mentions += 1,
@@ -46,9 +68,18 @@ impl Counts {
         }
     }
 
-    /// How many signals there were, of all kinds.
+    /// How many signals detectors can count there were, of all kinds.
     pub fn signals(&self) -> u64 {
         self.attempts + self.mentions + self.resets + self.sign_ups
+    }
+
+    /// Counts a finding's message that has left.
+    pub(crate) fn published(&mut self, activity: Activity) {
+        match activity {
+            Activity::Create => self.created += 1,
+            Activity::Update => self.updated += 1,
+            Activity::Close => self.closed += 1,
+        }
     }
 
     /// Counts what became of a batch; what was late is counted by signal.

@@ -25,6 +25,9 @@ pub struct Seen {
     pub tag: u64,
 }
 
+/// Tags that are compared without a branch between them.
+const LOOKED_AT_TOGETHER: usize = 16;
+
 /// The tags of one class of one key.
 #[derive(Clone, Debug, Default)]
 pub struct DistinctList {
@@ -73,8 +76,8 @@ impl DistinctList {
         if let Some(sketches) = &mut self.sketches {
             sketches.insert(tag, time, keeping);
         }
-        if let Some(seen) = self.seen.iter_mut().rev().find(|seen| seen.tag == tag) {
-            seen.last = seen.last.max(time);
+        if let Some(at) = self.position(tag) {
+            self.seen[at].last = self.seen[at].last.max(time);
             return false;
         }
         let tags_max = keeping.retention.list_tags_max;
@@ -220,11 +223,27 @@ impl DistinctList {
         false
     }
 
+    /// Where a tag is listed; the newest come last as a rule.
+    fn position(&self, tag: u64) -> Option<usize> {
+        // Most tags that come are new to their list, so all of it is looked at: some at once.
+        let mut end = self.seen.len();
+        for together in self.seen.rchunks(LOOKED_AT_TOGETHER) {
+            let start = end - together.len();
+            if together.iter().fold(false, |any, seen| any | (seen.tag == tag)) {
+                return together.iter().position(|seen| seen.tag == tag).map(|at| start + at);
+            }
+            end = start;
+        }
+        None
+    }
+
     /// Takes `new` in for the oldest of all, which may be itself; among equals the smallest tag goes,
     /// so that order of arrival does not matter.
     fn replace_oldest(&mut self, new: Seen) {
-        let oldest = self.seen.iter_mut().min_by_key(|seen| **seen);
-        let gone = match oldest {
+        // The times first, which decide nearly always.
+        let last = self.seen.iter().map(|seen| seen.last.0).fold(i64::MAX, i64::min);
+        let of_last = self.seen.iter_mut().filter(|seen| seen.last.0 == last);
+        let gone = match of_last.min_by_key(|seen| seen.tag) {
             Some(oldest) if *oldest < new => std::mem::replace(oldest, new),
             _ => new,
         };

@@ -9,6 +9,7 @@
 //! first record of which something was not applied, judged and published.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use smallvec::{SmallVec, smallvec};
@@ -19,6 +20,7 @@ use crate::contribution::{Again, Contribution, Part, Point, Source};
 use crate::counts::Counts;
 use crate::delivery::{Acknowledged, Record};
 use crate::fault::Fault;
+use crate::finding::Finding;
 use crate::judge::{Verdict, judge};
 use crate::key::Key;
 use crate::key_ring::{Generation, LiveKey, Phase};
@@ -28,8 +30,9 @@ use crate::sequence::Sequence;
 use crate::shape::Shape;
 use crate::signal::{Auth, Body, Origin, Signal};
 use crate::sink::AlertSink;
+use crate::slack::Slack;
+use crate::spend::watch::Watch;
 use crate::store::{DueNow, Place, WindowStore};
-use crate::tag::TagKey;
 use crate::time::Time;
 use crate::umbrella::Declined;
 
@@ -45,6 +48,8 @@ pub struct Engine<S, A> {
     counts: Counts,
     declined: Declined,
     held_back: Ledger,
+    /// What watches functions, where somebody does.
+    watch: Option<Box<Watch>>,
 }
 
 impl<S: WindowStore, A: AlertSink> Engine<S, A> {
@@ -67,7 +72,18 @@ impl<S: WindowStore, A: AlertSink> Engine<S, A> {
             counts: Counts::default(),
             declined: Declined::default(),
             held_back: Ledger::default(),
+            watch: None,
         }
+    }
+
+    /// The same, which also watches what functions take, if somebody does.
+    pub fn watching(self, watch: Option<Watch>) -> Self {
+        Engine { watch: watch.map(Box::new), ..self }
+    }
+
+    /// What watches functions.
+    pub fn watch(&self) -> Option<&Watch> {
+        self.watch.as_deref()
     }
 
     /// What went through so far.
@@ -115,8 +131,11 @@ impl<S: WindowStore, A: AlertSink> Engine<S, A> {
             return Ok(());
         }
         self.counts.note(signal);
+        let Body::Auth(auth) = &signal.body else {
+            let told = self.watch.as_mut().map(|watch| watch.observe(signal));
+            return self.publish(told.unwrap_or_default()).await;
+        };
         let plan = Arc::clone(&self.plan);
-        let Body::Auth(auth) = &signal.body;
         let allowed = plan.allow.of_signal(auth, signal.time);
         match allowed {
             Some(entry) => self.held_back.note_signal(entry),
@@ -126,9 +145,10 @@ impl<S: WindowStore, A: AlertSink> Engine<S, A> {
         }
         let shape = Shape::of(auth);
         let (mut late, mut repeated) = (false, false);
+        let (reading, mut source) = (self.keys.reading.key, None);
         for (index, key_plan) in plan.keys.iter().enumerate() {
-            let tags = (&self.keys.reading.key, Generation::Even);
-            let point = point(key_plan, tags, signal, shape);
+            let tag = |address| *source.get_or_insert_with(|| reading.source(address));
+            let point = point(key_plan, (tag, Generation::Even), signal, shape);
             let counts = |key: &Key| allowed.is_none() || plan.allow.counts(key, signal.time);
             if let Some((key, point)) = point.filter(|(key, _)| counts(key)) {
                 let place = (KeyPlanId(index as u16), key);
@@ -150,6 +170,10 @@ impl<S: WindowStore, A: AlertSink> Engine<S, A> {
     /// and is due again at the next tick.
     pub async fn tick(&mut self, now: Time) -> Result<(), Fault> {
         self.now = self.now.max(now);
+        if let Some(watch) = &mut self.watch {
+            let told = watch.advance(now);
+            self.publish(told).await?;
+        }
         let plan = Arc::clone(&self.plan);
         let mut shown: Vec<(Place, Vec<Verdict>)> = Vec::new();
         let due = self.store.due(self.now, |place, window| {
@@ -183,6 +207,24 @@ impl<S: WindowStore, A: AlertSink> Engine<S, A> {
         first.map_or(Ok(()), Err)
     }
 
+    /// Says that the input is at its end: tells what follows from the last panes of functions.
+    ///
+    /// # Errors
+    /// If the sink fails.
+    pub async fn ended(&mut self) -> Result<(), Fault> {
+        let told = self.watch.as_mut().map(|watch| watch.ended());
+        self.publish(told.unwrap_or_default()).await
+    }
+
+    /// Publishes findings about functions.
+    async fn publish(&mut self, findings: Vec<Finding>) -> Result<(), Fault> {
+        for finding in &findings {
+            self.sink.publish(finding).await?;
+            self.counts.published(finding.activity);
+        }
+        Ok(())
+    }
+
     async fn settle_shown(
         &mut self,
         plan: &Plan,
@@ -212,6 +254,7 @@ impl<S: WindowStore, A: AlertSink> Engine<S, A> {
         let mut verdicts: Vec<Vec<Verdict>> = vec![Vec::new(); contributions.len()];
         let merged = self.store.merge(&contributions, self.now, |at, window| {
             verdicts[at].extend(judge(&plan, window));
+            Slack::NONE
         });
         let mut given_back = vec![false; contributions.len()];
         match merged.await {
@@ -270,7 +313,7 @@ impl<S: WindowStore, A: AlertSink> Engine<S, A> {
                 self.counts.note(signal);
                 let again = record.again.get(nth);
                 let event = self.keys.event(signal, again);
-                let Body::Auth(auth) = &signal.body;
+                let Body::Auth(auth) = &signal.body else { continue };
                 let shape = Shape::of(auth);
                 let allowed = plan.allow.of_signal(auth, time);
                 if let Some(entry) = allowed {
@@ -278,7 +321,7 @@ impl<S: WindowStore, A: AlertSink> Engine<S, A> {
                 }
                 for (index, key_plan) in plan.keys.iter().enumerate() {
                     let of = |key: &LiveKey, signal| {
-                        let tags = (&key.key, key.generation());
+                        let tags = (|address| key.key.source(address), key.generation());
                         let (key, point) = point(key_plan, tags, signal, shape)?;
                         Some(((KeyPlanId(index as u16), key), Point { time, event, ..point }))
                     };
@@ -320,7 +363,11 @@ impl<S: WindowStore, A: AlertSink> Engine<S, A> {
         let mut merged = self
             .store
             .merge(std::slice::from_ref(&contribution), self.now, |_, window| {
-                verdicts.extend(judge(plan, window));
+                let slack = Slack::of(plan, window);
+                if slack.is_none() {
+                    verdicts.extend(judge(plan, window));
+                }
+                slack
             })
             .await?;
         self.counts.add(&merged);
@@ -379,19 +426,18 @@ struct Counted {
 #[inline(always)]
 fn point(
     plan: &KeyPlan,
-    (tags, generation): (&TagKey, Generation),
+    (mut tag, generation): (impl FnMut(IpAddr) -> u64, Generation),
     signal: &Signal,
     shape: Shape,
 ) -> Option<(Key, Point)> {
-    let Body::Auth(auth) = &signal.body;
+    let auth = signal.body.auth()?;
     if plan.signal != auth.action || plan.shape(shape).is_empty() {
         return None;
     }
     let key = Key::of_signal(&plan.fields, signal)?;
     let tagged = plan.counts_sources() || !plan.tells_source(key.first);
-    let source = auth
-        .source
-        .map(|address| Source { address, tag: if tagged { tags.source(address) } else { 0 } });
+    let source =
+        auth.source.map(|address| Source { address, tag: if tagged { tag(address) } else { 0 } });
     let Auth { attempts, user, .. } = *auth;
     let (time, event) = (signal.time, signal.event);
     Some((key, Point { time, generation, event, shape, attempts, user, source }))

@@ -9,6 +9,7 @@ use crate::accounts::Account;
 use crate::detector::{Attack, Comparison, Severity};
 use crate::key::Key;
 use crate::signal::Origin;
+use crate::spend::spending::Spending;
 use crate::time::{Span, Time};
 
 /// One message about an episode.
@@ -66,6 +67,8 @@ pub struct Finding {
     /// The sources behind a finding that speaks for many, those with most failures first, at most
     /// [`crate::limits::MEMBERS_MAX`]: all of a /24 that raise on their own, and those of `sources`.
     pub members: Vec<Member>,
+    /// What a finding about a function says besides.
+    pub spending: Option<Box<Spending>>,
 }
 
 /// A source behind a finding that speaks for many.

@@ -6,9 +6,11 @@
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use sha2::{Digest, Sha256};
 use smallvec::SmallVec;
 
-use crate::signal::{Auth, Body, Signal, canonical};
+use crate::meter::ledger::Function;
+use crate::signal::{Auth, Signal, canonical};
 use crate::tag::UserTag;
 
 /// A field a detector can be keyed by.
@@ -20,6 +22,8 @@ pub enum KeyField {
     SourceSubnet,
     /// `user`: the tag of the normalised username.
     User,
+    /// `function`: a Lambda function of an account.
+    Function,
     /// `global`: one key for everything.
     Global,
 }
@@ -43,8 +47,23 @@ pub enum KeyPart {
     SubnetIpv6(u64),
     /// A user.
     User(UserTag),
+    /// A Lambda function.
+    Function(FunctionTag),
     /// Everything.
     Global,
+}
+
+/// Stands for a function of an account: the first 64 bits of SHA-256 over both names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FunctionTag(pub u64);
+
+impl FunctionTag {
+    /// That of a function.
+    pub fn of(function: &Function) -> FunctionTag {
+        let Function { account, name } = function;
+        let digest = Sha256::digest(format!("{account}\n{name}"));
+        FunctionTag(digest[..8].iter().fold(0, |tag, byte| tag << 8 | u64::from(*byte)))
+    }
 }
 
 /// What one item of state stands for.
@@ -75,7 +94,7 @@ impl Key {
 
     /// The key of `signal` under `fields`, or `None` where the signal lacks one of them.
     pub fn of_signal(fields: &KeyFields, signal: &Signal) -> Option<Key> {
-        let Body::Auth(auth) = &signal.body;
+        let auth = signal.body.auth()?;
         let mut parts = fields.iter().map(|field| KeyPart::of_auth(*field, auth));
         let first = parts.next()??;
         let second = match parts.next() {
@@ -92,6 +111,8 @@ impl KeyPart {
             KeyField::SourceIp => auth.source.map(KeyPart::source_ip),
             KeyField::SourceSubnet => auth.source.map(KeyPart::source_subnet),
             KeyField::User => auth.user.map(KeyPart::User),
+            // No login is a function's.
+            KeyField::Function => None,
             KeyField::Global => Some(KeyPart::Global),
         }
     }
@@ -102,6 +123,7 @@ impl KeyPart {
             KeyPart::Ipv4(_) | KeyPart::Ipv6Net(_) => KeyField::SourceIp,
             KeyPart::SubnetIpv4(_) | KeyPart::SubnetIpv6(_) => KeyField::SourceSubnet,
             KeyPart::User(_) => KeyField::User,
+            KeyPart::Function(_) => KeyField::Function,
             KeyPart::Global => KeyField::Global,
         }
     }
@@ -139,6 +161,7 @@ impl fmt::Display for KeyPart {
                 write!(f, "{}/64", Ipv6Addr::from_bits(u128::from(*upper) << 64))
             }
             KeyPart::User(UserTag(tag)) => write!(f, "user:{tag:016x}"),
+            KeyPart::Function(FunctionTag(tag)) => write!(f, "function:{tag:016x}"),
             KeyPart::Global => f.write_str("global"),
         }
     }
@@ -155,7 +178,7 @@ impl fmt::Display for Key {
 }
 
 impl KeyField {
-    /// All of them.
+    /// Those that logins are counted by.
     pub const ALL: [KeyField; 4] =
         [KeyField::SourceIp, KeyField::SourceSubnet, KeyField::User, KeyField::Global];
 
@@ -165,6 +188,7 @@ impl KeyField {
             KeyField::SourceIp => "source.ip",
             KeyField::SourceSubnet => "source.subnet",
             KeyField::User => "user",
+            KeyField::Function => "function",
             KeyField::Global => "global",
         }
     }

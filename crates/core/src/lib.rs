@@ -5,6 +5,7 @@
 //! order of the data's way: [`signal`] → [`contribution`] → [`state`] → [`window`] → [`judge`] →
 //! [`finding`]; [`engine`] runs them in that order.
 
+pub mod access;
 pub mod accounts;
 pub mod admission;
 pub mod allow;
@@ -19,11 +20,13 @@ pub mod episode;
 pub mod event_ring;
 pub mod fault;
 pub mod finding;
+pub mod invocation;
 pub mod judge;
 pub mod key;
 pub mod key_ring;
 pub mod limits;
 pub mod memory;
+pub mod meter;
 pub mod net;
 pub mod outbox;
 pub mod panes;
@@ -38,7 +41,9 @@ pub mod shape;
 pub mod signal;
 pub mod sink;
 pub mod sketch;
+pub mod slack;
 pub mod sources;
+pub mod spend;
 pub mod standing;
 pub mod state;
 pub mod store;

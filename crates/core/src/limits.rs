@@ -110,3 +110,45 @@ pub const DETECTORS_MAX: usize = 1_000;
 
 /// Measures of one kind that all detectors on one key may have together: a class is a bit set.
 pub const MEASURES_PER_KEY_MAX: usize = 64;
+
+/// The longest an invocation may run, in milliseconds: 15 minutes, and a second to be stopped in (AWS,
+/// "Lambda quotas").
+pub const INVOCATION_MS_MAX: u64 = 901_000;
+
+/// The longest a new environment may take to start, in milliseconds: as long where concurrency is
+/// provisioned or a snapshot is made (AWS, "Lambda execution environment").
+pub const INIT_MS_MAX: u64 = 900_000;
+
+/// The longest start that may be billed without being told of, in milliseconds: one that failed at its limit
+/// of 10 s and is made up for within the invocation; and the rounding of what is billed.
+pub const UNTOLD_INIT_MS_MAX: u64 = 10_000;
+
+/// The least memory a function may have, in MB (AWS, "Lambda quotas").
+pub const MEMORY_MB_MIN: u64 = 128;
+
+/// The most memory a function may have, in MB (AWS, "Lambda quotas").
+pub const MEMORY_MB_MAX: u64 = 10_240;
+
+/// How long panes of five minutes are kept of a function.
+pub const BOOK_MINUTES_KEPT: Span = Span::minutes(24 * 60);
+
+/// How long panes of an hour are kept of a function.
+pub const BOOK_HOURS_KEPT: Span = Span::minutes(5 * 7 * 24 * 60);
+
+/// Versions that are remembered of a function, the newest.
+pub const VERSIONS_MAX: usize = 16;
+
+/// Functions a ledger keeps apart; what further ones take is counted together.
+pub const FUNCTIONS_MAX: usize = 10_000;
+
+/// Requests that wait to be brought together with their reports, or the other way round.
+pub const REQUESTS_WAITING_MAX: usize = 65_536;
+
+/// The longest route that is told, in bytes.
+pub const ROUTE_BYTES_MAX: usize = 200;
+
+/// Names of which drivers of cost are kept, of each kind; the error of each is at most one in so many of all.
+pub const DRIVERS_MAX: usize = 256;
+
+/// Functions whose numbers are weighed against their past, in one process; further ones are counted only.
+pub const FUNCTIONS_WATCHED_MAX: usize = 2_000;

@@ -23,6 +23,7 @@ use crate::plan::{DetectorId, KeyPlan, Plan};
 use crate::safeguards::Safeguards;
 use crate::sequence::ShardId;
 use crate::sketch::PRECISION;
+use crate::slack::Slack;
 use crate::state::{Absorbed, KeyState};
 use crate::store::{Claimant, Due, DueNow, Latched, Merged, Place, StoreError, WindowStore};
 use crate::time::{Span, Time};
@@ -45,7 +46,7 @@ const SWEEP_POINTS: u64 = 1 << 16;
 #[derive(Debug)]
 pub struct MemoryStore {
     plan: Arc<Plan>,
-    states: DashMap<Place, KeyState, SeedableRandomState>,
+    states: DashMap<Place, Kept, SeedableRandomState>,
     budget_bytes: usize,
     step_bytes: usize,
     used_bytes: AtomicUsize,
@@ -53,6 +54,16 @@ pub struct MemoryStore {
     /// Nothing is due before this; so most ticks need not look.
     due_earliest: AtomicI64,
     upkeep: Mutex<Upkeep>,
+}
+
+/// One key, and what is known of it besides its state.
+#[derive(Clone, Debug, Default)]
+struct Kept {
+    state: KeyState,
+    /// What `state` takes on the heap, as charged.
+    bytes: usize,
+    /// How much longer nothing need be judged.
+    slack: Slack,
 }
 
 /// What is looked at once per point, under one lock.
@@ -116,17 +127,17 @@ impl MemoryStore {
 
     /// Episodes that are open now.
     pub fn open_episodes(&self) -> u64 {
-        let open = |state: &KeyState| state.episodes.iter().filter(|(_, e)| !e.closed).count();
+        let open = |kept: &Kept| kept.state.episodes.iter().filter(|(_, e)| !e.closed).count();
         self.states.iter().map(|entry| open(entry.value()) as u64).sum()
     }
 
     fn merge_point<J>(&self, place: Place, point: &Point, merged: &mut Merged, judge: &mut J)
     where
-        J: FnMut(&Window<'_>),
+        J: FnMut(&Window<'_>) -> Slack,
     {
         self.settle(point.time);
         let plan = self.plan.key(place.0);
-        let mut state = match self.states.entry(place) {
+        let mut kept = match self.states.entry(place) {
             Entry::Occupied(entry) => entry.into_ref(),
             Entry::Vacant(entry) => {
                 if self.room() != Room::Plenty || !self.fits(ENTRY_BYTES) {
@@ -135,11 +146,12 @@ impl MemoryStore {
                 }
                 self.used_bytes.fetch_add(ENTRY_BYTES, Ordering::Relaxed);
                 self.keys_seen.fetch_add(1, Ordering::Relaxed);
-                entry.insert(KeyState::default())
+                entry.insert(Kept::default())
             }
         };
+        let newest = kept.state.head;
         let Some(Absorbed { late, dropped, sketch_refused, repeated }) =
-            self.absorb(plan, &place.1, &mut state, point)
+            self.absorb(plan, &place.1, &mut kept, point)
         else {
             merged.points_refused += 1;
             return;
@@ -150,11 +162,16 @@ impl MemoryStore {
         if dropped {
             return;
         }
-        let at = |at| Window { plan, key: &place.1, state: &state, at, told: at, version: 0 };
-        judge(&at(point.time));
+        // Nothing is known of the windows that end before the newest event.
+        if point.time >= newest && kept.slack.take(point.time, point.attempts) {
+            return;
+        }
+        let Kept { state, slack, .. } = &mut *kept;
+        let at = |at| Window { plan, key: &place.1, state, at, told: at, version: 0 };
+        *slack = judge(&at(point.time));
         if state.head > point.time {
             // It came late: the windows that end at the newest event have changed as well.
-            judge(&at(state.head));
+            *slack = judge(&at(state.head));
         }
     }
 
@@ -163,25 +180,33 @@ impl MemoryStore {
         &self,
         plan: &KeyPlan,
         key: &Key,
-        state: &mut KeyState,
+        kept: &mut Kept,
         point: &Point,
     ) -> Option<Absorbed> {
         let room = self.room();
-        let before = state.bytes();
+        let Kept { state, bytes, .. } = kept;
         let absorbed = if self.fits(self.step_bytes) {
             state.absorb(plan, key, point, room)
         } else {
             // Close to the limit the growth is tried on a copy.
             let mut next = state.clone();
             let absorbed = next.absorb(plan, key, point, room);
-            if next.bytes() > before && !self.fits(next.bytes() - before) {
+            let grown = heap_bytes(&next).saturating_sub(*bytes);
+            if grown > 0 && !self.fits(grown) {
                 return None;
             }
             *state = next;
             absorbed
         };
-        self.used_bytes.fetch_add(state.bytes().wrapping_sub(before), Ordering::Relaxed);
+        self.charge(kept);
         Some(absorbed)
+    }
+
+    /// Charges what a key has grown by.
+    fn charge(&self, kept: &mut Kept) {
+        let bytes = heap_bytes(&kept.state);
+        self.used_bytes.fetch_add(bytes.wrapping_sub(kept.bytes), Ordering::Relaxed);
+        kept.bytes = bytes;
     }
 
     /// What the budget leaves room for.
@@ -227,12 +252,12 @@ impl MemoryStore {
 
     /// Forgets keys whose newest event no window can reach, unless an episode of theirs is pending.
     fn sweep(&self, settled: Time) {
-        self.states.retain(|(plan, _), state| {
+        self.states.retain(|(plan, _), kept| {
+            let state = &kept.state;
             let idle = state.head < settled.minus(self.plan.key(*plan).retention.kept)
                 && !state.episodes.any_pending();
             if idle {
-                let bytes = ENTRY_BYTES + state.bytes() - size_of::<KeyState>();
-                self.used_bytes.fetch_sub(bytes, Ordering::Relaxed);
+                self.used_bytes.fetch_sub(ENTRY_BYTES + kept.bytes, Ordering::Relaxed);
             }
             !idle
         });
@@ -250,8 +275,13 @@ impl MemoryStore {
     }
 }
 
+/// What a state takes beyond itself.
+fn heap_bytes(state: &KeyState) -> usize {
+    state.bytes() - size_of::<KeyState>()
+}
+
 /// What a key costs before anything is in it. The map keeps its slots between 7/16 and 7/8 full.
-const ENTRY_BYTES: usize = (size_of::<Place>() + size_of::<KeyState>()) * 16 / 7;
+const ENTRY_BYTES: usize = (size_of::<Place>() + size_of::<Kept>()) * 16 / 7;
 
 /// More than one point can make a key of `plan` grow by: the sketches of all its lists begin, and
 /// everything else doubles.
@@ -269,7 +299,7 @@ impl WindowStore for MemoryStore {
         mut judge: J,
     ) -> Result<Merged, StoreError>
     where
-        J: FnMut(usize, &Window<'_>) + Send,
+        J: FnMut(usize, &Window<'_>) -> Slack + Send,
     {
         let mut merged = Merged::default();
         for (at, contribution) in contributions.iter().enumerate() {
@@ -286,10 +316,10 @@ impl WindowStore for MemoryStore {
         V: FnMut(&Window<'_>) + Send,
     {
         for place in keys {
-            if let Some(state) = self.states.get(place) {
-                let plan = self.plan.key(place.0);
+            if let Some(kept) = self.states.get(place) {
+                let (plan, state) = (self.plan.key(place.0), &kept.state);
                 let at = state.head;
-                view(&Window { plan, key: &place.1, state: &state, at, told: at, version: 0 });
+                view(&Window { plan, key: &place.1, state, at, told: at, version: 0 });
             }
         }
         Ok(())
@@ -310,9 +340,9 @@ impl WindowStore for MemoryStore {
             }
             upkeep.pending.pop_first();
             let quiet = self.plan.detector(detector).quiet;
-            let Some(state) = self.states.get(&place) else { continue };
+            let Some(kept) = self.states.get(&place) else { continue };
             // Each pending episode has an entry of its own, at or before it is due.
-            for episode in state.episodes.of(detector).filter(|episode| episode.is_pending()) {
+            for episode in kept.state.episodes.of(detector).filter(|episode| episode.is_pending()) {
                 if episode.due(quiet) <= time {
                     due.push(Due { place, detector, episode: episode.clone() });
                 } else {
@@ -345,18 +375,20 @@ impl WindowStore for MemoryStore {
         let opened = !new.closed && expected.iter().find(same).is_none_or(|known| known.closed);
         let due = new.due(self.plan.detector(detector).quiet);
         let slots = {
-            let Some(mut state) = self.states.get_mut(&place) else {
+            let Some(mut kept) = self.states.get_mut(&place) else {
                 return Err(StoreError::Fatal(format!("{} has no state to latch", place.1.kind())));
             };
-            if !state.episodes.of(detector).eq(expected) {
-                return Ok(Latched::Lost(state.episodes.slots(detector)));
+            let episodes = &mut kept.state.episodes;
+            if !episodes.of(detector).eq(expected) {
+                return Ok(Latched::Lost(episodes.slots(detector)));
             }
-            let before = state.bytes();
-            let put = state.episodes.put(detector, new);
+            let put = episodes.put(detector, new);
             put.map_err(|full| StoreError::Retryable(full.to_string()))?;
-            let after = state.bytes();
-            self.used_bytes.fetch_add(after.wrapping_sub(before), Ordering::Relaxed);
-            state.episodes.slots(detector)
+            let slots = episodes.slots(detector);
+            // An open finding is what other detectors wait for.
+            kept.slack = Slack::NONE;
+            self.charge(&mut kept);
+            slots
         };
         if opened {
             let mut upkeep = self.upkeep();

@@ -431,6 +431,7 @@ fn finding(plan: &Plan, message: &Message<'_>, now: Time) -> Finding {
         accounts: report.accounts.clone(),
         also: report.also.iter().map(|other| also(plan, &key, *other)).collect(),
         members: Vec::new(),
+        spending: None,
     }
 }
 

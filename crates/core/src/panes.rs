@@ -52,6 +52,23 @@ pub struct Ring {
 impl Ring {
     /// Adds `amount`, seen at `time`, to counter `slot` of `slots` in pane `index`. Sums saturate.
     pub fn add(&mut self, index: i64, time: Time, slot: usize, slots: usize, amount: u64) {
+        self.pane(index, time, slots).add(slot, amount);
+    }
+
+    /// Adds `amount`, seen at `time`, to each of the counters `which`, of `slots`, in pane `index`.
+    pub fn add_to_all(
+        &mut self,
+        index: i64,
+        time: Time,
+        (which, slots): (&[usize], usize),
+        amount: u64,
+    ) {
+        let pane = self.pane(index, time, slots);
+        which.iter().for_each(|slot| pane.add(*slot, amount));
+    }
+
+    /// The pane of `index` for something seen at `time`, made where it is missing.
+    fn pane(&mut self, index: i64, time: Time, slots: usize) -> &mut Pane {
         let at = match self.panes.last() {
             Some(last) if last.index == index => self.panes.len() - 1,
             Some(last) if last.index > index => {
@@ -70,8 +87,7 @@ impl Ring {
         };
         let pane = &mut self.panes[at];
         pane.first = pane.first.min(time);
-        let count = &mut pane.counts[slot];
-        *count = count.saturating_add(amount);
+        pane
     }
 
     /// The sum of the counters in `slots` over panes `first..=last`.
@@ -128,9 +144,10 @@ impl Ring {
         }
     }
 
-    fn add_pane(&mut self, index: i64, pane: &Pane) {
-        for (slot, amount) in pane.counts.iter().enumerate() {
-            self.add(index, pane.first, slot, pane.counts.len(), *amount);
+    fn add_pane(&mut self, index: i64, theirs: &Pane) {
+        let pane = self.pane(index, theirs.first, theirs.counts.len());
+        for (slot, amount) in theirs.counts.iter().enumerate() {
+            pane.add(slot, *amount);
         }
     }
 
@@ -148,6 +165,11 @@ impl Ring {
 impl Pane {
     fn new(index: i64, first: Time, slots: usize) -> Pane {
         Pane { index, first, counts: SmallVec::from_elem(0, slots) }
+    }
+
+    fn add(&mut self, slot: usize, amount: u64) {
+        let count = &mut self.counts[slot];
+        *count = count.saturating_add(amount);
     }
 
     fn sum(&self, slots: Slots) -> u64 {

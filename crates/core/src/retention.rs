@@ -126,6 +126,29 @@ impl Retention {
         }
     }
 
+    /// Until when, inclusive, panes are kept on the rungs they are kept on at `head`: see
+    /// [`Retention::first_kept`].
+    pub fn settled_until(&self, head: Time) -> Time {
+        let settled = |rung: usize| {
+            let resolution = self.counters[rung];
+            let above = self.counters.get(rung + 1).unwrap_or(&resolution);
+            let oldest = above.index(Time(head.minus(resolution.span).0 + 1));
+            (oldest + 1) * above.pane.0 + resolution.span.0 - 2
+        };
+        Time((0..self.counters.len()).map(settled).min().unwrap_or(i64::MAX))
+    }
+
+    /// Until when, inclusive, a window of `span` that ends at the newest event has the panes it has at `at`.
+    pub fn steady_until(&self, at: Time, span: Span) -> Time {
+        let steady = |resolution: &Resolution| {
+            let (first, last) = resolution.window(at, span);
+            let leaves = (first + 1) * resolution.pane.0 + span.0 - 2;
+            let enters = (last + 1) * resolution.pane.0 - 1;
+            Time(leaves.min(enters))
+        };
+        self.counters.iter().map(steady).fold(self.settled_until(at), Time::min)
+    }
+
     /// `time` as a last sighting is kept.
     pub fn step(&self, time: Time) -> Time {
         match self.grain.0 {
@@ -199,6 +222,26 @@ mod tests {
         assert_eq!(rungs[1].pane.0 % rungs[0].pane.0, 0);
         assert_eq!(of(Home::Memory, 24 * 60).len(), 1);
         assert_eq!(of(Home::Shared, 60), SHARED_RUNGS);
+    }
+
+    #[test]
+    fn a_window_has_the_same_panes_until_it_is_steady_no_more() {
+        let minutes = [10, 60, 1_440].map(Span::minutes);
+        let memory = Retention::new(Home::Memory, &minutes, Some(Span::minutes(3 * 1_440)));
+        for at in (0..200_000_000).step_by(7_654_321).map(Time) {
+            for span in minutes {
+                let panes = |at: Time| {
+                    let rungs = memory.counters.iter().enumerate();
+                    let of = |(nth, rung): (usize, &Resolution)| {
+                        (rung.window(at, span), memory.first_kept(nth, at))
+                    };
+                    rungs.map(of).collect::<Vec<_>>()
+                };
+                let until = memory.steady_until(at, span);
+                assert!(until >= at && panes(at) == panes(until), "{at:?} {span}");
+                assert_ne!(panes(at), panes(Time(until.0 + 1)), "{at:?} {span}");
+            }
+        }
     }
 
     #[test]

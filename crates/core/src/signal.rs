@@ -6,6 +6,8 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use crate::access::Access;
+use crate::invocation::Invocation;
 use crate::tag::{EventTag, UserTag};
 use crate::time::Time;
 
@@ -22,11 +24,26 @@ pub struct Signal {
     pub body: Body,
 }
 
-/// What a signal says. Later kinds (an invocation report, an API access) become variants here.
+/// What a signal says. Detectors read what is of their [`SignalKind`]; invocations are counted by the meter
+/// and are of none.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Body {
     /// Somebody tried to log in, to get an account's password set anew, or to get an account.
     Auth(Auth),
+    /// A Lambda function ran.
+    Invocation(Invocation),
+    /// Somebody asked for something. In a box, because few runs ask for these.
+    Access(Box<Access>),
+}
+
+impl Body {
+    /// What was tried, if it is that.
+    pub fn auth(&self) -> Option<&Auth> {
+        match self {
+            Body::Auth(auth) => Some(auth),
+            Body::Invocation(_) | Body::Access(_) => None,
+        }
+    }
 }
 
 /// The kinds of signal. A detector reads one of them, and what is counted of one is never counted of another.

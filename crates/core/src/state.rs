@@ -25,6 +25,8 @@ pub struct KeyState {
     pub lists: Vec<ClassList>,
     /// One ring for each rung of counters; none before the first counter.
     pub rings: Vec<Ring>,
+    /// No pane is to be moved before the newest event is later than this.
+    pub(crate) settled_until: Time,
     /// The events counted last, so that none of them is counted twice.
     pub events: EventRing,
     /// The addresses behind a key that is not one itself.
@@ -73,6 +75,7 @@ impl Default for KeyState {
             head: Time::MIN,
             lists: Vec::new(),
             rings: Vec::new(),
+            settled_until: Time::MIN,
             events: EventRing::default(),
             sources: None,
             episodes: Episodes::default(),
@@ -231,17 +234,23 @@ impl KeyState {
             self.rings = vec![Ring::default(); rungs.len()];
         }
         let head = self.head;
-        let reaches =
-            |rung: &usize| rungs[*rung].index(point.time) >= plan.retention.first_kept(*rung, head);
+        let reaches = |rung: &usize| {
+            // What is newest is always within reach.
+            point.time == head
+                || rungs[*rung].index(point.time) >= plan.retention.first_kept(*rung, head)
+        };
         let rung = (0..rungs.len()).find(reaches);
         if let Some(rung) = rung {
             let index = rungs[rung].index(point.time);
-            for slot in &plan.shape(point.shape).counters {
+            let which = plan.shape(point.shape).counters.as_slice();
+            if !which.is_empty() {
                 let attempts = u64::from(point.attempts);
-                self.rings[rung].add(index, point.time, *slot, plan.slots, attempts);
+                self.rings[rung].add_to_all(index, point.time, (which, plan.slots), attempts);
             }
         }
-        self.move_panes(plan);
+        if head > self.settled_until {
+            self.move_panes(plan);
+        }
         rung == Some(0)
     }
 
@@ -269,5 +278,6 @@ impl KeyState {
                 ([], _) => {}
             }
         }
+        self.settled_until = plan.retention.settled_until(self.head);
     }
 }

@@ -15,6 +15,7 @@ use crate::limits::TICK_LEASE;
 use crate::plan::{DetectorId, KeyPlanId};
 use crate::safeguards::Safeguards;
 use crate::sequence::ShardId;
+use crate::slack::Slack;
 use crate::time::{Span, Time};
 use crate::window::Window;
 
@@ -25,7 +26,8 @@ pub type Place = (KeyPlanId, Key);
 pub trait WindowStore: Send + Sync {
     /// Merges a batch and shows `judge`, with the index of the contribution, each window of its key
     /// that the contribution may have changed, in the order of their ends. Embedded that is one or
-    /// two for every point in turn.
+    /// two for every point in turn, but for those within the slack that `judge` answers with: while it
+    /// lasts, nothing of the key need be judged, and a store may leave it out.
     fn merge<J>(
         &self,
         contributions: &[Contribution],
@@ -33,7 +35,7 @@ pub trait WindowStore: Send + Sync {
         judge: J,
     ) -> impl Future<Output = Result<Merged, StoreError>> + Send
     where
-        J: FnMut(usize, &Window<'_>) + Send;
+        J: FnMut(usize, &Window<'_>) -> Slack + Send;
 
     /// Shows `view` the window of each of `keys` that has any state, as of its newest event.
     fn read<V>(

@@ -17,6 +17,10 @@ pub struct UserTag(pub u64);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EventTag(pub u64);
 
+/// Identifies one invocation of a Lambda function; its repeated tries have the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RequestTag(pub u64);
+
 /// The secret key of all tags, 128 bits. Two are compared only to tell whether one of ours has changed.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct TagKey {
@@ -32,6 +36,7 @@ enum Domain {
     Event = 3,
     Stream = 4,
     Seed = 5,
+    Request = 6,
 }
 
 impl TagKey {
@@ -74,6 +79,11 @@ impl TagKey {
     /// The tag of the event `id` in the stream of [`TagKey::stream`].
     pub fn event(&self, stream: u64, id: &[u8]) -> EventTag {
         EventTag(self.hash(Domain::Event, stream, id))
+    }
+
+    /// The tag of a request id, which is a UUID.
+    pub fn request(&self, id: u128) -> RequestTag {
+        RequestTag(self.hash(Domain::Request, 0, &id.to_be_bytes()))
     }
 
     /// A seed for hash maps, so that their layout cannot be attacked either.

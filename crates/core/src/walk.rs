@@ -9,8 +9,6 @@
 //!
 //! It is a function of the lists of names, and so of merged state, like every other measure.
 
-use std::collections::BTreeMap;
-
 use crate::distinct::Seen;
 use crate::time::Time;
 
@@ -42,14 +40,15 @@ pub fn odds<'a>(
     succeeded: impl Iterator<Item = &'a Seen>,
     rates: Rates,
 ) -> f64 {
-    let mut names: BTreeMap<u64, (Time, bool)> = BTreeMap::new();
     let all = failed.map(|seen| (seen, false)).chain(succeeded.map(|seen| (seen, true)));
-    for (seen, success) in all {
-        let (last, got_in) = names.entry(seen.tag).or_insert((seen.last, success));
-        *last = seen.last.max(*last);
-        *got_in |= success;
-    }
-    let mut contacts: Vec<(Time, bool)> = names.into_values().collect();
+    let mut sightings: Vec<(u64, Time, bool)> =
+        all.map(|(seen, success)| (seen.tag, seen.last, success)).collect();
+    sightings.sort_unstable();
+    let names = sightings.chunk_by(|a, b| a.0 == b.0).map(|of_name| {
+        let last = of_name.iter().map(|(_, last, _)| *last).fold(Time::MIN, Time::max);
+        (last, of_name.iter().any(|(_, _, got_in)| *got_in))
+    });
+    let mut contacts: Vec<(Time, bool)> = names.collect();
     contacts.sort_unstable_by(|a, b| b.cmp(a));
     let (mut sum, mut best) = (0.0, 0.0f64);
     // What was seen at one time is one step: there is no order within it.

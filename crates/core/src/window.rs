@@ -110,6 +110,30 @@ impl Window<'_> {
         }
     }
 
+    /// What a distinct measure cannot be less than in any window that ends from now to `until`, without telling
+    /// names apart: those seen lately enough. Of other measures 0.
+    pub fn at_least(&self, counted: Counted, detector: &DetectorPlan, until: Time) -> f64 {
+        let Counted::Distinct(field, class) = counted else { return 0.0 };
+        let (after, at) = (until.minus(detector.span), self.newest());
+        let lists = self.lists(field, class).map(|list| list.within(after, at).count());
+        lists.max().unwrap_or(0) as f64
+    }
+
+    /// What a walk cannot come to more than in any window that ends from now to `until`, if nothing is added:
+    /// whoever got in too long ago for that may look as if they had failed. Infinite where lists do not say.
+    pub fn odds_at_most(&self, counted: Counted, detector: &DetectorPlan, until: Time) -> f64 {
+        let Counted::Sequential { failed, succeeded, rates } = counted else {
+            return f64::INFINITY;
+        };
+        let after = self.ends(detector).0;
+        let names = |class| self.lists(DistinctField::User, class);
+        if !names(failed).all(|list| list.is_exact(after)) {
+            return f64::INFINITY;
+        }
+        let within = |class, after| names(class).flat_map(move |l| l.within(after, self.newest()));
+        odds(within(failed, after), within(succeeded, until.minus(detector.span)), rates)
+    }
+
     /// At most how many different values the second measure counts that the first cannot, by the lists
     /// that only the second has; infinite where they do not say.
     pub fn only_in_second(&self, measures: (Counted, Counted), detector: &DetectorPlan) -> f64 {

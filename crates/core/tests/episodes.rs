@@ -21,6 +21,7 @@ use tidewatch_core::key_ring::Generation;
 use tidewatch_core::memory::MemoryStore;
 use tidewatch_core::plan::DetectorId;
 use tidewatch_core::sink::{AlertSink, SinkError};
+use tidewatch_core::slack::Slack;
 use tidewatch_core::store::{Claimant, DueNow, Latched, Merged, Place, StoreError, WindowStore};
 use tidewatch_core::time::{Span, Time};
 use tidewatch_core::window::Window;
@@ -279,7 +280,7 @@ impl WindowStore for Rival {
         judge: J,
     ) -> impl Future<Output = Result<Merged, StoreError>> + Send
     where
-        J: FnMut(usize, &Window<'_>) + Send,
+        J: FnMut(usize, &Window<'_>) -> Slack + Send,
     {
         self.inner.merge(contributions, now, judge)
     }

@@ -40,7 +40,7 @@ fn detectors(kind: SignalKind) -> Vec<Detector> {
 }
 
 fn of_kind(signal: Signal, kind: SignalKind) -> Signal {
-    let Body::Auth(auth) = signal.body;
+    let auth = *signal.body.auth().expect("a try");
     Signal { body: Body::Auth(Auth { action: kind, ..auth }), ..signal }
 }
 
@@ -89,8 +89,7 @@ proptest! {
             .collect();
         let alone = KINDS.map(|kind| {
             let is_of = |signal: &&Signal| {
-                let Body::Auth(auth) = &signal.body;
-                auth.action == kind
+                signal.body.auth().is_some_and(|auth| auth.action == kind)
             };
             let own: Vec<Signal> = signals.iter().filter(is_of).cloned().collect();
             let told = told(&own, folding);

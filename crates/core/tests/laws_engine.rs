@@ -20,6 +20,7 @@ use tidewatch_core::key::Key;
 use tidewatch_core::limits::TIME_MIN;
 use tidewatch_core::memory::MemoryStore;
 use tidewatch_core::plan::KeyPlanId;
+use tidewatch_core::slack::Slack;
 use tidewatch_core::state::KeyState;
 use tidewatch_core::store::WindowStore;
 use tidewatch_core::time::{Span, Time};
@@ -157,6 +158,7 @@ fn windows_seen(tries: &[Try], sizes: &[usize]) -> BTreeMap<Key, Vec<(Time, Vec<
             let values = shown(window.plan, window.key, window.state, window.at);
             let values = values.map(|(_, _, value)| value).collect();
             seen.entry(*window.key).or_default().push((window.at, values));
+            Slack::NONE
         }));
         let merged = merging.poll(&mut Context::from_waker(Waker::noop()));
         assert!(matches!(merged, Poll::Ready(Ok(_))), "memory is always ready");

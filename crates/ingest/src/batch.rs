@@ -1,6 +1,7 @@
 //! What reading some bytes gave: signals in input order, their tally, and the buffers that are reused
 //! from one reading to the next.
 
+use tidewatch_core::access::Access;
 use tidewatch_core::signal::{Body, Origin, Signal};
 use tidewatch_core::tag::EventTag;
 use tidewatch_core::time::Time;
@@ -65,19 +66,49 @@ impl Batch {
             Said::Unreadable(problem) => self.tally.reject(problem, place),
             Said::Signal { when, time_unreadable, auth } => {
                 self.tally.hostname_sources += u64::from(auth.source.is_none());
-                let Some(when) = time.or(when) else {
-                    let reason = if time_unreadable {
-                        Problem::TimeUnreadable
-                    } else {
-                        Problem::TimeMissing
-                    };
-                    return self.tally.reject(reason, place);
-                };
-                let (event, origin) = name();
-                self.signals.push(Undated { when, event, origin, body: Body::Auth(auth) });
+                let when = time.or(when).ok_or(untimed(time_unreadable));
+                self.date(when, Body::Auth(auth), place, name);
+            }
+            Said::Invocation { when, time_unreadable, invocation } => {
+                let when = time.or(when).ok_or(untimed(time_unreadable));
+                self.date(when, Body::Invocation(invocation), place, name);
             }
         }
     }
+
+    /// Takes in who asked for something, if it has a time; it is no loss if it has none.
+    pub(crate) fn ask(
+        &mut self,
+        (access, own): (Access, Option<When>),
+        time: Option<When>,
+        name: impl FnOnce() -> (EventTag, Origin),
+    ) {
+        let Some(when) = time.or(own) else { return };
+        let (event, origin) = name();
+        self.signals.push(Undated { when, event, origin, body: Body::Access(Box::new(access)) });
+    }
+
+    /// Takes in a signal if it has a time.
+    fn date(
+        &mut self,
+        when: Result<When, Problem>,
+        body: Body,
+        place: Place<'_>,
+        name: impl FnOnce() -> (EventTag, Origin),
+    ) {
+        match when {
+            Ok(when) => {
+                let (event, origin) = name();
+                self.signals.push(Undated { when, event, origin, body });
+            }
+            Err(problem) => self.tally.reject(problem, place),
+        }
+    }
+}
+
+/// Why a signal has no time.
+fn untimed(unreadable: bool) -> Problem {
+    if unreadable { Problem::TimeUnreadable } else { Problem::TimeMissing }
 }
 
 /// Memory reused from reading to reading; nothing that the next one says depends on what it holds. One a

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use base64_simd::STANDARD;
 use expect_test::Expect;
 use serde_json::{Value, json};
-use tidewatch_core::signal::{Body, LogStream};
+use tidewatch_core::signal::LogStream;
 use tidewatch_core::tag::TagKey;
 
 use crate::username::{Naming, Usernames};
@@ -85,10 +85,13 @@ pub(crate) fn read_record(data: &[u8]) -> Batch {
 pub(crate) fn check(batch: &Batch, expected: Expect) {
     let mut text = String::new();
     for signal in &batch.signals {
-        let Body::Auth(auth) = signal.body;
-        let source = auth.source.map_or("-".to_owned(), |source| source.to_string());
         let (origin, when) = (&signal.origin, &signal.when);
         let stream = &origin.stream.stream;
+        let Some(auth) = signal.body.auth() else {
+            writeln!(text, "{:?} {stream} {} {when:?}", signal.body, origin.id).expect("memory");
+            continue;
+        };
+        let source = auth.source.map_or("-".to_owned(), |source| source.to_string());
         writeln!(text, "{source} {:?} {stream} {} {when:?}", auth.outcome, origin.id)
             .expect("memory");
     }

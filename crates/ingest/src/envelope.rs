@@ -122,6 +122,9 @@ impl Ingest {
                 batch.tally.reject(Problem::Envelope, unnamed);
                 continue;
             };
+            if self.hears_access {
+                self.ask_in_event(payload, event, header, buffers, batch);
+            }
             // In a payload that is not UTF-8 every event is looked at, else only the promising.
             let promising = hits.any_in(event.message.range.start, event.message.range.end);
             if !promising && payload.text.is_some() {
@@ -149,6 +152,33 @@ impl Ingest {
 }
 
 impl Ingest {
+    /// Takes in who asked for something, if an event says so.
+    fn ask_in_event(
+        &self,
+        payload: Piece<'_>,
+        event: &Event,
+        header: &Header<'_>,
+        buffers: &mut TextBuffers,
+        batch: &mut Batch,
+    ) {
+        let range = event.message.range.clone();
+        let message = match event.message.escaped {
+            true => unescape(payload.bytes, range, &buffers.marks, &mut buffers.message).ok(),
+            false => payload.part(range).text,
+        };
+        let access = message.and_then(|text| format::read_access(text, &header.group, &self.names));
+        if let (Some(access), Ok(id)) = (access, text(payload, &event.id)) {
+            let time = When::At(Time(event.timestamp_ms));
+            batch.ask(access, Some(time), || {
+                let origin = Origin {
+                    stream: Arc::clone(&header.log_stream),
+                    id: EventId::CloudWatch(Box::from(&*id)),
+                };
+                (self.names.naming.key.event(header.salt, id.as_bytes()), origin)
+            });
+        }
+    }
+
     /// What an event says: nothing if it is not promising, but even then it has to be text.
     fn said_in_event(
         &self,
@@ -159,6 +189,13 @@ impl Ingest {
         promising: bool,
     ) -> Result<Said, Problem> {
         let range = event.message.range.clone();
+        if self.hears_invocations
+            && promising
+            && let Some(raw) = payload.text.and_then(|text| text.get(range.clone()))
+            && let Some(said) = format::read_escaped_report(raw, log_group, &self.names)
+        {
+            return Ok(said);
+        }
         if let Some(raw) = payload.text.and_then(|text| text.get(range.clone()))
             && promising
             && event.message.escaped
@@ -169,7 +206,9 @@ impl Ingest {
                 format::read_escaped(line, true, &self.names, &mut buffers.memos)
             });
             // What somebody claims and nobody reads is counted as passed over: that takes all of the way.
-            let is_all = |said: &Said| interest == Interest::None || *said != Said::Nothing;
+            let is_nobodys = interest == Interest::None
+                && !(self.hears_invocations && format::imitates_report(raw));
+            let is_all = |said: &Said| is_nobodys || *said != Said::Nothing;
             if let Some(said) = read.flatten().filter(is_all) {
                 return Ok(said);
             }

@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use tidewatch_core::access::Access;
 use tidewatch_core::signal::LogStream;
 
 pub mod batch;
@@ -68,6 +69,10 @@ pub struct Ingest {
     names: Names,
     own_group: Option<OwnGroup>,
     formats: Arc<Formats>,
+    /// Whether what Lambda's platform writes about invocations is read.
+    hears_invocations: bool,
+    /// Whether every message is asked who asked for something.
+    hears_access: bool,
     /// Of the formats: what a message must hold to be worth reading.
     needles: Needles,
     /// The same and [`lines::EVENT_KEYS`]: what a line must hold to be worth a look.
@@ -90,18 +95,39 @@ pub(crate) enum Nets {
 impl Ingest {
     /// Compiles the formats' needles.
     pub fn new(config: Config) -> Ingest {
-        let built_in = Format::ALL.into_iter().flat_map(|format| format.needles()).copied();
-        let shortest = needles::shortest(built_in.chain(config.formats.needles()));
-        let needles = || shortest.iter().copied();
+        let [needles, line_needles] = compiled(&config.formats, false);
         Ingest {
             names: Names { naming: config.naming, known_users: None },
             own_group: config.own_group,
-            needles: Needles::new(needles()),
-            line_needles: Needles::new(needles().chain(lines::EVENT_KEYS)),
+            hears_invocations: false,
+            hears_access: false,
+            needles,
+            line_needles,
             event_keys: Needles::new(lines::EVENT_KEYS),
             formats: Arc::clone(&config.formats),
             kinesis: Arc::new(LogStream { stream: "kinesis".to_owned(), ..LogStream::default() }),
         }
+    }
+
+    /// From now on what Lambda's platform writes about invocations is read too, and becomes signals.
+    pub fn hear_invocations(&mut self) {
+        self.hears_invocations = true;
+        [self.needles, self.line_needles] = compiled(&self.formats, true);
+    }
+
+    /// From now on every message is also asked who asked for something, needles or not: that takes far longer.
+    pub fn hear_access(&mut self) {
+        self.hears_access = true;
+    }
+
+    /// Who asked for something, as a message of a log group says, and nothing if it does not.
+    pub fn hear_request(&self, message: &str, log_group: &str) -> Option<Access> {
+        format::read_access(message, log_group, &self.names).map(|(access, _)| access)
+    }
+
+    /// The formats that are built in and in use.
+    fn built_in(&self) -> impl Iterator<Item = Format> {
+        built_in(self.hears_invocations)
     }
 
     /// From now on `users` say whether an account exists where a line does not; `None` for nobody.
@@ -122,7 +148,7 @@ impl Ingest {
     }
 
     /// What one message says by itself, and the id of the format that read it: the first that makes
-    /// anything of it decides; sshd first, then the declared formats by their needles, then JSON
+    /// anything of it decides; Lambda's platform and sshd first, then the declared formats by their needles, then JSON
     /// authentication events, general formats last. For tests of formats, and to explain.
     pub fn hear(&self, message: &str, log_group: &str) -> (Said, Option<&str>) {
         self.hear_with(message, log_group, &self.names)
@@ -147,7 +173,13 @@ impl Ingest {
         if nesting::too_deep(message.as_bytes()) {
             return (Said::Unreadable(Problem::Nesting), None);
         }
-        let mut read = |format| format::read(format, message, timed, names, memos);
+        let mut read = |format| format::read(format, message, (log_group, timed), names, memos);
+        if self.hears_invocations {
+            let said = read(Format::Lambda);
+            if said != Said::Nothing {
+                return (said, Some(Format::Lambda.name()));
+            }
+        }
         let said = read(Format::Sshd);
         if said != Said::Nothing {
             return (said, Some(Format::Sshd.name()));
@@ -170,6 +202,9 @@ impl Ingest {
         if let Read::Unread(format) = declared {
             return (Said::PassedOver(format), None);
         }
+        if self.hears_invocations && format::imitates_report(message) {
+            return (Said::Unreadable(Problem::ReportForged), None);
+        }
         // Nobody's: if it only looks like JSON, it may have been meant for somebody.
         let is_json = || serde_json::from_str::<serde::de::IgnoredAny>(message).is_ok();
         if message.starts_with('{') && !is_json() && !format::is_printed(message) {
@@ -177,4 +212,17 @@ impl Ingest {
         }
         (Said::Nothing, None)
     }
+}
+
+/// The formats that are built in and in use.
+fn built_in(hears_invocations: bool) -> impl Iterator<Item = Format> {
+    Format::ALL.into_iter().filter(move |format| hears_invocations || *format != Format::Lambda)
+}
+
+/// What a message, and what a line, must hold to be worth reading.
+fn compiled(formats: &Formats, hears_invocations: bool) -> [Needles; 2] {
+    let built_in = built_in(hears_invocations).flat_map(|format| format.needles()).copied();
+    let shortest = needles::shortest(built_in.chain(formats.needles()));
+    let needles = || shortest.iter().copied();
+    [Needles::new(needles()), Needles::new(needles().chain(lines::EVENT_KEYS))]
 }

@@ -11,7 +11,7 @@ use memchr::memmem;
 use tidewatch_core::signal::{EventId, LogStream, Origin};
 
 use crate::batch::{Batch, Buffers, Decoders, Piece, TextBuffers};
-use crate::format::{Memos, Said};
+use crate::format::{self, Memos, Said};
 use crate::limits::{EVENT_LINE_BYTES_MAX, LOG_LINE_BYTES_MAX};
 use crate::needles::Hits;
 use crate::nesting::too_deep;
@@ -220,13 +220,17 @@ impl Ingest {
             return Err(Problem::Nesting);
         }
         let tails = matches!(source.kind, InputKind::Auto | InputKind::AwsTail);
-        let split = if tails && (line.promising || source.kind == InputKind::AwsTail) {
+        let looks = line.promising || self.hears_access;
+        let split = if tails && (looks || source.kind == InputKind::AwsTail) {
             tail::split(text)
         } else {
             None
         };
         if source.kind == InputKind::AwsTail && split.is_none() {
             return Err(Problem::WrongKind);
+        }
+        if self.hears_access {
+            self.ask_in_line(text, split.as_ref(), line.offset, source, batch);
         }
         if !line.promising {
             return Ok(());
@@ -244,6 +248,29 @@ impl Ingest {
             (event, Origin { stream, id: EventId::Offset(line.offset) })
         });
         Ok(())
+    }
+
+    /// Takes in who asked for something, if a line says so.
+    fn ask_in_line(
+        &self,
+        text: &str,
+        tail: Option<&tail::Tail<'_>>,
+        offset: u64,
+        source: &Source<'_>,
+        batch: &mut Batch,
+    ) {
+        let read = |message| format::read_access(message, "", &self.names);
+        let readings = tail.into_iter().flat_map(|tail| tail.readings());
+        let tailed = readings.filter_map(|reading| Some((read(reading.message)?, reading.time)));
+        let found = tailed.into_iter().find(|(_, time)| time.is_some());
+        let found = found.or_else(|| Some((read(text)?, None)));
+        if let Some((access, time)) = found {
+            batch.ask(access, time, || {
+                let event = self.names.naming.key.event(source.salt, &offset.to_be_bytes());
+                let stream = Arc::clone(source.stream);
+                (event, Origin { stream, id: EventId::Offset(offset) })
+            });
+        }
     }
 
     /// What the likeliest reading of a tailed line says, with its time and log stream. A reading that

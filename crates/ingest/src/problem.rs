@@ -30,13 +30,18 @@ pub enum Problem {
     TimeMissing,
     /// A line that holds a signal has a time that cannot be read.
     TimeUnreadable,
+    /// The text of a report of Lambda's where the platform writes none: within another line, in a log group
+    /// that is no function's, or not whole.
+    ReportForged,
+    /// A report with numbers that no invocation can have.
+    ReportAbsurd,
     /// An input was not of the kind that `--input` said.
     WrongKind,
 }
 
 impl Problem {
     /// All of them.
-    pub const ALL: [Problem; 14] = [
+    pub const ALL: [Problem; 16] = [
         Problem::GzipTruncated,
         Problem::GzipCorrupt,
         Problem::InflateCap,
@@ -50,6 +55,8 @@ impl Problem {
         Problem::Base64,
         Problem::TimeMissing,
         Problem::TimeUnreadable,
+        Problem::ReportForged,
+        Problem::ReportAbsurd,
         Problem::WrongKind,
     ];
 
@@ -69,6 +76,8 @@ impl Problem {
             Problem::Base64 => "base64",
             Problem::TimeMissing => "time_missing",
             Problem::TimeUnreadable => "time_unreadable",
+            Problem::ReportForged => "report_forged",
+            Problem::ReportAbsurd => "report_absurd",
             Problem::WrongKind => "wrong_kind",
         }
     }
@@ -90,6 +99,8 @@ impl Problem {
             | Problem::Json
             | Problem::TimeMissing
             | Problem::TimeUnreadable
+            | Problem::ReportForged
+            | Problem::ReportAbsurd
             | Problem::WrongKind => false,
         }
     }
@@ -114,8 +125,13 @@ impl Problem {
             Problem::Envelope => "an envelope or one of its events lacks a field",
             Problem::KinesisEvent => "a Kinesis event lacks a field",
             Problem::Base64 => "a record's data is not base64",
-            Problem::TimeMissing => "a login without a time",
-            Problem::TimeUnreadable => "a login with a time that cannot be read",
+            Problem::TimeMissing => "a login or a report without a time",
+            Problem::TimeUnreadable => "a login or a report with a time that cannot be read",
+            Problem::ReportForged => {
+                "the text of a Lambda report where Lambda writes none: within another line, in a log group \
+                 that is no function's, or not whole"
+            }
+            Problem::ReportAbsurd => "a Lambda report with numbers that no invocation can have",
             Problem::WrongKind => "not what --input says it is",
         }
     }

@@ -62,14 +62,17 @@ impl<'l> Tail<'l> {
 }
 
 /// Whether the text begins as messages do and log stream names do not: JSON, Lambda's `[INFO]` or
-/// `time<tab>`, a syslog stamp.
+/// `time<tab>`, its platform's report, a syslog stamp.
 fn begins_a_message(text: &str) -> bool {
     let bytes = text.as_bytes();
     let lambda_time = || {
         let stamped = bytes.first().is_some_and(u8::is_ascii_digit);
         stamped && stamp::rfc3339(bytes).is_some_and(|(_, len)| bytes.get(len) == Some(&b'\t'))
     };
-    matches!(bytes.first(), Some(b'{' | b'[')) || lambda_time() || stamp::syslog(bytes).is_some()
+    matches!(bytes.first(), Some(b'{' | b'['))
+        || text.starts_with("REPORT RequestId: ")
+        || lambda_time()
+        || stamp::syslog(bytes).is_some()
 }
 
 fn utc(civil: Civil) -> Option<Time> {

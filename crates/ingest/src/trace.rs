@@ -61,7 +61,7 @@ impl Ingest {
         let readings = tail.iter().flat_map(|tail| tail.readings());
         let traces = readings.map(|reading| {
             let mut trace = self.trace(reading.message, "");
-            if let Said::Signal { when, .. } = &mut trace.said {
+            if let Said::Signal { when, .. } | Said::Invocation { when, .. } = &mut trace.said {
                 // The time before the message is the event's own.
                 *when = reading.time.or(*when);
             }
@@ -69,7 +69,9 @@ impl Ingest {
         });
         // As when it is read: a net's word counts where no other has one.
         let traces: Vec<Trace<'_>> = traces.collect();
-        let says = |trace: &&Trace<'_>| matches!(trace.said, Said::Signal { .. });
+        let says = |trace: &&Trace<'_>| {
+            matches!(trace.said, Said::Signal { .. } | Said::Invocation { .. })
+        };
         let by_net = |trace: &&Trace<'_>| {
             trace.asked.iter().any(|asked| Some(asked.format) == trace.by && asked.is_general)
         };
@@ -86,7 +88,7 @@ impl Ingest {
         if self.needles.find(message.as_bytes(), 0).is_none() {
             return Trace { needles, asked: Vec::new(), said, by, known_by_users };
         }
-        for format in Format::ALL {
+        for format in self.built_in() {
             needles.extend(format.needles().iter().map(|needle| (*needle, format.name())));
         }
         for declared in self.formats.all() {
@@ -109,7 +111,9 @@ impl Ingest {
                 asked.push(Asked { format, needle, is_general, answer });
             }
         };
-        ask(Format::Sshd.name(), self.built_in(Format::Sshd, message));
+        for format in self.built_in().filter(|format| *format != Format::JsonAuth) {
+            ask(format.name(), self.answer(format, message, log_group));
+        }
         let claims = self.formats.claims(message, log_group);
         let (special, general) = self.formats.split(&claims);
         let declared = |claim: &Claim| {
@@ -118,7 +122,7 @@ impl Ingest {
             let answer = read.map_or(Answer::CannotRead, |nth| Answer::Reads(Some(nth + 1)));
             (declared.id.as_str(), answer)
         };
-        let json = (Format::JsonAuth.name(), self.built_in(Format::JsonAuth, message));
+        let json = (Format::JsonAuth.name(), self.answer(Format::JsonAuth, message, log_group));
         let nets = general.iter().map(declared);
         for (format, answer) in special.iter().map(declared).chain([json]).chain(nets) {
             ask(format, answer);
@@ -140,8 +144,9 @@ impl Ingest {
         has_users && known(said) && !known(self.hear_with(message, log_group, &names).0)
     }
 
-    fn built_in(&self, format: Format, message: &str) -> Answer {
-        let said = format::read(format, message, false, &self.names, &mut Memos::default());
+    fn answer(&self, format: Format, message: &str, log_group: &str) -> Answer {
+        let place = (log_group, false);
+        let said = format::read(format, message, place, &self.names, &mut Memos::default());
         if said == Said::Nothing { Answer::CannotRead } else { Answer::Reads(None) }
     }
 }

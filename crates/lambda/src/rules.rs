@@ -207,7 +207,11 @@ mod tests {
 
     #[test]
     fn the_packaged_detectors_run_in_the_shared_home() {
-        assert_eq!(packaged(None).plan.detectors.len(), tidewatch_rules::shipped().len());
+        // What functions take is not weighed there.
+        let of_logins = tidewatch_rules::shipped()
+            .into_iter()
+            .filter(|(_, text)| !tidewatch_rules::spend::is_about_invocations(text));
+        assert_eq!(packaged(None).plan.detectors.len(), of_logins.count());
     }
 
     #[test]

@@ -145,6 +145,12 @@ pub enum Fault {
     EndTooFar { value: String },
     #[error("more than {} entries", ALLOWED_MAX)]
     TooManyAllowed,
+    #[error("`{value}` is no price (field `{field}`)")]
+    BadPrice { field: &'static str, value: String },
+    #[error("tiers out of order")]
+    TierOrder,
+    #[error("prices of `{region}` stand twice in this file")]
+    DuplicateRegion { region: String },
 }
 
 impl Fault {
@@ -162,7 +168,9 @@ impl Fault {
             Fault::UnknownValue { .. } | Fault::UnknownOp { .. } => "unknown",
             Fault::UnknownMeasure { .. } => "no such measure",
             Fault::DurationOutOfRange { .. } => "out of range",
-            Fault::DuplicateId { .. } | Fault::KeyFieldTwice { .. } => "used before",
+            Fault::DuplicateId { .. }
+            | Fault::KeyFieldTwice { .. }
+            | Fault::DuplicateRegion { .. } => "used before",
             Fault::NeverHolds { .. } => "a count is never below 0",
             Fault::RaisesOnSilence => "every count is 0 when nothing happens",
             Fault::EmptyText { .. } | Fault::EmptyWhen => "empty",

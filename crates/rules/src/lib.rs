@@ -15,8 +15,11 @@ mod condition;
 pub mod duration;
 mod fault;
 mod format;
+pub mod functions;
+pub mod prices;
 mod raw;
 mod shipped;
+pub mod spend;
 mod suggest;
 mod tree;
 mod validate;
@@ -30,6 +33,7 @@ use tidewatch_core::limits::DETECTORS_MAX;
 pub use fault::{Fault, RuleError};
 pub use format::{FORMATS_MAX, NEEDLE_BYTES_MIN, formats};
 pub use shipped::{shipped, shipped_cases, shipped_formats};
+pub use spend::load_spending;
 
 use fault::Faults;
 
@@ -45,7 +49,8 @@ pub fn parse(file_name: &str, text: &str) -> Result<Detector, Vec<RuleError>> {
     parse_placed(file_name, text).map(|placed| placed.detector)
 }
 
-/// The detectors in the texts of several files, in the given order.
+/// The detectors in the texts of several files, in the given order; files about invocations are for
+/// [`spend::load_spending`].
 ///
 /// # Errors
 /// The faults of all files, and those that only show between files: an id used twice, more than
@@ -56,7 +61,7 @@ pub fn load(
     let mut detectors = Vec::new();
     let mut errors = Vec::new();
     let mut first_use_of_id = BTreeMap::new();
-    for (name, text) in files {
+    for (name, text) in files.into_iter().filter(|(_, text)| !spend::is_about_invocations(text)) {
         let placed = match parse_placed(&name, &text) {
             Ok(placed) => placed,
             Err(faults) => {

@@ -180,7 +180,7 @@ fn measure(name: Text, node: Node<'_, '_>, faults: &mut Faults) -> RawMeasure {
     raw
 }
 
-fn number(field: &str, node: Node<'_, '_>, faults: &mut Faults) -> Option<Placed<f64>> {
+pub(crate) fn number(field: &str, node: Node<'_, '_>, faults: &mut Faults) -> Option<Placed<f64>> {
     let value = node.get_ref();
     let float = value.as_float().and_then(|float| float.as_str().parse().ok());
     let whole = value.as_integer().and_then(|whole| whole.as_str().parse().ok());

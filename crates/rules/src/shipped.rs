@@ -20,9 +20,11 @@ macro_rules! files {
 
 const DETECTORS: &[Shipped] = files!("detectors":
     "account-takeover" "account-under-attack" "account-under-slow-attack" "brute-force"
-    "credential-scan" "credential-stuffing" "distributed-attack" "distributed-scan"
-    "first-contacts" "guessed-account" "network-spray" "network-takeover" "password-spray"
-    "reset-abuse" "signup-abuse" "slow-scan" "slow-spray" "unknown-user-surge");
+    "cold-start-storm" "cost-drift" "cost-spike" "credential-scan" "credential-stuffing"
+    "denial-of-wallet" "distributed-attack" "distributed-scan" "duration-regression" "error-storm" "first-contacts"
+    "guessed-account" "network-spray" "network-takeover" "out-of-memory" "password-spray"
+    "reset-abuse" "runaway-function" "signup-abuse" "slow-scan" "slow-spray" "timeout-storm"
+    "unknown-user-surge" "went-silent");
 
 const FORMATS: &[Shipped] = files!("formats":
     "access-log" "api-gateway" "asterisk" "auth0" "authelia" "authentik" "cas" "cloudtrail"

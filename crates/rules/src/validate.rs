@@ -127,7 +127,7 @@ pub(crate) fn prose(field: &'static str, text: &Text, faults: &mut Faults) -> Op
 }
 
 /// `T1110.004 Credential Stuffing`.
-fn attack(text: &Text, faults: &mut Faults) -> Option<Attack> {
+pub(crate) fn attack(text: &Text, faults: &mut Faults) -> Option<Attack> {
     let line = prose("attack", text, faults)?;
     let (technique, name) = line.split_once(' ').unwrap_or((&line, ""));
     let digits =
@@ -146,7 +146,7 @@ fn attack(text: &Text, faults: &mut Faults) -> Option<Attack> {
 }
 
 /// The value of `choices` that `text` names.
-fn choice<T: Copy>(
+pub(crate) fn choice<T: Copy>(
     field: &str,
     what: &'static str,
     text: &Text,
@@ -188,7 +188,7 @@ fn key(fields: &Placed<Vec<Text>>, faults: &mut Faults) -> Option<KeyFields> {
     Some(found)
 }
 
-fn span(field: &'static str, text: &Text, faults: &mut Faults) -> Option<Span> {
+pub(crate) fn span(field: &'static str, text: &Text, faults: &mut Faults) -> Option<Span> {
     let value = text.value.clone();
     let Some(span) = duration::parse(&value) else {
         faults.add(text.place.clone(), Fault::BadDuration { field, value }, duration::HELP);

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use futures_util::FutureExt;
-use tidewatch_core::signal::{Body, LogStream, Outcome};
+use tidewatch_core::signal::{LogStream, Outcome};
 use tidewatch_core::tag::TagKey;
 use tidewatch_ingest::format::Said;
 use tidewatch_ingest::username::{Naming, Usernames};
@@ -105,13 +105,8 @@ fn no_net_takes_what_another_reading_of_the_line_understands() {
         let mut batch = Batch::default();
         let bytes = line.as_bytes();
         ingest.lines(InputKind::Auto, bytes, 0, &stream, &mut Buffers::default(), &mut batch);
-        let outcomes: Vec<Outcome> = batch
-            .signals
-            .iter()
-            .map(|signal| match &signal.body {
-                Body::Auth(auth) => auth.outcome,
-            })
-            .collect();
+        let outcomes: Vec<Outcome> =
+            batch.signals.iter().map(|signal| signal.body.auth().expect("a try").outcome).collect();
         assert_eq!(outcomes, [Outcome::Success], "{line}");
         assert_eq!(ingest.trace_line(line).and_then(|trace| trace.by), Some("json"), "{line}");
     }

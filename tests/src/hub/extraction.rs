@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use tidewatch_core::signal::{Body, LogStream};
+use tidewatch_core::signal::LogStream;
 use tidewatch_core::tag::{TagKey, UserTag};
 use tidewatch_ingest::declared::Formats;
 use tidewatch_ingest::format::Said;
@@ -83,7 +83,7 @@ pub fn score(test: &Test, formats: &Arc<Formats>) -> std::io::Result<Score> {
     let stream = Arc::new(LogStream { stream: test.name.clone(), ..LogStream::default() });
     ingest.lines(InputKind::Lines, &log, 0, &stream, &mut Buffers::default(), &mut batch);
     let named = batch.signals.iter().map(|signal| {
-        let Body::Auth(auth) = &signal.body;
+        let auth = signal.body.auth().expect("a try");
         (auth.source, auth.user)
     });
     let named: Vec<Named> = named.collect();

@@ -14,7 +14,7 @@ use tidewatch_core::detector::{
 use tidewatch_core::key::{Key, KeyField, KeyPart};
 use tidewatch_core::plan::{KeyPlanId, Plan};
 use tidewatch_core::retention::SHARED_TAG_MASK;
-use tidewatch_core::signal::{Body, Outcome, Role, Signal};
+use tidewatch_core::signal::{Outcome, Role, Signal};
 use tidewatch_core::sketch::{SHARED_PRECISION, Sketch};
 use tidewatch_core::tag::UserTag;
 use tidewatch_core::walk::Rates;
@@ -126,7 +126,7 @@ fn note(counted: &mut Vec<u64>, event: u64) -> bool {
 }
 
 fn sighting(signal: &Signal, arrived_ms: i64, acknowledged_ms: i64) -> Sighting {
-    let Body::Auth(auth) = &signal.body;
+    let auth = signal.body.auth().expect("a try");
     let UserTag(user) = auth.user.expect("all have names here");
     Sighting {
         time_ms: signal.time.0.min(arrived_ms),
@@ -145,6 +145,7 @@ fn sighting(signal: &Signal, arrived_ms: i64, acknowledged_ms: i64) -> Sighting 
 
 fn key(field: KeyField, sighting: &Sighting) -> Key {
     let part = match (field, sighting.source) {
+        (KeyField::Function, _) => unreachable!("no login is a function's"),
         (KeyField::Global, _) => KeyPart::Global,
         (KeyField::User, _) => KeyPart::User(UserTag(sighting.user)),
         (KeyField::SourceIp, IpAddr::V4(v4)) => KeyPart::Ipv4(v4),

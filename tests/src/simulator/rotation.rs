@@ -148,7 +148,7 @@ pub fn second_user(first: u64) -> u64 {
 
 /// A signal under the second key.
 fn second(signal: &Signal) -> Signal {
-    let Body::Auth(auth) = signal.body;
+    let auth = *signal.body.auth().expect("a try");
     let user = auth.user.map(|UserTag(first)| UserTag(second_user(first)));
     let body = Body::Auth(tidewatch_core::signal::Auth { user, ..auth });
     // No two events have the same, as under the first key, nor one of each.

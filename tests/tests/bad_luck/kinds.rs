@@ -17,7 +17,7 @@ fn of(kind: SignalKind) -> Detector {
 
 fn tried(kind: SignalKind, record: &Record) -> Record {
     let signal = |signal: &Signal| {
-        let Body::Auth(auth) = signal.body;
+        let auth = *signal.body.auth().expect("a try");
         Signal { body: Body::Auth(Auth { action: kind, ..auth }), ..signal.clone() }
     };
     Record { signals: record.signals.iter().map(signal).collect(), ..record.clone() }

@@ -96,6 +96,7 @@ pub(crate) fn finding(activity: Activity) -> Finding {
             uid: Some("a0a1a2a3a4a5a6a7a8a9aaabacadaeaf".to_owned()),
         }],
         members: Vec::new(),
+        spending: None,
         samples: vec![
             cloudwatch("2026/11/22/[$LATEST]aa", "3811"),
             cloudwatch("2026/11/22/[$LATEST]bb", "3812"),
@@ -131,6 +132,7 @@ pub(crate) fn bare(activity: Activity) -> Finding {
         accounts: Vec::new(),
         also: Vec::new(),
         members: Vec::new(),
+        spending: None,
         samples: vec![local("auth\u{1b}[2J\u{202e}gol", 4_096)],
         ..finding(activity)
     }

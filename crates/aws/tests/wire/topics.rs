@@ -47,6 +47,7 @@ fn finding(last: Time) -> Finding {
         accounts: Vec::new(),
         also: Vec::new(),
         members: Vec::new(),
+        spending: None,
         samples: Vec::new(),
     }
 }

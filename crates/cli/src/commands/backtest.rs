@@ -10,6 +10,7 @@ use tidewatch_core::engine::Engine;
 use tidewatch_core::finding::Finding;
 use tidewatch_core::memory::MemoryStore;
 use tidewatch_core::plan::Plan;
+use tidewatch_core::spend::watch::Watch;
 use tidewatch_ingest::username::Usernames;
 
 use crate::args::{BacktestArgs, Output};
@@ -21,7 +22,7 @@ use crate::files;
 use crate::output::{deliver, say};
 use crate::pipeline::Work;
 use crate::progress::Progress;
-use crate::settings;
+use crate::settings::{self, Reporting};
 
 /// Runs both sets of detectors over the files.
 ///
@@ -36,13 +37,19 @@ pub async fn run(args: BacktestArgs) -> Result<Exit, Failure> {
     let against = files::detectors(choice, "--against")?;
     // What is compared are detectors: whoever is allowed something is so under both.
     let against = Arc::new(Plan { allow: reporting.plan.allow.clone(), ..against });
-    let engine = |plan: &Arc<Plan>| {
+    let spend_detectors = files::spend_detectors(choice, "--against")?;
+    let engine = |plan: &Arc<Plan>, watch: Option<Watch>| {
         // Two states share the memory.
         let bytes = reporting.memory_bytes / 2;
         let store = MemoryStore::new(Arc::clone(plan), bytes, key.map_seed());
-        Engine::new(Arc::clone(plan), store, Vec::<Finding>::new(), key, reading.admission)
+        let sink = Vec::<Finding>::new();
+        Engine::new(Arc::clone(plan), store, sink, key, reading.admission).watching(watch)
     };
-    let comparison = Comparison { ours: engine(&reporting.plan), theirs: engine(&against) };
+    let others = Reporting { spend_detectors, ..reporting.clone() };
+    let comparison = Comparison {
+        ours: engine(&reporting.plan, reporting.watch()),
+        theirs: engine(&against, others.watch()),
+    };
     let mut work: Work<Vec<Finding>> = Work::Compare(Box::new(comparison));
     let progress = Progress::new(true);
     let driven = drive(files, &reading, &progress, &mut work, None).await;

@@ -36,12 +36,16 @@ pub fn run(args: CheckArgs) -> Result<Exit, Failure> {
     let own = folder.formats.iter().map(|file| (file.name.clone(), file.text.clone()));
     faults.take(tidewatch_rules::formats(own));
     let own = folder.detectors.iter().map(|file| (file.name.clone(), file.text.clone()));
-    let detectors = faults.take(tidewatch_rules::load(own)).unwrap_or_default();
+    let detectors = faults.take(tidewatch_rules::load(own.clone())).unwrap_or_default();
+    faults.take(tidewatch_rules::load_spending(own));
     let all = over(tidewatch_rules::shipped(), &folder.detectors);
     let all = tidewatch_rules::load(all).unwrap_or_default();
     let loaded: Vec<&str> = all.iter().map(|detector| detector.id.as_str()).collect();
-    for (file, detector) in folder.detectors.iter().zip(&detectors) {
+    let of_logins = folder.detectors.iter().filter(|file| !file.is_about_invocations());
+    for (file, detector) in of_logins.zip(&detectors) {
         warnings.extend(of_detector(&file.name, detector, &loaded));
+    }
+    for file in &folder.detectors {
         match &file.cases {
             None => warnings.push(no_cases(&file.name)),
             Some((name, text)) => faults.case(cases::scenarios(name, text)),

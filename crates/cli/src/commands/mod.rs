@@ -1,8 +1,9 @@
 //! The commands, a module each: `demo`, and `simulate`, which writes its world; `replay` with its live twin `watch`; those for whoever writes
 //! detectors and formats: `explain`, `test`, `check` and `backtest`; `users` and `who`, for whoever knows who
-//! has an account; `blocklist`, for whoever acts on findings; and what the program says of itself.
+//! has an account; `blocklist`, for whoever acts on findings; `bill`, for whoever pays; and what the program says of itself.
 
 pub mod backtest;
+pub mod bill;
 pub mod blocklist;
 pub mod check;
 pub mod demo;

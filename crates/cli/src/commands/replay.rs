@@ -178,7 +178,8 @@ fn work(run: &Run<'_>, progress: &Progress) -> Work<Stdout> {
         None => {
             let store = MemoryStore::new(Arc::clone(plan), *memory_bytes, key.map_seed());
             let sink = Stdout::new(*output, progress.clone());
-            Work::Detect(Box::new(Engine::new(Arc::clone(plan), store, sink, *key, admission)))
+            let engine = Engine::new(Arc::clone(plan), store, sink, *key, admission);
+            Work::Detect(Box::new(engine.watching(run.reporting.watch())))
         }
     }
 }

@@ -58,7 +58,10 @@ pub async fn run(args: TestArgs) -> Result<Exit, Failure> {
         tested.push(of_format(file, &formats, &variations)?);
     }
     for file in &folder.detectors {
-        tested.push(of_detector(file, &others, &formats, &variations).await?);
+        tested.push(match file.is_about_invocations() {
+            true => of_spend_detector(file, &formats, &variations)?,
+            false => of_detector(file, &others, &formats, &variations).await?,
+        });
     }
     let failed = tested.iter().any(|tested| !tested.failures.is_empty());
     let text = match args.output {
@@ -122,6 +125,33 @@ async fn of_detector<'a>(
                 break;
             }
         }
+    }
+    Ok(Tested { file, kind: "detector", cases: scenarios.len(), failures })
+}
+
+fn of_spend_detector<'a>(
+    file: &'a RuleFile,
+    formats: &Arc<Formats>,
+    variations: &[Variation],
+) -> Result<Tested<'a>, Failure> {
+    let detector = file.spend_detector()?;
+    let runner = Runner::new(Arc::clone(formats), Usernames::Fold);
+    let scenarios = match &file.cases {
+        Some((name, text)) => cases::scenarios(name, text).map_err(|e| anyhow!(e))?,
+        None => Vec::new(),
+    };
+    let mut failures = Vec::new();
+    for scenario in &scenarios {
+        let failed = variations.iter().find_map(|variation| {
+            Some((*variation, runner.rehearse_spending(scenario, &detector, *variation)?))
+        });
+        let (at, what) = (scenario.at, scenario.name.clone());
+        failures.extend(failed.map(|(variation, difference)| Failed {
+            at,
+            what,
+            variation,
+            difference,
+        }));
     }
     Ok(Tested { file, kind: "detector", cases: scenarios.len(), failures })
 }

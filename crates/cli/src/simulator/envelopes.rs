@@ -7,6 +7,7 @@
 //!
 //! Invariant: no two events of a world have the same id; within a log stream records arrive in order.
 
+use std::borrow::Cow;
 use std::io::{self, Write};
 
 use flate2::Compression;
@@ -19,7 +20,7 @@ use super::{Form, Written};
 
 /// A log stream with everything written to it.
 pub(super) struct StreamLog {
-    pub(super) group: &'static str,
+    pub(super) group: Cow<'static, str>,
     pub(super) stream: String,
     /// Sorted by time.
     pub(super) events: Vec<LogEvent>,

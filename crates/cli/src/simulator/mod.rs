@@ -20,6 +20,7 @@
 mod acts;
 mod attempt;
 mod envelopes;
+pub(crate) mod fleet;
 mod lines;
 mod names;
 mod oracle;

@@ -145,7 +145,7 @@ impl Fleet {
 fn environment(group: &'static Group, start_ms: i64, rng: &mut ChaCha8Rng) -> Environment {
     let date = lines::rfc3339(start_ms)[..10].replace('-', "/");
     let stream = format!("{date}/[$LATEST]{:032x}", rng.random::<u128>());
-    let log = StreamLog { group: group.name, stream, events: Vec::new() };
+    let log = StreamLog { group: group.name.into(), stream, events: Vec::new() };
     let life_ms = rng.random_range(HOUR_MS..3 * HOUR_MS);
     Environment { log, free_ms: i64::MIN, retire_ms: start_ms + life_ms }
 }
@@ -258,5 +258,5 @@ fn bastion(
         }
     }
     let stream = format!("i-0{:016x}", rng.random::<u64>());
-    StreamLog { group: group.name, stream, events }
+    StreamLog { group: group.name.into(), stream, events }
 }

@@ -69,9 +69,9 @@ pub struct Weighed {
     pub number: f64,
     /// What is usual at its hour.
     pub usual: Option<Usual>,
-    /// The nearest number of the five weeks before.
+    /// The nearest number of the five weeks before, of a pane that is raised.
     pub nearest: Option<f64>,
-    /// The largest number of the five weeks before.
+    /// The largest number of the five weeks before, likewise.
     pub largest: Option<f64>,
     /// How rare it is.
     pub novelty: Novelty,
@@ -157,19 +157,23 @@ pub fn weigh(series: &Series, settings: &Settings) -> Option<Weighed> {
     let number = f64::from(step.number()?);
     let closed = series.closed_days(pane);
     let usual = closed.season.usual(&series.history, pane, series.width);
-    let before = Before::of(series, pane, step);
     let mut weighed = Weighed {
         pane,
         number,
         usual,
-        nearest: before.nearest(number),
-        largest: before.largest(),
+        nearest: None,
+        largest: None,
         novelty: series.novelty(),
         creep: closed.creep,
         silence: silence(series, &closed.season, pane, step),
         raised: Raised::default(),
     };
     weighed.raised = raised(&weighed, settings);
+    if weighed.raised.is_raised() {
+        // It takes a look at five weeks.
+        let before = Before::of(series, pane, step);
+        (weighed.nearest, weighed.largest) = (before.nearest(number), before.largest());
+    }
     Some(weighed)
 }
 

@@ -4,7 +4,7 @@
 
 use std::net::Ipv4Addr;
 
-use crate::key::{Key, KeyField, KeyPart};
+use crate::key::{FunctionTag, Key, KeyField, KeyPart};
 use crate::plan::{KeyPlan, KeyPlanId, Plan};
 use crate::signal::SignalKind;
 use crate::store::Place;
@@ -41,6 +41,10 @@ pub fn encode(signal: SignalKind, key: &Key) -> Vec<u8> {
                 out.extend_from_slice(&tag.to_be_bytes());
             }
             KeyPart::Global => out.push(6),
+            KeyPart::Function(FunctionTag(tag)) => {
+                out.push(9);
+                out.extend_from_slice(&tag.to_be_bytes());
+            }
         }
     }
     out
@@ -71,6 +75,7 @@ fn part(from: &mut Reader<'_>) -> Result<KeyPart, Unreadable> {
         4 => KeyPart::SubnetIpv6(u64::from_be_bytes(from.array("key")?)),
         5 => KeyPart::User(UserTag(u64::from_be_bytes(from.array("key")?))),
         6 => KeyPart::Global,
+        9 => KeyPart::Function(FunctionTag(u64::from_be_bytes(from.array("key")?))),
         kind => return Err(Unreadable::Newer(kind)),
     })
 }
@@ -94,6 +99,7 @@ fn field(part: KeyPart) -> KeyField {
         KeyPart::Ipv4(_) | KeyPart::Ipv6Net(_) => KeyField::SourceIp,
         KeyPart::SubnetIpv4(_) | KeyPart::SubnetIpv6(_) => KeyField::SourceSubnet,
         KeyPart::User(_) => KeyField::User,
+        KeyPart::Function(_) => KeyField::Function,
         KeyPart::Global => KeyField::Global,
     }
 }
@@ -111,6 +117,7 @@ mod tests {
             any::<u32>().prop_map(|n| KeyPart::SubnetIpv4(Ipv4Addr::from_bits(n & !0xff))),
             any::<u64>().prop_map(KeyPart::SubnetIpv6),
             any::<u64>().prop_map(|n| KeyPart::User(UserTag(n))),
+            any::<u64>().prop_map(|n| KeyPart::Function(FunctionTag(n))),
             Just(KeyPart::Global),
         ]
     }

@@ -21,6 +21,7 @@ use crate::limits::REDELIVERY_MAX;
 use crate::plan::{DetectorId, KeyPlan, Plan};
 use crate::safeguards::Safeguards;
 use crate::sequence::ShardId;
+use crate::slack::Slack;
 use crate::store::{Claimant, DueNow, Latched, Merged, Place, StoreError, WindowStore};
 use crate::table_store::cache::Cache;
 use crate::table_store::done::Done;
@@ -199,7 +200,7 @@ impl<T: Table, P: Pace> WindowStore for Invocation<'_, T, P> {
         mut judge: J,
     ) -> Result<Merged, StoreError>
     where
-        J: FnMut(usize, &Window<'_>) + Send,
+        J: FnMut(usize, &Window<'_>) -> Slack + Send,
     {
         let mut merged = Merged::default();
         // In the order of records: what a slow table leaves for the next invocation is then the end of
@@ -233,7 +234,9 @@ impl<T: Table, P: Pace> WindowStore for Invocation<'_, T, P> {
                     if let Some(view) = view {
                         let place = (contribution.plan, contribution.key);
                         let from = contribution.earliest();
-                        view.show(&self.store.plan, place, from, |window| judge(at, window));
+                        view.show(&self.store.plan, place, from, |window| {
+                            judge(at, window);
+                        });
                     }
                 }
             }

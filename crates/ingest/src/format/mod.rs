@@ -5,6 +5,7 @@
 //! formats become data files later. Invariants: a reader keeps no state between lines, never panics,
 //! and would rather say nothing than a wrong name or a wrong source.
 
+mod access;
 mod address;
 mod flat;
 mod json_auth;
@@ -12,12 +13,15 @@ mod json_fields;
 mod json_holders;
 mod json_names;
 mod json_object;
+mod lambda;
 mod lexicon;
 mod memo;
 mod printed;
 mod sshd;
 mod words;
 
+use tidewatch_core::access::Access;
+use tidewatch_core::invocation::Invocation;
 use tidewatch_core::signal::Auth;
 
 pub(crate) use address::endpoint;
@@ -35,17 +39,20 @@ pub enum Format {
     Sshd,
     /// Authentication events of applications as JSON objects, one a line.
     JsonAuth,
+    /// What AWS Lambda's platform writes about invocations; read only where that is asked for.
+    Lambda,
 }
 
 impl Format {
     /// All of them.
-    pub const ALL: [Format; 2] = [Format::Sshd, Format::JsonAuth];
+    pub const ALL: [Format; 3] = [Format::Lambda, Format::Sshd, Format::JsonAuth];
 
     /// Names it, as ids name declared formats.
     pub fn name(self) -> &'static str {
         match self {
             Format::Sshd => "sshd",
             Format::JsonAuth => "json",
+            Format::Lambda => "lambda",
         }
     }
 
@@ -55,6 +62,7 @@ impl Format {
         match self {
             Format::Sshd => sshd::NEEDLES,
             Format::JsonAuth => json_auth::NEEDLES,
+            Format::Lambda => lambda::NEEDLES,
         }
     }
 }
@@ -74,6 +82,9 @@ pub enum Said {
         /// What was tried.
         auth: Auth,
     },
+    /// A signal about an invocation, its fields as those of [`Said::Signal`].
+    #[expect(missing_docs, reason = "said above")]
+    Invocation { when: Option<When>, time_unreadable: bool, invocation: Invocation },
     /// A line that repeats an attempt, from a source that is given by host name: counted, so that
     /// the summary can say what addresses leave out.
     HostnameSource,
@@ -83,19 +94,42 @@ pub enum Said {
     Unreadable(Problem),
 }
 
-/// Reads one log message: unescaped, without its line end; it may carry Lambda's text prefix. For a
-/// message that is `timed` from outside, a reader need not look for a time in it.
+/// Reads one log message: unescaped, without its line end; it may carry Lambda's text prefix. `log_group` is
+/// empty where there is none. For a message that is `timed` from outside, a reader need not look for a time
+/// in it.
 pub(crate) fn read(
     format: Format,
     message: &str,
-    timed: bool,
+    (log_group, timed): (&str, bool),
     names: &Names,
     memos: &mut Memos,
 ) -> Said {
     match format {
         Format::Sshd => sshd::read(message, names),
         Format::JsonAuth => json_auth::read(message, timed, names, memos),
+        Format::Lambda => lambda::read(message, log_group, names).unwrap_or(Said::Nothing),
     }
+}
+
+/// What a message that is still escaped says if it is a text report of Lambda's; `None` where it has to be
+/// unescaped to know.
+#[inline]
+pub(crate) fn read_escaped_report(message: &str, log_group: &str, names: &Names) -> Option<Said> {
+    lambda::read_escaped(message, log_group, names)
+}
+
+/// Who asked for something, and the time that the message gives, if it says so.
+pub(crate) fn read_access(
+    message: &str,
+    log_group: &str,
+    names: &Names,
+) -> Option<(Access, Option<When>)> {
+    access::read(message, log_group, names)
+}
+
+/// Whether a message that nobody reads has the text of one of Lambda's reports in it.
+pub(crate) fn imitates_report(message: &str) -> bool {
+    lambda::imitates(message)
 }
 
 /// What all formats together make of a message that is still escaped as a JSON string; `None` where

@@ -171,8 +171,9 @@ proptest! {
         let sources: Vec<String> = batch
             .signals
             .iter()
-            .map(|signal| match signal.body {
-                tidewatch_core::signal::Body::Auth(auth) => auth.source.expect("one").to_string(),
+            .map(|signal| {
+                let auth = signal.body.auth().expect("a try");
+                auth.source.expect("one").to_string()
             })
             .collect();
         prop_assert_eq!(sources.first().map(String::as_str), Some("192.0.2.1"));

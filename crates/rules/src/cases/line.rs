@@ -163,7 +163,9 @@ impl Runner {
     /// A runner for `formats`. Cases of formats tell names `Exact`ly; scenarios may fold them, as runs do.
     pub fn new(formats: Arc<Formats>, usernames: Usernames) -> Runner {
         let naming = Naming { key: TagKey::new([0; 16]), usernames };
-        Runner { ingest: Ingest::new(Config { naming, own_group: None, formats }), naming }
+        let mut ingest = Ingest::new(Config { naming, own_group: None, formats });
+        ingest.hear_invocations();
+        Runner { ingest, naming }
     }
 
     /// What is different from what the case says; `None` if it holds, or if there is nothing in it that the

@@ -27,12 +27,16 @@
 //! `after 20m:` lets time pass. Lines without a pace follow one another by a second. `-> quiet` expects
 //! nothing; else there is one `->` for each episode, its worst severity and its key.
 //!
+//! Scenarios of a detector about invocations are the same with reports, which all stand in the log of the function
+//! `checkout`: that is their key.
+//!
 //! Any case can be [varied](Variation): other addresses, names and times from a seed, the same outcome.
 //! What holds only as it is written was fitted.
 
 mod line;
 mod names;
 mod scenario;
+mod spending;
 mod variation;
 
 pub use line::{Case, Expected, Runner, Signal, parse};

@@ -201,11 +201,8 @@ fn add(scenario: &mut Scenario, line: &str, paced: bool) -> Result<bool, String>
 
 /// Whether `more` milliseconds fit behind what the scenario has so far.
 fn span_in_all(scenario: &Scenario, more: i64) -> Result<(), String> {
-    let of = |step: &Step| match step {
-        Step::Lines(lines) => lines.every.0.saturating_mul(i64::from(lines.times)),
-        Step::Pause(span) => span.0,
-    };
-    let before = scenario.steps.iter().map(of).fold(0, i64::saturating_add);
+    let lasting = scenario.steps.iter().map(|step| step.lasts().0);
+    let before = lasting.fold(0, i64::saturating_add);
     if before.saturating_add(more) > SCENARIO_SPAN_MAX.0 {
         return Err(format!("a scenario takes at most {} days", SCENARIO_SPAN_MAX.0 / 86_400_000));
     }
@@ -242,9 +239,20 @@ impl Runner {
         detectors: &[Detector],
         variation: Variation,
     ) -> Option<Difference> {
+        let play = self.play(scenario, detectors, variation).await;
+        self.compare_play(scenario, play, variation)
+    }
+
+    /// What is different from what a scenario says in what came of it.
+    pub(super) fn compare_play(
+        &self,
+        scenario: &Scenario,
+        play: Result<Play, String>,
+        variation: Variation,
+    ) -> Option<Difference> {
         let written = written(scenario, variation);
         let expected: Vec<Raised> = written.iter().map(|raised| self.tagged(raised)).collect();
-        let play = match self.play(scenario, detectors, variation).await {
+        let play = match play {
             Ok(play) => play,
             Err(why) => return Some(Difference { expected: shown(&written), found: why }),
         };
@@ -306,41 +314,56 @@ impl Runner {
             Engine::new(plan, store, Vec::<Finding>::new(), self.naming.key, admission);
         let stream = Arc::new(LogStream { stream: "case".to_owned(), ..LogStream::default() });
         let mut play = Play::default();
-        // Up to a week and not by whole panes, so that no case rests on where a pane begins.
-        let shift = match variation {
-            Variation::None => 0,
-            Variation::Seed(_) => (variation.draw("start", 0) % 604_800_000) as i64,
-        };
-        let mut clock = START.plus(Span(shift));
-        for step in &scenario.steps {
-            let lines = match step {
-                Step::Pause(span) => {
-                    clock = clock.plus(*span);
-                    continue;
-                }
-                Step::Lines(lines) => lines,
-            };
-            let begun = clock;
-            for n in 1..=u64::from(lines.times) {
-                clock = begun.plus(Span(lines.every.0 * (n as i64 - 1)));
-                for line in &lines.lines {
-                    play.lines += 1;
-                    let line = variation.addresses(&filled(line, n, variation));
-                    let Said::Signal { auth, .. } = self.ingest.hear(&line, "").0 else { continue };
-                    play.heard += 1;
-                    let id = play.lines.to_be_bytes();
-                    let origin =
-                        Origin { stream: Arc::clone(&stream), id: EventId::Offset(play.lines) };
-                    let event = self.naming.key.event(0, &id);
-                    let signal = Signal { time: clock, event, origin, body: Body::Auth(auth) };
-                    engine.observe(&signal).await.map_err(|error| error.to_string())?;
-                }
-            }
-            clock = begun.plus(Span(lines.every.0 * i64::from(lines.times)));
+        for (clock, line) in paced(scenario, variation) {
+            play.lines += 1;
+            let Said::Signal { auth, .. } = self.ingest.hear(&line, "").0 else { continue };
+            play.heard += 1;
+            let origin = Origin { stream: Arc::clone(&stream), id: EventId::Offset(play.lines) };
+            let event = self.naming.key.event(0, &play.lines.to_be_bytes());
+            let signal = Signal { time: clock, event, origin, body: Body::Auth(auth) };
+            engine.observe(&signal).await.map_err(|error| error.to_string())?;
         }
         let own = |finding: &&Finding| finding.detector == detector.id;
         play.raised = episodes(engine.sink().iter().filter(own));
         Ok(play)
+    }
+}
+
+/// The lines of a scenario with when each appears. Varied it begins up to a week later and not by whole panes, so
+/// that no case rests on where a pane begins.
+pub(super) fn paced(
+    scenario: &Scenario,
+    variation: Variation,
+) -> impl Iterator<Item = (Time, String)> {
+    let shift = match variation {
+        Variation::None => 0,
+        Variation::Seed(_) => (variation.draw("start", 0) % 604_800_000) as i64,
+    };
+    let mut clock = START.plus(Span(shift));
+    scenario.steps.iter().flat_map(move |step| {
+        let begun = clock;
+        let lines = match step {
+            Step::Pause(_) => None,
+            Step::Lines(lines) => Some(lines),
+        };
+        clock = begun.plus(step.lasts());
+        lines.into_iter().flat_map(move |lines| {
+            (1..=u64::from(lines.times)).flat_map(move |n| {
+                let at = begun.plus(Span(lines.every.0 * (n as i64 - 1)));
+                let line = move |line| (at, variation.addresses(&filled(line, n, variation)));
+                lines.lines.iter().map(|text| text.as_str()).map(line)
+            })
+        })
+    })
+}
+
+impl Step {
+    /// How long it takes.
+    pub(super) fn lasts(&self) -> Span {
+        match self {
+            Step::Pause(span) => *span,
+            Step::Lines(lines) => Span(lines.every.0.saturating_mul(i64::from(lines.times))),
+        }
     }
 }
 
@@ -359,17 +382,21 @@ impl Raised {
 
 /// What came of a scenario.
 #[derive(Default)]
-struct Play {
-    lines: u64,
-    heard: u64,
-    raised: Vec<Raised>,
+pub(super) struct Play {
+    pub(super) lines: u64,
+    pub(super) heard: u64,
+    pub(super) raised: Vec<Raised>,
 }
 
 /// One entry for each episode, with the worst it came to.
-fn episodes<'a>(findings: impl Iterator<Item = &'a Finding>) -> Vec<Raised> {
+pub(super) fn episodes<'a>(findings: impl Iterator<Item = &'a Finding>) -> Vec<Raised> {
     let mut episodes: Vec<(&str, Raised)> = Vec::new();
     for finding in findings {
-        let raised = Raised { severity: finding.severity, key: Some(finding.key.to_string()) };
+        let key = match &finding.spending {
+            Some(spending) => spending.function.name.to_string(),
+            None => finding.key.to_string(),
+        };
+        let raised = Raised { severity: finding.severity, key: Some(key) };
         match episodes.iter_mut().find(|(uid, _)| *uid == finding.uid) {
             Some((_, known)) => known.severity = known.severity.max(raised.severity),
             None => episodes.push((&finding.uid, raised)),

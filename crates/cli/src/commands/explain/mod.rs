@@ -19,7 +19,7 @@ use tidewatch_alert::printable;
 use tidewatch_core::engine::Engine;
 use tidewatch_core::finding::Finding;
 use tidewatch_core::memory::MemoryStore;
-use tidewatch_core::signal::{Auth, Body, EventId, LogStream, Origin, Signal};
+use tidewatch_core::signal::{Body, EventId, LogStream, Origin, Signal};
 use tidewatch_core::time::{Span, Time};
 use tidewatch_ingest::format::Said;
 use tidewatch_ingest::username::Usernames;
@@ -124,7 +124,7 @@ async fn lines(
             false => Some(ingest.trace(line, &args.log_group)),
         };
         let mut steps = Steps::new(line, trace.as_ref(), reading.users.as_ref());
-        if let Some(Said::Signal { when, auth, .. }) = trace.as_ref().map(|trace| trace.said) {
+        if let Some((when, body)) = trace.as_ref().and_then(|trace| body_of(trace.said)) {
             let time = when.and_then(|when| {
                 if let When::Civil(civil) = when {
                     calendar.note(civil);
@@ -133,7 +133,7 @@ async fn lines(
             });
             // Without a time it is taken a second after the one before, as if it stood there.
             clock = time.unwrap_or(if nth == 0 { clock } else { clock.plus(Span::seconds(1)) });
-            let signal = signal(reading, auth, clock, nth as u64);
+            let signal = signal(reading, body, clock, nth as u64);
             steps.counts(&standing, &signal, time.is_some());
             standing.observe(&signal).await.map_err(|fault| anyhow!("{fault}"))?;
         } else if !line.contains(char::is_whitespace) {
@@ -155,11 +155,20 @@ async fn lines(
 }
 
 /// The signal of the `nth` line.
-fn signal(reading: &Reading, auth: Auth, time: Time, nth: u64) -> Signal {
+fn signal(reading: &Reading, body: Body, time: Time, nth: u64) -> Signal {
     let stream = Arc::new(LogStream { stream: "line".to_owned(), ..LogStream::default() });
     let event = reading.naming.key.event(0, &nth.to_be_bytes());
     let origin = Origin { stream, id: EventId::Offset(nth) };
-    Signal { time, event, origin, body: Body::Auth(auth) }
+    Signal { time, event, origin, body }
+}
+
+/// What a signal says and the time it gives, if it is one.
+fn body_of(said: Said) -> Option<(Option<When>, Body)> {
+    match said {
+        Said::Signal { when, auth, .. } => Some((when, Body::Auth(auth))),
+        Said::Invocation { when, invocation, .. } => Some((when, Body::Invocation(invocation))),
+        _ => None,
+    }
 }
 
 /// Explains files.

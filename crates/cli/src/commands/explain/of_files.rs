@@ -11,7 +11,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use serde_json::{Value, json};
 use tidewatch_alert::rfc3339;
 use tidewatch_ingest::Ingest;
-use tidewatch_ingest::format::Said;
 use tidewatch_ingest::stamp;
 use tidewatch_ingest::trace::Trace;
 
@@ -108,10 +107,8 @@ impl OfFiles {
         if trace.needles.is_empty() {
             return;
         }
-        let when = match trace.said {
-            Said::Signal { when, .. } => Some(when.and_then(|when| calendar.resolve(when))),
-            _ => None,
-        };
+        let when = super::body_of(trace.said)
+            .map(|(when, _)| when.and_then(|when| calendar.resolve(when)));
         match trace.by {
             Some(format) => {
                 let read = self.by.entry(format.to_owned()).or_default();
@@ -179,17 +176,17 @@ fn steps(
     look: &Look<'_>,
 ) -> Steps {
     let mut steps = Steps::new(line, Some(trace), look.reading.users.as_ref());
-    match (trace.said, at) {
-        (Said::Signal { auth, .. }, Some(at)) => {
+    match (super::body_of(trace.said), at) {
+        (Some((_, body)), Some(at)) => {
             if look.reading.admission.admit(at).is_err() {
                 let why = format!("its time, {}, is outside what is believed", rfc3339(at));
                 steps.is_not_counted(&why);
             } else {
-                let signal = signal(look.reading, auth, at, nth as u64);
+                let signal = signal(look.reading, body, at, nth as u64);
                 steps.counts(look.standing, &signal, true);
             }
         }
-        (Said::Signal { .. }, None) => steps.is_not_counted("it has no time of its own"),
+        (Some(_), None) => steps.is_not_counted("it has no time of its own"),
         _ => {}
     }
     steps

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use tidewatch_alert::{printable, rfc3339};
 use tidewatch_core::allow::Allowed;
 use tidewatch_core::detector::DistinctField;
+use tidewatch_core::invocation::{Ending, Invocation};
 use tidewatch_core::plan::{Counted, ShapePlan};
 use tidewatch_core::shape::Shape;
 use tidewatch_core::signal::{Auth, Body, Outcome, Role, Signal, SignalKind};
@@ -69,7 +70,10 @@ impl Steps {
             self.says += ", for want of a time of its own: in a file it would not be counted, in CloudWatch \
                           its event has one";
         }
-        let Body::Auth(auth) = &signal.body;
+        let Body::Auth(auth) = &signal.body else {
+            self.adds.push("nothing: no detector counts it; `tidewatch bill` does".to_owned());
+            return;
+        };
         let allow = &standing.plan.allow;
         if let Some(entry) = allow.of_signal(auth, signal.time) {
             let Allowed { who, place, reason, .. } = &allow.entries[entry];
@@ -139,10 +143,35 @@ fn says(trace: &Trace<'_>, users: Option<&FilterFile>) -> String {
         Said::Signal { auth, .. } => {
             auth_text(auth, users.filter(|_| trace.known_by_users).map(FilterFile::name))
         }
+        Said::Invocation { invocation, .. } => invocation_text(invocation),
         Said::HostnameSource => "a try from a host that is named and not addressed".to_owned(),
         Said::PassedOver(_) => "nothing that a format can read: counted as passed over".to_owned(),
         Said::Unreadable(problem) => format!("unreadable: {}", problem.name()),
     }
+}
+
+fn invocation_text(invocation: &Invocation) -> String {
+    let ending = match invocation.ending {
+        Ending::Finished => "finished",
+        Ending::Timeout => "timed out",
+        Ending::Error(_) => "failed",
+        Ending::OutOfMemory => "ran out of memory",
+    };
+    let Some(report) = invocation.report else {
+        return match invocation.request {
+            Some(_) => format!("that an invocation {ending}, besides its report"),
+            None => format!("that an environment did not start: it {ending}"),
+        };
+    };
+    let ms = |us: u32| f64::from(us) / 1e3;
+    let cold = report.cold_us.map_or(String::new(), |us| format!(", {} ms of start", ms(us)));
+    format!(
+        "an invocation that {ending}: {} ms, {} ms billed, {} of {} MB used{cold}",
+        ms(report.duration_us),
+        report.billed_ms,
+        report.used_mb,
+        report.memory_mb
+    )
 }
 
 /// `known_by` is the filter that says whether the account exists, if the line does not.
@@ -180,7 +209,7 @@ fn auth_text(auth: &Auth, known_by: Option<String>) -> String {
 
 /// The detectors and measures that a signal adds to, a text for each.
 fn adds(standing: &Standing, signal: &Signal) -> Vec<String> {
-    let Body::Auth(auth) = &signal.body;
+    let Body::Auth(auth) = &signal.body else { return Vec::new() };
     let mut adds = Vec::new();
     for (id, key) in standing.places(signal) {
         let plan = standing.plan.key(id);

@@ -1,0 +1,53 @@
+//! Counting what functions cost, as work of the pipeline.
+
+use tidewatch_core::admission::Gate;
+use tidewatch_core::counts::Counts;
+use tidewatch_core::meter::attribution::Attribution;
+use tidewatch_core::meter::ledger::Ledger;
+use tidewatch_core::meter::sums::Sums;
+use tidewatch_core::signal::{Body, Signal};
+
+use crate::pricing::Pricing;
+
+/// A ledger, with what the engine would count besides.
+pub struct Metering {
+    pub ledger: Ledger,
+    pub gate: Gate,
+    pub counts: Counts,
+    /// The function of reports that stand in no log group.
+    pub unnamed: String,
+    /// Whose the invocations were, where that is asked for, by these prices.
+    pub attribution: Option<Attribution>,
+    pub pricing: Pricing,
+}
+
+impl Metering {
+    /// Counts a signal whose time is believed.
+    pub fn take(&mut self, signal: &Signal) {
+        if self.gate.lets_in(signal) {
+            self.counts.note(signal);
+            self.ledger.observe(signal, &self.unnamed);
+            self.attribute(signal);
+            self.counts.repeated = self.ledger.repeated();
+        }
+    }
+
+    fn attribute(&mut self, signal: &Signal) {
+        let Some(attribution) = &mut self.attribution else { return };
+        match &signal.body {
+            Body::Access(access) => attribution.ask(access),
+            Body::Invocation(invocation) => {
+                let Some(request) = invocation.request.filter(|_| invocation.report.is_some())
+                else {
+                    return;
+                };
+                let mut sums = Sums::default();
+                sums.note(invocation);
+                let name = signal.origin.stream.function().unwrap_or(&self.unnamed);
+                let terms = self.pricing.terms(name);
+                attribution.pay(request, self.pricing.tariff.cost(&sums, terms));
+            }
+            Body::Auth(_) => {}
+        }
+    }
+}

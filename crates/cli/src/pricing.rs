@@ -1,0 +1,68 @@
+//! How dollars come from usage: the prices of a region, and what functions run on.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Context, anyhow};
+use tidewatch_core::meter::tariff::{Tariff, Terms};
+use tidewatch_core::spend::watch::Prices;
+use tidewatch_rules::functions::{self, Functions};
+use tidewatch_rules::prices::{self, shipped_prices};
+
+use crate::args::PricingArgs;
+use crate::exit::Failure;
+
+/// How dollars come from usage.
+pub struct Pricing {
+    pub tariff: Tariff,
+    /// The file the prices are from.
+    pub file: String,
+    pub functions: Functions,
+    /// What a function runs on of which nothing is said.
+    pub otherwise: Terms,
+}
+
+impl Pricing {
+    /// What a function runs on.
+    pub fn terms(&self, function: &str) -> Terms {
+        self.functions.terms(function, self.otherwise)
+    }
+
+    /// The same, for whoever watches.
+    pub fn prices(self) -> Prices {
+        let Pricing { tariff, functions, otherwise, .. } = self;
+        Prices { tariff, terms: Arc::new(move |function| functions.terms(function, otherwise)) }
+    }
+
+    /// What the command line asks for.
+    ///
+    /// # Errors
+    /// If there is no such region or architecture, or a file is faulty.
+    pub fn asked_for(args: &PricingArgs) -> Result<Pricing, Failure> {
+        let (file, text) = match &args.prices {
+            Some(path) => named(path, "--prices")?,
+            None => shipped_prices(),
+        };
+        let prices = prices::prices(&file, &text).map_err(Failure::Rules)?;
+        let tariff = prices.region(&args.region).map_err(|error| anyhow!("--region: {error}"))?;
+        let functions = match &args.functions {
+            None => Functions::default(),
+            Some(path) => {
+                let (file, text) = named(path, "--functions")?;
+                functions::functions(&file, &text).map_err(Failure::Rules)?
+            }
+        };
+        let architecture = functions::architecture(&args.architecture).map_err(|help| {
+            anyhow!("--architecture {}: no such architecture. {help}", args.architecture)
+        })?;
+        let otherwise = Terms { architecture, ..Terms::default() };
+        Ok(Pricing { tariff: tariff.clone(), file, functions, otherwise })
+    }
+}
+
+/// Name and text of a file.
+fn named(path: &Path, option: &str) -> Result<(String, String), anyhow::Error> {
+    let shown = path.display().to_string();
+    let text = std::fs::read_to_string(path).with_context(|| format!("{option} {shown}"))?;
+    Ok((shown, text))
+}

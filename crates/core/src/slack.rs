@@ -1,0 +1,247 @@
+//! How much may still happen at a key before any of its detectors could raise: while it lasts, nobody need
+//! look at its windows. Most keys are far below every threshold, and judging them at each event was most of
+//! what an event cost.
+//!
+//! A raise needs all its conditions, so one that fails, and must fail for `k` attempts more, keeps it quiet for
+//! `k` attempts more. Such a condition asks a count to grow to a number: nothing but new attempts lets it grow,
+//! each by one, and time only takes away. Where two numbers are compared that both slide, that holds for a
+//! while: of counters as long as no pane enters or leaves the window, of names for what is seen that long.
+//!
+//! Invariant: within its slack no window of a key that ends at its newest event raises. It is a pure function
+//! of the window, and forgetting it costs time only.
+
+use crate::detector::{Comparison, Condition, Operand, Raise};
+use crate::plan::{Counted, DetectorPlan, Plan};
+use crate::time::{Span, Time};
+use crate::window::Window;
+
+/// Attempts that may still be counted, and until when, without any detector of the key raising.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Slack {
+    attempts: u32,
+    until: Time,
+}
+
+/// Below this a condition that holds out until a pane moves is looked for as well.
+const ATTEMPTS_ENOUGH: u32 = 8;
+
+/// For how long a comparison of names is decided ahead: this part of its window.
+const SLIDES_PER_WINDOW: i64 = 8;
+
+impl Default for Slack {
+    fn default() -> Slack {
+        Slack::NONE
+    }
+}
+
+impl Slack {
+    /// Nothing is known: a detector may raise now.
+    pub const NONE: Slack = Slack { attempts: 0, until: Time::MIN };
+
+    const ENDLESS: Slack = Slack { attempts: u32::MAX, until: Time(i64::MAX) };
+
+    /// The slack of a key by a window that ends with its newest event; of any other window none.
+    pub fn of(plan: &Plan, window: &Window<'_>) -> Slack {
+        if window.at < window.state.head {
+            return Slack::NONE;
+        }
+        let mut least = Slack::ENDLESS;
+        for detector in &window.plan.detectors {
+            // Whoever comes after others is as quiet as they are, as long as no finding of theirs is open.
+            if !detector.after.is_empty() && !follows(detector, window) {
+                continue;
+            }
+            for raise in &plan.detector(detector.id).raises {
+                least = least.and(of_raise(raise, detector, window));
+                if least == Slack::NONE {
+                    return least;
+                }
+            }
+        }
+        least
+    }
+
+    /// Whether anything is known.
+    pub fn is_none(self) -> bool {
+        self == Slack::NONE
+    }
+
+    /// Takes attempts at `time` off; `false` where they are more than there is slack for.
+    pub fn take(&mut self, time: Time, attempts: u32) -> bool {
+        let lasts = time <= self.until && attempts <= self.attempts;
+        match lasts {
+            true => self.attempts -= attempts,
+            false => *self = Slack::NONE,
+        }
+        lasts
+    }
+
+    /// As long as both last.
+    fn and(self, other: Slack) -> Slack {
+        Slack { attempts: self.attempts.min(other.attempts), until: self.until.min(other.until) }
+    }
+
+    /// The one that allows more attempts.
+    fn or(self, other: Slack) -> Slack {
+        if other.attempts > self.attempts || self.is_none() { other } else { self }
+    }
+}
+
+/// Whether one of the detectors that `detector` comes after has an open finding.
+fn follows(detector: &DetectorPlan, window: &Window<'_>) -> bool {
+    let episodes = &window.state.episodes;
+    detector.after.iter().any(|id| episodes.of(*id).any(|episode| !episode.closed))
+}
+
+fn of_raise(raise: &Raise, detector: &DetectorPlan, window: &Window<'_>) -> Slack {
+    let growing = raise.when.iter().map(|condition| growing(condition, detector, window));
+    let slack = growing.fold(Slack::NONE, Slack::or);
+    if slack.attempts >= ATTEMPTS_ENOUGH {
+        return slack;
+    }
+    let others = raise.when.iter().flat_map(|condition| {
+        [steady(condition, detector, window), sliding(condition, detector, window)]
+    });
+    others.fold(slack, Slack::or)
+}
+
+/// The slack of a condition that asks a count to reach a number.
+fn growing(condition: &Condition, detector: &DetectorPlan, window: &Window<'_>) -> Slack {
+    let Operand::Number(number) = condition.operand else { return Slack::NONE };
+    let counted = detector.measures[condition.measure];
+    let (most, step) = match counted {
+        Counted::Counter(_) => (window.bounds(counted, detector).high, 1.0),
+        // More than a list holds is estimated, and an estimate may be too high.
+        Counted::Distinct(..) if number > window.plan.retention.list_tags_max as f64 => {
+            return Slack::NONE;
+        }
+        Counted::Distinct(..) => (window.at_most(counted, detector), 1.0),
+        Counted::Sequential { rates, .. } => (window.at_most(counted, detector), rates.failure()),
+        Counted::Change { .. } | Counted::Busiest(_) => return Slack::NONE,
+    };
+    let until = Time(i64::MAX);
+    match steps(condition.comparison, most, number, step) {
+        Some(attempts) => Slack { attempts, until },
+        None => Slack::NONE,
+    }
+}
+
+/// The slack of a condition that can be met by a pane's leaving, but not before.
+fn steady(condition: &Condition, detector: &DetectorPlan, window: &Window<'_>) -> Slack {
+    let left = detector.measures[condition.measure];
+    let step = match left {
+        Counted::Counter(_) => 1.0,
+        Counted::Change { change, .. } => change.step(),
+        Counted::Distinct(..) | Counted::Sequential { .. } | Counted::Busiest(_) => {
+            return Slack::NONE;
+        }
+    };
+    let number = match condition.operand {
+        Operand::Number(number) => number,
+        Operand::Scaled { factor, measure } => match detector.measures[measure] {
+            right @ Counted::Counter(_) if factor >= 0.0 => {
+                factor * window.bounds(right, detector).low
+            }
+            // It looks at the day before only.
+            right @ Counted::Busiest(_) => factor * window.bounds(right, detector).low,
+            _ => return Slack::NONE,
+        },
+    };
+    let bounds = window.bounds(left, detector);
+    let grows_with_left = matches!(
+        condition.operand,
+        Operand::Scaled { measure, .. }
+            if matches!(detector.measures[measure], Counted::Counter(_))
+    );
+    let attempts = match condition.comparison {
+        Comparison::AtLeast | Comparison::MoreThan => {
+            steps(condition.comparison, bounds.high, number, step)
+        }
+        // It is above already, and only grows; so may a counter on the right.
+        Comparison::AtMost if bounds.low > number && !grows_with_left => Some(u32::MAX),
+        Comparison::LessThan if bounds.low >= number && !grows_with_left => Some(u32::MAX),
+        Comparison::AtMost | Comparison::LessThan => None,
+    };
+    match attempts {
+        Some(attempts) => {
+            let until = window.plan.retention.steady_until(window.at, detector.span);
+            Slack { attempts, until }
+        }
+        None => Slack::NONE,
+    }
+}
+
+/// The slack of a condition that compares how many different names there are of two kinds, or weighs those of
+/// a walk: a part of the window ahead, since those seen so long after its beginning stay in it until then.
+fn sliding(condition: &Condition, detector: &DetectorPlan, window: &Window<'_>) -> Slack {
+    let until = window.at.plus(Span(detector.span.0 / SLIDES_PER_WINDOW));
+    let left = detector.measures[condition.measure];
+    let (factor, measure) = match (condition.operand, left) {
+        (Operand::Scaled { factor, measure }, _) => (factor, measure),
+        (Operand::Number(number), Counted::Sequential { rates, .. }) => {
+            let most = window.odds_at_most(left, detector, until);
+            let attempts = steps(condition.comparison, most, number, rates.failure());
+            return attempts.map_or(Slack::NONE, |attempts| Slack { attempts, until });
+        }
+        (Operand::Number(_), _) => return Slack::NONE,
+    };
+    let right = detector.measures[measure];
+    let attempts = match condition.comparison {
+        Comparison::AtLeast | Comparison::MoreThan => {
+            let most = match left {
+                Counted::Distinct(..) => window.at_most(left, detector),
+                _ => return Slack::NONE,
+            };
+            let number = factor * window.at_least(right, detector, until);
+            steps(condition.comparison, most, number, 1.0)
+        }
+        // Right is at most left and what only right counts: so left ≤ factor × right asks for
+        // (1 − factor) × left ≤ factor × that.
+        Comparison::AtMost | Comparison::LessThan if factor < 1.0 => {
+            let least = (1.0 - factor) * window.at_least(left, detector, until);
+            let only_right = window.only_in_second((left, right), detector);
+            steps(Comparison::AtLeast, factor * only_right, least, factor)
+        }
+        Comparison::AtMost | Comparison::LessThan => None,
+    };
+    attempts.map_or(Slack::NONE, |attempts| Slack { attempts, until })
+}
+
+/// How many steps may be added to `most` before it reaches `number`; `None` where it has.
+fn steps(comparison: Comparison, most: f64, number: f64, step: f64) -> Option<u32> {
+    // Sums of logarithms are not exact.
+    let steps = (number - most) / step - 1e-9;
+    let left = match comparison {
+        Comparison::AtLeast => steps.ceil() - 1.0,
+        Comparison::MoreThan => steps.floor(),
+        Comparison::AtMost | Comparison::LessThan => return None,
+    };
+    // Infinite where a list does not say; a float beyond the type's range saturates.
+    (left >= 0.0).then_some(left as u32)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steps_are_those_that_do_not_reach() {
+        let of = |comparison, most, step| steps(comparison, most, 20.0, step);
+        assert_eq!(of(Comparison::AtLeast, 3.0, 1.0), Some(16));
+        assert_eq!(of(Comparison::AtLeast, 19.0, 1.0), Some(0));
+        assert_eq!(of(Comparison::AtLeast, 20.0, 1.0), None);
+        assert_eq!(of(Comparison::AtLeast, f64::INFINITY, 1.0), None);
+        assert_eq!(of(Comparison::MoreThan, 19.5, 1.0), Some(0));
+        assert_eq!(of(Comparison::AtLeast, 19.0, 0.3), Some(3));
+        assert_eq!(of(Comparison::AtMost, 3.0, 1.0), None);
+    }
+
+    #[test]
+    fn attempts_are_taken_off_until_there_are_none() {
+        let mut slack = Slack { attempts: 3, until: Time(10) };
+        assert!(slack.take(Time(5), 2) && slack.take(Time(10), 1));
+        assert!(!slack.take(Time(10), 1) && slack.is_none());
+        let mut slack = Slack { attempts: 3, until: Time(10) };
+        assert!(!slack.take(Time(11), 1) && !slack.take(Time(5), 1));
+    }
+}

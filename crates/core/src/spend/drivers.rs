@@ -1,0 +1,85 @@
+//! Who drives a function's cost, pane by pane: of the newest pane and the one before it.
+
+use crate::access::Access;
+use crate::invocation::Invocation;
+use crate::meter::attribution::{Attribution, DriverKind, DriverName};
+use crate::meter::money::Money;
+
+/// Those who may drive cost: what they ask for does not.
+const WHO: [DriverKind; 3] = [DriverKind::Principal, DriverKind::ApiKey, DriverKind::Source];
+
+/// Drivers that a finding names, of all kinds together.
+const NAMED_MAX: usize = 5;
+
+/// A driver is named from this share on.
+const SHARE_MIN: f64 = 0.1;
+
+/// Who drives the cost of one function, as far as lines about requests say.
+#[derive(Debug, Default)]
+pub(crate) struct Recent {
+    newest: i64,
+    panes: [Option<Box<Attribution>>; 2],
+}
+
+/// Somebody with their share of a pane's cost, by list price.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Driver {
+    /// What it is.
+    pub kind: DriverKind,
+    /// Who.
+    pub name: DriverName,
+    /// Of all the function cost, 0 to 1; at least this, and as much more as `error` at most.
+    pub share: f64,
+    /// How much more it may be.
+    pub error: f64,
+}
+
+impl Recent {
+    /// Takes in who asked for something in a pane.
+    pub(crate) fn ask(&mut self, pane: i64, access: &Access) {
+        if let Some(of_pane) = self.of_pane(pane, true) {
+            of_pane.ask(access);
+        }
+    }
+
+    /// Takes in what an invocation cost. Where no line says who asks, nothing is kept.
+    pub(crate) fn pay(&mut self, pane: i64, invocation: &Invocation, cost: Money) {
+        let request = invocation.request.filter(|_| invocation.report.is_some());
+        if let Some((request, of_pane)) = request.zip(self.of_pane(pane, false)) {
+            of_pane.pay(request, cost);
+        }
+    }
+
+    fn of_pane(&mut self, pane: i64, begins: bool) -> Option<&mut Attribution> {
+        let heard = self.panes.iter().any(Option::is_some);
+        if pane > self.newest && (begins || heard) {
+            let before = self.panes[0].take().filter(|_| pane == self.newest + 1);
+            self.panes = [Some(Box::default()), before];
+            self.newest = pane;
+        }
+        let back = usize::try_from(self.newest - pane).ok()?;
+        self.panes.get_mut(back)?.as_deref_mut()
+    }
+
+    /// Those who drove the cost of a pane, the largest shares first.
+    pub(crate) fn of(&self, pane: i64, cost: Money) -> Vec<Driver> {
+        let back = usize::try_from(self.newest - pane).ok();
+        let of_pane = back.and_then(|back| self.panes.get(back)?.as_deref());
+        let (Some(of_pane), true) = (of_pane, cost.dollars() > 0.0) else { return Vec::new() };
+        let mut drivers = Vec::new();
+        for kind in WHO {
+            let of_kind = of_pane.of(kind);
+            let error = of_kind.error().dollars() / cost.dollars();
+            drivers.extend(of_kind.dearest(NAMED_MAX).into_iter().map(|driver| Driver {
+                kind,
+                share: driver.cost.dollars() / cost.dollars(),
+                name: driver.name,
+                error,
+            }));
+        }
+        drivers.retain(|driver| driver.share >= SHARE_MIN);
+        drivers.sort_by(|a, b| b.share.total_cmp(&a.share).then_with(|| a.kind.cmp(&b.kind)));
+        drivers.truncate(NAMED_MAX);
+        drivers
+    }
+}

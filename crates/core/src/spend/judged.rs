@@ -1,0 +1,275 @@
+//! Judging a pane of one function: pure functions from its series to numbers, and from these to a finding.
+
+use crate::detector::Comparison;
+use crate::episode::uid;
+use crate::finding::{Accuracy, Activity, Also, Decided, Finding, Measured, Value};
+use crate::key::{FunctionTag, Key, KeyPart};
+use crate::meter::book::{Book, FINE};
+use crate::meter::breakdown::Breakdown;
+use crate::meter::money::Money;
+use crate::meter::panes::Pane;
+use crate::meter::sums::Sums;
+use crate::meter::tariff::Tariff;
+use crate::series::season::{Basis, Usual};
+use crate::series::{PAGING, Weighed, weigh};
+use crate::spend::detector::{Number, RUNAWAY_TIMES, SpendDetector};
+use crate::spend::episodes::Episode;
+use crate::spend::spending::Spending;
+use crate::spend::watch::{PANES_AN_HOUR, Watched, start};
+use crate::time::Time;
+
+/// Nothing is told of silence, and nobody runs away, in a shorter history than this, in panes.
+const HISTORY_MIN: usize = 12;
+
+/// Silence is told of after a day.
+const SILENCE_HISTORY_MIN: usize = 24 * 12;
+
+/// And after so many silent panes.
+const SILENT_PANES_MIN: usize = 3;
+
+/// How far back a deployment coincides, in panes.
+const DEPLOYMENT_PANES: i64 = 3;
+
+/// A pane and what it is part of.
+pub(crate) struct Seen<'a> {
+    pub(crate) pane: i64,
+    pub(crate) of_pane: &'a Pane,
+    pub(crate) book: &'a Book,
+    pub(crate) cost: Money,
+    pub(crate) now: Time,
+}
+
+/// What is odd, in the number's unit: dollars and counts by the hour.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Judged {
+    pub(crate) amount: f64,
+    pub(crate) excess: f64,
+    usual: Option<f64>,
+    basis: Option<Basis>,
+    nearest: Option<f64>,
+    as_far: Option<(usize, usize)>,
+}
+
+/// What a pane's number is multiplied by: durations are as they are, the others are told by the hour.
+fn by_the_hour(number: Number) -> f64 {
+    if number.is_duration() { 1.0 } else { PANES_AN_HOUR as f64 }
+}
+
+fn weighed(rule: &SpendDetector, watched: &Watched) -> Option<Weighed> {
+    let series = watched.series.get(&rule.of)?;
+    let floor = rule.floor() / by_the_hour(rule.of);
+    weigh(series, &PAGING.with_floors(floor, floor))
+}
+
+/// A pane that is above everything, or above what is usual at its hour.
+pub(crate) fn above(rule: &SpendDetector, watched: &Watched, seen: &Seen<'_>) -> Option<Judged> {
+    let weighed = weighed(rule, watched)?;
+    let share = weighed.number / (seen.of_pane.sums.invocations.max(1)) as f64;
+    let enough = !rule.of.is_count() || share >= rule.share;
+    if !weighed.raised.at_once() || !enough {
+        return None;
+    }
+    let times = by_the_hour(rule.of);
+    let rank = weighed.raised.novel.and_then(|channel| weighed.novelty.by(channel));
+    Some(Judged {
+        amount: weighed.number * times,
+        excess: weighed.excess() * times,
+        usual: weighed.usual.map(|usual| usual.median * times),
+        basis: weighed.usual.map(|usual| usual.basis),
+        nearest: weighed.nearest.map(|nearest| nearest * times),
+        as_far: rank.map(|rank| (rank.as_far, rank.of)),
+    })
+}
+
+/// The same, if somebody makes most of it.
+pub(crate) fn driven(rule: &SpendDetector, watched: &Watched, seen: &Seen<'_>) -> Option<Judged> {
+    let judged = above(rule, watched, seen)?;
+    let most = seen.drivers(watched).first().map_or(0.0, |driver| driver.share);
+    (most >= rule.share && rule.share > 0.0).then_some(judged)
+}
+
+/// Days that creep.
+pub(crate) fn creeping(rule: &SpendDetector, watched: &Watched) -> Option<Judged> {
+    let weighed = weighed(rule, watched)?;
+    let creep = weighed.creep.filter(|_| weighed.raised.creeps)?;
+    let times = by_the_hour(rule.of);
+    Some(Judged {
+        amount: creep.mean * times,
+        excess: (creep.mean - creep.before) * times,
+        usual: Some(creep.before * times),
+        basis: None,
+        nearest: None,
+        as_far: None,
+    })
+}
+
+/// Nothing where something usually is. The number is what has not come.
+pub(crate) fn silent(rule: &SpendDetector, watched: &Watched) -> Option<Judged> {
+    let series = watched.series.get(&rule.of)?;
+    let silence = weighed(rule, watched)?.silence?;
+    let told = silence.panes >= SILENT_PANES_MIN
+        && silence.panes > silence.longest_before
+        && series.history().panes() >= SILENCE_HISTORY_MIN;
+    told.then_some(Judged {
+        amount: 0.0,
+        excess: silence.usual,
+        usual: Some(silence.usual / silence.panes as f64 * by_the_hour(rule.of)),
+        basis: None,
+        nearest: None,
+        as_far: None,
+    })
+}
+
+/// More in a pane that need not be over than in any before, many times over. The number is what is in the pane.
+pub(crate) fn runaway(rule: &SpendDetector, watched: &Watched, seen: &Seen<'_>) -> Option<Judged> {
+    let series = watched.series.get(&rule.of)?;
+    let before = series.history().iter().filter(|(pane, _)| *pane < seen.pane);
+    let largest = before.filter_map(|(_, step)| step.number()).fold(0.0f32, f32::max);
+    let amount = rule.of.of(seen.of_pane, seen.cost.dollars())?;
+    let runs = amount >= RUNAWAY_TIMES * f64::from(largest) && amount >= rule.floor();
+    (runs && series.history().panes() >= HISTORY_MIN).then_some(Judged {
+        amount,
+        excess: amount,
+        usual: series.usual_at(seen.pane).map(|usual| usual.median),
+        basis: None,
+        nearest: Some(f64::from(largest)),
+        as_far: None,
+    })
+}
+
+/// An open finding about a function, as another one lists it.
+pub(crate) fn also(watched: &Watched, of: &SpendDetector, episode: &Episode) -> Also {
+    let uid = uid(&of.id, &key(watched), episode.start);
+    Also { detector: of.id.clone(), severity: episode.severity, uid: Some(uid) }
+}
+
+fn key(watched: &Watched) -> Key {
+    Key::of(KeyPart::Function(FunctionTag::of(&watched.function)))
+}
+
+/// The message.
+pub(crate) fn finding(
+    watched: &Watched,
+    rule: &SpendDetector,
+    (activity, episode): (Activity, Episode),
+    judged: Option<Judged>,
+    tariff: &Tariff,
+    seen: &Seen<'_>,
+) -> Finding {
+    let key = key(watched);
+    let spending = spending(watched, rule, judged.as_ref(), tariff, seen);
+    let amount = spending.amount;
+    let (start_of, end) = (start(seen.pane), Time(start(seen.pane + 1).0 - 1));
+    let (first_seen, last) = match activity {
+        Activity::Create => (start_of, end.min(seen.now)),
+        Activity::Update => (episode.start, end.min(seen.now)),
+        Activity::Close => (episode.start, Time(start(episode.last() + 1).0 - 1)),
+    };
+    Finding {
+        uid: uid(&rule.id, &key, episode.start),
+        activity,
+        severity: episode.severity,
+        detector: rule.id.clone(),
+        title: rule.title.clone(),
+        description: rule.description.clone(),
+        advice: rule.advice.clone(),
+        attacks: rule.attacks.clone(),
+        key,
+        time: seen.now,
+        start: episode.start,
+        first_seen,
+        last,
+        window: FINE,
+        quiet: rule.quiet,
+        measures: measures(&seen.of_pane.sums, seen, &spending),
+        decided: judged.iter().map(|judged| decided(rule, judged, amount)).collect(),
+        peak: episode.peak,
+        sources: Vec::new(),
+        sources_total: 0,
+        samples: watched.sample.iter().cloned().collect(),
+        accounts: Vec::new(),
+        also: Vec::new(),
+        members: Vec::new(),
+        spending: Some(Box::new(spending)),
+    }
+}
+
+/// What the pane came to, by the hour.
+fn measures(sums: &Sums, seen: &Seen<'_>, spending: &Spending) -> Vec<Measured> {
+    let endings = sums.endings();
+    let by_hour = |count: u64| count as f64 * PANES_AN_HOUR as f64;
+    let p95 = seen.of_pane.durations.quantile(0.95).map(|us| us / 1e3);
+    let all = [
+        ("dollars_an_hour", Some(spending.dollars)),
+        ("invocations_an_hour", Some(by_hour(sums.invocations))),
+        ("duration_p95_ms", p95),
+        ("errors_an_hour", Some(by_hour(endings.errors)).filter(|n| *n > 0.0)),
+        ("timeouts_an_hour", Some(by_hour(endings.timeouts)).filter(|n| *n > 0.0)),
+        ("out_of_memory_an_hour", Some(by_hour(endings.out_of_memory)).filter(|n| *n > 0.0)),
+        ("cold_starts_an_hour", Some(by_hour(sums.cold_starts)).filter(|n| *n > 0.0)),
+    ];
+    let told = all.into_iter().filter_map(|(name, amount)| Some((name, amount?)));
+    told.map(|(name, amount)| Measured {
+        name: name.to_owned(),
+        value: Value { amount, error: Accuracy::Exact },
+    })
+    .collect()
+}
+
+fn decided(rule: &SpendDetector, judged: &Judged, amount: f64) -> Decided {
+    let threshold = judged.usual.unwrap_or(0.0);
+    Decided {
+        measure: rule.of.name().to_owned(),
+        amount,
+        comparison: Comparison::MoreThan,
+        threshold,
+        condition: format!("{} is {}", rule.of.name(), rule.rule.name()),
+    }
+}
+
+fn spending(
+    watched: &Watched,
+    rule: &SpendDetector,
+    judged: Option<&Judged>,
+    tariff: &Tariff,
+    seen: &Seen<'_>,
+) -> Spending {
+    let cost = watched.series.get(&Number::Dollars);
+    let usual: Option<Usual> = cost.and_then(|series| series.usual_at(seen.pane));
+    let hour = PANES_AN_HOUR as f64;
+    let dollars = seen.cost.dollars() * hour;
+    let usual_dollars = usual.map_or(0.0, |usual| usual.median * hour);
+    let now = rule.of.of(seen.of_pane, seen.cost.dollars()).unwrap_or(0.0) * by_the_hour(rule.of);
+    Spending {
+        function: watched.function.clone(),
+        number: rule.of,
+        rule: rule.rule,
+        amount: judged.map_or(now, |judged| judged.amount),
+        usual: judged.and_then(|judged| judged.usual),
+        basis: judged.and_then(|judged| judged.basis),
+        nearest: judged.and_then(|judged| judged.nearest),
+        as_far: judged.and_then(|judged| judged.as_far),
+        dollars,
+        dollars_above: dollars - usual_dollars,
+        parts: parts(watched, tariff, seen),
+        drivers: seen.drivers(watched),
+        deployment: deployment(seen),
+    }
+}
+
+/// The change of an hour like this pane against the hour before it.
+fn parts(watched: &Watched, tariff: &Tariff, seen: &Seen<'_>) -> Vec<(&'static str, f64)> {
+    let mut hour = Sums::default();
+    (0..PANES_AN_HOUR).for_each(|_| hour.add(&seen.of_pane.sums));
+    let change = Breakdown::between(&seen.hour_before().sums, &hour, tariff, watched.terms);
+    change.parts().map(|(name, money)| (name, money.dollars())).to_vec()
+}
+
+/// A version that was first seen in the pane or shortly before, other than the function's first.
+fn deployment(seen: &Seen<'_>) -> Option<(Box<str>, Time)> {
+    let versions = seen.book.versions();
+    let from = start(seen.pane - DEPLOYMENT_PANES);
+    let coincides = |version: &&(&str, Time)| version.1 >= from && version.1 < start(seen.pane + 1);
+    let (name, first) = versions.iter().skip(1).rev().find(coincides)?;
+    Some(((*name).into(), *first))
+}
