@@ -62,12 +62,14 @@ pub fn longer(seed: u64) -> Option<usize> {
 }
 
 /// The day, counted from 1, at whose end a growth of two per cent a day is found that begins after four weeks. No
-/// deployment makes it cheaper or dearer meanwhile, or in the two weeks before.
+/// deployment makes it cheaper or dearer meanwhile, or in the two weeks before, and no holiday, which can make it a
+/// day later.
 pub fn creep(seed: u64) -> Option<usize> {
     let (mut function, _) = served(seed, 7);
     let (start, days) = (4 * WEEK_PANES, 14);
     // A week of it must come to five dollars a day.
     (function.level, function.each) = (3.0 * function.level, 3.0 * function.each);
+    function.holidays.retain(|pane| *pane < start);
     function.deployments.retain(|(pane, _)| *pane < start - 2 * WEEK_PANES);
     // The pane after a day decides about it, so that one more is needed.
     let dollars = (0..start + days * DAY_PANES + 1).map(|pane| {

@@ -2,10 +2,9 @@
 //!
 //! A day has risen by as much as it is above the larger of the same days one and two weeks before it, so that
 //! the week after a holiday is no rise. It creeps where the middle one of the last seven rises is at least
-//! [`RISE_MIN`], is [`TIMES_RESTLESS`] times what a day of the week before had changed in a week, and six of the
+//! [`RISE_MIN`], is [`TIMES_RESTLESS`] times as large as the changes of the seven days before differ, and six of the
 //! seven days have risen by [`RISE_EACH_MIN`]: neither one dear day nor a restless series creeps. Two per cent a day
-//! are told on the tenth day; what grows by less than a
-//! tenth a week is not.
+//! are told on the ninth or tenth day; what grows by less than a tenth a week is not.
 //!
 //! It is a function of the days that are over. Of these it needs fourteen; the third and the fourth week before
 //! make it surer where they are known.
@@ -18,10 +17,10 @@ use crate::time::Span;
 pub const DAYS: usize = 7;
 
 /// How much the middle one of the rises must be, of the day before.
-pub const RISE_MIN: f64 = 0.10;
+pub const RISE_MIN: f64 = 0.1;
 
-/// How many times what days usually change in a week, whatever the direction.
-pub const TIMES_RESTLESS: f64 = 2.0;
+/// How many times as large as days usually differ in how they change in a week.
+pub const TIMES_RESTLESS: f64 = 3.0;
 
 /// How much six of the seven must have risen.
 pub const RISE_EACH_MIN: f64 = 0.04;
@@ -43,8 +42,8 @@ pub struct Creep {
     pub rise: f64,
     /// How many of the seven days have risen.
     pub days: usize,
-    /// How much the middle one of the seven days before had changed in a week; of less than three weeks that is
-    /// not known, and taken for as much as is a creep.
+    /// How far the changes in a week of the seven days before are from their middle one, in the middle; of less than
+    /// three weeks that is not known, and taken for as much as a rise of a fifth must be above.
     pub restless: f64,
 }
 
@@ -69,17 +68,21 @@ impl Creep {
             mean += now / DAYS as f64;
             before += then / DAYS as f64;
         }
-        rises.sort_unstable_by(f64::total_cmp);
         let days = rises.iter().filter(|rise| **rise >= RISE_EACH_MIN).count();
-        let change =
-            |ago: i64| Some((of(ago)? / of(ago + 7).filter(|then| *then > 0.0)? - 1.0).abs());
+        let change = |ago: i64| Some(of(ago)? / of(ago + 7).filter(|then| *then > 0.0)? - 1.0);
         let changes: Option<Vec<f64>> = (8..8 + DAYS as i64).map(change).collect();
-        let restless = changes.map_or(RISE_MIN, |mut changes| {
-            changes.sort_unstable_by(f64::total_cmp);
-            changes[DAYS / 2]
+        let restless = changes.map_or(2.0 * RISE_MIN / TIMES_RESTLESS, |changes| {
+            let usual = middle(changes.clone());
+            middle(changes.iter().map(|change| (change - usual).abs()).collect())
         });
-        Some(Creep { mean, before, rise: rises[DAYS / 2], days, restless })
+        Some(Creep { mean, before, rise: middle(rises.to_vec()), days, restless })
     }
+}
+
+/// The middle one of some numbers.
+fn middle(mut numbers: Vec<f64>) -> f64 {
+    numbers.sort_unstable_by(f64::total_cmp);
+    numbers[numbers.len() / 2]
 }
 
 /// The mean of the panes of a day that were measured.
