@@ -181,6 +181,7 @@ fn text_files_pipes_and_gzip_say_the_same() {
     let line = |nth: u8| report(nth.into(), 100, 100, 1_024, 90).trim_end().to_owned();
     let lines = |of: &dyn Fn(u8) -> String| (0..10).map(of).collect::<String>();
     let detailed = lines(&|n| format!("{}+00:00 2026/11/10/[7]ab {}\n", stamp(n), line(n)));
+    let sam = lines(&|n| format!("2026/11/10/[7]ab {}.000000 {}\n", stamp(n), line(n)));
     let short = lines(&|n| format!("{} {}\n", stamp(n), line(n)));
     let json = lines(&|n| {
         let metrics = json!({
@@ -193,7 +194,7 @@ fn text_files_pipes_and_gzip_say_the_same() {
     let named = ["--function", "shop", "--output", "csv"];
     let expected = "dollars,dollars_a_month";
     let mut all = Vec::new();
-    for log in [&detailed, &short, &json] {
+    for log in [&detailed, &short, &json, &sam] {
         let ran = bill(&named, log);
         assert!(ran.stdout.contains(expected), "{}", ran.stdout);
         all.push(ran.stdout);
@@ -208,6 +209,7 @@ fn text_files_pipes_and_gzip_say_the_same() {
     }
     assert_eq!(all[0], all[1]);
     assert_eq!(all[0], all[2]);
+    assert_eq!(all[0], all[3]);
     let row = all[0].lines().nth(1).expect("a row");
     assert!(row.starts_with("shop,,x86_64,512,0.000018666700,"), "{row}");
     // Without a name it is told that there is none.

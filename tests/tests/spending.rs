@@ -17,6 +17,10 @@ const FLEET: [&str; 8] = [
     "envelopes",
 ];
 
+/// Enough in each pane for percentiles and shares to say something.
+const BUSY: [&str; 8] =
+    ["--functions", "3", "--invocations-per-day", "40000", "--hours", "60", "--output", "envelopes"];
+
 const MINUTE_MS: i64 = 60_000;
 
 struct Played {
@@ -74,8 +78,8 @@ fn found(scenario: &str, detector: &str, minutes: i64, fleet: &[&str]) {
 
 #[test]
 fn a_version_that_takes_ten_times_as_long_is_found_within_three_panes_and_named() {
-    found("lambda-slow", "duration-regression", 16, &FLEET);
-    let played = Played::of("lambda-slow", "1", &FLEET, &[]);
+    found("lambda-slow", "duration-regression", 16, &BUSY);
+    let played = Played::of("lambda-slow", "1", &BUSY, &[]);
     let finding = &played.ran.findings()[0];
     let spending = &finding["unmapped"]["tidewatch"]["spending"];
     assert!(spending["deployment"]["version"].is_string(), "{spending}");
@@ -98,17 +102,7 @@ fn a_function_that_calls_itself_is_found_before_ten_thousand_invocations() {
 #[test]
 fn failures_and_silence_are_found() {
     // Two of three of some twelve in a pane fail: it takes until there are ten in one.
-    let busy = [
-        "--functions",
-        "3",
-        "--invocations-per-day",
-        "40000",
-        "--hours",
-        "60",
-        "--output",
-        "envelopes",
-    ];
-    found("lambda-errors", "error-storm", 60, &busy);
+    found("lambda-errors", "error-storm", 60, &BUSY);
     found("lambda-silent", "went-silent", 60, &FLEET);
 }
 

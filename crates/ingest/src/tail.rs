@@ -2,7 +2,10 @@
 //! by single spaces (awscli, customizations/logs/tail.py: `detailed` prints the time with its zone,
 //! `short` prints it in UTC without one; microseconds are left out when they are zero).
 //!
-//! Nothing in the line says which of the two it is, and a syslog line with an ISO time looks the same.
+//! `sam logs` prints the log stream first, which for a function looks like nothing else
+//! (`2026/11/29/[$LATEST]5f…`), then the time.
+//!
+//! Nothing in the other lines says which of the two it is, and a syslog line with an ISO time looks the same.
 //! So the line is offered to the formats in every reading that makes sense, the most telling first.
 
 use jiff::civil::DateTime;
@@ -18,6 +21,8 @@ pub(crate) struct Tail<'l> {
     line: &'l str,
     time: When,
     rest: &'l str,
+    /// The log stream, where it stands in front of the time.
+    log_stream: Option<&'l str>,
 }
 
 /// One way to understand it.
@@ -34,13 +39,26 @@ pub(crate) struct Reading<'l> {
 /// Splits the time off, if there is one.
 pub(crate) fn split(line: &str) -> Option<Tail<'_>> {
     line.as_bytes().first().filter(|byte| byte.is_ascii_digit())?;
-    let (when, len) = stamp::rfc3339(line.as_bytes())?;
-    let rest = line.get(len..)?.strip_prefix(' ')?;
+    let (log_stream, timed) = match behind_stream(line) {
+        Some((log_stream, timed)) => (Some(log_stream), timed),
+        None => (None, line),
+    };
+    let (when, len) = stamp::rfc3339(timed.as_bytes())?;
+    let rest = timed.get(len..)?.strip_prefix(' ')?;
     let time = match when {
         When::At(time) => time,
         When::Civil(civil) => utc(civil)?,
     };
-    Some(Tail { line, time: When::At(time), rest })
+    Some(Tail { line, time: When::At(time), rest, log_stream })
+}
+
+/// The log stream of a function that a line begins with, and what stands behind the blank.
+fn behind_stream(line: &str) -> Option<(&str, &str)> {
+    // A date with slashes and a slash behind it is no time.
+    (line.as_bytes().get(10) == Some(&b'/')).then_some(())?;
+    let (log_stream, rest) = line.split_once(' ')?;
+    (log_stream.as_bytes().get(4) == Some(&b'/') && log_stream.contains("["))
+        .then_some((log_stream, rest))
 }
 
 impl<'l> Tail<'l> {
@@ -50,7 +68,9 @@ impl<'l> Tail<'l> {
         let short = read(self.rest, None);
         let syslog = Reading { message: self.line, time: None, log_stream: None };
         let detailed = self.rest.split_once(' ').map(|(name, rest)| read(rest, Some(name)));
-        let readings = if begins_a_message(self.rest) {
+        let readings = if self.log_stream.is_some() {
+            [Some(read(self.rest, self.log_stream)), None, None]
+        } else if begins_a_message(self.rest) {
             [Some(short), detailed, None]
         } else if detailed.as_ref().is_some_and(|detailed| begins_a_message(detailed.message)) {
             [detailed, Some(short), None]
@@ -122,6 +142,10 @@ mod tests {
         );
         let lambda = "2026-11-10T06:00:00.001Z\treq\tINFO\t{}";
         check(
+            &format!("2026/11/10/[7]ab 2026-11-10T06:00:01.500000 {lambda}"),
+            Some((1_794_290_401_500, &[&format!("2026/11/10/[7]ab|{lambda}")])),
+        );
+        check(
             &format!("2026-11-10T06:00:01 {lambda}"),
             Some((1_794_290_401_000, &[&format!("|{lambda}")])),
         );
@@ -134,7 +158,15 @@ mod tests {
 
     #[test]
     fn other_lines_are_not_split() {
-        for line in ["", "2026", "x 2026-11-10T06:00:00 y", "2026-11-10T06:00:00\tx", "{\"a\":1}"] {
+        for line in [
+            "2026/11/10/a 2026-11-10T06:00:00 x",
+            "2026/11/10 06:00:00 [x] y",
+            "",
+            "2026",
+            "x 2026-11-10T06:00:00 y",
+            "2026-11-10T06:00:00\tx",
+            "{\"a\":1}",
+        ] {
             check(line, None);
         }
     }
