@@ -145,8 +145,7 @@ fn sighting(signal: &Signal, arrived_ms: i64, acknowledged_ms: i64) -> Sighting 
 
 fn key(field: KeyField, sighting: &Sighting) -> Key {
     let part = match (field, sighting.source) {
-        (KeyField::Function, _) => unreachable!("no login is a function's"),
-        (KeyField::Global, _) => KeyPart::Global,
+        (KeyField::Function | KeyField::Global, _) => KeyPart::Global,
         (KeyField::User, _) => KeyPart::User(UserTag(sighting.user)),
         (KeyField::SourceIp, IpAddr::V4(v4)) => KeyPart::Ipv4(v4),
         (KeyField::SourceSubnet, IpAddr::V4(v4)) => {
