@@ -21,6 +21,7 @@ pub mod ministack;
 pub mod panther;
 pub mod plain_table;
 pub mod scans;
+pub mod simulated_stream;
 pub mod simulator;
 pub mod stack;
 pub mod table_contract;

@@ -7,6 +7,9 @@ pub(crate) enum Service {
     Sns,
     S3,
     SecretsManager,
+    Kinesis,
+    Logs,
+    CloudFormation,
 }
 
 impl Service {
@@ -17,6 +20,9 @@ impl Service {
             Service::Sns => "topic",
             Service::S3 => "object",
             Service::SecretsManager => "secret",
+            Service::Kinesis => "stream",
+            Service::Logs => "log group",
+            Service::CloudFormation => "stack",
         }
     }
 
@@ -27,6 +33,9 @@ impl Service {
             Service::Sns => "sns",
             Service::S3 => "s3",
             Service::SecretsManager => "secretsmanager",
+            Service::Kinesis => "kinesis",
+            Service::Logs => "logs",
+            Service::CloudFormation => "cloudformation",
         }
     }
 }

@@ -10,9 +10,12 @@ mod chunks;
 mod commands;
 mod comparison;
 mod exit;
+mod feeding;
 mod files;
+mod following;
 mod hearing;
 mod input;
+mod keeper;
 mod lines;
 mod output;
 mod pipeline;
@@ -23,6 +26,7 @@ mod standing;
 mod summary;
 mod told;
 mod users;
+mod whole_file;
 mod windows;
 
 use std::process::ExitCode;
@@ -54,6 +58,9 @@ fn main() -> ExitCode {
             Command::Explain(args) => commands::explain::run(args).await,
             Command::Test(args) => commands::test::run(args).await,
             Command::Check(args) => commands::check::run(args),
+            Command::Feed(args) => commands::feed::run(args).await,
+            Command::Subscribe(args) => commands::subscribe::run(&args, false).await,
+            Command::Unsubscribe(args) => commands::subscribe::run(&args, true).await,
             Command::Backtest(args) => commands::backtest::run(args).await,
             Command::Users(args) => commands::users::run(args),
             Command::Blocklist(args) => commands::blocklist::run(&args),
