@@ -66,6 +66,10 @@ pub(crate) fn advice(asked: Asked<'_>, code: &str, message: &str) -> String {
             "there is no stack `{resource}` in this account and Region, or it cannot be asked for: check its \
              name and the Region"
         ),
+        Service::CloudWatch => "report it: CloudWatch does not take this request".to_owned(),
+        Service::Lambda => format!(
+            "there is no such function or event source mapping (`{resource}`): deploy the stack again"
+        ),
     }
 }
 
@@ -107,7 +111,7 @@ fn denied(asked: Asked<'_>, code: &str, message: &str) -> String {
              one, and s3:ListBucket on the bucket: without that, S3 says this of an object that does \
              not exist"
         ),
-        Service::Logs | Service::CloudFormation => {
+        Service::Logs | Service::CloudFormation | Service::CloudWatch | Service::Lambda => {
             format!("allow {actions}:{operation} on {noun} `{resource}`")
         }
         _ => format!(

@@ -10,6 +10,8 @@ pub(crate) enum Service {
     Kinesis,
     Logs,
     CloudFormation,
+    CloudWatch,
+    Lambda,
 }
 
 impl Service {
@@ -23,6 +25,8 @@ impl Service {
             Service::Kinesis => "stream",
             Service::Logs => "log group",
             Service::CloudFormation => "stack",
+            Service::CloudWatch => "metrics",
+            Service::Lambda => "function",
         }
     }
 
@@ -36,6 +40,8 @@ impl Service {
             Service::Kinesis => "kinesis",
             Service::Logs => "logs",
             Service::CloudFormation => "cloudformation",
+            Service::CloudWatch => "cloudwatch",
+            Service::Lambda => "lambda",
         }
     }
 }

@@ -28,6 +28,7 @@ pub mod rotation;
 pub mod schema;
 pub mod secret;
 pub mod stack;
+pub mod status;
 pub mod stream;
 pub mod subscriptions;
 pub mod table;

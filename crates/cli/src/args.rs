@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use tidewatch_core::detector::Severity;
 
-pub use operators::{FeedArgs, FollowArgs, SubscribeArgs};
+pub use operators::{FeedArgs, FollowArgs, StatusArgs, SubscribeArgs};
 
 /// Watches the logs of serverless applications while they flow, and says within seconds who is
 /// scanning credentials, from where, and how far they have got.
@@ -102,6 +102,9 @@ Examples:
     /// Takes back what `subscribe` did
     #[command(after_help = operators::UNSUBSCRIBE)]
     Unsubscribe(SubscribeArgs),
+    /// Says of each part of a stack, and of each log group, whether it sees what it should
+    #[command(after_help = operators::STATUS)]
+    Status(StatusArgs),
     /// Makes filters of known users, for logs that do not say whether an account exists
     #[command(subcommand)]
     Users(UsersCommand),

@@ -61,6 +61,7 @@ fn main() -> ExitCode {
             Command::Feed(args) => commands::feed::run(args).await,
             Command::Subscribe(args) => commands::subscribe::run(&args, false).await,
             Command::Unsubscribe(args) => commands::subscribe::run(&args, true).await,
+            Command::Status(args) => commands::status::run(&args).await,
             Command::Backtest(args) => commands::backtest::run(args).await,
             Command::Users(args) => commands::users::run(args),
             Command::Blocklist(args) => commands::blocklist::run(&args),

@@ -112,3 +112,27 @@ pub struct SubscribeArgs {
     #[arg(long, value_enum, default_value_t = Output::Text)]
     pub output: Output,
 }
+
+/// Behind the options of `tidewatch status`.
+pub const STATUS: &str = "\
+Examples:
+  tidewatch status --stack tidewatch
+  tidewatch status --stack tidewatch '/aws/lambda/*' --output json
+
+Each line is healthy, blind (why, and what to do) or unknown (what could not be asked). Exit codes: 0 nothing
+is blind; 1 something is, or the stack cannot be asked about. A log group that is not sent to the stack
+counts only where log groups are named.";
+
+/// `tidewatch status`.
+#[derive(Debug, Args)]
+pub struct StatusArgs {
+    /// Log groups by their whole names, in which `*` stands for anything and `?` for one character [default: all]
+    #[arg(value_name = "GLOB")]
+    pub globs: Vec<String>,
+    /// The stack of infra/template.yaml
+    #[arg(long, value_name = "NAME")]
+    pub stack: String,
+    /// A line a part and log group, or one JSON object
+    #[arg(long, value_enum, default_value_t = Output::Text)]
+    pub output: Output,
+}

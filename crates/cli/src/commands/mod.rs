@@ -1,6 +1,6 @@
 //! The commands, a module each: `demo`, and `simulate`, which writes its world; `replay` with its live twin `watch`; those for whoever writes
 //! detectors and formats: `explain`, `test`, `check` and `backtest`; `users` and `who`, for whoever knows who
-//! has an account; `blocklist`, for whoever acts on findings; `feed` and `subscribe`, for whoever runs a stack; and what the program says of itself.
+//! has an account; `blocklist`, for whoever acts on findings; `feed`, `subscribe` and `status`, for whoever runs a stack; and what the program says of itself.
 
 pub mod backtest;
 pub mod blocklist;
@@ -11,6 +11,7 @@ pub mod feed;
 pub mod manual;
 pub mod replay;
 pub mod simulate;
+pub mod status;
 pub mod subscribe;
 pub mod test;
 pub mod users;
