@@ -236,3 +236,23 @@ fn what_cannot_be_asked_for_is_said_in_a_sentence() {
     assert_eq!(ran.code, 1, "{}", ran.stderr);
     assert!(ran.stderr.contains("there is no stream `nothing`"), "{}", ran.stderr);
 }
+
+/// A certificate file that is not there fails whoever loads AWS's configuration, and nobody else.
+#[test]
+fn only_commands_that_ask_aws_load_its_configuration() {
+    for (arguments, code) in [
+        (&["replay", "/dev/null"][..], 0),
+        (&["watch", "/dev/null"], 0),
+        (&["explain", "a line"], 0),
+        (&["feed", "--stream", "x", "/dev/null"], 2),
+    ] {
+        let ran = std::process::Command::new(tidewatch_tests::binary::path())
+            .args(arguments)
+            .env("AWS_CA_BUNDLE", "/nonexistent")
+            .output()
+            .expect("the binary starts");
+        assert_eq!(ran.status.code(), Some(code), "{arguments:?}");
+        let says = String::from_utf8_lossy(&ran.stderr).contains("AWS_CA_BUNDLE");
+        assert_eq!(says, code != 0, "{arguments:?}");
+    }
+}
