@@ -9,6 +9,9 @@ use std::sync::OnceLock;
 use cargo_metadata::Message;
 use serde_json::Value;
 
+use crate::cloud::REGION;
+use crate::ministack::{Ministack, without_aws};
+
 /// What a run left behind.
 #[derive(Clone, Debug)]
 pub struct Ran {
@@ -40,7 +43,16 @@ pub fn path() -> &'static Path {
 /// # Panics
 /// If it does not build.
 pub fn build(package: &str, name: &str, arguments: &[&str]) -> PathBuf {
-    let output = Command::new(env!("CARGO"))
+    let mut cargo = Command::new(env!("CARGO"));
+    // What cargo tells this test about its own package: the build script of ring, and all that stands on it,
+    // would be run again for it, here and in the next build outside.
+    for (variable, _) in std::env::vars_os() {
+        let told = ["CARGO_PKG_", "CARGO_MANIFEST_"];
+        if told.iter().any(|prefix| variable.to_string_lossy().starts_with(prefix)) {
+            cargo.env_remove(variable);
+        }
+    }
+    let output = cargo
         .args(["build", "--locked", "-p", package, "--bin", name, "--message-format=json"])
         .args(arguments)
         .current_dir(root())
@@ -78,6 +90,38 @@ pub(crate) fn command(arguments: &[&str]) -> Command {
 /// If it cannot be started.
 pub fn run(arguments: &[&str], input: &[u8]) -> Ran {
     run_in(command(arguments), input)
+}
+
+/// The same with the local cloud in the place of AWS, as the account's root.
+///
+/// # Panics
+/// If it cannot be started.
+pub fn run_at(cloud: &Ministack, arguments: &[&str], input: &[u8]) -> Ran {
+    run_in(command_at(cloud, arguments), input)
+}
+
+/// The same as somebody with the access key `id` and its `secret`.
+///
+/// # Panics
+/// If it cannot be started.
+pub fn run_as(cloud: &Ministack, (id, secret): (&str, &str), arguments: &[&str]) -> Ran {
+    let mut command = command_at(cloud, arguments);
+    command.env("AWS_ACCESS_KEY_ID", id).env("AWS_SECRET_ACCESS_KEY", secret);
+    run_in(command, b"")
+}
+
+/// As [`command`], with the local cloud in the place of AWS.
+pub(crate) fn command_at(cloud: &Ministack, arguments: &[&str]) -> Command {
+    let mut command = command(arguments);
+    without_aws(&mut command);
+    command
+        .env("AWS_ENDPOINT_URL", cloud.endpoint())
+        .env("AWS_REGION", REGION)
+        .env("AWS_ACCESS_KEY_ID", "local")
+        .env("AWS_SECRET_ACCESS_KEY", "local")
+        .env("AWS_CONFIG_FILE", "/dev/null")
+        .env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null");
+    command
 }
 
 /// The same with a secret of its own in TIDEWATCH_KEY.

@@ -9,7 +9,8 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use crate::binary::{Ran, command};
+use crate::binary::{Ran, command, command_at};
+use crate::ministack::Ministack;
 
 /// How long a condition may stay away before the test fails.
 const WAIT_MAX: Duration = Duration::from_secs(120);
@@ -29,27 +30,39 @@ pub struct Live {
 /// # Panics
 /// If it cannot be started.
 pub fn start(arguments: &[&str]) -> Live {
-    let mut child = command(arguments).spawn().expect("the binary starts");
-    let stdin = child.stdin.take();
-    let stdout = child.stdout.take().expect("standard output is piped");
-    let mut stderr = child.stderr.take().expect("standard error is piped");
-    let (sender, lines) = channel();
-    std::thread::spawn(move || {
-        for line in BufReader::new(stdout).lines() {
-            if sender.send(line.expect("standard output is UTF-8")).is_err() {
-                return;
-            }
-        }
-    });
-    let stderr = std::thread::spawn(move || {
-        let mut text = String::new();
-        stderr.read_to_string(&mut text).expect("standard error is UTF-8");
-        text
-    });
-    Live { child, stdin, lines, seen: String::new(), stderr }
+    Live::of(command(arguments))
+}
+
+/// The same with the local cloud in the place of AWS.
+///
+/// # Panics
+/// If it cannot be started.
+pub fn start_at(cloud: &Ministack, arguments: &[&str]) -> Live {
+    Live::of(command_at(cloud, arguments))
 }
 
 impl Live {
+    fn of(mut command: Command) -> Live {
+        let mut child = command.spawn().expect("the binary starts");
+        let stdin = child.stdin.take();
+        let stdout = child.stdout.take().expect("standard output is piped");
+        let mut stderr = child.stderr.take().expect("standard error is piped");
+        let (sender, lines) = channel();
+        std::thread::spawn(move || {
+            for line in BufReader::new(stdout).lines() {
+                if sender.send(line.expect("standard output is UTF-8")).is_err() {
+                    return;
+                }
+            }
+        });
+        let stderr = std::thread::spawn(move || {
+            let mut text = String::new();
+            stderr.read_to_string(&mut text).expect("standard error is UTF-8");
+            text
+        });
+        Live { child, stdin, lines, seen: String::new(), stderr }
+    }
+
     /// Writes to its standard input, which stays open.
     ///
     /// # Panics
@@ -70,6 +83,11 @@ impl Live {
         line
     }
 
+    /// What was read of its standard output so far.
+    pub fn seen(&self) -> &str {
+        &self.seen
+    }
+
     /// What a user's Ctrl-C does.
     ///
     /// # Panics
@@ -78,6 +96,15 @@ impl Live {
         let pid = self.child.id().to_string();
         let status = Command::new("kill").args(["-INT", &pid]).status().expect("kill runs");
         assert!(status.success(), "kill -INT {pid}");
+    }
+
+    /// Ends it as a machine that loses its power does: nothing of it runs any more.
+    ///
+    /// # Panics
+    /// If it cannot be ended.
+    pub fn kill(mut self) {
+        self.child.kill().expect("it is ours");
+        self.child.wait().expect("it ends");
     }
 
     /// Waits until it has asked for SIGINT, so that an interrupt is not too early.

@@ -47,7 +47,13 @@ fn each_crate_depends_only_on_what_the_architecture_allows() {
         ),
         (
             "tidewatch",
-            &["tidewatch-core", "tidewatch-ingest", "tidewatch-rules", "tidewatch-alert"],
+            &[
+                "tidewatch-core",
+                "tidewatch-ingest",
+                "tidewatch-rules",
+                "tidewatch-alert",
+                "tidewatch-aws",
+            ],
         ),
     ]);
     let found = dependencies();

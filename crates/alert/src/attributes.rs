@@ -36,7 +36,7 @@ pub fn attributes(finding: &Finding, context: &Context) -> Vec<Attribute> {
         Attribute { name: "severity_id", value: severity_id, is_number: true },
         text("activity", activity),
         text("finding_uid", &finding.uid),
-        text("simulated", if context.simulated { "true" } else { "false" }),
+        text("simulated", if context.is_simulated(finding) { "true" } else { "false" }),
     ];
     debug_assert!(all.len() <= ATTRIBUTES_MAX);
     all

@@ -29,7 +29,7 @@ pub fn notice(finding: &Finding, context: &Context) -> Notice {
         Activity::Update => format!("{severity}, goes on"),
         Activity::Close => format!("over, was {severity}"),
     };
-    let made_up = if context.simulated { "SIMULATED " } else { "" };
+    let made_up = if context.is_simulated(finding) { "SIMULATED " } else { "" };
     let subject = format!("{made_up}{news}: {} - {}", finding.key, finding.title);
     let ascii = |c: char| if c == ' ' || c.is_ascii_graphic() { c } else { '?' };
     let subject = subject.chars().map(ascii).take(SUBJECT_CHARS_MAX).collect();
@@ -41,7 +41,7 @@ pub fn notice(finding: &Finding, context: &Context) -> Notice {
     if let Some(link) = link {
         body.push_str(&format!("\nThese log events in CloudWatch Logs Insights:\n{link}\n"));
     }
-    if context.simulated {
+    if context.is_simulated(finding) {
         body.push_str("\nThis is a rehearsal: the log events were made up.\n");
     }
     Notice { subject, body }

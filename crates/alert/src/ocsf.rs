@@ -62,7 +62,7 @@ pub fn ocsf(finding: &Finding, context: &Context) -> Json {
         // OCSF's integer_t has 32 bits; the whole number is under `unmapped`.
         document["count"] = json!(leading.value.amount.round() as i32);
     }
-    if context.simulated {
+    if context.is_simulated(finding) {
         document["metadata"]["labels"] = json!(["simulated"]);
     }
     if !finding.advice.is_empty() {

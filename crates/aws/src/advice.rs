@@ -2,6 +2,7 @@
 //! not exist, which key is switched off.
 
 use crate::asked::{Asked, Service};
+use crate::permission;
 
 /// Who we say we are is not believed.
 const CREDENTIALS: &[&str] = &[
@@ -45,7 +46,8 @@ pub(crate) fn advice(asked: Asked<'_>, code: &str, message: &str) -> String {
         return "check the credentials, and that the clock is right".to_owned();
     }
     if DENIED.contains(&code) {
-        return denied(asked, code, message);
+        let to_add = permission::to_add(message).map_or(String::new(), |how| format!("; {how}"));
+        return denied(asked, code, message) + &to_add;
     }
     if is_of_kms(code) {
         return format!(
@@ -58,6 +60,16 @@ pub(crate) fn advice(asked: Asked<'_>, code: &str, message: &str) -> String {
         Service::Sns => of_topic(resource, code),
         Service::S3 => of_object(resource, code),
         Service::SecretsManager => of_secret(resource, code, message),
+        Service::Kinesis => of_stream(resource, code),
+        Service::Logs => of_log_group(resource, code),
+        Service::CloudFormation => format!(
+            "there is no stack `{resource}` in this account and Region, or it cannot be asked for: check its \
+             name and the Region"
+        ),
+        Service::CloudWatch => "report it: CloudWatch does not take this request".to_owned(),
+        Service::Lambda => format!(
+            "there is no such function or event source mapping (`{resource}`): deploy the stack again"
+        ),
     }
 }
 
@@ -99,6 +111,9 @@ fn denied(asked: Asked<'_>, code: &str, message: &str) -> String {
              one, and s3:ListBucket on the bucket: without that, S3 says this of an object that does \
              not exist"
         ),
+        Service::Logs | Service::CloudFormation | Service::CloudWatch | Service::Lambda => {
+            format!("allow {actions}:{operation} on {noun} `{resource}`")
+        }
         _ => format!(
             "allow the role {actions}:{operation} on {noun} `{resource}`, and {kms} on its KMS key \
              where it has one"
@@ -119,6 +134,36 @@ fn of_table(table: &str, code: &str) -> String {
             "table `{table}` does not fit this version's schema, or this version is at fault: \
              compare its keys with the ones documented, and report it if they agree"
         ),
+    }
+}
+
+fn of_stream(stream: &str, code: &str) -> String {
+    match code {
+        "ResourceNotFoundException" => format!(
+            "there is no stream `{stream}`, or no such shard of it, in this account and Region: correct its \
+             name or the Region"
+        ),
+        "ResourceInUseException" => {
+            format!("stream `{stream}` is being made or deleted: wait until it is ACTIVE")
+        }
+        _ => format!("check stream `{stream}` in Kinesis, and report it if it is ACTIVE"),
+    }
+}
+
+fn of_log_group(group: &str, code: &str) -> String {
+    match code {
+        "ResourceNotFoundException" => {
+            format!("there is no log group `{group}` in this account and Region: check its name")
+        }
+        "LimitExceededException" => format!(
+            "log group `{group}` has two subscription filters already, which is all that CloudWatch Logs \
+             allows: remove one, or subscribe the whole account with --account"
+        ),
+        "InvalidParameterException" => format!(
+            "CloudWatch Logs could not send a test record for `{group}`: check that the stream is there and \
+             that the role may put records on it and use its KMS key"
+        ),
+        _ => format!("check log group `{group}` in CloudWatch Logs"),
     }
 }
 

@@ -7,6 +7,11 @@ pub(crate) enum Service {
     Sns,
     S3,
     SecretsManager,
+    Kinesis,
+    Logs,
+    CloudFormation,
+    CloudWatch,
+    Lambda,
 }
 
 impl Service {
@@ -17,6 +22,11 @@ impl Service {
             Service::Sns => "topic",
             Service::S3 => "object",
             Service::SecretsManager => "secret",
+            Service::Kinesis => "stream",
+            Service::Logs => "log group",
+            Service::CloudFormation => "stack",
+            Service::CloudWatch => "metrics",
+            Service::Lambda => "function",
         }
     }
 
@@ -27,6 +37,11 @@ impl Service {
             Service::Sns => "sns",
             Service::S3 => "s3",
             Service::SecretsManager => "secretsmanager",
+            Service::Kinesis => "kinesis",
+            Service::Logs => "logs",
+            Service::CloudFormation => "cloudformation",
+            Service::CloudWatch => "cloudwatch",
+            Service::Lambda => "lambda",
         }
     }
 }

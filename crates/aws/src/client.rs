@@ -34,6 +34,9 @@ pub const SECRETS_TIMEOUT: Duration = Duration::from_secs(5);
 /// The same for Kinesis, where a request may carry 10 MiB.
 pub const KINESIS_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// The same for the services that operators ask: CloudFormation, CloudWatch, CloudWatch Logs, Lambda.
+pub const OPERATOR_TIMEOUT: Duration = Duration::from_secs(20);
+
 /// What the environment says: Region, credentials, `AWS_ENDPOINT_URL` or `AWS_ENDPOINT_URL_<SERVICE>`
 /// where one is set (<https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html>), and
 /// the certificates of `AWS_CA_BUNDLE` in the place of those that come with the program.
@@ -85,6 +88,26 @@ pub fn kinesis(config: &SdkConfig) -> aws_sdk_kinesis::Client {
     aws_sdk_kinesis::Client::new(&within(KINESIS_TIMEOUT, config))
 }
 
+/// A client for CloudWatch Logs.
+pub fn logs(config: &SdkConfig) -> aws_sdk_cloudwatchlogs::Client {
+    aws_sdk_cloudwatchlogs::Client::new(&within(OPERATOR_TIMEOUT, config))
+}
+
+/// A client for CloudFormation.
+pub fn cloudformation(config: &SdkConfig) -> aws_sdk_cloudformation::Client {
+    aws_sdk_cloudformation::Client::new(&within(OPERATOR_TIMEOUT, config))
+}
+
+/// A client for CloudWatch.
+pub fn cloudwatch(config: &SdkConfig) -> aws_sdk_cloudwatch::Client {
+    aws_sdk_cloudwatch::Client::new(&within(OPERATOR_TIMEOUT, config))
+}
+
+/// A client for Lambda.
+pub fn lambda(config: &SdkConfig) -> aws_sdk_lambda::Client {
+    aws_sdk_lambda::Client::new(&within(OPERATOR_TIMEOUT, config))
+}
+
 /// An HTTP client that believes servers certified under `roots`: rustls over ring. It parses them when
 /// it first connects.
 pub fn https(roots: &Roots) -> SharedHttpClient {
@@ -130,6 +153,10 @@ mod tests {
             (s3(&config).config().timeout_config().cloned(), S3_TIMEOUT),
             (secrets(&config).config().timeout_config().cloned(), SECRETS_TIMEOUT),
             (kinesis(&config).config().timeout_config().cloned(), KINESIS_TIMEOUT),
+            (logs(&config).config().timeout_config().cloned(), OPERATOR_TIMEOUT),
+            (cloudformation(&config).config().timeout_config().cloned(), OPERATOR_TIMEOUT),
+            (cloudwatch(&config).config().timeout_config().cloned(), OPERATOR_TIMEOUT),
+            (lambda(&config).config().timeout_config().cloned(), OPERATOR_TIMEOUT),
         ];
         for (timeouts, operation) in found {
             let timeouts = timeouts.expect("timeouts");
@@ -142,8 +169,12 @@ mod tests {
             s3(&config).config().retry_config().cloned(),
             secrets(&config).config().retry_config().cloned(),
             kinesis(&config).config().retry_config().cloned(),
+            logs(&config).config().retry_config().cloned(),
+            cloudformation(&config).config().retry_config().cloned(),
+            cloudwatch(&config).config().retry_config().cloned(),
+            lambda(&config).config().retry_config().cloned(),
         ];
         assert!(retries.iter().flatten().all(|retries| retries.max_attempts() == 1));
-        assert_eq!(retries.iter().flatten().count(), 5);
+        assert_eq!(retries.iter().flatten().count(), 9);
     }
 }

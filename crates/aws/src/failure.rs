@@ -14,7 +14,7 @@ use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use tidewatch_core::table_store::table::TableError;
 
 use crate::advice;
-use crate::asked::Asked;
+use crate::asked::{Asked, Service};
 use crate::item::WrongType;
 
 /// Too busy, or in somebody else's way for a moment: refused before anything was done.
@@ -23,6 +23,7 @@ const THROTTLED: &[&str] = &[
     "KMSThrottlingException",
     "LimitExceededException",
     "OperationAborted",
+    "OperationAbortedException",
     "ProvisionedThroughputExceededException",
     "ReplicatedWriteConflictException",
     "RequestLimitExceeded",
@@ -136,7 +137,9 @@ impl Asked<'_> {
         let Some(code) = code else { return Failure::Unanswered(told()) };
         let message = message.unwrap_or("no reason given");
         let says = format!("{self}: {code}: {message}");
-        if THROTTLED.contains(&code) || status == 429 {
+        // CloudWatch Logs says this of the number of filters, which no waiting mends.
+        let is_full = self.service == Service::Logs && code == "LimitExceededException";
+        if (THROTTLED.contains(&code) && !is_full) || status == 429 {
             return Failure::Throttled(says);
         }
         if UNANSWERED.contains(&code) || status >= 500 {

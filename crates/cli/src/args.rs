@@ -1,13 +1,15 @@
 //! The command line as it is typed. What it means is [`crate::settings`]'s business.
 
+mod bill;
+mod operators;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use tidewatch_core::detector::Severity;
 
-mod bill;
-
 pub use bill::{BillArgs, BillBy, BillForm};
+pub use operators::{FeedArgs, FollowArgs, StatusArgs, SubscribeArgs};
 
 /// Watches the logs of serverless applications while they flow, and says within seconds who is
 /// scanning credentials, from where, and how far they have got.
@@ -56,13 +58,8 @@ Examples:
   tidewatch replay --output json --detectors my-detectors/ events.json > findings.jsonl
   tidewatch replay --windows 5m --usernames exact auth.log > counts.csv")]
     Replay(ReplayArgs),
-    /// Runs a live pipe: a finding appears as soon as the line that decides it arrives
-    #[command(after_help = "\
-Examples:
-  aws logs tail /aws/lambda/login --follow --format detailed | tidewatch watch -
-  journalctl -f -o short -u ssh | tidewatch watch - --output json
-
-Ctrl-C prints the summary and ends with exit code 0.")]
+    /// Runs a live pipe or a Kinesis stream: a finding appears as soon as the line that decides it arrives
+    #[command(after_help = operators::WATCH)]
     Watch(WatchArgs),
     /// Shows step by step what becomes of lines, and why a detector raised or did not
     #[command(after_help = "\
@@ -104,6 +101,18 @@ Examples:
     /// Says what Lambda functions cost, by their own reports: dollars, durations, failures, memory to spare
     #[command(after_help = bill::EXAMPLES)]
     Bill(BillArgs),
+    /// Puts logs on a Kinesis stream as CloudWatch Logs would, to rehearse an attack in your own account
+    #[command(after_help = operators::FEED)]
+    Feed(FeedArgs),
+    /// Sends log groups of your account to a stack
+    #[command(after_help = operators::SUBSCRIBE)]
+    Subscribe(SubscribeArgs),
+    /// Takes back what `subscribe` did
+    #[command(after_help = operators::UNSUBSCRIBE)]
+    Unsubscribe(SubscribeArgs),
+    /// Says of each part of a stack, and of each log group, whether it sees what it should
+    #[command(after_help = operators::STATUS)]
+    Status(StatusArgs),
     /// Makes filters of known users, for logs that do not say whether an account exists
     #[command(subcommand)]
     Users(UsersCommand),
@@ -219,6 +228,8 @@ pub struct WatchArgs {
     #[arg(value_name = "INPUT", default_value = "-")]
     pub input: PathBuf,
     #[command(flatten)]
+    pub follow: FollowArgs,
+    #[command(flatten)]
     pub read: ReadArgs,
     #[command(flatten)]
     pub report: ReportArgs,
@@ -300,7 +311,7 @@ pub struct BacktestArgs {
 }
 
 /// How dollars come from usage.
-#[derive(Args, Debug)]
+#[derive(Args, Debug, Default)]
 pub struct PricingArgs {
     /// The region whose prices count
     #[arg(long, value_name = "NAME", default_value = "us-east-1")]

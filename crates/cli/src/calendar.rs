@@ -6,8 +6,11 @@
 
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
+use tidewatch_core::signal::Signal;
 use tidewatch_core::time::Time;
+use tidewatch_ingest::problem::Problem;
 use tidewatch_ingest::when::{Civil, When};
+use tidewatch_ingest::{Tally, Undated};
 
 /// How far back a first 29 February looks for its leap year.
 const LEAP_YEARS_BACK: i16 = 8;
@@ -46,6 +49,22 @@ impl Calendar {
         if civil.year.is_none() {
             self.with_year(civil);
         }
+    }
+
+    /// Signals with their points in time; those that have none are counted in `tally`.
+    pub fn date(&mut self, undated: Vec<Undated>, tally: &mut Tally) -> Vec<Signal> {
+        let mut dated = Vec::with_capacity(undated.len());
+        for undated in undated {
+            match self.resolve(undated.when) {
+                Some(time) => dated.push(undated.at(time)),
+                None => {
+                    let origin = &undated.origin;
+                    let place = format!("{}:{}", origin.stream.stream, origin.id);
+                    tally.reject(Problem::TimeUnreadable, place);
+                }
+            }
+        }
+        dated
     }
 
     fn with_year(&mut self, civil: Civil) -> Option<DateTime> {

@@ -191,17 +191,7 @@ impl Input {
         if let Some(civil) = first_civil {
             self.calendar.note(civil);
         }
-        let mut dated = Vec::with_capacity(signals.len());
-        for undated in signals {
-            match self.calendar.resolve(undated.when) {
-                Some(time) => dated.push(undated.at(time)),
-                None => {
-                    let origin = &undated.origin;
-                    let place = format!("{}:{}", origin.stream.stream, origin.id);
-                    tally.reject(Problem::TimeUnreadable, place);
-                }
-            }
-        }
+        let dated = self.calendar.date(signals, &mut tally);
         Step { signals: dated, tally, fault }
     }
 }

@@ -10,9 +10,12 @@ mod chunks;
 mod commands;
 mod comparison;
 mod exit;
+mod feeding;
 mod files;
+mod following;
 mod hearing;
 mod input;
+mod keeper;
 mod lines;
 mod metering;
 mod output;
@@ -25,6 +28,7 @@ mod standing;
 mod summary;
 mod told;
 mod users;
+mod whole_file;
 mod windows;
 
 use std::process::ExitCode;
@@ -56,6 +60,10 @@ fn main() -> ExitCode {
             Command::Explain(args) => commands::explain::run(args).await,
             Command::Test(args) => commands::test::run(args).await,
             Command::Check(args) => commands::check::run(args),
+            Command::Feed(args) => commands::feed::run(args).await,
+            Command::Subscribe(args) => commands::subscribe::run(&args, false).await,
+            Command::Unsubscribe(args) => commands::subscribe::run(&args, true).await,
+            Command::Status(args) => commands::status::run(&args).await,
             Command::Backtest(args) => commands::backtest::run(args).await,
             Command::Bill(args) => commands::bill::run(args).await,
             Command::Users(args) => commands::users::run(args),

@@ -27,6 +27,7 @@ use crate::commands::started;
 use crate::comparison::Comparison;
 use crate::hearing::Hearing;
 use crate::input::{Input, Merged, Step};
+use crate::keeper::Keeper;
 use crate::metering::Metering;
 use crate::output::say;
 use crate::standing::Standing;
@@ -46,25 +47,37 @@ const TICK: Duration = Duration::from_millis(500);
 /// A message from the reading thread.
 #[derive(Default)]
 pub struct Parcel {
-    signals: Vec<Signal>,
-    tally: Tally,
-    faults: Vec<String>,
+    pub signals: Vec<Signal>,
+    pub tally: Tally,
+    pub faults: Vec<String>,
+    /// What to write down once it has been dealt with.
+    pub mark: Option<String>,
 }
 
 /// The reading thread and what it sends.
 pub struct Reader {
     parcels: mpsc::Receiver<Parcel>,
     thread: JoinHandle<()>,
+    /// Where marks go.
+    keeper: Option<Keeper>,
+}
+
+/// Reads whatever `reads` sends, on a thread of its own; marks go to `keeper`.
+pub fn read_by(
+    reads: impl FnOnce(mpsc::Sender<Parcel>) + Send + 'static,
+    keeper: Option<Keeper>,
+) -> Reader {
+    let (sender, parcels) = mpsc::channel(STEPS_WAITING);
+    Reader { parcels, thread: std::thread::spawn(move || reads(sender)), keeper }
 }
 
 /// Reads `inputs` on a thread of their own.
 pub fn read(inputs: Vec<Input>, mut hearing: Hearing) -> Reader {
-    let (sender, parcels) = mpsc::channel(STEPS_WAITING);
-    let thread = std::thread::spawn(move || match <[Input; 1]>::try_from(inputs) {
+    let reads = move |sender| match <[Input; 1]>::try_from(inputs) {
         Ok([input]) => read_one(input, &mut hearing, &sender),
         Err(inputs) => read_together(inputs, &mut hearing, &sender),
-    });
-    Reader { parcels, thread }
+    };
+    read_by(reads, None)
 }
 
 fn read_one(mut input: Input, hearing: &mut Hearing, sender: &mpsc::Sender<Parcel>) {
@@ -155,6 +168,7 @@ pub async fn run<A: AlertSink>(
     let mut ticks = tokio::time::interval(TICK);
     let mut arrived = (Time::MIN, Instant::now());
     let mut health = Health::default();
+    let mut keeper = reader.keeper.take();
     loop {
         let step = tokio::select! {
             biased;
@@ -162,16 +176,20 @@ pub async fn run<A: AlertSink>(
             parcel = reader.parcels.recv() => match parcel {
                 // The thread has let go of its end: it is done, or it has panicked and said so.
                 None => {
-                    outcome.stopped = reader.thread.join().err().map(|_| Stopped::Panicked);
+                    let joined = reader.thread.join();
+                    outcome.stopped = joined.err().map(|_| Stopped::Panicked);
                     if outcome.stopped.is_none() {
                         outcome.stopped = work.ended().await.err();
                     }
-                    return outcome;
+                    break;
                 }
                 Some(parcel) => {
                     outcome.tally.merge(parcel.tally);
                     outcome.faults.extend(parcel.faults);
                     let step = work.take_all(&parcel.signals).await;
+                    if let (Ok(()), Some(keeper), Some(mark)) = (&step, &mut keeper, parcel.mark) {
+                        outcome.faults.extend(keeper.keep(mark));
+                    }
                     arrived = (work.now(), Instant::now());
                     step
                 }
@@ -185,14 +203,17 @@ pub async fn run<A: AlertSink>(
                 work.tick(newest.plus(passed)).await
             }
         };
+        outcome.faults.extend(keeper.as_mut().and_then(Keeper::catch_up));
         if live.is_some() {
             health.tell(&outcome.tally, work);
         }
         if let Err(stopped) = step {
             outcome.stopped = Some(stopped);
-            return outcome;
+            break;
         }
     }
+    outcome.faults.extend(keeper.and_then(Keeper::finish));
+    outcome
 }
 
 /// Resolves when the user presses Ctrl-C, or the system asks the program to end.

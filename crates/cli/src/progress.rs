@@ -39,6 +39,12 @@ impl Progress {
         Counted { reader, progress: self.clone() }
     }
 
+    /// Counts bytes that came otherwise.
+    pub fn add(&self, bytes: u64) {
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+        self.bar.inc(bytes);
+    }
+
     /// Bytes read so far.
     pub fn bytes(&self) -> u64 {
         self.bytes.load(Ordering::Relaxed)
@@ -64,8 +70,7 @@ pub struct Counted<R> {
 impl<R: Read> Read for Counted<R> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         let n = self.reader.read(into)?;
-        self.progress.bytes.fetch_add(n as u64, Ordering::Relaxed);
-        self.progress.bar.inc(n as u64);
+        self.progress.add(n as u64);
         Ok(n)
     }
 }

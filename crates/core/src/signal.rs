@@ -138,6 +138,17 @@ pub struct LogStream {
     pub stream: String,
 }
 
+impl LogStream {
+    /// What stands in the place of the account where log events are a rehearsal's: no account's number, so
+    /// that no real log can be taken for one.
+    pub const SIMULATED: &str = "simulated";
+
+    /// Whether its events were made up.
+    pub fn is_simulated(&self) -> bool {
+        self.account == LogStream::SIMULATED
+    }
+}
+
 /// Names an event in its stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EventId {

@@ -35,6 +35,7 @@ pub mod when;
 
 pub use batch::{Batch, Buffers, Undated};
 pub use lines::{InputKind, UnknownInputKind};
+pub use tail::tail_line;
 pub use tally::Tally;
 
 use declared::{Formats, Read};

@@ -61,6 +61,13 @@ fn behind_stream(line: &str) -> Option<(&str, &str)> {
         .then_some((log_stream, rest))
 }
 
+/// A line of `aws logs tail` taken apart: its time, its log stream where it names one, and the message;
+/// `None` where the line may as well be another program's.
+pub fn tail_line(line: &str) -> Option<(When, Option<&str>, &str)> {
+    let Reading { message, time, log_stream } = split(line)?.readings().next()?;
+    Some((time?, log_stream, message))
+}
+
 impl<'l> Tail<'l> {
     /// The readings, the most telling first.
     pub(crate) fn readings(&self) -> impl Iterator<Item = Reading<'l>> {
@@ -154,6 +161,22 @@ mod tests {
             &format!("2026-11-10T06:00:02 {syslog}"),
             Some((1_794_290_402_000, &[&format!("|{syslog}"), "Nov|10 06:00:00 host sshd[1]: x"])),
         );
+    }
+
+    #[test]
+    fn a_line_is_taken_apart_only_where_it_can_be_no_other() {
+        let at = |ms| When::At(Time(ms));
+        for (line, expected) in [
+            (
+                "2026-11-10T06:00:00Z 2026/11/10/[$LATEST]ab {\"a\": 1}",
+                Some((at(1_794_290_400_000), Some("2026/11/10/[$LATEST]ab"), "{\"a\": 1}")),
+            ),
+            ("2026-11-10T06:00:00 [INFO]\tx", Some((at(1_794_290_400_000), None, "[INFO]\tx"))),
+            ("2026-11-10T06:00:00Z host sshd[1]: x", None),
+            ("Nov 10 06:00:00 host sshd[1]: x", None),
+        ] {
+            assert_eq!(tail_line(line), expected, "{line}");
+        }
     }
 
     #[test]

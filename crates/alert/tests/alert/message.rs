@@ -243,6 +243,28 @@ fn a_letter_says_first_what_matters() {
     assert!(subject.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic()), "{subject}");
 }
 
+/// A rehearsal is told by its log events; a real one among them makes the finding real.
+#[test]
+fn a_finding_is_a_rehearsals_if_all_of_its_samples_are() {
+    let check = |accounts: &[&str], expected: bool| {
+        let sample = |account: &&str| Origin {
+            stream: Arc::new(LogStream { account: account.to_string(), ..LogStream::default() }),
+            id: EventId::Offset(7),
+        };
+        let samples = accounts.iter().map(sample).collect();
+        let finding = Finding { samples, ..finding(Activity::Create) };
+        let marks = attributes(&finding, &context());
+        let mark = marks.iter().find(|one| one.name == "simulated").expect("it is always there");
+        assert_eq!(mark.value, expected.to_string(), "{accounts:?}");
+        let subject = notice(&finding, &context()).subject;
+        assert_eq!(subject.starts_with("SIMULATED"), expected, "{accounts:?}");
+    };
+    check(&[LogStream::SIMULATED, LogStream::SIMULATED], true);
+    check(&[LogStream::SIMULATED, "123456789012"], false);
+    check(&["123456789012"], false);
+    check(&[], false);
+}
+
 #[test]
 fn filters_see_what_the_document_says() {
     let found = attributes(&finding(Activity::Update), &context());

@@ -5,6 +5,7 @@ mod quarantine;
 mod replay;
 mod rotation;
 mod secret;
+mod subscriptions;
 mod table;
 mod tls;
 mod topics;

@@ -16,10 +16,11 @@ use crate::args::{ReplayArgs, WatchArgs};
 use crate::calendar::Calendar;
 use crate::commands::started;
 use crate::exit::{Exit, Failure};
+use crate::following::{self, Following};
 use crate::hearing::Hearing;
 use crate::input::Input;
 use crate::output::{Stdout, closed, say};
-use crate::pipeline::{self, Counting, Live, Outcome, Stopped, Work};
+use crate::pipeline::{self, Counting, Live, Outcome, Reader, Stopped, Work};
 use crate::progress::Progress;
 use crate::settings::{self, Reading, Reporting, Tumbling};
 use crate::summary::Summary;
@@ -27,11 +28,17 @@ use crate::windows::Windows;
 
 /// Everything a run is told.
 struct Run<'a> {
-    files: &'a [PathBuf],
+    from: From<'a>,
     reading: Reading,
     reporting: Reporting,
     tumbling: Option<Tumbling>,
     live: Option<Live>,
+}
+
+/// Where a run reads from.
+enum From<'a> {
+    Files(&'a [PathBuf]),
+    Stream(Box<Following>),
 }
 
 /// Runs past logs.
@@ -48,10 +55,11 @@ pub async fn replay(args: ReplayArgs) -> Result<Exit, Failure> {
     let reading = settings::reading(&args.read, &args.report, key, usernames, started())?;
     let reporting = settings::reporting(&args.report, key)?;
     let files = settings::inputs(&args.files)?;
-    execute(Run { files, reading, reporting, tumbling, live: None }).await
+    let from = From::Files(files);
+    execute(Run { from, reading, reporting, tumbling, live: None }).await
 }
 
-/// Runs a live pipe.
+/// Runs a live pipe, or follows a stream.
 ///
 /// # Errors
 /// If the command line or a detector file is faulty.
@@ -59,19 +67,29 @@ pub async fn watch(args: WatchArgs) -> Result<Exit, Failure> {
     let key = settings::tag_key()?;
     let reading = settings::reading(&args.read, &args.report, key, Usernames::Fold, started())?;
     let reporting = settings::reporting(&args.report, key)?;
-    let files = std::slice::from_ref(&args.input);
+    let from = match &args.follow.stream {
+        None => From::Files(std::slice::from_ref(&args.input)),
+        Some(name) => From::Stream(Box::new(following::begin(name, &args.follow).await?)),
+    };
     let live =
         Live { not_after: args.read.not_after.is_some().then_some(reading.admission.latest) };
-    execute(Run { files, reading, reporting, tumbling: None, live: Some(live) }).await
+    execute(Run { from, reading, reporting, tumbling: None, live: Some(live) }).await
 }
 
 async fn execute(run: Run<'_>) -> Result<Exit, Failure> {
     let progress = Progress::new(run.live.is_none());
     let mut work = work(&run, &progress);
-    let driven = drive(run.files, &run.reading, &progress, &mut work, run.live).await;
-    let exit = end(&run, &driven.outcome, &work, driven.exit);
+    let Run { from, reading, reporting, live, .. } = run;
+    let driven = match from {
+        From::Files(files) => drive(files, &reading, &progress, &mut work, live).await,
+        From::Stream(following) => {
+            let reader = following.read(&reading, &progress);
+            conclude(reader, (1, Exit::Done), &progress, &mut work, live).await
+        }
+    };
+    let exit = end(&reporting, &driven.outcome, &work, driven.exit);
     say(format_args!("{}", driven.summary.text().trim_end()));
-    if run.reporting.stats {
+    if reporting.stats {
         say(format_args!("{}", driven.summary.json()));
     }
     Ok(exit)
@@ -111,7 +129,6 @@ pub async fn drive<A: AlertSink>(
     work: &mut Work<A>,
     live: Option<Live>,
 ) -> Driven {
-    let begun = Instant::now();
     // A named pipe without a writer blocks in being opened, where no Ctrl-C would be heard.
     let may_block = files.iter().any(|file| file.as_path() != Path::new("-"));
     let impatience = tokio::spawn(async move {
@@ -122,10 +139,23 @@ pub async fn drive<A: AlertSink>(
         say(format_args!("tidewatch: interrupted before any input was there"));
         std::process::exit(Exit::Done as i32);
     });
-    let (inputs, mut exit) = open(files, reading, progress);
+    let (inputs, exit) = open(files, reading, progress);
     impatience.abort();
-    let inputs_open = inputs.len();
+    let opened = (inputs.len(), exit);
     let reader = pipeline::read(inputs, Hearing::new(reading, live.is_some()));
+    conclude(reader, opened, progress, work, live).await
+}
+
+/// Drives what `reader` sends through `work`; `opened` is how many inputs are open, and how well that went.
+async fn conclude<A: AlertSink>(
+    reader: Reader,
+    opened: (usize, Exit),
+    progress: &Progress,
+    work: &mut Work<A>,
+    live: Option<Live>,
+) -> Driven {
+    let begun = Instant::now();
+    let (inputs_open, mut exit) = opened;
     let mut outcome = pipeline::run(reader, work, live).await;
     progress.finish();
     for fault in &outcome.faults {
@@ -185,14 +215,14 @@ fn work(run: &Run<'_>, progress: &Progress) -> Work<Stdout> {
 }
 
 /// Prints what is left to print, and says why the run stopped early if it did.
-fn end(run: &Run<'_>, outcome: &Outcome, work: &Work<Stdout>, exit: Exit) -> Exit {
+fn end(reporting: &Reporting, outcome: &Outcome, work: &Work<Stdout>, exit: Exit) -> Exit {
     match &outcome.stopped {
         Some(Stopped::OutOfMemory(full)) => {
             let start = jiff::Timestamp::from_millisecond(full.window_start.0).unwrap_or_default();
             say(format_args!(
                 "tidewatch: --windows does not fit --memory ({}): the window that begins at {start} \
                  was the first that did not; take shorter spans of the log, or more memory",
-                bytesize::ByteSize(run.reporting.memory_bytes as u64)
+                bytesize::ByteSize(reporting.memory_bytes as u64)
             ));
             return Exit::Failed;
         }

@@ -1,12 +1,8 @@
 //! `tidewatch users build`: a filter of known users from lists of usernames.
 
 use std::fmt::Write as _;
-use std::fs;
-use std::io::Write as _;
-use std::path::Path;
 
 use anyhow::{Context, Result, anyhow};
-use tempfile::NamedTempFile;
 use tidewatch_alert::printable;
 use tidewatch_ingest::known_users::{Hashing, KnownUsers, NAMES_MAX};
 use tidewatch_ingest::username::Usernames;
@@ -19,6 +15,7 @@ use crate::progress::Progress;
 use crate::settings;
 use crate::summary::grouped;
 use crate::users::{Taken, names};
+use crate::whole_file::replace;
 
 /// Makes what is asked for.
 ///
@@ -66,20 +63,6 @@ fn build(args: &UsersBuildArgs) -> Result<String> {
     let bytes = filter.to_bytes();
     replace(&args.out, &bytes).with_context(named)?;
     Ok(text(&named(), &filter, bytes.len(), &taken))
-}
-
-/// Puts a file in the place of another in one step, so that whoever reads it finds one of both, and whole.
-/// Only its owner may read it, unless there was one that others could read.
-fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let mut file = NamedTempFile::new_in(folder.unwrap_or(Path::new(".")))?;
-    file.write_all(bytes)?;
-    if let Ok(about) = fs::metadata(path) {
-        file.as_file().set_permissions(about.permissions())?;
-    }
-    file.as_file().sync_all()?;
-    file.persist(path)?;
-    Ok(())
 }
 
 fn text(path: &str, filter: &KnownUsers, bytes: usize, taken: &Taken) -> String {

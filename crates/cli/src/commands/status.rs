@@ -1,0 +1,78 @@
+//! `tidewatch status`: what a deployed stack sees, and where it is blind.
+
+use anyhow::Result;
+use serde_json::{Map, Value, json};
+use tidewatch_alert::printable;
+use tidewatch_aws::stack::Stack;
+use tidewatch_aws::status::{Line, Status, Verdict};
+use tidewatch_aws::{TokioPace, client};
+
+use crate::args::{Output, StatusArgs};
+use crate::exit::{Exit, Failure};
+use crate::output::{deliver, say};
+
+/// Asks and reports.
+///
+/// # Errors
+/// None: what cannot be asked is said.
+pub async fn run(args: &StatusArgs) -> Result<Exit, Failure> {
+    match ask(args).await {
+        Ok(lines) => Ok(report(&lines, args)),
+        Err(error) => {
+            say(format_args!("tidewatch: {}", printable(&format!("{error:#}"))));
+            Ok(Exit::Failed)
+        }
+    }
+}
+
+async fn ask(args: &StatusArgs) -> Result<Vec<Line>> {
+    let config = client::from_environment().await?;
+    let pace = TokioPace::start()?;
+    let stack = Stack::describe(&config, &args.stack, &pace).await?;
+    let all = ["*".to_owned()];
+    let globs = if args.globs.is_empty() { &all[..] } else { &args.globs };
+    Ok(Status::new(&config, &stack, pace).ask(globs).await?)
+}
+
+fn report(lines: &[Line], args: &StatusArgs) -> Exit {
+    // What nobody asked to be sent is worth a line, but no alarm.
+    let is_asked = |line: &&Line| !line.is_group || line.is_subscribed || !args.globs.is_empty();
+    let is_blind = |line: &Line| matches!(line.verdict, Verdict::Blind { .. });
+    let exit = if lines.iter().filter(is_asked).any(is_blind) { Exit::Failed } else { Exit::Done };
+    if args.output == Output::Json {
+        let lines: Vec<Value> = lines.iter().map(object).collect();
+        return deliver(&json!({ "stack": args.stack, "lines": lines }).to_string(), exit);
+    }
+    let text: Vec<String> = lines.iter().map(|line| printable(&shown(line)).into_owned()).collect();
+    deliver(&text.join("\n"), exit)
+}
+
+fn shown(line: &Line) -> String {
+    let facts: Vec<String> =
+        line.facts.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let why = match &line.verdict {
+        Verdict::Healthy => String::new(),
+        Verdict::Blind { why, todo } => format!(": {why}; {todo}"),
+        Verdict::Unknown { why } => format!(": {why}"),
+    };
+    let facts = if facts.is_empty() { String::new() } else { format!(" ({})", facts.join(", ")) };
+    format!("{:<8} {}{why}{facts}", line.verdict.name(), line.about)
+}
+
+fn object(line: &Line) -> Value {
+    let facts: Map<String, Value> =
+        line.facts.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect();
+    let (why, todo) = match &line.verdict {
+        Verdict::Healthy => (None, None),
+        Verdict::Blind { why, todo } => (Some(why), Some(todo)),
+        Verdict::Unknown { why } => (Some(why), None),
+    };
+    json!({
+        "about": line.about,
+        "kind": if line.is_group { "log_group" } else { "part" },
+        "verdict": line.verdict.name(),
+        "why": why,
+        "what_to_do": todo,
+        "facts": facts,
+    })
+}

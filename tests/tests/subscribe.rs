@@ -1,0 +1,212 @@
+//! `tidewatch subscribe` and `tidewatch unsubscribe` in the local cloud: which log groups end up with which
+//! filters, and what is said of each.
+//!
+//! The local cloud has no account policies and never throttles: those are in crates/aws/tests/wire. It also
+//! takes any number of filters, so that what is refused here is refused before it is asked.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+use tidewatch_tests::binary::{Ran, run_as, run_at};
+use tidewatch_tests::cloud::{Cloud, until};
+use tidewatch_tests::ministack::Ministack;
+
+const STACK: &str = "watch";
+const STREAM_ARN: &str = "arn:aws:kinesis:us-east-1:000000000000:stream/logs";
+const ROLE_ARN: &str = "arn:aws:iam::000000000000:role/subscription";
+
+/// Log groups, and a stack that has the outputs of ours and nothing else.
+struct World {
+    cloud: Cloud,
+    // Last, so that everything else is gone before it.
+    ministack: Ministack,
+}
+
+impl World {
+    fn start(ministack: Ministack, groups: &[&str]) -> World {
+        let cloud = Cloud::start(&ministack);
+        let outputs = [
+            ("StreamArn", STREAM_ARN),
+            ("SubscriptionRoleArn", ROLE_ARN),
+            ("DetectorLogGroup", "/aws/lambda/watch-detector"),
+            ("RotationLogGroup", "/aws/lambda/watch-rotation"),
+        ];
+        let outputs: BTreeMap<&str, Value> =
+            outputs.into_iter().map(|(name, value)| (name, json!({ "Value": value }))).collect();
+        let template = json!({
+            "Parameters": { "SubscriptionFilterName": { "Type": "String", "Default": "to-watch" } },
+            "Resources": { "Topic": { "Type": "AWS::SNS::Topic" } },
+            "Outputs": outputs,
+        });
+        let ask = json!({ "StackName": STACK, "TemplateBody": template.to_string() });
+        cloud.must("cloudformation", "CreateStack", ask);
+        until("the stack", || {
+            let told =
+                cloud.must("cloudformation", "DescribeStacks", json!({ "StackName": STACK }));
+            (told["Stacks"][0]["StackStatus"] == "CREATE_COMPLETE").then_some(())
+        });
+        for group in
+            ["/aws/lambda/watch-detector", "/aws/lambda/watch-rotation"].iter().chain(groups)
+        {
+            cloud.must("logs", "CreateLogGroup", json!({ "logGroupName": group }));
+        }
+        World { cloud, ministack }
+    }
+
+    /// Runs a command with the stack; what it says, and what became of each log group.
+    fn run(&self, command: &str, arguments: &[&str]) -> (Ran, BTreeMap<String, String>) {
+        let all = [&[command, "--stack", STACK, "--output", "json"], arguments].concat();
+        let ran = run_at(&self.ministack, &all, b"");
+        let told = became(&ran);
+        (ran, told)
+    }
+
+    fn filters(&self, group: &str) -> Vec<Value> {
+        let ask = json!({ "logGroupName": group });
+        let told = self.cloud.must("logs", "DescribeSubscriptionFilters", ask);
+        told["subscriptionFilters"].as_array().expect("filters").clone()
+    }
+
+    fn add_filter(&self, group: &str, name: &str, destination: &str) {
+        let ask = json!({
+            "logGroupName": group, "filterName": name, "filterPattern": "x", "destinationArn": destination,
+        });
+        self.cloud.must("logs", "PutSubscriptionFilter", ask);
+    }
+}
+
+/// What became of each log group.
+fn became(ran: &Ran) -> BTreeMap<String, String> {
+    let told: Value = serde_json::from_str(&ran.stdout)
+        .unwrap_or_else(|error| panic!("{error}: {} {}", ran.stdout, ran.stderr));
+    let text = |value: &Value| value.as_str().expect("text").to_owned();
+    let groups = told["log_groups"].as_array().expect("a list").iter();
+    groups.map(|group| (text(&group["log_group"]), text(&group["became"]))).collect()
+}
+
+fn count(told: &BTreeMap<String, String>, became: &str) -> usize {
+    told.values().filter(|value| *value == became).count()
+}
+
+#[test]
+fn a_thousand_log_groups_are_subscribed_once_but_for_the_detectors_own() {
+    let names: Vec<String> = (0..1_000).map(|n| format!("/shop/{n:04}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let world = World::start(Ministack::start(), &names);
+    let (ran, told) = world.run("subscribe", &["--dry-run", "*"]);
+    assert_eq!((ran.code, count(&told, "subscribed"), count(&told, "skipped")), (0, 1_000, 2));
+    assert!(world.filters("/shop/0000").is_empty(), "a dry run does nothing");
+    let (ran, told) = world.run("subscribe", &["*"]);
+    assert_eq!((ran.code, count(&told, "subscribed"), count(&told, "skipped")), (0, 1_000, 2));
+    for group in ["/shop/0000", "/shop/0999"] {
+        let [filter] = &world.filters(group)[..] else { panic!("{group}") };
+        assert_eq!(filter["filterName"], "to-watch");
+        assert_eq!(filter["destinationArn"], STREAM_ARN);
+        assert_eq!(filter["roleArn"], ROLE_ARN);
+        assert_eq!(filter["filterPattern"], "");
+        assert_eq!(filter["distribution"], "ByLogStream");
+    }
+    assert!(world.filters("/aws/lambda/watch-detector").is_empty());
+    let (ran, told) = world.run("subscribe", &["*"]);
+    assert_eq!((ran.code, count(&told, "unchanged"), count(&told, "skipped")), (0, 1_000, 2));
+}
+
+#[test]
+fn each_log_group_is_told_what_became_of_it() {
+    let groups = ["/a/one", "/a/two", "/a/full", "/a/double", "/b/three"];
+    let world = World::start(Ministack::start(), &groups);
+    world.add_filter("/a/two", "to-watch", "arn:aws:kinesis:us-east-1:000000000000:stream/old");
+    world.add_filter("/a/full", "mine", "arn:aws:lambda:us-east-1:000000000000:function:a");
+    world.add_filter("/a/full", "yours", "arn:aws:lambda:us-east-1:000000000000:function:b");
+    world.add_filter("/a/double", "by-hand", STREAM_ARN);
+    let (ran, told) = world.run("subscribe", &["/a/*", "/b/thre?"]);
+    assert_eq!(ran.code, 1, "not all is as asked");
+    let expected = [
+        ("/a/double", "refused"),
+        ("/a/full", "refused"),
+        ("/a/one", "subscribed"),
+        ("/a/two", "replaced"),
+        ("/b/three", "subscribed"),
+    ];
+    let expected = expected.map(|(group, became)| (group.to_owned(), became.to_owned()));
+    assert_eq!(told, BTreeMap::from(expected));
+    for why in
+        ["it has 2 filters already (mine, yours)", "--account", "each event would come twice"]
+    {
+        assert!(ran.stdout.contains(why), "{why}: {}", ran.stdout);
+    }
+    assert_eq!(world.filters("/a/full").len(), 2);
+    assert_eq!(world.filters("/a/two")[0]["destinationArn"], STREAM_ARN);
+
+    // Another pattern replaces the filter.
+    let (ran, told) = world.run("subscribe", &["/a/one", "--filter-pattern", "login"]);
+    assert_eq!((ran.code, told["/a/one"].as_str()), (0, "replaced"));
+    assert_eq!(world.filters("/a/one")[0]["filterPattern"], "login");
+
+    let (ran, told) = world.run("unsubscribe", &["*"]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    assert_eq!((count(&told, "removed"), count(&told, "unchanged")), (3, 4));
+    assert!(world.filters("/a/one").is_empty());
+    assert_eq!(world.filters("/a/full").len(), 2, "other filters are nobody's business");
+    let (_, told) = world.run("unsubscribe", &["*"]);
+    assert_eq!(count(&told, "unchanged"), 7);
+}
+
+#[test]
+fn what_would_loop_or_is_not_there_is_refused() {
+    let world = World::start(Ministack::start(), &["/a/one"]);
+    let (ran, told) = world.run("subscribe", &["/aws/lambda/watch-detector"]);
+    assert_eq!((ran.code, told["/aws/lambda/watch-detector"].as_str()), (1, "refused"));
+    assert!(ran.stdout.contains("each line it writes would be its next input"), "{}", ran.stdout);
+    assert!(world.filters("/aws/lambda/watch-detector").is_empty());
+    for (arguments, code, says) in [
+        (
+            &["subscribe", "--stack", STACK, "/nothing/*", "/a/one"][..],
+            1,
+            "no log group fits /nothing/*",
+        ),
+        (&["subscribe", "--stack", "other", "*"], 1, "other"),
+        (&["subscribe", "--stack", STACK], 2, "--account"),
+        (&["subscribe", "--stack", STACK, "--account", "*"], 2, "--account"),
+    ] {
+        let ran = run_at(&world.ministack, arguments, b"");
+        assert_eq!(ran.code, code, "{arguments:?}: {}", ran.stderr);
+        assert!(ran.stderr.contains(says), "{arguments:?}: {}", ran.stderr);
+    }
+    assert!(world.filters("/a/one").is_empty(), "nothing is done where something is misspelt");
+}
+
+/// One permission that is missing on one of many log groups costs that one, and is named.
+#[test]
+fn a_permission_that_is_missing_is_said_with_the_statement_to_add() {
+    let world = World::start(Ministack::guarded(), &["/a/one", "/a/secret", "/a/two"]);
+    world.cloud.must("iam", "CreateUser", json!({ "UserName": "ann" }));
+    let statement = |effect: &str, action: Value, resource: &str| json!({ "Effect": effect, "Action": action, "Resource": resource });
+    let all = json!(["cloudformation:DescribeStacks", "logs:Describe*", "iam:PassRole"]);
+    let policy = json!({ "Version": "2012-10-17", "Statement": [
+        statement("Allow", all, "*"),
+        statement("Allow", json!("logs:PutSubscriptionFilter"), "arn:aws:logs:*:*:log-group:/a/one*"),
+        statement("Allow", json!("logs:PutSubscriptionFilter"), "arn:aws:logs:*:*:log-group:/a/two*"),
+    ] });
+    let ask = json!({
+        "UserName": "ann", "PolicyName": "some", "PolicyDocument": policy.to_string(),
+    });
+    world.cloud.must("iam", "PutUserPolicy", ask);
+    let key = world.cloud.must("iam", "CreateAccessKey", json!({ "UserName": "ann" }));
+    let key = &key["AccessKey"];
+    let text = |name: &str| key[name].as_str().expect("text");
+    let key = (text("AccessKeyId"), text("SecretAccessKey"));
+    let arguments = ["subscribe", "--stack", STACK, "--output", "json", "/a/*"];
+    let ran = run_as(&world.ministack, key, &arguments);
+    assert_eq!(ran.code, 1, "{}", ran.stderr);
+    let told = became(&ran);
+    assert_eq!(told["/a/one"], "subscribed", "{}", ran.stdout);
+    assert_eq!((told["/a/secret"].as_str(), told["/a/two"].as_str()), ("failed", "subscribed"));
+    for says in [
+        "allow logs:PutSubscriptionFilter on log group `/a/secret`",
+        r#"\"Action\":\"logs:PutSubscriptionFilter\""#,
+        r#"\"Effect\":\"Allow\""#,
+    ] {
+        assert!(ran.stdout.contains(says), "{says}: {}", ran.stdout);
+    }
+}
