@@ -288,3 +288,24 @@ proptest! {
         prop_assert_eq!(said, format!("Finished {us} {billed} {memory} {used}{start}"));
     }
 }
+
+#[test]
+fn each_line_that_is_read_holds_a_needle() {
+    let id = |message: &str| message.replace("ID", ID);
+    for message in [
+        "REPORT RequestId: ID\tDuration: 3 ms\tBilled Duration: 4 ms\tMemory Size: 128 MB\tMax Memory Used: 50 MB",
+        "2024-07-07T08:48:35.401Z ID Task timed out after 3.02 seconds",
+        "RequestId: ID Error: Runtime exited with error: signal: killed",
+        "RequestId: ID Error: Runtime exited without providing a reason",
+        "RequestId: ID Process exited before completing request",
+        "INIT_REPORT Init Duration: 9999.79 ms\tPhase: init\tStatus: timeout",
+        r#"{"time":"2026-11-10T06:00:00Z","type":"platform.report","record":{"requestId":"ID","metrics":{"durationMs":3,"billedDurationMs":4,"memorySizeMB":128,"maxMemoryUsedMB":50}}}"#,
+        r#"{"time":"2026-11-10T06:00:00Z","type":"platform.runtimeDone","record":{"requestId":"ID","status":"error"}}"#,
+        r#"{"time":"2026-11-10T06:00:00Z","type":"platform.initReport","record":{"status":"error"}}"#,
+    ] {
+        let message = id(message);
+        let said = read(&message, GROUP, &names());
+        assert!(matches!(said, Some(Said::Invocation { .. })), "{message}");
+        assert!(NEEDLES.iter().any(|needle| message.contains(needle)), "{message}");
+    }
+}
