@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use tidewatch_core::detector::Severity;
 
-pub use bill::{BillArgs, BillBy, BillForm};
+pub use bill::{BillArgs, BillBy, BillForm, PricingArgs};
 pub use operators::{FeedArgs, FollowArgs, StatusArgs, SubscribeArgs};
 
 /// Watches the logs of serverless applications while they flow, and says within seconds who is
@@ -308,23 +308,6 @@ pub struct BacktestArgs {
     pub read: ReadArgs,
     #[command(flatten)]
     pub report: ReportArgs,
-}
-
-/// How dollars come from usage.
-#[derive(Args, Debug, Default)]
-pub struct PricingArgs {
-    /// The region whose prices count
-    #[arg(long, value_name = "NAME", default_value = "us-east-1")]
-    pub region: String,
-    /// What functions run on, x86_64 or arm64, where --functions does not say
-    #[arg(long, value_name = "NAME", default_value = "x86_64")]
-    pub architecture: String,
-    /// File (TOML) that says what functions run on, and their ephemeral storage
-    #[arg(long, value_name = "FILE")]
-    pub functions: Option<PathBuf>,
-    /// File of prices (TOML) instead of the shipped one, infra/prices/lambda.toml
-    #[arg(long, value_name = "FILE")]
-    pub prices: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
