@@ -48,16 +48,90 @@ fn check(from: &str, to: &str, expected: Expect) {
 
 #[test]
 fn what_is_wrong_is_said_with_its_place_and_what_to_do() {
-    check("\"dollars\"", "\"dolars\"", expect![[r#""#]]);
-    check("\"driven\"", "\"abov\"", expect![[r#""#]]);
-    check("share = 0.5", "share = 1.5", expect![[r#""#]]);
-    check("above = 2.5", "above = -1", expect![[r#""#]]);
-    check("above = 2.5", "above = \"2.5\"", expect![[r#""#]]);
-    check("severity = \"low\"", "severty = \"low\"", expect![[r#""#]]);
-    check("key = \"function\"", "key = \"user\"", expect![[r#""#]]);
-    check("quiet = \"1h\"\n", "window = \"1h\"\n", expect![[r#""#]]);
-    check("quiet = \"1h\"", "quiet = \"0s\"", expect![[r#""#]]);
-    check("[series]\nof = \"dollars\"\nis = \"driven\"\nshare = 0.5", "", expect![[r#""#]]);
+    check(
+        "\"dollars\"",
+        "\"dolars\"",
+        expect![[r#"
+        bad.toml:8:6: `dolars` is no number of a pane (field `of`)
+          Did you mean `dollars`? Allowed values: `dollars`, `duration_p50`, `duration_p95`, `duration_p99`, `invocations`, `errors`, `timeouts`, `out_of_memory`, `cold_starts`.
+    "#]],
+    );
+    check(
+        "\"driven\"",
+        "\"abov\"",
+        expect![[r#"
+        bad.toml:9:6: `abov` is no way to be odd (field `is`)
+          Did you mean `above`? Allowed values: `above`, `driven`, `creeping`, `silent`, `runaway`.
+    "#]],
+    );
+    check(
+        "share = 0.5",
+        "share = 1.5",
+        expect![[r#"
+        bad.toml:10:9: `1.5` is not a number a measure can be compared with (field `when`)
+          Write a number from 0 to 1.
+    "#]],
+    );
+    check(
+        "above = 2.5",
+        "above = -1",
+        expect![[r#"
+        bad.toml:18:9: `-1` is not a number a measure can be compared with (field `when`)
+          Write a number from 0 to 1000000000000.
+    "#]],
+    );
+    check(
+        "above = 2.5",
+        "above = \"2.5\"",
+        expect![[r#"
+        bad.toml:18:9: `above` must be a number, not string
+          Make `above` a number.
+    "#]],
+    );
+    check(
+        "severity = \"low\"",
+        "severty = \"low\"",
+        expect![[r#"
+        bad.toml:13:1: `severty` is no field of a raise
+          Did you mean `severity`? Allowed fields: `severity`, `above`.
+    "#]],
+    );
+    check(
+        "key = \"function\"",
+        "key = \"user\"",
+        expect![[r#"
+        bad.toml:4:7: `user` is no key field (field `key`)
+          Allowed values: `function`.
+    "#]],
+    );
+    check(
+        "quiet = \"1h\"\n",
+        "window = \"1h\"\n",
+        expect![[r#"
+        bad.toml:1:1: the detector has no `quiet`
+          Add a line like `quiet = "1h"`.
+        bad.toml:5:1: `window` is no field of a detector of invocations
+          Allowed fields: `id`, `title`, `description`, `advice`, `attack`, `signal`, `key`, `quiet`, `series`, `raise`.
+    "#]],
+    );
+    check(
+        "quiet = \"1h\"",
+        "quiet = \"0s\"",
+        expect![[r#"
+        bad.toml:5:9: `quiet` is 0s, outside 1s to 168h
+          Write a duration from 1s to 168h.
+    "#]],
+    );
+    check(
+        "[series]\nof = \"dollars\"\nis = \"driven\"\nshare = 0.5",
+        "",
+        expect![[r#"
+        bad.toml:1:1: the detector has no `of`
+          Add a line like `of = "dollars"` below `[series]`.
+        bad.toml:1:1: the detector has no `is`
+          Add a line like `is = "above"` below `[series]`.
+    "#]],
+    );
 }
 
 #[test]
