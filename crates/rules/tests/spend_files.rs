@@ -68,17 +68,17 @@ fn what_is_wrong_is_said_with_its_place_and_what_to_do() {
         "share = 0.5",
         "share = 1.5",
         expect![[r#"
-        bad.toml:10:9: `1.5` is not a number a measure can be compared with (field `when`)
-          Write a number from 0 to 1.
-    "#]],
+            bad.toml:10:9: `share` is 1.5, outside 0 to 1
+              Write a number from 0 to 1.
+        "#]],
     );
     check(
         "above = 2.5",
         "above = -1",
         expect![[r#"
-        bad.toml:18:9: `-1` is not a number a measure can be compared with (field `when`)
-          Write a number from 0 to 1000000000000.
-    "#]],
+            bad.toml:18:9: `above` is -1, outside 0 to 1000000000000
+              Write a number from 0 to 1000000000000.
+        "#]],
     );
     check(
         "above = 2.5",

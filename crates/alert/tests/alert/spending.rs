@@ -17,11 +17,11 @@ fn said(activity: Activity, number: Number, rule: Rule) -> String {
 fn each_rule_has_its_sentence() {
     let all = Rule::ALL.map(|rule| said(Activity::Create, Number::Dollars, rule)).join("\n");
     expect![[r#"
-        checkout-api costs $41.25 an hour, 12 times its usual $3.40 an hour at this hour; +$27631 a month if it goes on.
-        checkout-api costs $41.25 an hour, 12 times its usual $3.40 an hour at this hour; +$27631 a month if it goes on. principal user:00000000000000ab makes 83 % of it.
-        checkout-api: $41.25 an hour on the mean of a week, $3.40 an hour the week before; +$27631 a month if it goes on.
+        checkout-api costs $41.25 an hour, 12 times its usual $3.40 an hour at this hour; +$27,631 a month if it goes on.
+        checkout-api costs $41.25 an hour, 12 times its usual $3.40 an hour at this hour; +$27,631 a month if it goes on. The principal user:00000000000000ab makes 83 % of it.
+        checkout-api: $41.25 an hour on the mean of a week, $3.40 an hour the week before; +$27,631 a month if it goes on.
         checkout-api is not invoked any more; usual at this hour are $3.40 an hour.
-        checkout-api was invoked 41.25 times within 10m; in no other of five weeks more than 22 times."#]].assert_eq(&all);
+        checkout-api was invoked 41.25 times within 10m; no other such span of the last five weeks had more than 22."#]].assert_eq(&all);
     let closed = [Rule::Above, Rule::Silent];
     let all = closed.map(|rule| said(Activity::Close, Number::Invocations, rule)).join("\n");
     expect![[r#"
@@ -34,15 +34,15 @@ fn each_rule_has_its_sentence() {
 fn each_number_has_its_unit() {
     let all = Number::ALL.map(|number| said(Activity::Create, number, Rule::Above)).join("\n");
     expect![[r#"
-        checkout-api costs $41.25 an hour, 12 times its usual $3.40 an hour at this hour; +$27631 a month if it goes on.
-        checkout-api takes 41 ms, 12 times its usual 3 ms at this hour; +$27631 a month if it goes on.
-        checkout-api takes 41 ms, 12 times its usual 3 ms at this hour; +$27631 a month if it goes on.
-        checkout-api takes 41 ms, 12 times its usual 3 ms at this hour; +$27631 a month if it goes on.
-        checkout-api has 41 invocations an hour, 12 times its usual 3.4 invocations an hour at this hour; +$27631 a month if it goes on.
-        checkout-api has 41 errors an hour, 12 times its usual 3.4 errors an hour at this hour; +$27631 a month if it goes on.
-        checkout-api has 41 timeouts an hour, 12 times its usual 3.4 timeouts an hour at this hour; +$27631 a month if it goes on.
-        checkout-api has 41 out of memory an hour, 12 times its usual 3.4 out of memory an hour at this hour; +$27631 a month if it goes on.
-        checkout-api has 41 cold starts an hour, 12 times its usual 3.4 cold starts an hour at this hour; +$27631 a month if it goes on."#]].assert_eq(&all);
+        checkout-api costs $41.25 an hour, 12 times its usual $3.40 an hour at this hour; +$27,631 a month if it goes on.
+        checkout-api takes 41 ms, 12 times its usual 3 ms at this hour; +$27,631 a month if it goes on.
+        checkout-api takes 41 ms, 12 times its usual 3 ms at this hour; +$27,631 a month if it goes on.
+        checkout-api takes 41 ms, 12 times its usual 3 ms at this hour; +$27,631 a month if it goes on.
+        checkout-api has 41 invocations an hour, 12 times its usual 3.4 invocations an hour at this hour; +$27,631 a month if it goes on.
+        checkout-api has 41 errors an hour, 12 times its usual 3.4 errors an hour at this hour; +$27,631 a month if it goes on.
+        checkout-api has 41 timeouts an hour, 12 times its usual 3.4 timeouts an hour at this hour; +$27,631 a month if it goes on.
+        checkout-api has 41 invocations out of memory an hour, 12 times its usual 3.4 invocations out of memory an hour at this hour; +$27,631 a month if it goes on.
+        checkout-api has 41 cold starts an hour, 12 times its usual 3.4 cold starts an hour at this hour; +$27,631 a month if it goes on."#]].assert_eq(&all);
 }
 
 #[test]
@@ -51,7 +51,7 @@ fn the_whole_text_says_what_it_costs_why_and_who_and_steers_no_terminal() {
     assert!(!text.contains('\u{1b}'), "{text}");
     expect![[r#"
         2026-11-22T10:15:30Z OPEN high A function costs far more than usual: checkout-api
-                       checkout-api costs $41.25 an hour, 12 times its usual $3.40 an hour at this hour; +$27631 a month if it goes on. principal user:00000000000000ab makes 83 % of it.
+                       checkout-api costs $41.25 an hour, 12 times its usual $3.40 an hour at this hour; +$27,631 a month if it goes on. The principal user:00000000000000ab makes 83 % of it.
             costs      $41.25 an hour, $37.85 more than usual
             why        more invocations +$30.00, longer durations +$8.00 an hour, of +$37.85 against the hour before
             driven by  principal user:00000000000000ab 83 %, source 203.0.113.9 80 %
@@ -112,13 +112,13 @@ fn the_document_has_all_of_it() {
             {
               "error": 0.0,
               "kind": "principal",
-              "name": "principal user:00000000000000ab",
+              "name": "user:00000000000000ab",
               "share": 0.83
             },
             {
               "error": 0.0,
               "kind": "source",
-              "name": "source 203.0.113.9",
+              "name": "203.0.113.9",
               "share": 0.8
             }
           ],
