@@ -160,7 +160,9 @@ pub fn read(text: &str) -> Vec<Signal> {
 /// # Panics
 /// If the detectors do not go together, or memory runs out.
 pub fn play(signals: &[Signal], detectors: Vec<Detector>) -> Vec<Told> {
-    let plan = Arc::new(Plan::new(detectors).expect("the shipped detectors go together"));
+    // As it ships: one attack is one finding.
+    let plan = Plan::new(detectors).expect("the shipped detectors go together").folding();
+    let plan = Arc::new(plan);
     let store = MemoryStore::new(Arc::clone(&plan), MEMORY_BYTES, 0);
     let admission = Admission::until(Time(i64::MAX));
     let mut engine = Engine::new(plan, store, Findings::default(), naming().key, admission);
