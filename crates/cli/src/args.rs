@@ -1,6 +1,7 @@
 //! The command line as it is typed. What it means is [`crate::settings`]'s business.
 
 mod bill;
+mod coverage;
 mod operators;
 
 use std::path::PathBuf;
@@ -8,7 +9,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use tidewatch_core::detector::Severity;
 
-pub use bill::{BillArgs, BillBy, BillForm};
+pub use bill::{BillArgs, BillBy, BillForm, PricingArgs};
+pub use coverage::CoverageArgs;
 pub use operators::{FeedArgs, FollowArgs, StatusArgs, SubscribeArgs};
 
 /// Watches the logs of serverless applications while they flow, and says within seconds who is
@@ -101,6 +103,9 @@ Examples:
     /// Says what Lambda functions cost, by their own reports: dollars, durations, failures, memory to spare
     #[command(after_help = bill::EXAMPLES)]
     Bill(BillArgs),
+    /// Says of each log group what its lines carry, what its logins leave out, and what should not be logged
+    #[command(after_help = coverage::EXAMPLES)]
+    Coverage(CoverageArgs),
     /// Puts logs on a Kinesis stream as CloudWatch Logs would, to rehearse an attack in your own account
     #[command(after_help = operators::FEED)]
     Feed(FeedArgs),
@@ -308,23 +313,6 @@ pub struct BacktestArgs {
     pub read: ReadArgs,
     #[command(flatten)]
     pub report: ReportArgs,
-}
-
-/// How dollars come from usage.
-#[derive(Args, Debug, Default)]
-pub struct PricingArgs {
-    /// The region whose prices count
-    #[arg(long, value_name = "NAME", default_value = "us-east-1")]
-    pub region: String,
-    /// What functions run on, x86_64 or arm64, where --functions does not say
-    #[arg(long, value_name = "NAME", default_value = "x86_64")]
-    pub architecture: String,
-    /// File (TOML) that says what functions run on, and their ephemeral storage
-    #[arg(long, value_name = "FILE")]
-    pub functions: Option<PathBuf>,
-    /// File of prices (TOML) instead of the shipped one, infra/prices/lambda.toml
-    #[arg(long, value_name = "FILE")]
-    pub prices: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
