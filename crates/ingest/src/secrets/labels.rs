@@ -15,7 +15,13 @@ use super::{Secret, plain, run, run_before};
 const LABEL_BYTES_MAX: usize = 64;
 
 /// As much of a value is looked at, in bytes.
-const VALUE_BYTES_MAX: usize = 4 << 10;
+const VALUE_BYTES_MAX: usize = 512;
+
+/// As much of a request's cookies is looked at, in bytes.
+const COOKIES_BYTES_MAX: usize = 2 << 10;
+
+/// Labels of cookies.
+const COOKIES: [&str; 3] = ["cookie", "setcookie", "cookies"];
 
 /// The longest user and password in the address of a service, in bytes.
 const USERINFO_BYTES_MAX: usize = 256;
@@ -126,7 +132,12 @@ pub(super) fn labelled(text: &str) -> Vec<(Secret, Range<usize>)> {
         if !is_of_interest(&name) {
             continue;
         }
-        let (range, style) = value(bytes, at, is_quoted);
+        let (mut range, style) = value(bytes, at, is_quoted);
+        if COOKIES.contains(&&*name) {
+            // Blanks and semicolons stand between them.
+            let is_of_line = |byte: u8| !b"\r\n\"'\\".contains(&byte);
+            range.end = range.start + run(bytes, range.start, COOKIES_BYTES_MAX, is_of_line);
+        }
         if let Some(kind) = kind(&name, &bytes[range.clone()], style) {
             behind = range.end;
             found.push((kind, range));
@@ -198,7 +209,7 @@ fn kind(name: &str, value: &[u8], style: Style) -> Option<Secret> {
     ) {
         return is_token_like(value).then_some(Secret::BearerToken);
     }
-    if ["cookie", "setcookie", "cookies"].contains(&name) {
+    if COOKIES.contains(&name) {
         return holds_session(value).then_some(Secret::SessionCookie);
     }
     let frameworks = ["jsessionid", "phpsessid", "aspnetsessionid", "connectsid", "laravelsession"];

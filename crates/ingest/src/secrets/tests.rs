@@ -161,6 +161,7 @@ fn sessions_are_told_by_their_cookies() {
         r#"{"headers":{"cookie":"a=b; session_id=s%3Aabcdefghijklmnop"}}"#,
         "Set-Cookie: connect.sid=s%3Aabcdefghijklmnopqrst; Path=/",
         "PHPSESSID=abcdefghij0123456789",
+        "> Cookie: theme=dark; session_id=abcdefghij0123456789; x=1",
     ] {
         check(text, "session_cookie×1");
     }
