@@ -215,42 +215,46 @@ fn numbers_without_a_label_are_told_together() {
     assert_eq!(found[0]["should_not_be_logged"]["card_number"]["lines"], 4);
 }
 
-/// A sample is every 2^k-th line of a group, with the least k that gives no more than were asked for: the same as
-/// those lines alone, wherever the input is cut.
+/// A sample is one of each 2^k lines of a group, with the least k that gives no more than were asked for, wherever
+/// the input is cut; and where each fourth line is a login, about a fourth of it is.
 #[test]
-fn a_sample_is_of_every_so_many_th_line() {
-    let mut random = ChaCha8Rng::seed_from_u64(11);
-    let lines: Vec<String> = (0..3_000u64)
-        .map(|nth| match random.random_range(0..4) {
+fn a_sample_is_spread_over_the_lines_whatever_their_rhythm() {
+    const LINES: usize = 12_000;
+    let lines: Vec<String> = (0..LINES)
+        .map(|nth| match nth % 4 {
             0 => login(&format!("user{nth}"), r#","src_ip":"192.0.2.7""#),
-            1 => login("ann", ""),
-            2 => format!("receipt {nth} sent to ann{nth}@shop.example"),
+            1 => format!("receipt {nth} sent to ann{nth}@shop.example"),
             _ => format!("cart {nth} opened"),
         })
         .collect();
-    for (sample, every) in
-        [(1, 4096), (2, 2048), (10, 512), (750, 4), (1_499, 4), (1_500, 2), (3_000, 1)]
-    {
+    let plain = lines.join("\n");
+    let whole = groups(&[], plain.as_bytes());
+    let cut: Vec<String> = lines.chunks(37).map(|part| envelope("/g", part)).collect();
+    let enveloped = cut.join("\n");
+    for sample in [1, 2, 10, 750, 1_000, 5_999, 6_000, LINES - 1, LINES] {
         let count = sample.to_string();
-        let found = groups(&["--sample", &count], lines.join("\n").as_bytes());
-        let those: Vec<&str> = lines.iter().step_by(every).map(String::as_str).collect();
-        let alone = groups(&[], those.join("\n").as_bytes());
-        assert_eq!(
-            (&found[0]["lines"], &found[0]["every"]),
-            (&json!(3_000), &json!(every)),
-            "{sample}"
-        );
-        assert_eq!(found[0]["looked_at"], those.len());
-        assert!(those.len() <= sample);
-        for part in ["auth", "lack", "access", "undecided"] {
-            assert_eq!(found[0][part], alone[0][part], "{sample}: {part}");
+        let found = groups(&["--sample", &count], plain.as_bytes());
+        let number = |field: &str| found[0][field].as_u64().expect("a number") as usize;
+        let (looked_at, every) = (number("looked_at"), number("every"));
+        assert_eq!(number("lines"), LINES);
+        assert!(looked_at <= sample && every.is_power_of_two(), "{looked_at} of {sample}");
+        assert!(looked_at.abs_diff(LINES / every) <= 1, "{looked_at}: one in {every}");
+        assert!(every == 1 || LINES / (every / 2) + 1 > sample, "{sample}: one in {every}");
+        let packed = groups(&["--sample", &count], enveloped.as_bytes());
+        for part in ["lines", "looked_at", "every", "auth", "lack", "access", "undecided"] {
+            assert_eq!(packed[0][part], found[0][part], "{sample}: {part}");
         }
-        let count = |group: &Value| group["should_not_be_logged"]["email_address"]["lines"].clone();
-        assert_eq!(count(&found[0]), count(&alone[0]), "{sample}");
-        // As envelopes of a few events each the same lines are the same sample.
-        let cut: Vec<String> = lines.chunks(37).map(|part| envelope("/g", part)).collect();
-        let enveloped = groups(&["--sample", &sample.to_string()], cut.join("\n").as_bytes());
-        assert_eq!(enveloped[0]["auth"], found[0]["auth"], "{sample}");
+        let mails = &found[0]["should_not_be_logged"]["email_address"]["lines"];
+        let mails = mails.as_u64().unwrap_or(0) as usize;
+        let logins = found[0]["auth"]["lines"].as_u64().expect("a number") as usize;
+        if looked_at >= 700 {
+            for part in [logins, mails] {
+                assert!(part.abs_diff(looked_at / 4) < looked_at / 20, "{part} of {looked_at}");
+            }
+        }
+        if sample == LINES {
+            assert_eq!(found, whole);
+        }
     }
 }
 

@@ -1,9 +1,11 @@
 //! What the lines of each log group say, and what they leave out or should not say: for whoever decides which
 //! groups to subscribe, and what to log otherwise.
 //!
-//! A group's lines are all looked at, or a sample: every 2^k-th of them from the first on, with the least k that
-//! gives no more than were asked for. So a sample is spread over the input, known without knowing its length
-//! beforehand, and the same however the input is cut.
+//! A group's lines are all looked at, or a sample: one of each 2^k lines in turn, with the least k that gives no
+//! more than were asked for. Which one is a function of its number alone: of two halves one is drawn, and of that
+//! again, so what is drawn of 2^(k+1) lines is one of what was drawn of 2^k. So a sample is spread over the input,
+//! can be taken without knowing its length beforehand, and is the same however the input is cut. A fixed step would
+//! be simpler, and wrong: logs are periodic, and one of START, END and REPORT would be all that it sees.
 //!
 //! What an event should tell is OWASP's list (Logging Cheat Sheet, "Event attributes"): when, where from, who and
 //! what.
@@ -75,10 +77,10 @@ pub struct Survey {
 struct Group {
     is_log_group: bool,
     lines: u64,
-    /// Each so many-th line is looked at, as a power of two.
+    /// Of so many lines one is looked at, as a power of two.
     every_log2: u32,
-    /// Of a sample what each line says, in order.
-    kept: Vec<Facts>,
+    /// Of a sample each line's number in its group, and what it says, in order.
+    kept: Vec<(u64, Facts)>,
     sums: Coverage,
 }
 
@@ -95,7 +97,7 @@ pub struct Coverage {
     pub lines: u64,
     /// Those that were looked at; all other counts are of these.
     pub looked_at: u64,
-    /// Each so many-th line was looked at.
+    /// Of so many lines one was looked at.
     pub every: u64,
     /// Lines that carry authentication signals, by the format that reads them.
     pub auth: BTreeMap<String, u64>,
@@ -178,7 +180,7 @@ impl Survey {
         let each = self.groups.iter().map(|((account, name), group)| {
             let mut sums = group.sums.clone();
             (sums.account, sums.name) = (account.clone(), name.clone());
-            group.kept.iter().for_each(|facts| sums.add(facts, &self.names));
+            group.kept.iter().for_each(|(_, facts)| sums.add(facts, &self.names));
             sums.is_log_group = group.is_log_group;
             sums.lines = group.lines;
             sums.every = 1 << group.every_log2;
@@ -198,21 +200,16 @@ impl Survey {
         known.is_log_group = group.is_log_group;
         let nth = known.lines;
         known.lines += 1;
-        nth.is_multiple_of(1 << known.every_log2).then_some(key)
+        (1..=known.every_log2).all(|level| is_drawn(nth, level)).then_some(key)
     }
 
     fn add(&mut self, key: (String, String), facts: Facts) {
         let group = self.groups.entry(key).or_default();
         let Some(most) = self.sample else { return group.sums.add(&facts, &self.names) };
-        group.kept.push(facts);
+        group.kept.push((group.lines - 1, facts));
         while group.kept.len() > most.max(1) {
-            // Those that twice the step still meets: the first, the third, and so on.
-            let mut stays = false;
-            group.kept.retain(|_| {
-                stays = !stays;
-                stays
-            });
             group.every_log2 += 1;
+            group.kept.retain(|(nth, _)| is_drawn(*nth, group.every_log2));
         }
     }
 
@@ -336,6 +333,15 @@ impl Ingest {
     }
 }
 
+/// Whether line `nth` is in the half that is drawn of the 2^`level` lines around it.
+fn is_drawn(nth: u64, level: u32) -> bool {
+    // The finalizer of SplitMix64: each bit of what goes in turns half of those that come out.
+    let mut mixed = (nth >> level).wrapping_add(u64::from(level) << 58);
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    (mixed ^ (mixed >> 31)) & 1 == (nth >> (level - 1)) & 1
+}
+
 /// A bit for each [`Attribute`] that a signal lacks.
 fn lacking(auth: &Auth, is_timed: bool) -> u8 {
     let is_failed_login = auth.action == SignalKind::Auth && auth.outcome == Outcome::Failure;
@@ -344,4 +350,31 @@ fn lacking(auth: &Auth, is_timed: bool) -> u8 {
         | bit(Attribute::Source, auth.source.is_none())
         | bit(Attribute::User, auth.user.is_none())
         | bit(Attribute::Account, is_failed_login && auth.user_known.is_none())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_of_each_so_many_lines_is_drawn_and_was_drawn_before() {
+        let drawn = |level: u32| {
+            let is = move |nth: &u64| (1..=level).all(|level| is_drawn(*nth, level));
+            (0..1u64 << 16).filter(is).collect::<Vec<u64>>()
+        };
+        for level in 1..=16 {
+            let (now, before) = (drawn(level), drawn(level - 1));
+            let blocks: Vec<u64> = now.iter().map(|nth| nth >> level).collect();
+            assert_eq!(blocks, (0..1 << (16 - level)).collect::<Vec<u64>>(), "{level}");
+            assert!(now.iter().all(|nth| before.contains(nth)), "{level}");
+        }
+        // None of the places within a short period is preferred.
+        for period in 2..=16 {
+            let counts: Vec<usize> = (0..period)
+                .map(|place| drawn(4).iter().filter(|nth| *nth % period == place).count())
+                .collect();
+            let even = drawn(4).len() / counts.len();
+            assert!(counts.iter().all(|count| count.abs_diff(even) < even / 3), "{counts:?}");
+        }
+    }
 }

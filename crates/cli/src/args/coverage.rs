@@ -14,8 +14,8 @@ Examples:
   tidewatch coverage --sample 10000 --output json envelopes.json.gz | jq '.groups[] | {name, verdict}'
 
 Lines of envelopes and Kinesis events are told apart by their log groups, others by their input. With --sample
-every 1st, 2nd, 4th, 8th, … line of a group is looked at, the finest step that gives at most N; without it all
-are. Of what should not be logged, kind, count and the first place are printed, never the value.
+one of each 2, 4, 8, … lines of a group is looked at, of as few as give at most N; without it all are. Of what
+should not be logged, kind, count and the first place are printed, never the value.
 
 Exit codes: 0 finished, whatever was found; 1 an input could not be read; 2 a usage error, or a format file is
 faulty.";

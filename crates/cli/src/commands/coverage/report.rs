@@ -55,7 +55,7 @@ fn shown(group: &Coverage) -> String {
     let _ = writeln!(text, "{}: {}", printable(&name), Verdict::of(group).name());
     let looked = match group.every {
         1 => String::new(),
-        every => format!(", of which every {every}th was looked at: {}", grouped(group.looked_at)),
+        every => format!(", of which one in {every} was looked at: {}", grouped(group.looked_at)),
     };
     let _ = writeln!(text, "  lines      {}{looked}", grouped(group.lines));
     let share = |lines: u64| format!("{} ({})", grouped(lines), percent(lines, group.looked_at));
