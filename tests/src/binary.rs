@@ -53,7 +53,8 @@ pub fn build(package: &str, name: &str, arguments: &[&str]) -> PathBuf {
         }
     }
     let output = cargo
-        .args(["build", "--locked", "-p", package, "--bin", name, "--message-format=json"])
+        // As a part of the workspace, as the tests are: alone it would have its dependencies with other features.
+        .args(["build", "--locked", "--workspace", "--bin", name, "--message-format=json"])
         .args(arguments)
         .current_dir(root())
         .stderr(Stdio::inherit())

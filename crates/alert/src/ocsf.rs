@@ -68,6 +68,9 @@ pub fn ocsf(finding: &Finding, context: &Context) -> Json {
     if !finding.advice.is_empty() {
         document["remediation"] = json!({ "desc": printable(&finding.advice) });
     }
+    if let Some(spending) = &finding.spending {
+        document["unmapped"]["tidewatch"]["spending"] = spending::document(spending);
+    }
     insert_some(&mut document, "evidences", evidences(finding));
     insert_some(&mut document, "observables", observables(finding));
     insert_some(&mut document, "resources", resources(finding));
@@ -238,7 +241,6 @@ fn unmapped(finding: &Finding, context: &Context) -> Json {
             "severity": severity(finding.severity),
             "title": printable(&finding.title),
         },
-        "spending": finding.spending.as_ref().map(|spending| spending::document(spending)),
         "accounts": names_tried(finding),
         "also": finding.also.iter().map(also).collect::<Vec<_>>(),
         "conditions": finding.decided.iter().map(condition).collect::<Vec<_>>(),

@@ -42,10 +42,10 @@ pub(crate) fn sentence(finding: &Finding, spending: &Spending) -> String {
         (_, Rule::Runaway) => {
             let (count, largest) = (spending.amount, spending.nearest.unwrap_or(0.0));
             format!(
-                "{who} was invoked {} times within {}; in no other of five weeks more than {} times.",
-                number(count),
+                "{who} was invoked {} times within {}; no other such span of the last five weeks had more than {}.",
+                grouped(count),
                 finding.window,
-                number(largest.round())
+                grouped(largest.round())
             )
         }
         (_, Rule::Creeping) => {
@@ -60,7 +60,7 @@ pub(crate) fn sentence(finding: &Finding, spending: &Spending) -> String {
         (_, Rule::Above) => above(&who, spending),
         (_, Rule::Driven) => {
             let by = spending.drivers.first().map_or(String::new(), |driver| {
-                format!(" {} makes {} of it.", driver_name(driver), percent(driver.share))
+                format!(" The {} makes {} of it.", driver_name(driver), percent(driver.share))
             });
             above(&who, spending) + &by
         }
@@ -159,13 +159,16 @@ fn why(spending: &Spending) -> String {
 }
 
 /// A driver as it is printed; a principal and a key by the tag `tidewatch who` finds the name of.
-fn driver_name(driver: &Driver) -> String {
-    let shown = match &driver.name {
+fn shown(driver: &Driver) -> String {
+    match &driver.name {
         DriverName::Tag(UserTag(tag)) => format!("user:{tag:016x}"),
         DriverName::Address(address) => address.to_string(),
         DriverName::Route(route) => name(route),
-    };
-    format!("{} {shown}", driver.kind.name())
+    }
+}
+
+fn driver_name(driver: &Driver) -> String {
+    format!("{} {}", driver.kind.name(), shown(driver))
 }
 
 fn percent(share: f64) -> String {
@@ -191,7 +194,7 @@ pub(crate) fn document(spending: &Spending) -> Json {
         "change": parts.collect::<Vec<_>>(),
         "drivers": spending.drivers.iter().map(|driver| json!({
             "kind": driver.kind.name(),
-            "name": driver_name(driver),
+            "name": shown(driver),
             "share": driver.share,
             "error": driver.error,
         })).collect::<Vec<_>>(),
@@ -206,7 +209,10 @@ pub(crate) fn amount(of: Number, amount: f64) -> String {
     match of {
         Number::Dollars => format!("{} an hour", dollars(amount)),
         of if of.is_duration() => duration(amount),
-        of => format!("{} {} an hour", number(round(amount)), of.name().replace('_', " ")),
+        Number::OutOfMemory => {
+            format!("{} invocations out of memory an hour", grouped(round(amount)))
+        }
+        of => format!("{} {} an hour", grouped(round(amount)), of.name().replace('_', " ")),
     }
 }
 
@@ -221,7 +227,7 @@ fn duration(ms: f64) -> String {
 /// `$1,234`, `$41.20`, `$0.034`.
 fn dollars(amount: f64) -> String {
     match amount.abs() {
-        size if size >= 100.0 => format!("${}", number(amount.round())),
+        size if size >= 100.0 => format!("${}", grouped(amount.round())),
         size if size >= 0.1 || size == 0.0 => format!("${amount:.2}"),
         _ => format!("${amount:.4}"),
     }
@@ -230,6 +236,20 @@ fn dollars(amount: f64) -> String {
 fn signed(amount: f64) -> String {
     let sign = if amount < 0.0 { "−" } else { "+" };
     format!("{sign}{}", dollars(amount.abs()))
+}
+
+/// A number with its thousands apart.
+fn grouped(amount: f64) -> String {
+    let text = number(amount);
+    let (whole, rest) = text.split_at(text.find('.').unwrap_or(text.len()));
+    let mut out = String::new();
+    for (nth, digit) in whole.char_indices() {
+        if nth > 0 && (whole.len() - nth).is_multiple_of(3) && !out.ends_with('-') {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out + rest
 }
 
 /// With one decimal below 10, with none above.

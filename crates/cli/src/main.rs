@@ -74,8 +74,9 @@ fn main() -> ExitCode {
             Command::Man => Ok(commands::manual::man()),
         }
     });
-    // A thread may still wait for standard input: leave without it.
-    runtime.shutdown_background();
+    // A thread may still wait for standard input, or for a stream, which it can only while there is a runtime:
+    // leave without either.
+    std::mem::forget(runtime);
     let exit = exit.unwrap_or_else(|failure| {
         failure.report();
         Exit::Usage

@@ -3,15 +3,15 @@
 use tidewatch_core::admission::Gate;
 use tidewatch_core::counts::Counts;
 use tidewatch_core::meter::attribution::Attribution;
-use tidewatch_core::meter::ledger::Ledger;
 use tidewatch_core::meter::sums::Sums;
 use tidewatch_core::signal::{Body, Signal};
+use tidewatch_core::spend::watch::Watch;
 
 use crate::pricing::Pricing;
 
-/// A ledger, with what the engine would count besides.
+/// A ledger and what is usual, with what the engine would count besides.
 pub struct Metering {
-    pub ledger: Ledger,
+    pub watch: Watch,
     pub gate: Gate,
     pub counts: Counts,
     /// The function of reports that stand in no log group.
@@ -26,9 +26,10 @@ impl Metering {
     pub fn take(&mut self, signal: &Signal) {
         if self.gate.lets_in(signal) {
             self.counts.note(signal);
-            self.ledger.observe(signal, &self.unnamed);
+            // No detector is loaded: nothing is told.
+            self.watch.observe(signal);
             self.attribute(signal);
-            self.counts.repeated = self.ledger.repeated();
+            self.counts.repeated = self.watch.ledger().repeated();
         }
     }
 

@@ -324,8 +324,8 @@ impl<A: AlertSink> Work<A> {
                 (counting.counts, Usage { keys, keys_seen: keys, used_bytes: 0 }, 0)
             }
             Work::Meter(metering) => {
-                let keys = metering.ledger.functions().count() as u64;
-                let used_bytes = metering.ledger.bytes();
+                let keys = metering.watch.ledger().functions().count() as u64;
+                let used_bytes = metering.watch.ledger().bytes();
                 (metering.counts, Usage { keys, keys_seen: keys, used_bytes }, 0)
             }
         }

@@ -29,9 +29,10 @@ impl Pricing {
     }
 
     /// The same, for whoever watches.
-    pub fn prices(self) -> Prices {
-        let Pricing { tariff, functions, otherwise, .. } = self;
-        Prices { tariff, terms: Arc::new(move |function| functions.terms(function, otherwise)) }
+    pub fn prices(&self) -> Prices {
+        let (functions, otherwise) = (self.functions.clone(), self.otherwise);
+        let terms = Arc::new(move |function: &str| functions.terms(function, otherwise));
+        Prices { tariff: self.tariff.clone(), terms }
     }
 
     /// What the command line asks for.

@@ -35,12 +35,16 @@ impl Resolution {
 /// A set of counters: bit i is counter i.
 pub type Slots = u64;
 
+/// Counters that a pane holds in itself: as many as there are kinds of signal, and the shipped detectors need.
+const COUNTS_INLINE: usize = 6;
+
 /// One slice of time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Pane {
     index: i64,
     first: Time,
-    counts: SmallVec<[u64; 2]>,
+    /// Saturated; the first of a key's counters without an allocation of their own.
+    counts: SmallVec<[u32; COUNTS_INLINE]>,
 }
 
 /// The counters of one key at one resolution.
@@ -97,14 +101,14 @@ impl Ring {
         match slots.is_power_of_two() {
             true => {
                 let slot = slots.trailing_zeros() as usize;
-                panes.fold(0, |sum, pane| sum.saturating_add(pane.counts[slot]))
+                panes.fold(0, |sum, pane| sum.saturating_add(u64::from(pane.counts[slot])))
             }
             false => panes.fold(0, |sum, pane| sum.saturating_add(pane.sum(slots))),
         }
     }
 
     /// The panes: index, earliest event time, counters by slot.
-    pub fn panes(&self) -> impl DoubleEndedIterator<Item = (i64, Time, &[u64])> {
+    pub fn panes(&self) -> impl DoubleEndedIterator<Item = (i64, Time, &[u32])> {
         self.panes.iter().map(|pane| (pane.index, pane.first, pane.counts.as_slice()))
     }
 
@@ -147,7 +151,7 @@ impl Ring {
     fn add_pane(&mut self, index: i64, theirs: &Pane) {
         let pane = self.pane(index, theirs.first, theirs.counts.len());
         for (slot, amount) in theirs.counts.iter().enumerate() {
-            pane.add(slot, *amount);
+            pane.add(slot, u64::from(*amount));
         }
     }
 
@@ -155,7 +159,7 @@ impl Ring {
     /// their counts are on the heap too.
     pub fn heap_bytes(&self) -> usize {
         let spilled = match self.panes.first() {
-            Some(pane) if pane.counts.spilled() => pane.counts.capacity() * size_of::<u64>(),
+            Some(pane) if pane.counts.spilled() => pane.counts.capacity() * size_of::<u32>(),
             _ => 0,
         };
         self.panes.capacity() * size_of::<Pane>() + self.panes.len() * spilled
@@ -169,11 +173,11 @@ impl Pane {
 
     fn add(&mut self, slot: usize, amount: u64) {
         let count = &mut self.counts[slot];
-        *count = count.saturating_add(amount);
+        *count = count.saturating_add(u32::try_from(amount).unwrap_or(u32::MAX));
     }
 
     fn sum(&self, slots: Slots) -> u64 {
-        let slot = |(slot, amount): (usize, &u64)| (slots >> slot & 1) * amount;
+        let slot = |(slot, amount): (usize, &u32)| (slots >> slot & 1) * u64::from(*amount);
         self.counts.iter().enumerate().map(slot).fold(0, u64::saturating_add)
     }
 }

@@ -295,10 +295,13 @@ impl Window<'_> {
     /// The evidence that the share of the first counters among the second has risen within the window. Where
     /// panes of different rungs meet, one that lies in the window and before it counts for both.
     fn changed(&self, of: (Slots, Slots), change: Change, detector: &DetectorPlan) -> f64 {
-        let tries = |pane: (i64, Time, &[u64])| {
+        let tries = |pane: (i64, Time, &[u32])| {
             let sum = |slots: Slots| {
                 let counts = pane.2.iter().enumerate();
-                counts.filter(|(slot, _)| slots >> slot & 1 == 1).map(|(_, amount)| amount).sum()
+                counts
+                    .filter(|(slot, _)| slots >> slot & 1 == 1)
+                    .map(|(_, amount)| u64::from(*amount))
+                    .sum()
             };
             Tries { selected: sum(of.0), all: sum(of.1) }
         };

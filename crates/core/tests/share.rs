@@ -142,7 +142,7 @@ proptest! {
         let mut share = Share::default();
         take(key_plan, &mut share, &contribution(&tries, &[3], 1));
         let panes = share.state.rings.iter().flat_map(|ring| ring.panes().collect::<Vec<_>>());
-        let total: u64 = panes.map(|(_, _, counts)| counts.iter().sum::<u64>()).sum();
+        let total: u64 = panes.map(|(_, _, counts)| counts.iter().map(|n| u64::from(*n)).sum::<u64>()).sum();
         prop_assert_eq!(total, tries.iter().map(|t| u64::from(t.attempts)).sum::<u64>());
     }
 

@@ -107,6 +107,8 @@ pub enum Fault {
     UnknownMeasure { name: String },
     #[error("`{number}` is not a number a measure can be compared with (field `when`)")]
     BadNumber { number: String },
+    #[error("`{field}` is {value}, outside 0 to {max}")]
+    NumberOutOfRange { field: &'static str, value: String, max: String },
     #[error("`{condition}` never holds (field `when`)")]
     NeverHolds { condition: String },
     #[error("`when` holds for a window with nothing in it")]

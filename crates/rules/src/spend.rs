@@ -158,7 +158,7 @@ fn detector(raw: Raw, faults: &mut Faults) -> Option<SpendDetector> {
     let rule = needed("is", raw.is, faults)
         .and_then(|is| choice("is", "way to be odd", &is, &rules, faults));
     let share = match &raw.share {
-        Some(share) => within(share, 1.0, faults),
+        Some(share) => within("share", share, 1.0, faults),
         None => Some(0.0),
     };
     if raw.raises.is_empty() && !faults.names("raise") {
@@ -172,7 +172,8 @@ fn detector(raw: Raw, faults: &mut Faults) -> Option<SpendDetector> {
         .map(|(severity, above)| {
             let severity = needed("severity", severity, faults)
                 .and_then(|text| choice("severity", "severity", &text, &severities, faults));
-            let above = needed("above", above, faults).and_then(|n| within(&n, 1e12, faults));
+            let above =
+                needed("above", above, faults).and_then(|n| within("above", &n, 1e12, faults));
             Some((severity?, above?))
         })
         .collect();
@@ -194,10 +195,16 @@ fn detector(raw: Raw, faults: &mut Faults) -> Option<SpendDetector> {
 }
 
 /// A number that is not negative and at most `most`.
-fn within(number: &Placed<f64>, most: f64, faults: &mut Faults) -> Option<f64> {
+fn within(
+    field: &'static str,
+    number: &Placed<f64>,
+    most: f64,
+    faults: &mut Faults,
+) -> Option<f64> {
     let fits = (0.0..=most).contains(&number.value);
     if !fits {
-        let fault = Fault::BadNumber { number: number.value.to_string() };
+        let (value, max) = (number.value.to_string(), most.to_string());
+        let fault = Fault::NumberOutOfRange { field, value, max };
         faults.add(number.place.clone(), fault, format!("Write a number from 0 to {most}."));
     }
     fits.then_some(number.value)

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use expect_test::{Expect, expect};
 use tidewatch_core::detector::{Comparison, Condition, Detector, Operand, Severity};
 use tidewatch_core::time::Span;
-use tidewatch_rules::{load, parse};
+use tidewatch_rules::spend::is_about_invocations;
+use tidewatch_rules::{load, load_spending, parse};
 
 const FULL: &str = r#"
 id = "credential-scan"
@@ -162,7 +163,19 @@ fn detector_files(directory: &str) -> Vec<(String, String)> {
 
 #[test]
 fn every_shipped_detector_loads_and_explains_itself() {
-    let files = detector_files("infra/detectors");
+    let (spending, files): (Vec<_>, Vec<_>) = detector_files("infra/detectors")
+        .into_iter()
+        .partition(|(_, text)| is_about_invocations(text));
+    let names: Vec<_> = spending.iter().map(|(name, _)| name.clone()).collect();
+    let detectors = load_spending(spending).unwrap_or_else(|errors| panic!("{errors:#?}"));
+    assert!(detectors.len() >= 10, "{names:?}");
+    for (name, detector) in names.iter().zip(&detectors) {
+        assert_eq!(&detector.id, name, "a shipped file is named by its id");
+        assert!(!detector.description.is_empty(), "{name} has a description");
+        assert!(!detector.advice.is_empty(), "{name} says what to do");
+        let falls = detector.raises.windows(2).all(|pair| pair[0].1 > pair[1].1);
+        assert!(falls, "{name} is worse where there is more");
+    }
     let names: Vec<_> = files.iter().map(|(name, _)| name.clone()).collect();
     let detectors = load(files).unwrap_or_else(|errors| panic!("{errors:#?}"));
     assert!(detectors.len() >= 2, "credential-scan and brute-force at least: {names:?}");

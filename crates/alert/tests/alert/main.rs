@@ -4,4 +4,5 @@
 mod message;
 mod sample;
 mod schema;
+mod spending;
 mod text;

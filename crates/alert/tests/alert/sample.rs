@@ -7,8 +7,15 @@ use tidewatch_alert::Context;
 use tidewatch_core::accounts::Account;
 use tidewatch_core::detector::{Attack, Comparison, Severity};
 use tidewatch_core::finding::{Accuracy, Activity, Also, Decided, Finding, Measured, Value};
-use tidewatch_core::key::Key;
+use tidewatch_core::key::{FunctionTag, Key, KeyPart};
+use tidewatch_core::meter::attribution::{DriverKind, DriverName};
+use tidewatch_core::meter::ledger::Function;
+use tidewatch_core::series::season::Basis;
 use tidewatch_core::signal::{EventId, LogStream, Origin, Outcome};
+use tidewatch_core::spend::detector::{Number, Rule};
+use tidewatch_core::spend::drivers::Driver;
+use tidewatch_core::spend::spending::Spending;
+use tidewatch_core::tag::UserTag;
 use tidewatch_core::time::{Span, Time};
 
 pub(crate) fn address(text: &str) -> IpAddr {
@@ -134,6 +141,50 @@ pub(crate) fn bare(activity: Activity) -> Finding {
         members: Vec::new(),
         spending: None,
         samples: vec![local("auth\u{1b}[2J\u{202e}gol", 4_096)],
+        ..finding(activity)
+    }
+}
+
+/// A finding about a function with a hostile version, of which everything is known.
+pub(crate) fn spent(activity: Activity, number: Number, rule: Rule) -> Finding {
+    let function = Function { account: "123456789012".into(), name: "checkout-api".into() };
+    let driver = |kind, name, share| Driver { kind, name, share, error: 0.0 };
+    let spending = Spending {
+        function: function.clone(),
+        number,
+        rule,
+        amount: 41.25,
+        usual: Some(3.4),
+        basis: Some(Basis::HourOfWeek),
+        nearest: Some(22.1),
+        as_far: Some((3, 9_800)),
+        dollars: 41.25,
+        dollars_above: 37.85,
+        parts: vec![
+            ("more invocations", 30.0),
+            ("longer durations", 8.0),
+            ("more memory", 0.0),
+            ("failures", -0.15),
+            ("cold starts", 0.0),
+        ],
+        drivers: vec![
+            driver(DriverKind::Principal, DriverName::Tag(UserTag(0xab)), 0.83),
+            driver(DriverKind::Source, DriverName::Address(address("203.0.113.9")), 0.8),
+        ],
+        deployment: Some(("71\u{1b}[2J".into(), NOW)),
+    };
+    Finding {
+        key: Key::of(KeyPart::Function(FunctionTag::of(&function))),
+        title: "A function costs far more than usual".to_owned(),
+        detector: "cost-spike".to_owned(),
+        attacks: Vec::new(),
+        measures: vec![measured("dollars_an_hour", 41.25, Accuracy::Exact)],
+        peak: 41.25,
+        sources: Vec::new(),
+        sources_total: 0,
+        accounts: Vec::new(),
+        also: Vec::new(),
+        spending: Some(Box::new(spending)),
         ..finding(activity)
     }
 }

@@ -4,12 +4,13 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use crate::sample::{bare, context, finding};
+use crate::sample::{bare, context, finding, spent};
 use expect_test::{expect, expect_file};
 use serde_json::{Value, json};
 use tidewatch_alert::ocsf;
 use tidewatch_core::finding::{Activity, Finding};
 use tidewatch_core::key::{Key, KeyPart};
+use tidewatch_core::spend::detector::{Number, Rule};
 
 const LIST: &str = include_str!("../../ocsf-1.6.0-required.txt");
 
@@ -120,6 +121,7 @@ fn findings() -> Vec<Finding> {
     for activity in [Activity::Create, Activity::Update, Activity::Close] {
         findings.push(finding(activity));
         findings.push(bare(activity));
+        findings.push(spent(activity, Number::Dollars, Rule::Driven));
         findings.push(Finding {
             key: Key::of(KeyPart::Global),
             measures: Vec::new(),

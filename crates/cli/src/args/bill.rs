@@ -59,6 +59,23 @@ pub struct BillArgs {
     pub stats: bool,
 }
 
+/// How dollars come from usage.
+#[derive(Args, Debug, Default)]
+pub struct PricingArgs {
+    /// The region whose prices count
+    #[arg(long, value_name = "NAME", default_value = "us-east-1")]
+    pub region: String,
+    /// What functions run on, x86_64 or arm64, where --functions does not say
+    #[arg(long, value_name = "NAME", default_value = "x86_64")]
+    pub architecture: String,
+    /// File (TOML) that says what functions run on, and their ephemeral storage
+    #[arg(long, value_name = "FILE")]
+    pub functions: Option<PathBuf>,
+    /// File of prices (TOML) instead of the shipped one, infra/prices/lambda.toml
+    #[arg(long, value_name = "FILE")]
+    pub prices: Option<PathBuf>,
+}
+
 /// What a row of a bill is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum BillBy {
@@ -85,21 +102,4 @@ pub enum BillForm {
     Csv,
     /// One object
     Json,
-}
-
-/// How dollars come from usage.
-#[derive(Args, Debug, Default)]
-pub struct PricingArgs {
-    /// The region whose prices count
-    #[arg(long, value_name = "NAME", default_value = "us-east-1")]
-    pub region: String,
-    /// What functions run on, x86_64 or arm64, where --functions does not say
-    #[arg(long, value_name = "NAME", default_value = "x86_64")]
-    pub architecture: String,
-    /// File (TOML) that says what functions run on, and their ephemeral storage
-    #[arg(long, value_name = "FILE")]
-    pub functions: Option<PathBuf>,
-    /// File of prices (TOML) instead of the shipped one, infra/prices/lambda.toml
-    #[arg(long, value_name = "FILE")]
-    pub prices: Option<PathBuf>,
 }

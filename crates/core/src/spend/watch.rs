@@ -14,7 +14,7 @@ use crate::meter::money::Money;
 use crate::meter::panes::Pane;
 use crate::meter::sums::Sums;
 use crate::meter::tariff::{Tariff, Terms};
-use crate::series::Series;
+use crate::series::{PAGING, Series, quiet_max};
 use crate::signal::{Body, LogStream, Origin, Signal};
 use crate::spend::detector::{Number, Rule, SpendDetector};
 use crate::spend::drivers::{Driver, Recent};
@@ -61,6 +61,8 @@ pub struct Watch {
     /// The last pane that is over.
     over: Option<i64>,
     unwatched: u64,
+    /// The function of what stands in no log group.
+    unnamed: String,
 }
 
 /// One function.
@@ -82,7 +84,7 @@ pub(crate) struct Watched {
 impl Watch {
     /// One that has seen nothing.
     pub fn new(detectors: Vec<SpendDetector>, prices: Prices, ledger: Ledger) -> Watch {
-        let mut numbers = BTreeSet::from([Number::Dollars, Number::Invocations]);
+        let mut numbers = BTreeSet::from([Number::Dollars]);
         numbers.extend(detectors.iter().map(|detector| detector.of));
         Watch {
             detectors: detectors.into(),
@@ -95,7 +97,24 @@ impl Watch {
             newest: Time::MIN,
             over: None,
             unwatched: 0,
+            unnamed: String::new(),
         }
+    }
+
+    /// The same, by which what stands in no log group is of this function.
+    pub fn naming(self, unnamed: String) -> Watch {
+        Watch { unnamed, ..self }
+    }
+
+    /// What a function may cost above which the next pane raises for certain, by a detector of dollars with this
+    /// floor, in dollars by the hour: so no more goes untold. Nothing in the first half hour of a function, and of
+    /// one that is not watched.
+    pub fn quiet_max(&self, function: &Function, floor: f64) -> Option<f64> {
+        let watched = &self.functions[*self.by_function.get(function)?];
+        let series = watched.series.get(&Number::Dollars)?;
+        let floor = floor / PANES_AN_HOUR as f64;
+        let bound = quiet_max(series, &PAGING.with_floors(floor, floor))?.bound()?;
+        Some(bound * PANES_AN_HOUR as f64)
     }
 
     /// What functions took.
@@ -135,7 +154,7 @@ impl Watch {
             Body::Auth(_) => return Vec::new(),
         };
         let mut findings = self.advance(signal.time);
-        self.ledger.observe(signal, "");
+        self.ledger.observe(signal, &self.unnamed);
         let Some(at) = self.index(signal) else {
             self.unwatched += 1;
             return findings;
@@ -192,7 +211,7 @@ impl Watch {
         {
             return *at;
         }
-        let function = function_of(stream);
+        let function = function_of(stream, &self.unnamed);
         let at = self.by_function.get(&function).copied().or_else(|| {
             let pane = signal.time.0.div_euclid(FINE.0);
             (self.functions.len() < FUNCTIONS_WATCHED_MAX).then(|| self.watch(function, pane))
@@ -205,7 +224,7 @@ impl Watch {
     fn known(&self, stream: &Arc<LogStream>) -> Option<usize> {
         match &self.latest {
             Some((known, at)) if Arc::ptr_eq(known, stream) => *at,
-            _ => self.by_function.get(&function_of(stream)).copied(),
+            _ => self.by_function.get(&function_of(stream, &self.unnamed)).copied(),
         }
     }
 
@@ -371,8 +390,8 @@ fn cost_of(invocation: &Invocation, tariff: &Tariff, terms: Terms) -> Money {
     tariff.cost(&sums, terms)
 }
 
-fn function_of(stream: &LogStream) -> Function {
-    let name = stream.function().unwrap_or_default();
+fn function_of(stream: &LogStream, unnamed: &str) -> Function {
+    let name = stream.function().unwrap_or(unnamed);
     Function { account: stream.account.as_str().into(), name: name.into() }
 }
 

@@ -181,7 +181,7 @@ impl Share {
                 let mut kinds = (0..KINDS).filter(counted);
                 match (kinds.next(), kinds.next()) {
                     (Some(kind), None) if older == expected => {
-                        let count = counts[kind];
+                        let count = u64::from(counts[kind]);
                         out.byte((kind as u8) << 4 | count.min(NIBBLE) as u8);
                         if count >= NIBBLE {
                             out.number(count - NIBBLE);
@@ -191,7 +191,9 @@ impl Share {
                         let kinds: u8 = (0..KINDS).filter(counted).map(|kind| 1 << kind).sum();
                         out.byte(OTHER_PANE | kinds);
                         out.number(older as u64);
-                        (0..KINDS).filter(counted).for_each(|kind| out.number(counts[kind]));
+                        (0..KINDS)
+                            .filter(counted)
+                            .for_each(|kind| out.number(u64::from(counts[kind])));
                     }
                 }
                 expected = 1;

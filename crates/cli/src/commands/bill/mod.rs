@@ -13,6 +13,7 @@ use tidewatch_core::counts::Counts;
 use tidewatch_core::finding::Finding;
 use tidewatch_core::meter::attribution::Attribution;
 use tidewatch_core::meter::ledger::{Ledger, Limits};
+use tidewatch_core::spend::watch::Watch;
 use tidewatch_core::time::Span;
 
 use crate::args::{BillArgs, BillForm};
@@ -45,7 +46,8 @@ pub async fn run(args: BillArgs) -> Result<Exit, Failure> {
     let files = settings::inputs(&args.files)?;
     let limits = Limits { bytes, hours_kept: HOURS_KEPT, ..Limits::default() };
     let mut work: Work<Vec<Finding>> = Work::Meter(Box::new(Metering {
-        ledger: Ledger::new(limits, key),
+        watch: Watch::new(Vec::new(), pricing.prices(), Ledger::new(limits, key))
+            .naming(args.function.clone()),
         gate: Gate::new(reading.admission),
         counts: Counts::default(),
         unnamed: args.function.clone(),
@@ -55,8 +57,10 @@ pub async fn run(args: BillArgs) -> Result<Exit, Failure> {
     let progress = Progress::new(true);
     let driven = drive(files, &reading, &progress, &mut work, None).await;
     let exit = driven.told();
-    let Work::Meter(metering) = work else { return Ok(Exit::Failed) };
-    let Metering { ledger, pricing, attribution, .. } = &*metering;
+    let Work::Meter(mut metering) = work else { return Ok(Exit::Failed) };
+    metering.watch.ended();
+    let Metering { watch, pricing, attribution, .. } = &*metering;
+    let ledger = watch.ledger();
     let text = match drivers.zip(attribution.as_ref()) {
         Some((kind, attribution)) => {
             let named = named.tagged(reading.naming);
@@ -68,7 +72,7 @@ pub async fn run(args: BillArgs) -> Result<Exit, Failure> {
             }
         }
         None => {
-            let bill = rows::Bill::of(ledger, pricing, args.by);
+            let bill = rows::Bill::of(watch, pricing, args.by);
             match args.output {
                 BillForm::Text => text::text(&bill, pricing),
                 BillForm::Csv => tables::csv(&bill),

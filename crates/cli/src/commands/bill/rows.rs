@@ -6,11 +6,13 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use tidewatch_core::meter::advice::{Advice, advise};
 use tidewatch_core::meter::book::Book;
-use tidewatch_core::meter::ledger::{Function, Ledger};
+use tidewatch_core::meter::ledger::Function;
 use tidewatch_core::meter::money::{Money, Price};
 use tidewatch_core::meter::panes::Pane;
 use tidewatch_core::meter::sums::Sums;
 use tidewatch_core::meter::tariff::{Architecture, Terms};
+use tidewatch_core::spend::detector::SpendDetector;
+use tidewatch_core::spend::watch::Watch;
 use tidewatch_core::time::{Span, Time};
 
 use crate::args::BillBy;
@@ -61,6 +63,8 @@ pub(crate) struct FunctionLabel {
     pub function: Function,
     pub terms: Terms,
     pub advice: Advice,
+    /// Dollars an hour above which `cost-spike` tells for certain; nothing of a log that is too short.
+    pub quiet_max: Option<f64>,
     /// Its versions and when each was first seen.
     pub versions: Vec<(String, Time)>,
 }
@@ -80,8 +84,11 @@ pub(crate) struct Month {
 }
 
 impl Bill {
-    /// The bill of a ledger.
-    pub fn of(ledger: &Ledger, pricing: &Pricing, by: BillBy) -> Bill {
+    /// The bill of what was watched.
+    pub fn of(watch: &Watch, pricing: &Pricing, by: BillBy) -> Bill {
+        let ledger = watch.ledger();
+        let floor = spike_floor();
+        let quiet_max = |function: &Function| watch.quiet_max(function, floor?);
         let functions = ledger.functions();
         let apart = functions.map(|(function, book)| {
             let terms = pricing.terms(&function.name);
@@ -101,7 +108,7 @@ impl Bill {
         }
         let rows = match by {
             BillBy::Hour => hours_of(&books, pricing),
-            _ => functions_of(&books, pricing),
+            _ => functions_of(&books, pricing, quiet_max),
         };
         let first = books.iter().map(|(_, _, book)| book.first).min();
         let last = books.iter().map(|(_, _, book)| book.last).max();
@@ -127,12 +134,23 @@ impl Bill {
 
 type Books<'a> = [(Option<Function>, Terms, &'a Book)];
 
-fn functions_of(books: &Books<'_>, pricing: &Pricing) -> Vec<Row> {
+/// From how many dollars an hour above usual on `cost-spike` tells.
+fn spike_floor() -> Option<f64> {
+    let shipped = tidewatch_rules::load_spending(tidewatch_rules::shipped()).ok()?;
+    shipped.iter().find(|detector| detector.id == "cost-spike").map(SpendDetector::floor)
+}
+
+fn functions_of(
+    books: &Books<'_>,
+    pricing: &Pricing,
+    quiet_max: impl Fn(&Function) -> Option<f64>,
+) -> Vec<Row> {
     let rows = books.iter().map(|(function, terms, book)| {
         let label = match function {
             None => Label::Others,
             Some(function) => Label::Function(FunctionLabel {
                 function: function.clone(),
+                quiet_max: quiet_max(function),
                 terms: *terms,
                 advice: advise(&book.whole.sums, &pricing.tariff, *terms),
                 versions: book.versions().iter().map(|(n, at)| ((*n).to_owned(), *at)).collect(),

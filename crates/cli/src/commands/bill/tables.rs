@@ -41,6 +41,7 @@ pub(super) fn json(bill: &Bill, pricing: &Pricing) -> Value {
             let versions =
                 versions.map(|(name, at)| json!({"version": name, "from": rfc3339(*at)}));
             object.insert("versions".to_owned(), versions.collect());
+            object.insert("untold_dollars_an_hour_max".to_owned(), json!(label.quiet_max));
         }
         Value::Object(object)
     };

@@ -15,6 +15,9 @@ use crate::summary::grouped;
 /// Below this, in dollars a month, less memory is not worth a line.
 const SAVING_MIN: f64 = 0.01;
 
+/// Functions whose bound is told in text; the JSON document has them all.
+const BOUNDS_SHOWN: usize = 5;
+
 /// The whole text.
 pub(super) fn text(bill: &Bill, pricing: &Pricing) -> String {
     let mut text = String::new();
@@ -41,6 +44,7 @@ pub(super) fn text(bill: &Bill, pricing: &Pricing) -> String {
     write_tiers(&mut text, bill);
     write_advice(&mut text, bill);
     write_deployments(&mut text, bill);
+    write_bounds(&mut text, bill);
     write_limits(&mut text, bill);
     text
 }
@@ -208,6 +212,22 @@ fn write_deployments(text: &mut String, bill: &Bill) {
     let lines: Vec<String> = lines.collect();
     if !lines.is_empty() {
         let _ = writeln!(text, "\nnew versions\n{}", lines.join("\n"));
+    }
+}
+
+/// What may be spent without `cost-spike` telling of it, of the functions that cost most.
+fn write_bounds(text: &mut String, bill: &Bill) {
+    let bounds = functions(bill).filter_map(|(_, label)| Some((label, label.quiet_max?)));
+    let bounds: Vec<String> = bounds
+        .take(BOUNDS_SHOWN)
+        .map(|(label, bound)| format!("{} ${bound:.2}", printable(&label.function.name)))
+        .collect();
+    if !bounds.is_empty() {
+        let _ = writeln!(
+            text,
+            "\nmore than this an hour is told by cost-spike within five minutes, whatever it looks like: {}",
+            bounds.join(", ")
+        );
     }
 }
 
