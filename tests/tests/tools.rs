@@ -446,7 +446,8 @@ fn backtest_says_what_appears_vanishes_and_changes() {
 
 #[test]
 fn completions_and_the_manual_page_name_every_command() {
-    let commands = ["demo", "replay", "watch", "explain", "test", "check", "backtest", "who"];
+    let commands =
+        ["demo", "replay", "watch", "explain", "test", "check", "backtest", "who", "coverage"];
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let ran = run(&["completions", shell], b"");
         assert_eq!(ran.code, 0);

@@ -1,6 +1,7 @@
 //! The command line as it is typed. What it means is [`crate::settings`]'s business.
 
 mod bill;
+mod coverage;
 mod operators;
 
 use std::path::PathBuf;
@@ -9,6 +10,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use tidewatch_core::detector::Severity;
 
 pub use bill::{BillArgs, BillBy, BillForm, PricingArgs};
+pub use coverage::CoverageArgs;
 pub use operators::{FeedArgs, FollowArgs, StatusArgs, SubscribeArgs};
 
 /// Watches the logs of serverless applications while they flow, and says within seconds who is
@@ -101,6 +103,9 @@ Examples:
     /// Says what Lambda functions cost, by their own reports: dollars, durations, failures, memory to spare
     #[command(after_help = bill::EXAMPLES)]
     Bill(BillArgs),
+    /// Says of each log group what its lines carry, what its logins leave out, and what should not be logged
+    #[command(after_help = coverage::EXAMPLES)]
+    Coverage(CoverageArgs),
     /// Puts logs on a Kinesis stream as CloudWatch Logs would, to rehearse an attack in your own account
     #[command(after_help = operators::FEED)]
     Feed(FeedArgs),

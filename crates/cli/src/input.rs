@@ -6,15 +6,16 @@
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::ops::DerefMut;
 use std::path::Path;
 use std::sync::Arc;
 
 use flate2::read::MultiGzDecoder;
 use tidewatch_core::signal::{LogStream, Signal};
 use tidewatch_core::time::Time;
-use tidewatch_ingest::InputKind;
 use tidewatch_ingest::problem::Problem;
 use tidewatch_ingest::{Batch, Buffers, Tally};
+use tidewatch_ingest::{Ingest, InputKind};
 
 use crate::calendar::Calendar;
 use crate::chunks::{Chunk, Chunks};
@@ -146,35 +147,45 @@ impl Input {
     /// The next chunk of lines; `None` at the end.
     pub fn next(&mut self, hearing: &mut Hearing) -> Option<Step> {
         let mut batch = Batch::default();
-        let mut fault = None;
+        let fault = self.take_in(|| (hearing.now(), &mut batch))?;
+        Some(self.dated(batch, fault))
+    }
+
+    /// Reads the next chunk of lines into a batch, which is asked for, with what reads, when the chunk is there;
+    /// `None` at the end, else with the fault of the host that ends this input.
+    pub fn take_in<'i, B: DerefMut<Target = Batch>>(
+        &mut self,
+        reading: impl FnOnce() -> (&'i Ingest, B),
+    ) -> Option<Option<io::Error>> {
         if let Some(raw) = self.unread.take()
             && let Err(error) = self.begin(raw)
         {
-            return Some(self.dated(batch, Some(error)));
+            return Some(Some(error));
         }
         match self.chunks.next() {
             Ok(None) => return None,
             Ok(Some(Chunk::Lines { bytes, offset })) => {
                 let (bytes, offset) = after_mark(bytes, offset);
+                let (ingest, mut batch) = reading();
                 if self.gzip {
                     batch.tally.bytes_inflated += bytes.len() as u64;
                 }
                 let buffers = &mut self.buffers;
-                hearing.now().lines(self.kind, bytes, offset, &self.name, buffers, &mut batch);
+                ingest.lines(self.kind, bytes, offset, &self.name, buffers, &mut batch);
             }
             Ok(Some(Chunk::TooLong { offset })) => {
                 let place = format!("{}:{offset}", self.name.stream);
-                batch.tally.reject(Problem::EventTooLong, place);
+                reading().1.tally.reject(Problem::EventTooLong, place);
             }
             Err(error) => match self.gzip_problem(&error) {
                 Some(problem) => {
                     let place = self.name.stream.clone();
-                    batch.tally.reject(problem, place);
+                    reading().1.tally.reject(problem, place);
                 }
-                None => fault = Some(error),
+                None => return Some(Some(error)),
             },
         }
-        Some(self.dated(batch, fault))
+        Some(None)
     }
 
     fn gzip_problem(&self, error: &io::Error) -> Option<Problem> {

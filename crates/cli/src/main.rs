@@ -60,6 +60,7 @@ fn main() -> ExitCode {
             Command::Explain(args) => commands::explain::run(args).await,
             Command::Test(args) => commands::test::run(args).await,
             Command::Check(args) => commands::check::run(args),
+            Command::Coverage(args) => commands::coverage::run(args).await,
             Command::Feed(args) => commands::feed::run(args).await,
             Command::Subscribe(args) => commands::subscribe::run(&args, false).await,
             Command::Unsubscribe(args) => commands::subscribe::run(&args, true).await,

@@ -19,6 +19,7 @@ use tidewatch_core::tag::TagKey;
 use tidewatch_core::time::{Span, Time};
 use tidewatch_ingest::InputKind;
 use tidewatch_ingest::declared::Formats;
+use tidewatch_ingest::limits::SURVEYED_LINES_MAX;
 use tidewatch_ingest::username::{Naming, Usernames};
 
 use crate::args::{self, Output, ReadArgs, ReportArgs};
@@ -143,6 +144,16 @@ pub fn metering(
         hears_access: false,
         copies: BTreeMap::new(),
     })
+}
+
+/// Validates how logs are surveyed: as functions' are read, and by formats.
+pub fn surveying(raw: &args::CoverageArgs, key: TagKey, started: Time) -> Result<Reading, Failure> {
+    if !(1..=SURVEYED_LINES_MAX).contains(&raw.sample.unwrap_or(1)) {
+        return Err(anyhow::anyhow!("--sample: 1 to {SURVEYED_LINES_MAX}").into());
+    }
+    let choice = files::Choice { instead: raw.formats.as_deref(), with: &raw.with };
+    let formats = Arc::new(files::formats(choice)?);
+    Ok(Reading { formats, ..metering(&raw.input_kind, None, key, started)? })
 }
 
 fn input_kind(name: &str) -> Result<InputKind> {

@@ -12,6 +12,7 @@ use crate::format::{Memos, Said};
 use crate::inflate::Inflater;
 use crate::marks::Marks;
 use crate::problem::Problem;
+use crate::survey::Survey;
 use crate::tally::{Place, Tally};
 use crate::when::{Civil, When};
 
@@ -25,6 +26,8 @@ pub struct Batch {
     /// The first stamp without a year or a zone at the start of a line, signal or not: the caller's
     /// year clock follows the log even where nothing in it matters.
     pub first_civil: Option<Civil>,
+    /// Where there is one, each line is taken down in it, and makes no signal.
+    pub survey: Option<Box<Survey>>,
 }
 
 /// A signal whose time may still need a year or a zone.

@@ -27,6 +27,7 @@ use crate::needles::Hits;
 use crate::nesting::{Extent, extent};
 use crate::problem::Problem;
 use crate::scan::{Scan, Text};
+use crate::survey::{Sayings, Survey, Surveyed};
 use crate::tally::Place;
 use crate::unescape::unescape;
 use crate::when::When;
@@ -122,6 +123,11 @@ impl Ingest {
                 batch.tally.reject(Problem::Envelope, unnamed);
                 continue;
             };
+            if batch.survey.is_some() {
+                let promising = hits.any_in(event.message.range.start, event.message.range.end);
+                self.survey_event((payload, event, promising), header, unnamed, buffers, batch);
+                continue;
+            }
             if self.hears_access {
                 self.ask_in_event(payload, event, header, buffers, batch);
             }
@@ -161,11 +167,8 @@ impl Ingest {
         buffers: &mut TextBuffers,
         batch: &mut Batch,
     ) {
-        let range = event.message.range.clone();
-        let message = match event.message.escaped {
-            true => unescape(payload.bytes, range, &buffers.marks, &mut buffers.message).ok(),
-            false => payload.part(range).text,
-        };
+        let TextBuffers { marks, message, .. } = buffers;
+        let message = event.text(payload, marks, message).ok();
         let access = message.and_then(|text| format::read_access(text, &header.group, &self.names));
         if let (Some(access), Ok(id)) = (access, text(payload, &event.id)) {
             let time = When::At(Time(event.timestamp_ms));
@@ -213,11 +216,7 @@ impl Ingest {
                 return Ok(said);
             }
         }
-        let message = if event.message.escaped {
-            unescape(payload.bytes, range, &buffers.marks, &mut buffers.message)?
-        } else {
-            payload.part(range).text.ok_or(Problem::NotUtf8)?
-        };
+        let message = event.text(payload, &buffers.marks, &mut buffers.message)?;
         if !promising {
             return Ok(Said::Nothing);
         }
@@ -227,6 +226,57 @@ impl Ingest {
             (true, Nets::Too),
             &mut buffers.memos,
         ))
+    }
+}
+
+impl Ingest {
+    /// Takes an event down in the survey; `promising` is whether it holds a needle.
+    fn survey_event(
+        &self,
+        (payload, event, promising): (Piece<'_>, &Event, bool),
+        header: &Header<'_>,
+        place: Place<'_>,
+        buffers: &mut TextBuffers,
+        batch: &mut Batch,
+    ) {
+        let account = &*header.log_stream.account;
+        let name = Surveyed { account, name: &header.group, is_log_group: true };
+        let TextBuffers { marks, message, memos, .. } = buffers;
+        let found = |survey: &mut Survey| {
+            let message = event.text(payload, marks, message)?.trim_end_matches(['\r', '\n']);
+            let heard = match promising {
+                true => self.heard(message, &header.group, (true, Nets::Too), &self.names, memos),
+                false => (Said::Nothing, None),
+            };
+            let said = Sayings {
+                heard,
+                is_timed: true,
+                asks: || format::read_access(message, &header.group, &self.names).is_some(),
+                lacks_outcome: promising && format::lacks_outcome(message, memos),
+            };
+            Ok(self.facts(survey, message, said, || {
+                let id = text(payload, &event.id).unwrap_or_default();
+                let stream = Arc::clone(&header.log_stream);
+                Origin { stream, id: EventId::CloudWatch(Box::from(&*id)) }
+            }))
+        };
+        self.survey(name, found, place, batch);
+    }
+}
+
+impl Event {
+    /// The message, unescaped.
+    fn text<'p>(
+        &self,
+        payload: Piece<'p>,
+        marks: &Marks,
+        buffer: &'p mut Vec<u8>,
+    ) -> Result<&'p str, Problem> {
+        let range = self.message.range.clone();
+        match self.message.escaped {
+            true => unescape(payload.bytes, range, marks, buffer),
+            false => payload.part(range).text.ok_or(Problem::NotUtf8),
+        }
     }
 }
 

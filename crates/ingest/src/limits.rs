@@ -30,3 +30,9 @@ const _: () = assert!(JSON_NESTING_MAX < 128);
 /// Damaged envelopes in one payload, after which the rest of it is given up: looking for the next
 /// envelope costs a pass over the rest.
 pub const DAMAGED_ENVELOPES_MAX: usize = 16;
+
+/// Log groups and inputs of which a survey keeps counts; those beyond are counted together.
+pub const SURVEYED_GROUPS_MAX: usize = 10_000;
+
+/// Lines of a group that a survey may be told to keep, at most.
+pub const SURVEYED_LINES_MAX: usize = 1_000_000;

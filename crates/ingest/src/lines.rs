@@ -8,6 +8,7 @@
 use std::sync::Arc;
 
 use memchr::memmem;
+use tidewatch_core::access::Access;
 use tidewatch_core::signal::{EventId, LogStream, Origin};
 
 use crate::batch::{Batch, Buffers, Decoders, Piece, TextBuffers};
@@ -18,6 +19,7 @@ use crate::nesting::too_deep;
 use crate::problem::Problem;
 use crate::scan::Scan;
 use crate::stamp;
+use crate::survey::{Sayings, Survey, Surveyed};
 use crate::tail;
 use crate::tally::Place;
 use crate::when::{Civil, When};
@@ -98,6 +100,9 @@ pub(crate) struct Source<'a> {
     /// The record that the lines stand in, if they do.
     pub(crate) record: Option<Place<'a>>,
 }
+
+/// Who asked for something, and the time that the message itself gives.
+type Asked = (Access, Option<When>);
 
 /// One line, without its line end.
 struct Line<'l> {
@@ -194,6 +199,9 @@ impl Ingest {
             | (Shape::KinesisEvent, InputKind::Auto, None)
             | (_, InputKind::AwsTail, _) => {
                 batch.tally.lines += 1;
+                if batch.survey.is_some() {
+                    return self.survey_line(line, source, &mut buffers.memos, batch);
+                }
                 if let Err(problem) = self.read_log_line(line, source, &mut buffers.memos, batch) {
                     batch.tally.reject(problem, place);
                 }
@@ -212,13 +220,7 @@ impl Ingest {
         memos: &mut Memos,
         batch: &mut Batch,
     ) -> Result<(), Problem> {
-        if line.piece.bytes.len() > LOG_LINE_BYTES_MAX {
-            return Err(Problem::LineTooLong);
-        }
-        let text = line.piece.text.ok_or(Problem::NotUtf8)?;
-        if too_deep(text.as_bytes()) {
-            return Err(Problem::Nesting);
-        }
+        let text = line.text()?;
         let tails = matches!(source.kind, InputKind::Auto | InputKind::AwsTail);
         let looks = line.promising || self.hears_access;
         let split = if tails && (looks || source.kind == InputKind::AwsTail) {
@@ -236,7 +238,10 @@ impl Ingest {
             return Ok(());
         }
         let (said, time, log_stream) = match &split {
-            Some(tail) => self.said_in_tail(tail, memos),
+            Some(tail) => {
+                let ((said, _), time, log_stream) = self.heard_in_tail(tail, memos);
+                (said, time, log_stream)
+            }
             None => (self.said(text, "", (false, Nets::Too), memos), None, None),
         };
         batch.accept(said, time, place(line, source), &self.formats, || {
@@ -259,12 +264,7 @@ impl Ingest {
         source: &Source<'_>,
         batch: &mut Batch,
     ) {
-        let read = |message| format::read_access(message, "", &self.names);
-        let readings = tail.into_iter().flat_map(|tail| tail.readings());
-        let tailed = readings.filter_map(|reading| Some((read(reading.message)?, reading.time)));
-        let found = tailed.into_iter().find(|(_, time)| time.is_some());
-        let found = found.or_else(|| Some((read(text)?, None)));
-        if let Some((access, time)) = found {
+        if let Some((access, time)) = self.access_in_line(text, tail) {
             batch.ask(access, time, || {
                 let event = self.names.naming.key.event(source.salt, &offset.to_be_bytes());
                 let stream = Arc::clone(source.stream);
@@ -273,18 +273,32 @@ impl Ingest {
         }
     }
 
-    /// What the likeliest reading of a tailed line says, with its time and log stream. A reading that
+    /// Who asked for something, as a line says, and when.
+    fn access_in_line(
+        &self,
+        text: &str,
+        tail: Option<&tail::Tail<'_>>,
+    ) -> Option<(Asked, Option<When>)> {
+        let read = |message| format::read_access(message, "", &self.names);
+        let readings = tail.into_iter().flat_map(|tail| tail.readings());
+        let tailed = readings.filter_map(|reading| Some((read(reading.message)?, reading.time)));
+        let found = tailed.into_iter().find(|(_, time)| time.is_some());
+        found.or_else(|| Some((read(text)?, None)))
+    }
+
+    /// What the likeliest reading of a tailed line says, and which format says so, with its time and log stream. A reading that
     /// says something goes before one that a format could not make sense of.
-    fn said_in_tail<'l>(
+    fn heard_in_tail<'l>(
         &self,
         tail: &tail::Tail<'l>,
         memos: &mut Memos,
-    ) -> (Said, Option<When>, Option<&'l str>) {
+    ) -> ((Said, Option<&str>), Option<When>, Option<&'l str>) {
         let mut unreadable = Said::Nothing;
         // The nets would take any reading, so they are asked when nothing else makes sense of one.
         let rounds = [Nets::Not, Nets::Too];
         for (nets, reading) in rounds.iter().flat_map(|n| tail.readings().map(move |r| (*n, r))) {
-            let said = self.said(reading.message, "", (reading.time.is_some(), nets), memos);
+            let place = ("", (reading.time.is_some(), nets));
+            let (said, by) = self.heard(reading.message, place.0, place.1, &self.names, memos);
             match said {
                 Said::Nothing => {}
                 Said::Unreadable(_) | Said::PassedOver(_) => {
@@ -292,10 +306,56 @@ impl Ingest {
                         unreadable = said;
                     }
                 }
-                _ => return (said, reading.time, reading.log_stream),
+                _ => return ((said, by), reading.time, reading.log_stream),
             }
         }
-        (unreadable, None, None)
+        ((unreadable, None), None, None)
+    }
+
+    /// Takes a line down in the survey.
+    fn survey_line(
+        &self,
+        line: &Line<'_>,
+        source: &Source<'_>,
+        memos: &mut Memos,
+        batch: &mut Batch,
+    ) {
+        let name = Surveyed { account: "", name: &source.stream.stream, is_log_group: false };
+        let origin =
+            || Origin { stream: Arc::clone(source.stream), id: EventId::Offset(line.offset) };
+        let found = |survey: &mut Survey| {
+            let text = line.text()?;
+            let split = tail::split(text);
+            let (heard, time) = match &split {
+                _ if !line.promising => ((Said::Nothing, None), None),
+                Some(tail) => {
+                    let (heard, time, _) = self.heard_in_tail(tail, memos);
+                    (heard, time)
+                }
+                None => (self.heard(text, "", (false, Nets::Too), &self.names, memos), None),
+            };
+            let message = split.iter().flat_map(|tail| tail.readings()).next();
+            let message = message.map_or(text, |reading| reading.message);
+            let said = Sayings {
+                heard,
+                is_timed: time.is_some(),
+                asks: || self.access_in_line(text, split.as_ref()).is_some(),
+                lacks_outcome: line.promising && format::lacks_outcome(message, memos),
+            };
+            Ok(self.facts(survey, text, said, origin))
+        };
+        self.survey(name, found, place(line, source), batch);
+    }
+}
+
+impl<'l> Line<'l> {
+    /// The line as text, if it can be read at all.
+    fn text(&self) -> Result<&'l str, Problem> {
+        if self.piece.bytes.len() > LOG_LINE_BYTES_MAX {
+            return Err(Problem::LineTooLong);
+        }
+        let text = self.piece.text.ok_or(Problem::NotUtf8)?;
+        if too_deep(text.as_bytes()) { Err(Problem::Nesting) } else { Ok(text) }
     }
 }
 

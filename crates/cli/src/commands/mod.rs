@@ -1,12 +1,13 @@
 //! The commands, a module each: `demo`, and `simulate`, which writes its world; `replay` with its live twin `watch`; those for whoever writes
 //! detectors and formats: `explain`, `test`, `check` and `backtest`; `users` and `who`, for whoever knows who
-//! has an account; `blocklist`, for whoever acts on findings; `bill`, for whoever pays; `feed`, `subscribe` and
+//! has an account; `blocklist`, for whoever acts on findings; `bill`, for whoever pays; `coverage`, for whoever decides what is logged and sent; `feed`, `subscribe` and
 //! `status`, for whoever runs a stack; and what the program says of itself.
 
 pub mod backtest;
 pub mod bill;
 pub mod blocklist;
 pub mod check;
+pub mod coverage;
 pub mod demo;
 pub mod explain;
 pub mod feed;

@@ -72,6 +72,18 @@ pub(super) fn read_escaped(
     Some(said(&fields, None, names, memos))
 }
 
+/// Whether an object names a login as its event, with a user, of whatever end.
+pub(super) fn lacks_outcome(message: &str, memos: &mut Memos) -> bool {
+    let Some((_, json)) = object(message).filter(|(_, json)| !nesting::too_deep(json.as_bytes()))
+    else {
+        return false;
+    };
+    let mut fields = Fields::new(true);
+    let is_read = json_object::read(json, &mut fields, memos).is_ok();
+    let is_login = |login| matches!(login, Some((SignalKind::Auth, Login::Event(_))));
+    is_read && fields.has_plain_user() && is_login(login(&fields, memos))
+}
+
 /// Reads whatever an object may hold.
 fn read_any(
     json: &str,

@@ -127,6 +127,11 @@ pub(crate) fn read_access(
     access::read(message, log_group, names)
 }
 
+/// Whether a message names a login, and tells nowhere how it ended; for messages that say nothing.
+pub(crate) fn lacks_outcome(message: &str, memos: &mut Memos) -> bool {
+    json_auth::lacks_outcome(message, memos)
+}
+
 /// Whether a message that nobody reads has the text of one of Lambda's reports in it.
 pub(crate) fn imitates_report(message: &str) -> bool {
     lambda::imitates(message)
