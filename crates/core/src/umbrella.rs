@@ -1,8 +1,8 @@
 //! One campaign is one finding: a detector that counts by a subnet, or by everything, can speak for findings
 //! about what lies within.
 //!
-//! While its finding is open, a finding by one of the keys it `covers` that is no worse is not opened; it is
-//! listed as a member. It speaks for many only: as long as one source makes half of the failures or more, it
+//! While its finding is open, a finding by one of the keys it `covers` that is no worse, and raised by attempts of
+//! the kind it counts itself, is not opened; it is listed as a member. It speaks for many only: as long as one source makes half of the failures or more, it
 //! is that source's attack, and the source's own finding tells it.
 //!
 //! Who is covered is looked up when a finding would open, and members when a message leaves: both are rare.
@@ -12,7 +12,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use crate::detector::Filter;
+use crate::detector::{Detector, Filter, Measure};
 use crate::episode::covering;
 use crate::fault::Fault;
 use crate::finding::{Finding, Member};
@@ -81,7 +81,8 @@ impl<S: WindowStore, A: AlertSink> Outbox<'_, S, A> {
         if !rule.after.is_empty() {
             return Ok(false);
         }
-        for umbrella in &self.plan.umbrellas {
+        let speaks = |umbrella: &&Umbrella| speaks_for(self.plan.detector(umbrella.detector), rule);
+        for umbrella in self.plan.umbrellas.iter().filter(speaks) {
             let Some(key) = within(self.plan, umbrella, &place) else { continue };
             let mut told = false;
             let wider = [(umbrella.plan, key)];
@@ -173,6 +174,26 @@ impl<S: WindowStore, A: AlertSink> Outbox<'_, S, A> {
 struct Until {
     at: Time,
     span: Span,
+}
+
+/// Whether what `rule` raises by is among what `umbrella` counts: a campaign by names that are no accounts does
+/// not speak for an attack on one that is.
+fn speaks_for(umbrella: &Detector, rule: &Detector) -> bool {
+    let known = leading(umbrella).and_then(|filter| filter.user_known);
+    known.is_none() || leading(rule).and_then(|filter| filter.user_known) == known
+}
+
+/// What a detector's first condition counts, of its worst severity; `None` of a walk, which takes all.
+fn leading(rule: &Detector) -> Option<Filter> {
+    let condition = rule.raises.first()?.when.first()?;
+    match rule.measures.get(condition.measure)?.measure {
+        Measure::Count(_, filter)
+        | Measure::Sum(_, filter)
+        | Measure::Distinct(_, filter)
+        | Measure::Busiest(filter) => Some(filter),
+        Measure::Change(change) => Some(change.filter),
+        Measure::Sequential(_) => None,
+    }
 }
 
 /// The failed attempts of a key; `None` where none of its detectors counts them.
