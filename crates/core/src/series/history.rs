@@ -37,6 +37,11 @@ impl History {
         at.and_then(|at| self.steps.get(at)).copied().unwrap_or(Step::ABSENT)
     }
 
+    /// The oldest pane that can be kept beside `pane`.
+    pub(super) fn oldest_beside(&self, pane: i64) -> i64 {
+        pane + 1 - self.most as i64
+    }
+
     /// All panes, oldest first, with their indexes.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = (i64, Step)> + ExactSizeIterator {
         let oldest = self.next - self.steps.len() as i64;

@@ -159,6 +159,8 @@ impl Season {
         }
         // Two weeks of wide panes; of narrow ones there are less than two days.
         let from = now - WEEK_DAYS_MIN * (DAY / width.0).max(1);
+        // The same whether `now` is kept already or is to come, and will put out the oldest.
+        let from = from.max(history.oldest_beside(now));
         let panes = history.iter().rev().skip_while(|(pane, _)| *pane >= now);
         let panes = panes.take_while(|(pane, _)| *pane >= from);
         let mut all: Vec<(i64, f32)> =
