@@ -192,6 +192,12 @@ fn packaged(rejected: Option<String>) -> Rules {
 /// The plan of detector files, or all that is wrong with them.
 fn plan(files: Vec<(String, String)>) -> Result<Plan, String> {
     let detectors = tidewatch_rules::load(files).map_err(|faults| told(&faults))?;
+    if detectors.is_empty() {
+        // Detectors about invocations are for `tidewatch watch`; alone they would leave nothing here.
+        return Err(
+            "no detector of logins is among the files. Add one, or remove them all".to_owned()
+        );
+    }
     Plan::shared(detectors).map(Plan::folding).map_err(|error| error.to_string())
 }
 
@@ -212,6 +218,14 @@ mod tests {
             .into_iter()
             .filter(|(_, text)| !tidewatch_rules::spend::is_about_invocations(text));
         assert_eq!(packaged(None).plan.detectors.len(), of_logins.count());
+    }
+
+    #[test]
+    fn detectors_about_invocations_alone_leave_nobody_blind() {
+        let all = tidewatch_rules::shipped().into_iter();
+        let spending = all.filter(|(_, text)| tidewatch_rules::spend::is_about_invocations(text));
+        let why = plan(spending.collect()).expect_err("nothing would be found");
+        assert!(why.contains("no detector of logins"), "{why}");
     }
 
     #[test]
