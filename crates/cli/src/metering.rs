@@ -3,7 +3,6 @@
 use tidewatch_core::admission::Gate;
 use tidewatch_core::counts::Counts;
 use tidewatch_core::meter::attribution::Attribution;
-use tidewatch_core::meter::sums::Sums;
 use tidewatch_core::signal::{Body, Signal};
 use tidewatch_core::spend::watch::Watch;
 
@@ -42,11 +41,9 @@ impl Metering {
                 else {
                     return;
                 };
-                let mut sums = Sums::default();
-                sums.note(invocation);
                 let name = signal.origin.stream.function().unwrap_or(&self.unnamed);
                 let terms = self.pricing.terms(name);
-                attribution.pay(request, self.pricing.tariff.cost(&sums, terms));
+                attribution.pay(request, self.pricing.tariff.cost_of(invocation, terms));
             }
             Body::Auth(_) => {}
         }

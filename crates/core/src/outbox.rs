@@ -233,11 +233,7 @@ impl<S: WindowStore, A: AlertSink> Outbox<'_, S, A> {
             self.list_members(message.place.0, &mut finding).await?;
         }
         self.sink.publish(&finding).await?;
-        match message.activity {
-            Activity::Create => self.counts.created += 1,
-            Activity::Update => self.counts.updated += 1,
-            Activity::Close => self.counts.closed += 1,
-        }
+        self.counts.published(message.activity);
         Ok(())
     }
 

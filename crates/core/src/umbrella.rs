@@ -2,8 +2,8 @@
 //! about what lies within.
 //!
 //! While its finding is open, a finding by one of the keys it `covers` that is no worse, and raised by attempts of
-//! the kind it counts itself, is not opened; it is listed as a member. It speaks for many only: as long as one source makes half of the failures or more, it
-//! is that source's attack, and the source's own finding tells it.
+//! the kind it counts itself, is not opened; it is listed as a member. It speaks for many only: as long as one
+//! source makes half of the failures or more, it is that source's attack, and the source's own finding tells it.
 //!
 //! Who is covered is looked up when a finding would open, and members when a message leaves: both are rare.
 //! Nothing of it is state, so what was not opened opens once the campaign's finding is over.

@@ -7,6 +7,7 @@ use anyhow::anyhow;
 use serde_json::{Value, json};
 use tidewatch_alert::printable;
 use tidewatch_core::detector::Detector;
+use tidewatch_core::spend::detector::SpendDetector;
 use tidewatch_ingest::declared::Formats;
 use tidewatch_ingest::username::Usernames;
 use tidewatch_rules::cases::{self, Difference, Runner, Variation};
@@ -58,10 +59,7 @@ pub async fn run(args: TestArgs) -> Result<Exit, Failure> {
         tested.push(of_format(file, &formats, &variations)?);
     }
     for file in &folder.detectors {
-        tested.push(match file.is_about_invocations() {
-            true => of_spend_detector(file, &formats, &variations)?,
-            false => of_detector(file, &others, &formats, &variations).await?,
-        });
+        tested.push(of_detector(file, &others, &formats, &variations).await?);
     }
     let failed = tested.iter().any(|tested| !tested.failures.is_empty());
     let text = match args.output {
@@ -101,15 +99,32 @@ fn of_format<'a>(
     Ok(Tested { file, kind: "format", cases: cases.len(), failures })
 }
 
+/// Who plays in a scenario.
+enum Cast {
+    /// The detector, and all others it may name.
+    Logins(Vec<Detector>),
+    /// One about what functions take.
+    Spending(SpendDetector),
+}
+
+impl Cast {
+    fn of(file: &RuleFile, others: &[Detector]) -> Result<Cast, Failure> {
+        if file.is_about_invocations() {
+            return Ok(Cast::Spending(file.spend_detector()?));
+        }
+        let detector = file.detector()?;
+        let others = others.iter().filter(|other| other.id != detector.id).cloned();
+        Ok(Cast::Logins(std::iter::once(detector.clone()).chain(others).collect()))
+    }
+}
+
 async fn of_detector<'a>(
     file: &'a RuleFile,
     others: &[Detector],
     formats: &Arc<Formats>,
     variations: &[Variation],
 ) -> Result<Tested<'a>, Failure> {
-    let detector = file.detector()?;
-    let others = others.iter().filter(|other| other.id != detector.id).cloned();
-    let cast: Vec<Detector> = std::iter::once(detector.clone()).chain(others).collect();
+    let cast = Cast::of(file, others)?;
     let runner = Runner::new(Arc::clone(formats), Usernames::Fold);
     let scenarios = match &file.cases {
         Some((name, text)) => cases::scenarios(name, text).map_err(|e| anyhow!(e))?,
@@ -118,40 +133,16 @@ async fn of_detector<'a>(
     let mut failures = Vec::new();
     for scenario in &scenarios {
         for variation in variations {
-            let difference = runner.rehearse(scenario, &cast, *variation).await;
+            let difference = match &cast {
+                Cast::Logins(all) => runner.rehearse(scenario, all, *variation).await,
+                Cast::Spending(rule) => runner.rehearse_spending(scenario, rule, *variation),
+            };
             if let Some(difference) = difference {
                 let (at, what) = (scenario.at, scenario.name.clone());
                 failures.push(Failed { at, what, variation: *variation, difference });
                 break;
             }
         }
-    }
-    Ok(Tested { file, kind: "detector", cases: scenarios.len(), failures })
-}
-
-fn of_spend_detector<'a>(
-    file: &'a RuleFile,
-    formats: &Arc<Formats>,
-    variations: &[Variation],
-) -> Result<Tested<'a>, Failure> {
-    let detector = file.spend_detector()?;
-    let runner = Runner::new(Arc::clone(formats), Usernames::Fold);
-    let scenarios = match &file.cases {
-        Some((name, text)) => cases::scenarios(name, text).map_err(|e| anyhow!(e))?,
-        None => Vec::new(),
-    };
-    let mut failures = Vec::new();
-    for scenario in &scenarios {
-        let failed = variations.iter().find_map(|variation| {
-            Some((*variation, runner.rehearse_spending(scenario, &detector, *variation)?))
-        });
-        let (at, what) = (scenario.at, scenario.name.clone());
-        failures.extend(failed.map(|(variation, difference)| Failed {
-            at,
-            what,
-            variation,
-            difference,
-        }));
     }
     Ok(Tested { file, kind: "detector", cases: scenarios.len(), failures })
 }

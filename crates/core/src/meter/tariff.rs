@@ -5,6 +5,7 @@
 //! The list price of an invocation is that of the first tier: it does not depend on what else ran that month,
 //! so that functions sum to the total. What the month's tiers take off is told beside it.
 
+use crate::invocation::Invocation;
 use crate::meter::money::{MB_MS_PER_GB_S, Money, Price};
 use crate::meter::sums::Sums;
 
@@ -95,6 +96,13 @@ impl Tariff {
     /// What `sums` cost at list prices.
     pub fn cost(&self, sums: &Sums, terms: Terms) -> Money {
         self.rates(terms.architecture).cost(sums.invocations, sums.mb_ms, sums.billed_ms, terms)
+    }
+
+    /// What one invocation costs at list prices.
+    pub fn cost_of(&self, invocation: &Invocation, terms: Terms) -> Money {
+        let mut sums = Sums::default();
+        sums.note(invocation);
+        self.cost(&sums, terms)
     }
 }
 

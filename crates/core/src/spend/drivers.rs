@@ -43,10 +43,10 @@ impl Recent {
     }
 
     /// Takes in what an invocation cost. Where no line says who asks, nothing is kept.
-    pub(crate) fn pay(&mut self, pane: i64, invocation: &Invocation, cost: Money) {
+    pub(crate) fn pay(&mut self, pane: i64, invocation: &Invocation, cost: impl FnOnce() -> Money) {
         let request = invocation.request.filter(|_| invocation.report.is_some());
         if let Some((request, of_pane)) = request.zip(self.of_pane(pane, false)) {
-            of_pane.pay(request, cost);
+            of_pane.pay(request, cost());
         }
     }
 

@@ -6,13 +6,10 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::finding::{Activity, Finding};
-use crate::invocation::Invocation;
 use crate::limits::FUNCTIONS_WATCHED_MAX;
 use crate::meter::book::FINE;
 use crate::meter::ledger::{Function, Ledger};
-use crate::meter::money::Money;
 use crate::meter::panes::Pane;
-use crate::meter::sums::Sums;
 use crate::meter::tariff::{Tariff, Terms};
 use crate::series::{PAGING, Series, quiet_max};
 use crate::signal::{Body, LogStream, Origin, Signal};
@@ -165,8 +162,8 @@ impl Watch {
             (watched.last_pane, watched.in_pane) = (pane, 0);
             watched.sample = Some(signal.origin.clone());
         }
-        let cost = cost_of(invocation, &self.prices.tariff, watched.terms);
-        watched.drivers.pay(pane, invocation, cost);
+        let (tariff, terms) = (&self.prices.tariff, watched.terms);
+        watched.drivers.pay(pane, invocation, || tariff.cost_of(invocation, terms));
         if pane == watched.last_pane && invocation.report.is_some() {
             watched.in_pane += 1;
             if watched.in_pane.is_multiple_of(RUNAWAY_EVERY) {
@@ -381,13 +378,6 @@ fn raise(
     let also = others.iter().map(|(of, episode)| judged::also(watched, of, episode)).collect();
     let finding = judged::finding(watched, rule, (activity, episode), judged, tariff, seen);
     Some(Finding { also, ..finding })
-}
-
-/// What one report comes to.
-fn cost_of(invocation: &Invocation, tariff: &Tariff, terms: Terms) -> Money {
-    let mut sums = Sums::default();
-    sums.note(invocation);
-    tariff.cost(&sums, terms)
 }
 
 fn function_of(stream: &LogStream, unnamed: &str) -> Function {
