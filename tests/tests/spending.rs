@@ -99,6 +99,10 @@ fn a_version_that_takes_ten_times_as_long_is_found_within_three_panes_and_named(
     }
     let played = Played::of("lambda-slow", "1", &BUSY, &[]);
     let findings = played.ran.findings();
+    let stats = played.ran.stats();
+    let [opened, closed, open] =
+        ["findings", "findings_closed", "findings_open"].map(|name| stats[name].as_u64());
+    assert_eq!(opened.zip(closed).map(|(opened, closed)| opened - closed), open, "{stats}");
     let about_duration =
         |finding: &&Value| finding["finding_info"]["analytic"]["uid"] == "duration-regression";
     let finding = findings.iter().find(about_duration).expect("it is told");

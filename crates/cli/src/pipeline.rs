@@ -17,6 +17,7 @@ use tidewatch_core::limits::FUTURE_MAX;
 use tidewatch_core::memory::{MemoryStore, Usage};
 use tidewatch_core::signal::Signal;
 use tidewatch_core::sink::{AlertSink, SinkError};
+use tidewatch_core::spend::watch::Watch;
 use tidewatch_core::store::WindowStore;
 use tidewatch_core::time::{Span, Time};
 use tidewatch_ingest::Tally;
@@ -313,7 +314,9 @@ impl<A: AlertSink> Work<A> {
     /// What was counted, how full the state is, and how many episodes are open.
     pub fn counts(&self) -> (Counts, Usage, u64) {
         fn of<A: AlertSink>(engine: &Engine<MemoryStore, A>) -> (Counts, Usage, u64) {
-            (engine.counts(), engine.store().usage(), engine.store().open_episodes())
+            let of_functions = engine.watch().map_or(0, Watch::open);
+            let open = engine.store().open_episodes() + of_functions as u64;
+            (engine.counts(), engine.store().usage(), open)
         }
         match self {
             Work::Detect(engine) => of(engine),

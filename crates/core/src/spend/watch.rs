@@ -119,11 +119,6 @@ impl Watch {
         &self.ledger
     }
 
-    /// The rules.
-    pub fn detectors(&self) -> &[SpendDetector] {
-        &self.detectors
-    }
-
     /// How many functions are watched, and the reports of those beyond
     /// [`FUNCTIONS_WATCHED_MAX`], which are counted in the ledger and weighed by nobody.
     pub fn watched(&self) -> (usize, u64) {
