@@ -21,6 +21,7 @@ pub mod latency;
 pub mod overrides;
 pub mod pace;
 mod permission;
+pub mod proving;
 pub mod quarantine;
 mod request;
 pub mod roots;

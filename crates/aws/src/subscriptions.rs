@@ -58,6 +58,14 @@ pub struct AccountPolicy {
     pub selection: String,
 }
 
+impl AccountPolicy {
+    /// Whether it does not send `group`.
+    pub fn leaves_out(&self, group: &str) -> bool {
+        // A name in quotes can be part of no other: quotes are in no name.
+        self.selection.contains(&format!("\"{group}\""))
+    }
+}
+
 /// What is to be done with a log group.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Intent {
@@ -69,6 +77,17 @@ pub enum Intent {
     Leave,
     /// Nothing may be done: why, and what a person can do.
     Refuse(String),
+}
+
+/// How a log group is sent to a stack.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// By this filter of its own.
+    Filter(Filter),
+    /// By the account's policy of this name.
+    Policy(String),
+    /// It is not.
+    None,
 }
 
 /// The subscriptions to one stack.
@@ -203,6 +222,20 @@ impl Subscriptions {
             ));
         }
         Intent::Create
+    }
+
+    /// How `group`, which has `filters`, is sent while the account has `policy`.
+    pub fn way(&self, group: &str, filters: &[Filter], policy: Option<&AccountPolicy>) -> Way {
+        let ours = |filter: &&Filter| filter.destination == self.wanted.destination;
+        if let Some(filter) = filters.iter().find(ours) {
+            return Way::Filter(filter.clone());
+        }
+        match policy {
+            Some(policy) if self.is_fed_by(policy) && !policy.leaves_out(group) => {
+                Way::Policy(policy.name.clone())
+            }
+            _ => Way::None,
+        }
     }
 
     /// Makes the filter of `group`, or replaces it.

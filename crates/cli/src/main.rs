@@ -14,6 +14,7 @@ mod feeding;
 mod files;
 mod following;
 mod hearing;
+mod in_force;
 mod input;
 mod keeper;
 mod lines;
@@ -64,6 +65,7 @@ fn main() -> ExitCode {
             Command::Feed(args) => commands::feed::run(args).await,
             Command::Subscribe(args) => commands::subscribe::run(&args, false).await,
             Command::Unsubscribe(args) => commands::subscribe::run(&args, true).await,
+            Command::Prove(args) => commands::prove::run(&args).await,
             Command::Status(args) => commands::status::run(&args).await,
             Command::Backtest(args) => commands::backtest::run(args).await,
             Command::Bill(args) => commands::bill::run(args).await,

@@ -143,9 +143,14 @@ impl LogStream {
     /// that no real log can be taken for one.
     pub const SIMULATED: &str = "simulated";
 
+    /// How the names of log streams begin that `tidewatch prove` writes to. There the account is real, for the
+    /// events go through CloudWatch Logs; and what is logged cannot choose the stream it stands in.
+    pub const PROVED: &str = "tidewatch-prove/";
+
     /// Whether its events were made up.
     pub fn is_simulated(&self) -> bool {
-        self.account == LogStream::SIMULATED
+        let is_proof = !self.account.is_empty() && self.stream.starts_with(LogStream::PROVED);
+        self.account == LogStream::SIMULATED || is_proof
     }
 }
 

@@ -13,9 +13,9 @@ use tidewatch_core::table_store::table::Pace;
 use tidewatch_core::time::Time;
 use tidewatch_ingest::username::{Naming, Usernames};
 use tidewatch_rules::allow::Allow;
+use tidewatch_rules::deployed::told;
 
 use crate::log;
-use crate::rules::told;
 
 /// The allow file in force.
 #[derive(Debug, Default)]

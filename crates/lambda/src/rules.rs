@@ -13,7 +13,7 @@ use tidewatch_aws::pace::TokioPace;
 use tidewatch_core::key_ring::KeyRing;
 use tidewatch_core::plan::Plan;
 use tidewatch_core::time::Time;
-use tidewatch_rules::RuleError;
+use tidewatch_rules::deployed::plan;
 
 use crate::allowing::{self, Allowing};
 use crate::log;
@@ -187,24 +187,6 @@ fn packaged(rejected: Option<String>) -> Rules {
     let (plan, origin) = (Arc::new(plan), Origin::Packaged);
     let allow = Allowing::default();
     Rules { plan, origin, rejected, allow, seen: None, faulty: false }
-}
-
-/// The plan of detector files, or all that is wrong with them.
-fn plan(files: Vec<(String, String)>) -> Result<Plan, String> {
-    let detectors = tidewatch_rules::load(files).map_err(|faults| told(&faults))?;
-    if detectors.is_empty() {
-        // Detectors about invocations are for `tidewatch watch`; alone they would leave nothing here.
-        return Err(
-            "no detector of logins is among the files. Add one, or remove them all".to_owned()
-        );
-    }
-    Plan::shared(detectors).map(Plan::folding).map_err(|error| error.to_string())
-}
-
-/// All that is wrong with files and what to do, as the log has it: on one line.
-pub(crate) fn told(faults: &[RuleError]) -> String {
-    let told = faults.iter().map(|fault| format!("{fault}. {}", fault.help));
-    told.collect::<Vec<_>>().join("; ")
 }
 
 #[cfg(test)]

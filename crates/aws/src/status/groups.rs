@@ -14,19 +14,11 @@ use crate::failure::Failure;
 use crate::insistence::insist;
 use crate::stack::{PATIENCE, StackError};
 use crate::subscriptions::{
-    AccountPolicy, Filter, Intent, LogGroup, Subscriptions, fits, literal_prefix,
+    AccountPolicy, Filter, Intent, LogGroup, Subscriptions, Way, fits, literal_prefix,
 };
 
 /// How far back deliveries are looked at.
 const DELIVERIES: Span = Span::minutes(60);
-
-/// How a log group is sent to the stack.
-enum Way {
-    Filter(Filter),
-    Policy(String),
-    /// It is not.
-    None,
-}
 
 impl Status<'_> {
     /// The log groups that fit one of `globs`.
@@ -97,7 +89,7 @@ impl Status<'_> {
             Ok(filters) => filters,
             Err(failure) => return line(false, Verdict::of(failure), Vec::new()),
         };
-        let way = way(ours, group, &filters, policy);
+        let way = ours.way(&group.name, &filters, policy);
         let mut facts = vec![("filters", filters.len().to_string())];
         match &way {
             Way::Filter(filter) => facts.push(("filter", filter.name.clone())),
@@ -136,27 +128,6 @@ impl Status<'_> {
             Ok(time) => time.to_string(),
             Err(_) => ms.to_string(),
         }))
-    }
-}
-
-fn way(
-    ours: &Subscriptions,
-    group: &LogGroup,
-    filters: &[Filter],
-    policy: Option<&AccountPolicy>,
-) -> Way {
-    let destination = &ours.wanted().destination;
-    if let Some(filter) = filters.iter().find(|filter| filter.destination == *destination) {
-        return Way::Filter(filter.clone());
-    }
-    // A name in quotes can be part of no other: quotes are in no name.
-    let leaves_out =
-        |policy: &AccountPolicy| policy.selection.contains(&format!("\"{}\"", group.name));
-    match policy {
-        Some(policy) if ours.is_fed_by(policy) && !leaves_out(policy) => {
-            Way::Policy(policy.name.clone())
-        }
-        _ => Way::None,
     }
 }
 
