@@ -24,6 +24,7 @@ pub mod monitoring;
 pub mod nab;
 pub mod panther;
 pub mod plain_table;
+pub mod refused;
 pub mod scans;
 pub mod simulated_stream;
 pub mod simulator;
