@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use tidewatch_tests::binary::{Ran, run_as, run_at};
 use tidewatch_tests::cloud::bytes;
 use tidewatch_tests::ministack::Ministack;
+use tidewatch_tests::outline::somebody_without;
 use tidewatch_tests::stack::{NAME, Stack, pack};
 
 const GROUPS: [&str; 2] = ["/a/*", "/aws/lambda/*"];
@@ -227,20 +228,10 @@ fn what_is_broken_is_named_and_nothing_else() {
 fn what_may_not_be_asked_is_unknown() {
     let world = World::start();
     world.of_stack("Ticks");
-    world.must("iam", "CreateUser", json!({ "UserName": "ann" }));
-    let policy = json!({ "Version": "2012-10-17", "Statement": [{
-        "Effect": "Allow", "NotAction": "dynamodb:DescribeTimeToLive", "Resource": "*",
-    }] });
-    let ask = json!({
-        "UserName": "ann", "PolicyName": "some", "PolicyDocument": policy.to_string(),
-    });
-    world.must("iam", "PutUserPolicy", ask);
-    let key =
-        world.must("iam", "CreateAccessKey", json!({ "UserName": "ann" }))["AccessKey"].clone();
-    let text = |name: &str| key[name].as_str().expect("text");
+    let denied = ["dynamodb:DescribeTimeToLive"];
+    let key = somebody_without(&world.ministack, &world.stack.cloud, "ann", &denied);
     let arguments = [&["status", "--stack", NAME, "--output", "json"], &GROUPS[..]].concat();
-    let key = (text("AccessKeyId"), text("SecretAccessKey"));
-    let told = lines(&run_as(&world.ministack, key, &arguments));
+    let told = lines(&run_as(&world.ministack, (&key.0, &key.1), &arguments));
     let differing = changed(&world.status(), &told);
     let [(about, verdict, why)] = &differing[..] else { panic!("{differing:?}") };
     assert_eq!((about.as_str(), verdict.as_str()), ("table", "unknown"));

@@ -18,6 +18,7 @@ pub mod failure;
 mod insistence;
 mod item;
 pub mod latency;
+pub mod log_groups;
 pub mod overrides;
 pub mod pace;
 mod permission;

@@ -1,7 +1,5 @@
 //! Log groups: sent or not, by which filter, and whether what they send arrives.
 
-use std::collections::BTreeMap;
-
 use aws_sdk_cloudwatchlogs::types::OrderBy;
 use tidewatch_core::table_store::table::Pace;
 use tidewatch_core::time::Span;
@@ -12,10 +10,9 @@ use crate::asked::{Asked, Service};
 use crate::client;
 use crate::failure::Failure;
 use crate::insistence::insist;
+use crate::log_groups::{LogGroup, by_name};
 use crate::stack::{PATIENCE, StackError};
-use crate::subscriptions::{
-    AccountPolicy, Filter, Intent, LogGroup, Subscriptions, Way, fits, literal_prefix,
-};
+use crate::subscriptions::{AccountPolicy, Filter, Intent, Subscriptions, Way};
 
 /// How far back deliveries are looked at.
 const DELIVERIES: Span = Span::minutes(60);
@@ -24,12 +21,7 @@ impl Status<'_> {
     /// The log groups that fit one of `globs`.
     pub(super) async fn groups(&self, globs: &[String]) -> Result<Vec<Line>, StackError> {
         let ours = Subscriptions::new(self.config, self.stack, "", self.pace.clone())?;
-        let mut named: BTreeMap<String, LogGroup> = BTreeMap::new();
-        for glob in globs {
-            let listed = ours.groups(literal_prefix(glob)).await?;
-            let fitting = listed.into_iter().filter(|group| fits(glob, &group.name));
-            named.extend(fitting.map(|group| (group.name.clone(), group)));
-        }
+        let named = by_name(ours.log_groups().fitting(globs).await?);
         let policy = ours.policy().await.unwrap_or_default();
         let failed = self.undelivered(named.keys(), ours.wanted()).await;
         let mut lines = Vec::new();

@@ -3,16 +3,13 @@
 //! One log group that cannot be subscribed costs that log group: all others are dealt with, each is reported
 //! by a line, and the exit code says that not everything is as it should be.
 
-use std::collections::BTreeMap;
-
 use anyhow::{Result, anyhow, bail};
 use serde_json::{Value, json};
 use tidewatch_alert::printable;
 use tidewatch_aws::failure::Failure as AwsFailure;
+use tidewatch_aws::log_groups::{LogGroup, by_name};
 use tidewatch_aws::stack::Stack;
-use tidewatch_aws::subscriptions::{
-    AccountPolicy, Intent, LogGroup, Subscriptions, fits, literal_prefix,
-};
+use tidewatch_aws::subscriptions::{AccountPolicy, Intent, Subscriptions};
 use tidewatch_aws::{TokioPace, client};
 
 use crate::args::{Output, SubscribeArgs};
@@ -110,15 +107,11 @@ async fn begin(args: &SubscribeArgs, removes: bool) -> Result<Asked<'_>> {
 impl Asked<'_> {
     /// Each log group that was named.
     async fn groups(&self) -> Result<Vec<Row>> {
-        let mut named: BTreeMap<String, LogGroup> = BTreeMap::new();
-        for glob in &self.args.globs {
-            let listed = self.subscriptions.groups(literal_prefix(glob)).await?;
-            let mut fitting = listed.into_iter().filter(|group| fits(glob, &group.name)).peekable();
-            if fitting.peek().is_none() {
-                bail!("no log group fits {glob} in this account and Region; nothing was done");
-            }
-            named.extend(fitting.map(|group| (group.name.clone(), group)));
+        let found = self.subscriptions.log_groups().fitting(&self.args.globs).await?;
+        if let Some((glob, _)) = found.iter().find(|(_, groups)| groups.is_empty()) {
+            bail!("no log group fits {glob} in this account and Region; nothing was done");
         }
+        let named = by_name(found);
         let policy = if self.removes { None } else { self.policy().await };
         let mut rows = Vec::new();
         for group in named.values() {
