@@ -137,6 +137,8 @@ fn what_is_broken_is_named_and_nothing_else() {
         "on-failure",
         "overrides",
         "quarantine",
+        "rules",
+        "secret",
         "source",
         "stack",
         "stream",
@@ -146,8 +148,12 @@ fn what_is_broken_is_named_and_nothing_else() {
     ];
     assert_eq!(begun.keys().collect::<Vec<_>>(), parts);
     for (about, (verdict, why)) in &begun {
-        // Nothing ticks here.
-        let expected = if about == "tick" { "blind" } else { "healthy" };
+        // Nothing ticks here, and tells that it has the key.
+        let expected = match about.as_str() {
+            "tick" => "blind",
+            "secret" => "unknown",
+            _ => "healthy",
+        };
         assert_eq!(verdict, expected, "{about}: {why}");
     }
     let mut before = begun;
@@ -182,6 +188,9 @@ fn what_is_broken_is_named_and_nothing_else() {
         [("LogGroupName", "/a/one"), ("DestinationType", "Kinesis"), ("FilterName", "tidewatch")];
 
     step("tick", "healthy", "", &|| world.of_stack("Ticks"));
+    step("secret", "healthy", "", &|| {
+        world.measure("Tidewatch", "KeyAgeDays", &[("Stack", NAME)], 3.0);
+    });
     step("/a/one", "blind", "nothing of it is sent", &|| remove("/a/one"));
     step("/a/one", "blind", "under the role arn:other", &|| {
         world.subscribe_group("/a/one", "arn:other")
@@ -204,6 +213,7 @@ fn what_is_broken_is_named_and_nothing_else() {
     });
     step("on-failure", "blind", "1 batches were given up", &|| world.store("aws/lambda/x"));
     step("overrides", "blind", "has a fault", &|| world.of_stack("OverridesRejected"));
+    step("rules", "blind", "one.toml", &|| world.store("detectors/one.toml"));
     step("topics", "blind", "could not be published", &|| world.of_stack("PublishFailed"));
     step("table", "blind", "5 writes were throttled", &|| {
         let table = world.output("TableName");
@@ -217,6 +227,13 @@ fn what_is_broken_is_named_and_nothing_else() {
         let arn = all["Subscriptions"][0]["SubscriptionArn"].clone();
         world.must("sns", "Unsubscribe", json!({ "SubscriptionArn": arn }));
     });
+    step("secret", "blind", "to be deleted", &|| {
+        world.must(
+            "secretsmanager",
+            "DeleteSecret",
+            json!({ "SecretId": world.output("SecretArn") }),
+        );
+    });
     step("stream", "blind", "there is no stream", &|| {
         let name = world.output("StreamArn").rsplit('/').next().expect("a name");
         world.must("kinesis", "DeleteStream", json!({ "StreamName": name }));
@@ -228,15 +245,29 @@ fn what_is_broken_is_named_and_nothing_else() {
 fn what_may_not_be_asked_is_unknown() {
     let world = World::start();
     world.of_stack("Ticks");
-    let denied = ["dynamodb:DescribeTimeToLive"];
-    let key = somebody_without(&world.ministack, &world.stack.cloud, "ann", &denied);
-    let arguments = [&["status", "--stack", NAME, "--output", "json"], &GROUPS[..]].concat();
-    let told = lines(&run_as(&world.ministack, (&key.0, &key.1), &arguments));
-    let differing = changed(&world.status(), &told);
-    let [(about, verdict, why)] = &differing[..] else { panic!("{differing:?}") };
-    assert_eq!((about.as_str(), verdict.as_str()), ("table", "unknown"));
-    assert!(
-        why.contains("dynamodb:DescribeTimeToLive") && why.contains(r#""Effect":"Allow""#),
-        "{why}"
-    );
+    world.measure("Tidewatch", "KeyAgeDays", &[("Stack", NAME)], 3.0);
+    let (detector, rotation) =
+        ("/aws/lambda/tidewatch-test-detector", "/aws/lambda/tidewatch-test-rotation");
+    let cases: [(&str, &[&str]); 5] = [
+        ("dynamodb:DescribeTimeToLive", &["table"]),
+        ("secretsmanager:DescribeSecret", &["secret"]),
+        ("s3:GetObject", &["rules"]),
+        // A log group with a filter is sent by that.
+        ("logs:DescribeAccountPolicies", &[detector, rotation]),
+        ("s3:ListBucket", &["on-failure", "overrides", "quarantine", "rules"]),
+    ];
+    let all = world.status();
+    for (nth, (denied, unknown)) in cases.into_iter().enumerate() {
+        let name = format!("user-{nth}");
+        let key = somebody_without(&world.ministack, &world.stack.cloud, &name, &[denied]);
+        let arguments = [&["status", "--stack", NAME, "--output", "json"], &GROUPS[..]].concat();
+        let told = lines(&run_as(&world.ministack, (&key.0, &key.1), &arguments));
+        let differing = changed(&all, &told);
+        let about: Vec<&str> = differing.iter().map(|(about, ..)| about.as_str()).collect();
+        assert_eq!(about, unknown, "{denied}: {differing:?}");
+        for (about, verdict, why) in &differing {
+            assert_eq!(verdict, "unknown", "{denied}: {about}: {why}");
+            assert!(why.contains(denied) && why.contains(r#""Effect":"Allow""#), "{denied}: {why}");
+        }
+    }
 }

@@ -5,12 +5,14 @@
 //! takes any number of filters, so that what is refused here is refused before it is asked.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use serde_json::{Value, json};
 use tidewatch_tests::binary::{Ran, run_as, run_at};
-use tidewatch_tests::cloud::Cloud;
+use tidewatch_tests::cloud::{Cloud, bytes};
 use tidewatch_tests::ministack::Ministack;
 use tidewatch_tests::outline::{Outline, somebody};
+use tidewatch_tests::stack::pack;
 
 const STACK: &str = "watch";
 const OURS: Outline = Outline { name: STACK, filter: "to-watch" };
@@ -188,4 +190,71 @@ fn a_permission_that_is_missing_is_said_with_the_statement_to_add() {
     ] {
         assert!(ran.stdout.contains(says), "{says}: {}", ran.stdout);
     }
+}
+
+/// Two stacks that read each other's logs would write for ever, and so would any function in between.
+#[test]
+fn what_would_run_in_a_circle_is_refused() {
+    let world = World::start(Ministack::start(), &["/a/one", "/aws/lambda/between"]);
+    let other = Outline { name: "other", filter: "to-other" };
+    other.deploy(&world.cloud);
+    let reads = |function: &str, stream: &str| {
+        let zip = python_zip();
+        let code = json!({ "ZipFile": bytes(&zip) });
+        let ask = json!({
+            "FunctionName": function, "Runtime": "python3.12", "Handler": "main.handler", "Code": code,
+            "Role": "arn:aws:iam::000000000000:role/any",
+        });
+        world.cloud.must("lambda", "CreateFunction", ask);
+        world.cloud.must(
+            "kinesis",
+            "CreateStream",
+            json!({ "StreamName": stream, "ShardCount": 1 }),
+        );
+        let arn = format!("arn:aws:kinesis:us-east-1:000000000000:stream/{stream}");
+        let ask = json!({
+            "FunctionName": function, "EventSourceArn": arn, "StartingPosition": "TRIM_HORIZON", "Enabled": false,
+        });
+        world.cloud.must("lambda", "CreateEventSourceMapping", ask);
+        arn
+    };
+    let (own, theirs) = (OURS.detector_logs(), other.detector_logs());
+    let run_other = |group: &str| {
+        let arguments = ["subscribe", "--stack", "other", "--output", "json", group];
+        became(&run_at(&world.ministack, &arguments, b""))
+    };
+    reads("other-detector", "other-logs");
+    reads("watch-detector", "watch-logs");
+    // One way is no circle.
+    assert_eq!(run_other(&own)[&own], "subscribed");
+    let (ran, told) = world.run("subscribe", &[&theirs, "/a/one"]);
+    assert_eq!(
+        (ran.code, told[&theirs].as_str(), told["/a/one"].as_str()),
+        (1, "refused", "subscribed")
+    );
+    assert!(ran.stdout.contains("each line would make the next one for ever"), "{}", ran.stdout);
+    assert!(world.filters(&theirs).is_empty());
+    let (ran, _) = world.run("subscribe", &["--account"]);
+    assert_eq!(ran.code, 1, "{}", ran.stdout);
+    assert!(ran.stdout.contains("/aws/lambda/other-detector, so that"), "{}", ran.stdout);
+
+    // Of three the last that would close it.
+    let between = reads("between", "between-logs");
+    world.add_filter(&theirs, "on", &between);
+    let (ran, told) = world.run("subscribe", &["/aws/lambda/between"]);
+    assert_eq!((ran.code, told["/aws/lambda/between"].as_str()), (1, "refused"), "{}", ran.stdout);
+    // With the first step taken back there is none.
+    let ask = json!({ "logGroupName": own, "filterName": "to-other" });
+    world.cloud.must("logs", "DeleteSubscriptionFilter", ask);
+    let (ran, told) = world.run("subscribe", &[&theirs]);
+    assert_eq!((ran.code, told[&theirs].as_str()), (0, "subscribed"), "{}", ran.stdout);
+    assert_eq!(run_other(&own)[&own], "refused");
+}
+
+/// The code of a function that nobody calls.
+fn python_zip() -> Vec<u8> {
+    let folder = tempfile::tempdir().expect("a folder for temporary files");
+    let zip = folder.path().join("code.zip");
+    pack(Path::new("/bin/true"), &zip);
+    std::fs::read(zip).expect("it was packed")
 }

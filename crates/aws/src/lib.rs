@@ -14,6 +14,7 @@
 mod advice;
 mod asked;
 pub mod client;
+pub mod downstream;
 pub mod failure;
 mod insistence;
 mod item;

@@ -327,6 +327,11 @@ impl Subscriptions {
         self.insist(asked, ask).await.map(drop)
     }
 
+    /// The log groups that the stack writes itself.
+    pub(crate) fn own(&self) -> &[String] {
+        &self.own
+    }
+
     /// Whether `group` is written by the stack itself.
     pub fn is_own(&self, group: &str) -> bool {
         self.own.iter().any(|own| own == group)

@@ -22,7 +22,7 @@ impl Status<'_> {
     pub(super) async fn groups(&self, globs: &[String]) -> Result<Vec<Line>, StackError> {
         let ours = Subscriptions::new(self.config, self.stack, "", self.pace.clone())?;
         let named = by_name(ours.log_groups().fitting(globs).await?);
-        let policy = ours.policy().await.unwrap_or_default();
+        let policy = ours.policy().await;
         let failed = self.undelivered(named.keys(), ours.wanted()).await;
         let mut lines = Vec::new();
         for (nth, group) in named.values().enumerate() {
@@ -30,7 +30,7 @@ impl Status<'_> {
                 Ok(all) => Ok(all.get(nth).copied().unwrap_or_default()),
                 Err(failure) => Err(failure.clone()),
             };
-            lines.push(self.group(&ours, group, policy.as_ref(), undelivered).await);
+            lines.push(self.group(&ours, group, &policy, undelivered).await);
         }
         Ok(lines)
     }
@@ -67,7 +67,7 @@ impl Status<'_> {
         &self,
         ours: &Subscriptions,
         group: &LogGroup,
-        policy: Option<&AccountPolicy>,
+        policy: &Result<Option<AccountPolicy>, Failure>,
         undelivered: Result<(f64, f64), Failure>,
     ) -> Line {
         let line = |is_subscribed, verdict, facts| Line {
@@ -81,7 +81,12 @@ impl Status<'_> {
             Ok(filters) => filters,
             Err(failure) => return line(false, Verdict::of(failure), Vec::new()),
         };
-        let way = ours.way(&group.name, &filters, policy);
+        let known = policy.as_ref().map_or(None, |policy| policy.as_ref());
+        let way = ours.way(&group.name, &filters, known);
+        // Without a filter it may be the account's policy that sends it, or that ought not to.
+        if let (Way::None, Err(failure)) = (&way, policy) {
+            return line(false, Verdict::Unknown { why: failure.to_string() }, Vec::new());
+        }
         let mut facts = vec![("filters", filters.len().to_string())];
         match &way {
             Way::Filter(filter) => facts.push(("filter", filter.name.clone())),
