@@ -22,6 +22,7 @@ pub mod luck;
 pub mod ministack;
 pub mod monitoring;
 pub mod nab;
+pub mod outline;
 pub mod panther;
 pub mod plain_table;
 pub mod refused;

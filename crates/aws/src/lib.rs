@@ -14,10 +14,12 @@
 mod advice;
 mod asked;
 pub mod client;
+pub mod downstream;
 pub mod failure;
 mod insistence;
 mod item;
 pub mod latency;
+pub mod log_groups;
 pub mod overrides;
 pub mod pace;
 mod permission;

@@ -12,6 +12,7 @@ use tidewatch_tests::binary::{Ran, run_as, run_at};
 use tidewatch_tests::cloud::{Cloud, bytes, until};
 use tidewatch_tests::containers::gzip;
 use tidewatch_tests::live::start_at;
+use tidewatch_tests::outline::somebody_without;
 use tidewatch_tests::stack::NAME;
 
 use super::world::{World, attribute, document};
@@ -241,21 +242,21 @@ fn a_proof_that_is_interrupted_or_refused_removes_what_it_made() {
 
     // Who may not do one thing is told which, and what was made before that is gone.
     let soon = [&arguments[..], &["--wait", "2"]].concat();
-    let refused = |denied: &str| run_as_without(&world, denied, &soon);
-    for denied in ["sqs:CreateQueue", "sqs:ReceiveMessage"] {
-        let ran = refused(denied);
+    let refused = |nth: usize, denied: &[&str]| run_as_without(&world, nth, denied, &soon);
+    for (nth, denied) in ["sqs:CreateQueue", "sqs:ReceiveMessage"].into_iter().enumerate() {
+        let ran = refused(nth, &[denied]);
         assert_eq!(ran.code, 1, "{denied}: {}", ran.stderr);
         let says = format!(r#""Action":"{denied}","Effect":"Allow""#);
         assert!(ran.stderr.contains(&says), "{denied}: {}", ran.stderr);
         assert_eq!(traces(&world), before, "{denied}");
     }
     // What is about one log group is told of that one.
-    let ran = refused("logs:PutLogEvents");
+    let ran = refused(2, &["logs:PutLogEvents"]);
     let why = group(&told(&ran), "/tidewatch/prove/")["why"].to_string();
     assert!(why.contains("allow logs:PutLogEvents on log group"), "{why}");
     assert_eq!(traces(&world), before);
     // What cannot be removed is named.
-    let ran = refused("logs:DeleteLogGroup,logs:PutLogEvents");
+    let ran = refused(3, &["logs:DeleteLogGroup", "logs:PutLogEvents"]);
     let all = told(&ran);
     let [left] = &all["left_behind"].as_array().expect("a list")[..] else { panic!("{all:#}") };
     let what = left["what"].as_str().expect("text");
@@ -264,26 +265,13 @@ fn a_proof_that_is_interrupted_or_refused_removes_what_it_made() {
     let now = traces(&world);
     assert_eq!(now.difference(&before).count(), 1, "{now:?}");
     // And the next proof says that it is there.
-    let ran = refused("sqs:CreateQueue");
+    let ran = refused(4, &["sqs:CreateQueue"]);
     assert!(ran.stderr.contains("is another proof's"), "{}", ran.stderr);
 }
 
-/// Runs it as somebody who may do all but `denied`.
-fn run_as_without(world: &World, denied: &str, arguments: &[&str]) -> Ran {
-    let cloud = &world.stack.cloud;
-    let name = denied.replace([':', ','], "-");
-    let denied: Vec<&str> = denied.split(',').collect();
-    let policy = json!({ "Version": "2012-10-17", "Statement": [{
-        "Effect": "Allow", "NotAction": denied, "Resource": "*",
-    }] });
-    // It may be there already.
-    let _ = cloud.call("iam", "CreateUser", json!({ "UserName": name }));
-    let ask = json!({
-        "UserName": name, "PolicyName": "some", "PolicyDocument": policy.to_string(),
-    });
-    cloud.must("iam", "PutUserPolicy", ask);
-    let key =
-        cloud.must("iam", "CreateAccessKey", json!({ "UserName": name }))["AccessKey"].clone();
-    let text = |name: &str| key[name].as_str().expect("text");
-    run_as(&world.ministack, (text("AccessKeyId"), text("SecretAccessKey")), arguments)
+/// Runs it as somebody who may do all but `denied`; `nth` tells them from others.
+fn run_as_without(world: &World, nth: usize, denied: &[&str], arguments: &[&str]) -> Ran {
+    let name = format!("user-{nth}");
+    let key = somebody_without(&world.ministack, &world.stack.cloud, &name, denied);
+    run_as(&world.ministack, (&key.0, &key.1), arguments)
 }

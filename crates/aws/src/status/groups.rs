@@ -1,7 +1,5 @@
 //! Log groups: sent or not, by which filter, and whether what they send arrives.
 
-use std::collections::BTreeMap;
-
 use aws_sdk_cloudwatchlogs::types::OrderBy;
 use tidewatch_core::table_store::table::Pace;
 use tidewatch_core::time::Span;
@@ -12,10 +10,9 @@ use crate::asked::{Asked, Service};
 use crate::client;
 use crate::failure::Failure;
 use crate::insistence::insist;
+use crate::log_groups::{LogGroup, by_name};
 use crate::stack::{PATIENCE, StackError};
-use crate::subscriptions::{
-    AccountPolicy, Filter, Intent, LogGroup, Subscriptions, Way, fits, literal_prefix,
-};
+use crate::subscriptions::{AccountPolicy, Filter, Intent, Subscriptions, Way};
 
 /// How far back deliveries are looked at.
 const DELIVERIES: Span = Span::minutes(60);
@@ -24,13 +21,8 @@ impl Status<'_> {
     /// The log groups that fit one of `globs`.
     pub(super) async fn groups(&self, globs: &[String]) -> Result<Vec<Line>, StackError> {
         let ours = Subscriptions::new(self.config, self.stack, "", self.pace.clone())?;
-        let mut named: BTreeMap<String, LogGroup> = BTreeMap::new();
-        for glob in globs {
-            let listed = ours.groups(literal_prefix(glob)).await?;
-            let fitting = listed.into_iter().filter(|group| fits(glob, &group.name));
-            named.extend(fitting.map(|group| (group.name.clone(), group)));
-        }
-        let policy = ours.policy().await.unwrap_or_default();
+        let named = by_name(ours.log_groups().fitting(globs).await?);
+        let policy = ours.policy().await;
         let failed = self.undelivered(named.keys(), ours.wanted()).await;
         let mut lines = Vec::new();
         for (nth, group) in named.values().enumerate() {
@@ -38,7 +30,7 @@ impl Status<'_> {
                 Ok(all) => Ok(all.get(nth).copied().unwrap_or_default()),
                 Err(failure) => Err(failure.clone()),
             };
-            lines.push(self.group(&ours, group, policy.as_ref(), undelivered).await);
+            lines.push(self.group(&ours, group, &policy, undelivered).await);
         }
         Ok(lines)
     }
@@ -75,7 +67,7 @@ impl Status<'_> {
         &self,
         ours: &Subscriptions,
         group: &LogGroup,
-        policy: Option<&AccountPolicy>,
+        policy: &Result<Option<AccountPolicy>, Failure>,
         undelivered: Result<(f64, f64), Failure>,
     ) -> Line {
         let line = |is_subscribed, verdict, facts| Line {
@@ -89,7 +81,12 @@ impl Status<'_> {
             Ok(filters) => filters,
             Err(failure) => return line(false, Verdict::of(failure), Vec::new()),
         };
-        let way = ours.way(&group.name, &filters, policy);
+        let known = policy.as_ref().map_or(None, |policy| policy.as_ref());
+        let way = ours.way(&group.name, &filters, known);
+        // Without a filter it may be the account's policy that sends it, or that ought not to.
+        if let (Way::None, Err(failure)) = (&way, policy) {
+            return line(false, Verdict::Unknown { why: failure.to_string() }, Vec::new());
+        }
         let mut facts = vec![("filters", filters.len().to_string())];
         match &way {
             Way::Filter(filter) => facts.push(("filter", filter.name.clone())),

@@ -10,8 +10,9 @@ use serde_json::Value;
 use tidewatch_alert::printable;
 use tidewatch_aws::TokioPace;
 use tidewatch_aws::failure::Failure;
+use tidewatch_aws::log_groups::LogGroup;
 use tidewatch_aws::proving::{GROUPS, Heard, Prover};
-use tidewatch_aws::subscriptions::{AccountPolicy, Filter, Intent, LogGroup, Way};
+use tidewatch_aws::subscriptions::{AccountPolicy, Filter, Intent, Way};
 use tidewatch_core::signal::LogStream;
 use tidewatch_core::table_store::table::Pace;
 use tidewatch_core::time::{Span, Time};
@@ -129,7 +130,9 @@ impl<'a> Proof<'a> {
     /// What an earlier proof could not remove, or one that runs now needs.
     async fn look_for_leftovers(&self) {
         let prefix = format!("{GROUPS}{}-", self.args.stack);
-        let Ok(groups) = self.prover.subscriptions().groups(&prefix).await else { return };
+        let Ok(groups) = self.prover.subscriptions().log_groups().list(&prefix).await else {
+            return;
+        };
         for LogGroup { name, .. } in groups {
             say(format_args!(
                 "tidewatch: log group {} is another proof's: if none runs now, delete it (`aws logs \
@@ -192,7 +195,7 @@ impl<'a> Proof<'a> {
 
     async fn found(&self, name: &str) -> Result<Option<(LogGroup, Vec<Filter>)>, Failure> {
         let ours = self.prover.subscriptions();
-        let groups = ours.groups(name).await?;
+        let groups = ours.log_groups().list(name).await?;
         let Some(group) = groups.into_iter().find(|group| group.name == name) else {
             return Ok(None);
         };
