@@ -235,6 +235,7 @@ fn unmapped(finding: &Finding, context: &Context) -> Json {
             "key": finding.key.to_string(),
             "sources": finding.sources,
             "sources_total": finding.sources_total,
+            "user_agent": finding.agent.as_deref().map(printable),
         },
         "what": {
             "activity": activity(finding.activity).1,

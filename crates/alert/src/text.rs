@@ -59,6 +59,8 @@ pub fn text(finding: &Finding) -> String {
     }
     let (first, last) = (rfc3339(finding.first_seen), rfc3339(finding.last));
     line(&mut out, "seen", &format!("{first} to {last}"));
+    let agent = finding.agent.as_deref().unwrap_or_default();
+    line(&mut out, "client", &printable(agent));
     line(&mut out, "sources", &sources(finding));
     line(&mut out, "accounts", &accounts(finding));
     for listed in &finding.listed {

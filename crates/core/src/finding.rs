@@ -34,6 +34,9 @@ pub struct Finding {
     pub attacks: Vec<Attack>,
     /// Whom it is about.
     pub key: Key,
+    /// What the client in the key calls itself, at most [`crate::limits::AGENT_BYTES_SHOWN_MAX`] bytes; `None` where
+    /// the key has none, or this process has not seen it.
+    pub agent: Option<Box<str>>,
     /// When this message was made, on the clock that was passed in.
     pub time: Time,
     /// The event time of the line that opened the episode.

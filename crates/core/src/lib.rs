@@ -8,6 +8,7 @@
 pub mod access;
 pub mod accounts;
 pub mod admission;
+pub mod agents;
 pub mod allow;
 pub mod change;
 pub mod contribution;

@@ -7,6 +7,7 @@
 use std::sync::Arc;
 
 use tidewatch_core::access::Access;
+use tidewatch_core::agents::AgentNames;
 use tidewatch_core::signal::LogStream;
 
 pub mod batch;
@@ -24,6 +25,7 @@ mod marks;
 pub mod name_lists;
 mod needles;
 mod nesting;
+pub mod networks;
 pub mod problem;
 mod scan;
 pub mod secrets;
@@ -46,6 +48,7 @@ use format::{Format, Memos, Said};
 use known_users::KnownUsers;
 use name_lists::NameLists;
 use needles::Needles;
+use networks::Networks;
 use problem::Problem;
 use username::{Names, Naming};
 
@@ -138,6 +141,16 @@ impl Ingest {
     /// From now on `users` say whether an account exists where a line does not; `None` for nobody.
     pub fn know(&mut self, users: Option<Arc<KnownUsers>>) {
         self.names.known_users = users;
+    }
+
+    /// From now on signals say which client was used, and `agents` keep what it calls itself.
+    pub fn hear_agents(&mut self, agents: AgentNames) {
+        self.names.agents = Some(agents);
+    }
+
+    /// From now on signals say which autonomous system announces their source.
+    pub fn locate(&mut self, networks: Arc<Networks>) {
+        self.names.networks = Some(networks);
     }
 
     /// From now on tags say on which of these lists their names stand.

@@ -76,6 +76,7 @@ pub(crate) fn finding(activity: Activity) -> Finding {
             attack("T1110.004", "Credential Stuffing"),
         ],
         key: Key::source_ip(address("203.0.113.9")),
+        agent: None,
         time: NOW,
         start: NOW,
         first_seen: NOW.minus(Span::seconds(200)),
@@ -131,6 +132,7 @@ pub(crate) fn bare(activity: Activity) -> Finding {
         advice: String::new(),
         attacks: Vec::new(),
         key: Key::source_ip(address("2001:db8:1:2::77")),
+        agent: None,
         measures: vec![
             measured(
                 "unknown_users",
@@ -183,6 +185,7 @@ pub(crate) fn spent(activity: Activity, number: Number, rule: Rule) -> Finding {
     };
     Finding {
         key: Key::of(KeyPart::Function(FunctionTag::of(&function))),
+        agent: None,
         title: "A function costs far more than usual".to_owned(),
         detector: "cost-spike".to_owned(),
         attacks: Vec::new(),

@@ -33,6 +33,7 @@ fn finding(last: Time) -> Finding {
         advice: "What to do".to_owned(),
         attacks: Vec::new(),
         key: Key::source_ip("192.0.2.1".parse().expect("an address")),
+        agent: None,
         time: last,
         start: last,
         first_seen: last,

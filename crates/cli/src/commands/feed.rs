@@ -137,6 +137,7 @@ fn reading(args: &FeedArgs) -> Result<Reading, Failure> {
         input_kind: "auto".to_owned(),
         formats: None,
         lists: Vec::new(),
+        asn_db: None,
         users: None,
         drivers: false,
         year: args.year,

@@ -175,6 +175,7 @@ pub(crate) fn finding(
         advice: rule.advice.clone(),
         attacks: rule.attacks.clone(),
         key,
+        agent: None,
         time: seen.now,
         start: episode.start,
         first_seen,
