@@ -25,6 +25,7 @@ pub mod nab;
 pub mod outline;
 pub mod panther;
 pub mod plain_table;
+pub mod refused;
 pub mod scans;
 pub mod simulated_stream;
 pub mod simulator;

@@ -3,6 +3,7 @@
 mod acting;
 mod bill;
 mod coverage;
+mod names;
 mod operators;
 
 use std::path::PathBuf;
@@ -12,6 +13,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 pub use acting::{BlocklistArgs, BlocklistForm, WhoArgs};
 pub use bill::{BillArgs, BillBy, BillForm, PricingArgs};
 pub use coverage::CoverageArgs;
+pub use names::{ListsBuildArgs, ListsCommand, UsersBuildArgs, UsersCommand};
 pub use operators::{FeedArgs, FollowArgs, ProveArgs, StatusArgs, SubscribeArgs};
 
 /// Watches the logs of serverless applications while they flow, and says within seconds who is
@@ -125,6 +127,9 @@ Examples:
     /// Makes filters of known users, for logs that do not say whether an account exists
     #[command(subcommand)]
     Users(UsersCommand),
+    /// Makes lists of leaked names that findings can tell of
+    #[command(subcommand)]
+    Lists(ListsCommand),
     /// Prints the sources of open findings, for a firewall; nothing is blocked by this itself
     #[command(after_help = "\
 Examples:
@@ -319,39 +324,6 @@ pub struct BacktestArgs {
     pub report: ReportArgs,
 }
 
-#[derive(Debug, Subcommand)]
-pub enum UsersCommand {
-    /// Makes a filter of a list of usernames
-    #[command(after_help = "\
-Examples:
-  tidewatch users build users.txt -o known.users
-  psql -Atc 'select email from users' shop | tidewatch users build - -o known.users
-  tidewatch users build --column email export.csv.gz -o known.users
-  tidewatch replay --users known.users app.log
-
-A list has one name a line; with --column it is CSV with a header, or JSON objects, one a line.
-The filter has no name in it, but whoever has the file can test whether a name of theirs is.")]
-    Build(UsersBuildArgs),
-}
-
-#[derive(Debug, Args)]
-pub struct UsersBuildArgs {
-    /// Lists of usernames, plain or gzipped; `-` is standard input
-    #[arg(value_name = "FILE", required = true)]
-    pub files: Vec<PathBuf>,
-    /// The filter; one of this name is replaced at once, when the new one is whole
-    #[arg(short = 'o', long = "out", value_name = "FILE")]
-    pub out: PathBuf,
-    /// The column of CSV, or the field of JSON objects, that is the name
-    #[arg(long, value_name = "NAME")]
-    pub column: Option<String>,
-    #[command(flatten)]
-    pub pricing: PricingArgs,
-    /// Whether `Root`, `root ` and `ｒｏｏｔ` are one username
-    #[arg(long, value_enum, default_value_t = Usernames::Fold)]
-    pub usernames: Usernames,
-}
-
 #[derive(Debug, Args)]
 pub struct CompletionsArgs {
     /// The shell
@@ -372,6 +344,10 @@ pub struct ReadArgs {
     /// exists, it does
     #[arg(long, value_name = "FILE")]
     pub users: Option<PathBuf>,
+    /// List of names from elsewhere, made by `tidewatch lists build`: findings say how many of the names tried
+    /// stand on it; may be given up to 6 times
+    #[arg(long = "list", value_name = "FILE")]
+    pub lists: Vec<PathBuf>,
     /// Also read every line for who asks (principals, API keys, addresses), so that findings about what a function
     /// costs say who drives it; it takes longer
     #[arg(long)]

@@ -67,6 +67,7 @@ pub fn ingest(reading: &Reading) -> Ingest {
     if reading.hears_access {
         ingest.hear_access();
     }
+    ingest.mark(reading.lists.clone());
     ingest.know(reading.users.as_ref().map(|file| Arc::clone(&file.users)));
     ingest
 }

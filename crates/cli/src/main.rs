@@ -18,6 +18,7 @@ mod in_force;
 mod input;
 mod keeper;
 mod lines;
+mod lists;
 mod metering;
 mod output;
 mod pipeline;
@@ -70,6 +71,7 @@ fn main() -> ExitCode {
             Command::Backtest(args) => commands::backtest::run(args).await,
             Command::Bill(args) => commands::bill::run(args).await,
             Command::Users(args) => commands::users::run(args),
+            Command::Lists(args) => commands::lists::run(args),
             Command::Blocklist(args) => commands::blocklist::run(&args),
             Command::Who(args) => commands::who::run(&args),
             Command::Completions(args) => Ok(commands::manual::completions(&args)),

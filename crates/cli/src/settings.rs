@@ -20,6 +20,7 @@ use tidewatch_core::time::{Span, Time};
 use tidewatch_ingest::InputKind;
 use tidewatch_ingest::declared::Formats;
 use tidewatch_ingest::limits::SURVEYED_LINES_MAX;
+use tidewatch_ingest::name_lists::NameLists;
 use tidewatch_ingest::username::{Naming, Usernames};
 
 use crate::args::{self, Output, ReadArgs, ReportArgs};
@@ -27,6 +28,7 @@ use crate::commands::started;
 use crate::exit::Failure;
 use crate::files;
 use crate::input::Copy;
+use crate::lists;
 use crate::pricing::Pricing;
 use crate::users::FilterFile;
 
@@ -47,6 +49,8 @@ pub struct Reading {
     pub formats: Arc<Formats>,
     /// Who says whether an account exists where a line does not.
     pub users: Option<FilterFile>,
+    /// Lists of names from elsewhere that tags tell of.
+    pub lists: NameLists,
     /// Whether every line is also asked who asked for something.
     pub hears_access: bool,
     /// Of inputs that are read twice and can be only once.
@@ -121,6 +125,7 @@ pub fn reading(
             with: &report.with,
         })?),
         users: raw.users.as_deref().map(known_users).transpose()?,
+        lists: lists::read(&raw.lists).context("--list")?,
         hears_access: raw.drivers,
         copies: BTreeMap::new(),
     })
@@ -141,6 +146,7 @@ pub fn metering(
         naming: Naming { key, usernames: Usernames::Fold },
         formats: Arc::default(),
         users: None,
+        lists: NameLists::default(),
         hears_access: false,
         copies: BTreeMap::new(),
     })
@@ -174,14 +180,17 @@ fn known_users(path: &Path) -> Result<FilterFile> {
     FilterFile::read(path).with_context(|| format!("--users {}", path.display()))
 }
 
-/// Validates how results are reported, and loads the detectors and whom the user allows what.
-pub fn reporting(raw: &ReportArgs, key: TagKey) -> Result<Reporting, Failure> {
+/// Validates how results are reported, and loads the detectors and whom the user allows what. `lists` are those
+/// that tags tell of.
+pub fn reporting(raw: &ReportArgs, key: TagKey, lists: &NameLists) -> Result<Reporting, Failure> {
     let memory_bytes = memory_bytes(&raw.memory)?;
     let choice = files::Choice { instead: raw.detectors.as_deref(), with: &raw.with };
     let mut plan = files::detectors(choice, "--detectors")?;
     let usernames = usernames(raw, Usernames::Fold);
     let allow = files::allow(&raw.with, &plan.detectors, started())?;
-    plan.allow = allow.tagged(&[Naming { key, usernames }]);
+    let naming = Naming { key, usernames };
+    plan.allow = allow.tagged(|name| vec![lists.mark(naming.tag(name), name)]);
+    plan.lists = lists.about();
     Ok(Reporting {
         output: raw.output,
         plan: Arc::new(plan),

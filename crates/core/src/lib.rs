@@ -25,6 +25,7 @@ pub mod judge;
 pub mod key;
 pub mod key_ring;
 pub mod limits;
+pub mod lists;
 pub mod memory;
 pub mod meter;
 pub mod net;

@@ -425,6 +425,7 @@ fn finding(plan: &Plan, message: &Message<'_>, now: Time) -> Finding {
         sources_total: report.sources_total,
         samples: episode.samples.to_vec(),
         accounts: report.accounts.clone(),
+        listed: report.listed.clone(),
         also: report.also.iter().map(|other| also(plan, &key, *other)).collect(),
         members: Vec::new(),
         spending: None,

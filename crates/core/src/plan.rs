@@ -19,6 +19,7 @@ use crate::detector::{Detector, DistinctField, Filter, Measure};
 use crate::key::{KeyField, KeyFields, KeyPart};
 use crate::key_ring::Generation;
 use crate::limits::MEASURES_PER_KEY_MAX;
+use crate::lists::NameList;
 use crate::panes::Slots;
 pub use crate::refusal::PlanError;
 use crate::refusal::{beyond_lists, decidable};
@@ -45,6 +46,8 @@ pub struct Plan {
     pub umbrellas: Vec<Umbrella>,
     /// Whose findings are held back.
     pub allow: Allowlist,
+    /// The lists of names from elsewhere that tags tell of.
+    pub lists: Vec<NameList>,
 }
 
 /// Names a [`KeyPlan`] of its plan.
@@ -188,7 +191,8 @@ impl Plan {
         }
         let names = detectors.iter().map(|detector| name(&detector.id)).collect();
         let umbrellas = umbrellas(&keys, &detectors);
-        Ok(Plan { detectors, keys, names, folds: false, umbrellas, allow: Allowlist::default() })
+        let (allow, lists) = (Allowlist::default(), Vec::new());
+        Ok(Plan { detectors, keys, names, folds: false, umbrellas, allow, lists })
     }
 
     /// The same plan, by which one key has one finding at a time, told by the worst of its detectors.

@@ -12,6 +12,7 @@ use unicase::UniCase;
 use unicode_normalization::UnicodeNormalization;
 
 use crate::known_users::KnownUsers;
+use crate::name_lists::NameLists;
 
 /// The longest name that is folded, in bytes. A longer one is tagged as it stands: no account has
 /// such a name, and folding it would only cost time.
@@ -68,12 +69,19 @@ pub(crate) struct Names {
     pub(crate) naming: Naming,
     /// Who has an account, if that is known.
     pub(crate) known_users: Option<Arc<KnownUsers>>,
+    /// The lists that tags tell of.
+    pub(crate) lists: NameLists,
 }
 
 impl Names {
+    /// Nobody is known, and there are no lists.
+    pub(crate) fn new(naming: Naming) -> Names {
+        Names { naming, known_users: None, lists: NameLists::default() }
+    }
+
     /// The tag of a raw name.
     pub(crate) fn tag(&self, name: &str) -> UserTag {
-        self.naming.tag(name)
+        self.lists.mark(self.naming.tag(name), name)
     }
 
     /// Whether the account behind a try exists. What the line says, `told`, counts; and a login that was let in

@@ -33,7 +33,8 @@ impl Allowing {
     pub fn tagged(&self, keys: &KeyRing) -> Allowlist {
         let keys = std::iter::once(&keys.current).chain(&keys.previous);
         let naming = |key| Naming { key, usernames: Usernames::Fold };
-        self.allow.tagged(&keys.map(|live| naming(live.key)).collect::<Vec<_>>())
+        let namings: Vec<Naming> = keys.map(|live| naming(live.key)).collect();
+        self.allow.tagged(|name| namings.iter().map(|naming| naming.tag(name)).collect())
     }
 }
 

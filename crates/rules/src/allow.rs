@@ -13,7 +13,6 @@ use tidewatch_core::limits::ALLOWED_MAX;
 use tidewatch_core::net::{Net, NetError};
 use tidewatch_core::tag::UserTag;
 use tidewatch_core::time::{Span, Time};
-use tidewatch_ingest::username::Naming;
 
 use crate::FILE_BYTES_MAX;
 use crate::fault::{Fault, Faults, Place, RuleError};
@@ -71,10 +70,10 @@ pub enum Named {
 
 impl Allow {
     /// The allowlist, with users tagged as in logs: under each key that is in use.
-    pub fn tagged(&self, namings: &[Naming]) -> Allowlist {
+    pub fn tagged(&self, tags: impl Fn(&str) -> Vec<UserTag>) -> Allowlist {
         let who = |named: &Named| match named {
             Named::Source(net) => Who::Source(*net),
-            Named::User(name) => Who::User(namings.iter().map(|of| of.tag(name)).collect()),
+            Named::User(name) => Who::User(tags(name)),
             Named::Tag(tag) => Who::User(vec![*tag]),
         };
         let entries = self.entries.iter().map(|entry| Allowed {

@@ -8,6 +8,7 @@ use tidewatch_core::accounts::Account;
 use tidewatch_core::detector::{Attack, Comparison, Severity};
 use tidewatch_core::finding::{Accuracy, Activity, Also, Decided, Finding, Measured, Value};
 use tidewatch_core::key::{FunctionTag, Key, KeyPart};
+use tidewatch_core::lists::Listed;
 use tidewatch_core::meter::attribution::{DriverKind, DriverName};
 use tidewatch_core::meter::ledger::Function;
 use tidewatch_core::series::season::Basis;
@@ -97,6 +98,7 @@ pub(crate) fn finding(activity: Activity) -> Finding {
             account(0xb2, Some(Outcome::Failure), Some(false)),
             account(0xc3, Some(Outcome::Failure), None),
         ],
+        listed: vec![listed("breach\u{1b}[2J 2019", Some(0.03)), listed("combo", None)],
         also: vec![Also {
             detector: "brute-force".to_owned(),
             severity: Severity::Medium,
@@ -110,6 +112,11 @@ pub(crate) fn finding(activity: Activity) -> Finding {
             cloudwatch("2026/11/22/[$LATEST]aa", "3813"),
         ],
     }
+}
+
+fn listed(list: &str, usual: Option<f64>) -> Listed {
+    let chance = usual.map(|_| 1e-9);
+    Listed { list: list.to_owned(), on: 49, of: 60, usual, chance }
 }
 
 fn account(tag: u64, outcome: Option<Outcome>, known: Option<bool>) -> Account {
@@ -137,6 +144,7 @@ pub(crate) fn bare(activity: Activity) -> Finding {
         sources: (1..=8).map(|n| address(&format!("2001:db8:1:2::{n}"))).collect(),
         sources_total: 12,
         accounts: Vec::new(),
+        listed: Vec::new(),
         also: Vec::new(),
         members: Vec::new(),
         spending: None,
@@ -183,6 +191,7 @@ pub(crate) fn spent(activity: Activity, number: Number, rule: Rule) -> Finding {
         sources: Vec::new(),
         sources_total: 0,
         accounts: Vec::new(),
+        listed: Vec::new(),
         also: Vec::new(),
         spending: Some(Box::new(spending)),
         ..finding(activity)

@@ -31,7 +31,7 @@ use crate::settings::{self, Reporting};
 pub async fn run(args: BacktestArgs) -> Result<Exit, Failure> {
     let key = settings::tag_key()?;
     let reading = settings::reading(&args.read, &args.report, key, Usernames::Fold, started())?;
-    let reporting = settings::reporting(&args.report, key)?;
+    let reporting = settings::reporting(&args.report, key, &reading.lists)?;
     let files = settings::inputs(&args.files)?;
     let choice = files::Choice { instead: args.against.as_deref(), with: &[] };
     let against = files::detectors(choice, "--against")?;

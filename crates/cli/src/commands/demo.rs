@@ -18,6 +18,7 @@ use tidewatch_core::plan::Plan;
 use tidewatch_core::sink::{AlertSink, SinkError};
 use tidewatch_core::tag::TagKey;
 use tidewatch_core::time::{Span, Time};
+use tidewatch_ingest::name_lists::NameLists;
 use tidewatch_ingest::problem::Problem;
 use tidewatch_ingest::username::{Naming, Usernames};
 use tidewatch_ingest::when::When;
@@ -60,7 +61,7 @@ pub async fn run(args: DemoArgs) -> Result<Exit, Failure> {
     // Simulated names need no secret, and a sketch's estimate depends on the key: it comes from the
     // seed, so that a seed always prints the same.
     let key = TagKey::from_passphrase(&format!("demo {}", args.seed));
-    let reporting = settings::reporting(&args.report, key)?;
+    let reporting = settings::reporting(&args.report, key, &NameLists::default())?;
     let usernames = match args.report.usernames {
         Some(args::Usernames::Exact) => Usernames::Exact,
         _ => Usernames::Fold,

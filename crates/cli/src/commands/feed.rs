@@ -136,6 +136,7 @@ fn reading(args: &FeedArgs) -> Result<Reading, Failure> {
     let read = ReadArgs {
         input_kind: "auto".to_owned(),
         formats: None,
+        lists: Vec::new(),
         users: None,
         drivers: false,
         year: args.year,

@@ -188,6 +188,7 @@ pub(crate) fn finding(
         sources_total: 0,
         samples: watched.sample.iter().cloned().collect(),
         accounts: Vec::new(),
+        listed: Vec::new(),
         also: Vec::new(),
         members: Vec::new(),
         spending: Some(Box::new(spending)),

@@ -91,7 +91,7 @@ async fn tried(
     let naming = Naming { key, usernames: Usernames::Fold };
     let ingest = Ingest::new(Config { naming, own_group: None, formats: Arc::clone(formats) });
     let plan = Plan::new(rules.plan.detectors.clone()).map_err(|error| anyhow!("{error}"))?;
-    let plan = Plan { allow: rules.allow.tagged(&[naming]), ..plan.folding() };
+    let plan = Plan { allow: rules.allow.tagged(|name| vec![naming.tag(name)]), ..plan.folding() };
     let plan = Arc::new(plan);
     let store = MemoryStore::new(Arc::clone(&plan), MEMORY_BYTES, 0);
     let admission = Admission::until(Time(i64::MAX));
