@@ -231,7 +231,8 @@ impl<'a> Proof<'a> {
                 return Ok(());
             }
         }
-        self.courses[0].lost = FIRST_SCANS_MAX as u64;
+        self.written.iter_mut().for_each(|scan| scan.state = State::Lost);
+        self.courses[0].lost = self.written.len() as u64;
         self.courses[0].why = Some(format!("nothing came through within {} s", self.args.wait));
         Ok(())
     }

@@ -6,6 +6,7 @@ use tidewatch_aws::proving::Left;
 use tidewatch_aws::subscriptions::Way;
 
 use super::course::Course;
+use crate::commands::counted;
 
 /// How long messages took, in milliseconds. Quantiles are those of the nearest rank.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,8 +105,9 @@ impl Outcome<'_> {
             false => "failed",
         };
         let times = Distribution::of(course.took_ms.iter().copied());
-        let times =
-            times.map_or(String::new(), |times| format!(" ({} times, {times})", times.count));
+        let times = times.map_or(String::new(), |times| {
+            format!(" ({}, {times})", counted(times.count as u64, "scan"))
+        });
         let why = course.why.as_ref().map_or(String::new(), |why| format!(": {why}"));
         let todo = self.todo(course).map_or(String::new(), |todo| format!("; {todo}"));
         format!("{word:<8} {}{times}{why}{todo}", course.group)
@@ -245,12 +247,12 @@ mod tests {
         };
         assert!(!outcome.is_good());
         expect![[r#"
-            proved   /made (2 times, min 5.1 s, median 5.1 s, p90 6.2 s, max 6.2 s)
+            proved   /made (2 scans, min 5.1 s, median 5.1 s, p90 6.2 s, max 6.2 s)
             failed   /silent: no message within 60 s; the stack works, so it is this subscription: see `tidewatch status --stack tidewatch '/silent'`
             failed   /narrow: no message within 60 s; its filter passes only what fits `ERROR`, which the proof's lines may not; else see `tidewatch status --stack tidewatch '/narrow'`
             failed   /new: no message within 60 s; the account's policy may take minutes until it sends a new log group: raise --wait above 60, then see `tidewatch status --stack tidewatch`
             failed   /slow: no message within 60 s; 1 came later: raise --wait above 60
-            proved   /old (1 times, min 9.0 s, median 9.0 s, p90 9.0 s, max 9.0 s); 2 messages are not marked as simulated, for the function is an older version: deploy the stack anew
+            proved   /old (1 scan, min 9.0 s, median 9.0 s, p90 9.0 s, max 9.0 s); 2 messages are not marked as simulated, for the function is an older version: deploy the stack anew
             failed   /gone: there is no such log group
             log line to message: min 5.1 s, median 6.2 s, p90 9.0 s, max 9.0 s; 3 came through, 4 lost
             left behind: queue `q`: denied"#]].assert_eq(&outcome.text());
