@@ -105,6 +105,15 @@ async fn what_nobody_waited_for_is_removed_all_the_same() {
     }
 }
 
+/// A request whose answer is lost is made again, and then finds what it has made.
+#[tokio::test(start_paused = true)]
+async fn what_was_made_by_a_request_without_an_answer_is_taken() {
+    let there = json!({ "__type": "ResourceAlreadyExistsException", "message": "it exists" });
+    let http = Replay::of([(500, "{}".to_owned()), (400, there.to_string())]);
+    prover(&http).make_group("/tidewatch/prove/watch-7f", false).await.expect("it is there");
+    assert_eq!(operations(&http), ["CreateLogGroup", "CreateLogGroup"]);
+}
+
 /// What is not there any more is as good as removed; what cannot be removed is named, and keeps no other there.
 #[tokio::test(start_paused = true)]
 async fn what_cannot_be_removed_is_named_and_the_rest_is_removed() {
