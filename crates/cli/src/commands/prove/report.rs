@@ -190,21 +190,6 @@ mod tests {
 
     use super::*;
 
-    fn course(group: &str, way: Way) -> Course {
-        Course {
-            group: group.to_owned(),
-            is_made: false,
-            way,
-            ready_ms: None,
-            took_ms: Vec::new(),
-            lost: 0,
-            late: 0,
-            unmarked: 0,
-            told_by: Vec::new(),
-            why: None,
-        }
-    }
-
     #[test]
     fn what_did_not_come_through_is_told_with_what_to_look_at() {
         let filter = |pattern: &str| {
@@ -221,19 +206,26 @@ mod tests {
             why: Some("no message within 60 s".to_owned()),
             ..course
         };
-        let made =
-            Course { is_made: true, took_ms: vec![5_100, 6_230], ..course("/made", filter("")) };
+        let made = Course {
+            is_made: true,
+            took_ms: vec![5_100, 6_230],
+            ..Course::begin("/made", false, filter(""))
+        };
         let policy = Way::Policy("all".to_owned());
         let courses = [
             made,
-            lost(course("/silent", filter(""))),
-            lost(course("/narrow", filter("ERROR"))),
-            lost(Course { is_made: true, ..course("/new", policy) }),
-            lost(Course { late: 1, ..course("/slow", filter("")) }),
-            Course { unmarked: 2, took_ms: vec![9_000], ..course("/old", filter("")) },
+            lost(Course::begin("/silent", false, filter(""))),
+            lost(Course::begin("/narrow", false, filter("ERROR"))),
+            lost(Course { is_made: true, ..Course::begin("/new", false, policy) }),
+            lost(Course { late: 1, ..Course::begin("/slow", false, filter("")) }),
+            Course {
+                unmarked: 2,
+                took_ms: vec![9_000],
+                ..Course::begin("/old", false, filter(""))
+            },
             Course {
                 why: Some("there is no such log group".to_owned()),
-                ..course("/gone", Way::None)
+                ..Course::begin("/gone", false, Way::None)
             },
         ];
         let left = [Left { what: "queue `q`".to_owned(), why: "denied".to_owned() }];
