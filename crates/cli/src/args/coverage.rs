@@ -19,9 +19,9 @@ Lines of envelopes and Kinesis events are told apart by their log groups, others
 one of each 2, 4, 8, … lines of a group is looked at, of as few as give at most N; without it all are. Of what
 should not be logged, kind, count and the first place are printed, never the value.
 
-With --stack or --group log groups of your account are read instead: of each what was written since --since, all
-of it or, where that is much, 1,000 events from each twelfth of the time. With --stack it is also said which are
-not sent to the stack.
+With --stack or --group log groups of your account are read instead: of each what was written
+since --since, all of it or, where that is much, 1,000 events from each twelfth of the time. With
+--stack it is also said which are not sent to the stack.
 
 Exit codes: 0 finished, whatever was found; 1 an input or a log group could not be read; 2 a usage error, or a format file is
 faulty.";
