@@ -8,6 +8,8 @@
 use std::cell::Cell;
 
 use aws_config::SdkConfig;
+use aws_sdk_cloudwatchlogs::config::http::HttpResponse;
+use aws_sdk_cloudwatchlogs::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_cloudwatchlogs::types::InputLogEvent;
 use aws_sdk_sqs::types::QueueAttributeName;
 use serde_json::json;
@@ -183,8 +185,8 @@ impl Prover {
         self.made.push(Made::LogGroup(name.to_owned()));
         let asked = self.asked("CreateLogGroup", name);
         let ask = || async {
-            let request = self.logs.create_log_group().log_group_name(name);
-            request.send().await.map_err(|error| asked.failed(&error))
+            let sent = self.logs.create_log_group().log_group_name(name).send().await;
+            made(asked, sent)
         };
         self.insist(asked, ask).await?;
         if filtered {
@@ -204,8 +206,8 @@ impl Prover {
         let asked = self.asked("CreateLogStream", group);
         let ask = || async {
             let request = self.logs.create_log_stream();
-            let request = request.log_group_name(group).log_stream_name(stream);
-            request.send().await.map_err(|error| asked.failed(&error))
+            let sent = request.log_group_name(group).log_stream_name(stream).send().await;
+            made(asked, sent)
         };
         self.insist(asked, ask).await.map(drop)
     }
@@ -344,5 +346,17 @@ impl Prover {
         F: Future<Output = Result<T, Failure>>,
     {
         insist(asked, &self.pace, self.pace.now().plus(PATIENCE), ask).await.answer
+    }
+}
+
+/// What is there already was made by a request whose answer was lost: no other has its name.
+fn made<T, E>(asked: Asked<'_>, sent: Result<T, SdkError<E, HttpResponse>>) -> Result<(), Failure>
+where
+    E: ProvideErrorMetadata + std::error::Error + 'static,
+{
+    match sent {
+        Ok(_) => Ok(()),
+        Err(error) if error.code() == Some("ResourceAlreadyExistsException") => Ok(()),
+        Err(error) => Err(asked.failed(&error)),
     }
 }

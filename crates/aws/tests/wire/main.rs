@@ -2,6 +2,7 @@
 
 mod log_groups;
 mod overrides;
+mod proving;
 mod quarantine;
 mod replay;
 mod rotation;

@@ -145,7 +145,7 @@ Examples:
 
 Makes a log group /tidewatch/prove/..., subscribes it, and a queue that hears the alert topic; writes logins that
 fail, of an address for documentation, and waits for the finding about it. All that is removed again, also after
-Ctrl-C. Findings are marked as simulated; what the stack says when they close is not. Into log groups of yours it
+Ctrl-C. Findings are marked as simulated, in letters too; what the stack says when they close is not. Into log groups of yours it
 writes only where --group names them, into a log stream of its own, which is removed too.
 
 Exit codes: 0 all came through; 1 something did not, or something could not be removed; 2 a usage error.";

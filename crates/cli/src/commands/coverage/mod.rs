@@ -1,8 +1,8 @@
 //! `tidewatch coverage`: what the lines of each log group carry, what logins in them leave out, and what should
 //! not be logged at all.
 //!
-//! The way of the data: inputs, one after the other, or [`groups`] of the account → ingest's survey → a [`verdict`] for each group → text, or one
-//! JSON object. Nothing is counted into windows, so lines need no times and no order.
+//! The way of the data: inputs, one after the other, or [`groups`] of the account → ingest's survey → a [`verdict`] for
+//! each group → text, or one JSON object. Nothing is counted into windows, so lines need no times and no order.
 
 mod groups;
 mod report;

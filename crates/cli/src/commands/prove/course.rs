@@ -53,6 +53,24 @@ pub struct Course {
     pub why: Option<String>,
 }
 
+impl Course {
+    /// Of a log group that nothing has come from yet.
+    pub fn begin(group: &str, is_made: bool, way: Way) -> Course {
+        Course {
+            group: group.to_owned(),
+            is_made,
+            way,
+            ready_ms: None,
+            took_ms: Vec::new(),
+            lost: 0,
+            late: 0,
+            unmarked: 0,
+            told_by: Vec::new(),
+            why: None,
+        }
+    }
+}
+
 /// A scan that was written.
 #[derive(Debug)]
 struct Written {
@@ -157,25 +175,10 @@ impl<'a> Proof<'a> {
         format!("{}{}", LogStream::PROVED, self.id)
     }
 
-    fn course(group: &str, is_made: bool, way: Way) -> Course {
-        Course {
-            group: group.to_owned(),
-            is_made,
-            way,
-            ready_ms: None,
-            took_ms: Vec::new(),
-            lost: 0,
-            late: 0,
-            unmarked: 0,
-            told_by: Vec::new(),
-            why: None,
-        }
-    }
-
     /// A log group of the user's; nothing is written to it yet.
     async fn existing(&self, name: &str, policy: Option<&AccountPolicy>) -> Course {
         let failed =
-            |why: String| Course { why: Some(why), ..Proof::course(name, false, Way::None) };
+            |why: String| Course { why: Some(why), ..Course::begin(name, false, Way::None) };
         match self.found(name).await {
             Err(failure) => failed(failure.to_string()),
             Ok(None) => failed("there is no such log group in this account and Region".to_owned()),
@@ -187,7 +190,7 @@ impl<'a> Proof<'a> {
                         "nothing of it is sent to the stack: tidewatch subscribe --stack {} '{name}'",
                         self.args.stack
                     )),
-                    (way, _) => Proof::course(name, false, way),
+                    (way, _) => Course::begin(name, false, way),
                 }
             }
         }
@@ -210,7 +213,7 @@ impl<'a> Proof<'a> {
             way => way,
         };
         let filtered = matches!(way, Way::Filter(_));
-        self.courses.insert(0, Proof::course(&name, true, way));
+        self.courses.insert(0, Course::begin(&name, true, way));
         let mut made = self.prover.make_group(&name, filtered).await;
         if made.is_ok() {
             made = self.prover.make_stream(&name, &self.stream()).await;
@@ -231,7 +234,8 @@ impl<'a> Proof<'a> {
                 return Ok(());
             }
         }
-        self.courses[0].lost = FIRST_SCANS_MAX as u64;
+        self.written.iter_mut().for_each(|scan| scan.state = State::Lost);
+        self.courses[0].lost = self.written.len() as u64;
         self.courses[0].why = Some(format!("nothing came through within {} s", self.args.wait));
         Ok(())
     }

@@ -6,6 +6,7 @@ use tidewatch_aws::proving::Left;
 use tidewatch_aws::subscriptions::Way;
 
 use super::course::Course;
+use crate::commands::counted;
 
 /// How long messages took, in milliseconds. Quantiles are those of the nearest rank.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,8 +105,9 @@ impl Outcome<'_> {
             false => "failed",
         };
         let times = Distribution::of(course.took_ms.iter().copied());
-        let times =
-            times.map_or(String::new(), |times| format!(" ({} times, {times})", times.count));
+        let times = times.map_or(String::new(), |times| {
+            format!(" ({}, {times})", counted(times.count as u64, "scan"))
+        });
         let why = course.why.as_ref().map_or(String::new(), |why| format!(": {why}"));
         let todo = self.todo(course).map_or(String::new(), |todo| format!("; {todo}"));
         format!("{word:<8} {}{times}{why}{todo}", course.group)
@@ -131,6 +133,11 @@ impl Outcome<'_> {
             Way::Filter(filter) if !filter.pattern.is_empty() => Some(format!(
                 "its filter passes only what fits `{}`, which the proof's lines may not; else see `{status}`",
                 filter.pattern
+            )),
+            Way::Policy(_) if course.is_made => Some(format!(
+                "the account's policy may take minutes until it sends a new log group: raise --wait above {}, then see \
+                 `tidewatch status --stack {}`",
+                self.wait_s, self.stack
             )),
             _ if course.is_made => Some(format!(
                 "see `tidewatch status --stack {}`: which part of the stack is blind",
@@ -178,7 +185,74 @@ impl Outcome<'_> {
 
 #[cfg(test)]
 mod tests {
+    use expect_test::expect;
+    use tidewatch_aws::subscriptions::Filter;
+
     use super::*;
+
+    #[test]
+    fn what_did_not_come_through_is_told_with_what_to_look_at() {
+        let filter = |pattern: &str| {
+            Way::Filter(Filter {
+                name: "tidewatch".to_owned(),
+                pattern: pattern.to_owned(),
+                destination: String::new(),
+                role: String::new(),
+                by_log_stream: true,
+            })
+        };
+        let lost = |course: Course| Course {
+            lost: 1,
+            why: Some("no message within 60 s".to_owned()),
+            ..course
+        };
+        let made = Course {
+            is_made: true,
+            took_ms: vec![5_100, 6_230],
+            ..Course::begin("/made", false, filter(""))
+        };
+        let policy = Way::Policy("all".to_owned());
+        let courses = [
+            made,
+            lost(Course::begin("/silent", false, filter(""))),
+            lost(Course::begin("/narrow", false, filter("ERROR"))),
+            lost(Course { is_made: true, ..Course::begin("/new", false, policy) }),
+            lost(Course { late: 1, ..Course::begin("/slow", false, filter("")) }),
+            Course {
+                unmarked: 2,
+                took_ms: vec![9_000],
+                ..Course::begin("/old", false, filter(""))
+            },
+            Course {
+                why: Some("there is no such log group".to_owned()),
+                ..Course::begin("/gone", false, Way::None)
+            },
+        ];
+        let left = [Left { what: "queue `q`".to_owned(), why: "denied".to_owned() }];
+        let outcome = Outcome {
+            stack: "tidewatch",
+            wait_s: 60,
+            names: 12,
+            courses: &courses,
+            left: &left,
+            is_partial: false,
+        };
+        assert!(!outcome.is_good());
+        expect![[r#"
+            proved   /made (2 scans, min 5.1 s, median 5.1 s, p90 6.2 s, max 6.2 s)
+            failed   /silent: no message within 60 s; the stack works, so it is this subscription: see `tidewatch status --stack tidewatch '/silent'`
+            failed   /narrow: no message within 60 s; its filter passes only what fits `ERROR`, which the proof's lines may not; else see `tidewatch status --stack tidewatch '/narrow'`
+            failed   /new: no message within 60 s; the account's policy may take minutes until it sends a new log group: raise --wait above 60, then see `tidewatch status --stack tidewatch`
+            failed   /slow: no message within 60 s; 1 came later: raise --wait above 60
+            proved   /old (1 scan, min 9.0 s, median 9.0 s, p90 9.0 s, max 9.0 s); 2 messages are not marked as simulated, for the function is an older version: deploy the stack anew
+            failed   /gone: there is no such log group
+            log line to message: min 5.1 s, median 6.2 s, p90 9.0 s, max 9.0 s; 3 came through, 4 lost
+            left behind: queue `q`: denied"#]].assert_eq(&outcome.text());
+        let good = Outcome { courses: &courses[..1], left: &[], ..outcome };
+        assert!(good.is_good());
+        let unmarked = Outcome { courses: &courses[5..6], ..good };
+        assert!(!unmarked.is_good());
+    }
 
     #[test]
     fn quantiles_are_of_the_nearest_rank() {
