@@ -95,7 +95,10 @@ fn a_client_is_allowed_where_it_is_meant_to_come_from_and_nowhere_else() {
     let allowed = ["--with", shown(with.path())];
     assert!(replay(rules.path(), &log("192.0.2", "Pentest/2.1"), &allowed).findings().is_empty());
     assert_eq!(replay(rules.path(), &log("192.0.2", "Pentest/2.1"), &[]).findings().len(), 1);
-    assert_eq!(replay(rules.path(), &log("198.51.100", "Pentest/2.1"), &allowed).findings().len(), 1);
+    assert_eq!(
+        replay(rules.path(), &log("198.51.100", "Pentest/2.1"), &allowed).findings().len(),
+        1
+    );
     assert_eq!(replay(rules.path(), &log("192.0.2", "Pentest/2.2"), &allowed).findings().len(), 1);
     // From anywhere only by force, for anybody can send it.
     let anywhere = allow.replace("source = \"192.0.2.0/24\"\n", "");
@@ -104,7 +107,9 @@ fn a_client_is_allowed_where_it_is_meant_to_come_from_and_nowhere_else() {
     assert_eq!(ran.code, 2, "{}", ran.stderr);
     assert!(ran.stderr.contains("Whoever attacks can send it too"), "{}", ran.stderr);
     fs::write(with.path().join("allow.toml"), anywhere + "force = true\n").expect("a file");
-    assert!(replay(rules.path(), &log("198.51.100", "Pentest/2.1"), &allowed).findings().is_empty());
+    assert!(
+        replay(rules.path(), &log("198.51.100", "Pentest/2.1"), &allowed).findings().is_empty()
+    );
 }
 
 #[test]
