@@ -20,6 +20,7 @@ pub mod labelled;
 pub mod live;
 pub mod luck;
 pub mod ministack;
+pub mod mmdb;
 pub mod monitoring;
 pub mod nab;
 pub mod outline;

@@ -1,4 +1,4 @@
-//! What is said about cost: README quotes what is calculated, and the calculation repeats what the template,
+//! What is said about cost: README and docs/aws.md quote what is calculated, and the calculation repeats what the template,
 //! the code and README's benchmark say.
 
 use std::process::Command;
@@ -27,15 +27,26 @@ fn near(found: f64, expected: f64) {
 
 #[test]
 fn readme_quotes_what_is_calculated() {
-    let readme = file("README.md");
+    let readme = file("docs/aws.md");
     let (_, after) =
-        readme.split_once("<!-- cost -->\n").expect("README has the mark <!-- cost -->");
+        readme.split_once("<!-- cost -->\n").expect("docs/aws.md has the mark <!-- cost -->");
     let (quoted, _) = after.split_once("<!-- /cost -->").expect("and <!-- /cost -->");
     let calculated = report::markdown(&prices());
     assert!(
         quoted == calculated,
-        "README quotes other costs than `cargo run -p tidewatch-tests --bin cost` prints:\n{calculated}"
+        "docs/aws.md quotes other costs than `cargo run -p tidewatch-tests --bin cost` prints:\n{calculated}"
     );
+}
+
+#[test]
+fn readme_tells_the_smallest_and_the_largest_bill() {
+    let calculated = report::markdown(&prices());
+    let all = calculated.lines().find(|line| line.starts_with("| **all** |")).expect("a total");
+    let totals: Vec<&str> = all.split('|').map(str::trim).filter(|cell| !cell.is_empty()).collect();
+    let readme = file("README.md");
+    for total in [totals[1], totals[totals.len() - 1]] {
+        assert!(readme.contains(&format!("${total}")), "README does not tell ${total}");
+    }
 }
 
 #[test]

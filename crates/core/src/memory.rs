@@ -5,6 +5,11 @@
 //! that is in is never put out for one that is not, so a flood cannot hide an attacker who is already
 //! watched. Only keys that no window can reach any more are forgotten, and what time it is for that is
 //! settled by many events, never by one with a forged time.
+//!
+//! A key that can raise nothing yet need not be counted yet: as long as its slack lasts, what comes in order is
+//! put down and counted together, in that order, as soon as somebody looks or some have come. Most of the time is
+//! spent on fetching what a key has from memory, and so it is fetched once for many; and a key that is seen a few
+//! times, as most are, never gets a state.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
@@ -51,19 +56,65 @@ pub struct MemoryStore {
     step_bytes: usize,
     used_bytes: AtomicUsize,
     keys_seen: AtomicU64,
+    /// The slack of a key of each plan that has seen nothing.
+    fresh: Vec<Slack>,
     /// Nothing is due before this; so most ticks need not look.
     due_earliest: AtomicI64,
     upkeep: Mutex<Upkeep>,
 }
 
+/// Points that are put down before they are counted.
+const PUT_DOWN_MAX: usize = 16;
+
 /// One key, and what is known of it besides its state.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 struct Kept {
-    state: KeyState,
-    /// What `state` takes on the heap, as charged.
+    /// What was counted; none before the first point is.
+    state: Option<Box<KeyState>>,
+    /// What comes behind it, in order, and is not counted yet.
+    put_down: Vec<Point>,
+    /// The newest event time.
+    newest: Time,
+    /// What `state` and `put_down` take on the heap, as charged.
     bytes: usize,
     /// How much longer nothing need be judged.
     slack: Slack,
+}
+
+impl Kept {
+    /// A key of which nothing is known, with the slack of an empty window.
+    fn new(slack: Slack) -> Kept {
+        Kept { state: None, put_down: Vec::new(), newest: Time::MIN, bytes: 0, slack }
+    }
+
+    /// Puts a point down, if it is the newest, may raise nothing and is no copy; the bytes that takes, or `None`
+    /// where it must be counted now.
+    fn put_down(&mut self, plan: &KeyPlan, point: &Point) -> Option<usize> {
+        let is_full = self.put_down.len() >= PUT_DOWN_MAX;
+        if point.time < self.newest || is_full || self.may_be_a_copy(plan, point) {
+            return None;
+        }
+        if !self.slack.take(point.time, point.attempts) {
+            return None;
+        }
+        let capacity = self.put_down.capacity();
+        if self.put_down.len() == capacity {
+            // Most keys are seen a few times only.
+            self.put_down.reserve_exact(capacity.max(1));
+        }
+        self.put_down.push(*point);
+        self.newest = point.time;
+        Some((self.put_down.capacity() - capacity) * size_of::<Point>())
+    }
+
+    /// Whether a point's event is among the latest, as far as their tags tell.
+    fn may_be_a_copy(&self, plan: &KeyPlan, point: &Point) -> bool {
+        let tag = |point: &Point| (point.event.0 >> 32) as u32 & plan.retention.event_mask;
+        let own = tag(point);
+        let counted = self.state.as_ref().map_or(&[][..], |state| state.events.tags());
+        let is_down = || self.put_down.iter().any(|point| tag(point) == own);
+        plan.counts() && (is_down() || counted.contains(&own))
+    }
 }
 
 /// What is looked at once per point, under one lock.
@@ -96,8 +147,10 @@ impl MemoryStore {
     pub fn new(plan: Arc<Plan>, budget_bytes: usize, seed: u64) -> MemoryStore {
         let step_bytes = plan.keys.iter().map(step_bytes).max().unwrap_or(0);
         let hasher = SeedableRandomState::with_seed(seed, foldhash::SharedSeed::global_fixed());
+        let fresh = plan.keys.iter().map(|key| Slack::fresh(&plan, key)).collect();
         MemoryStore {
             plan,
+            fresh,
             states: DashMap::with_hasher_and_shard_amount(hasher, 16),
             budget_bytes,
             step_bytes,
@@ -127,7 +180,10 @@ impl MemoryStore {
 
     /// Episodes that are open now.
     pub fn open_episodes(&self) -> u64 {
-        let open = |kept: &Kept| kept.state.episodes.iter().filter(|(_, e)| !e.closed).count();
+        let open = |kept: &Kept| {
+            let states = kept.state.iter();
+            states.flat_map(|state| state.episodes.iter()).filter(|(_, e)| !e.closed).count()
+        };
         self.states.iter().map(|entry| open(entry.value()) as u64).sum()
     }
 
@@ -146,10 +202,18 @@ impl MemoryStore {
                 }
                 self.used_bytes.fetch_add(ENTRY_BYTES, Ordering::Relaxed);
                 self.keys_seen.fetch_add(1, Ordering::Relaxed);
-                entry.insert(Kept::default())
+                entry.insert(Kept::new(self.fresh[usize::from(place.0.0)]))
             }
         };
-        let newest = kept.state.head;
+        if self.fits(self.step_bytes)
+            && let Some(bytes) = kept.put_down(plan, point)
+        {
+            kept.bytes += bytes;
+            self.used_bytes.fetch_add(bytes, Ordering::Relaxed);
+            return;
+        }
+        let newest = kept.newest;
+        self.catch_up((plan, &place.1), &mut kept, merged);
         let Some(Absorbed { late, dropped, sketch_refused, repeated }) =
             self.absorb(plan, &place.1, &mut kept, point)
         else {
@@ -166,7 +230,8 @@ impl MemoryStore {
         if point.time >= newest && kept.slack.take(point.time, point.attempts) {
             return;
         }
-        let Kept { state, slack, .. } = &mut *kept;
+        let Kept { state: Some(state), slack, .. } = &mut *kept else { return };
+        let state = &**state;
         let at = |at| Window { plan, key: &place.1, state, at, told: at, version: 0 };
         *slack = judge(&at(point.time));
         if state.head > point.time {
@@ -184,27 +249,53 @@ impl MemoryStore {
         point: &Point,
     ) -> Option<Absorbed> {
         let room = self.room();
-        let Kept { state, bytes, .. } = kept;
         let absorbed = if self.fits(self.step_bytes) {
-            state.absorb(plan, key, point, room)
+            kept.state.get_or_insert_default().absorb(plan, key, point, room)
         } else {
             // Close to the limit the growth is tried on a copy.
-            let mut next = state.clone();
+            let known_bytes = kept.state.as_ref().map_or(0, |state| state.bytes());
+            let mut next = kept.state.clone().unwrap_or_default();
             let absorbed = next.absorb(plan, key, point, room);
-            let grown = heap_bytes(&next).saturating_sub(*bytes);
+            let grown = next.bytes().saturating_sub(known_bytes);
             if grown > 0 && !self.fits(grown) {
                 return None;
             }
-            *state = next;
+            kept.state = Some(next);
             absorbed
         };
+        kept.newest = kept.newest.max(kept.state.as_ref().map_or(Time::MIN, |state| state.head));
         self.charge(kept);
         Some(absorbed)
     }
 
+    /// Counts what was put down.
+    fn catch_up(&self, (plan, key): (&KeyPlan, &Key), kept: &mut Kept, merged: &mut Merged) {
+        if kept.put_down.is_empty() {
+            return;
+        }
+        let mut put_down = std::mem::take(&mut kept.put_down);
+        // What all of them together make it grow by is charged once, where there is room enough.
+        if self.fits(self.step_bytes * 2) {
+            let (room, state) = (self.room(), kept.state.get_or_insert_default());
+            for point in put_down.drain(..) {
+                let absorbed = state.absorb(plan, key, &point, room);
+                merged.sketches_refused += u64::from(absorbed.sketch_refused);
+            }
+        }
+        for point in put_down.drain(..) {
+            match self.absorb(plan, key, kept, &point) {
+                Some(absorbed) => merged.sketches_refused += u64::from(absorbed.sketch_refused),
+                None => merged.points_refused += 1,
+            }
+        }
+        kept.put_down = put_down;
+        self.charge(kept);
+    }
+
     /// Charges what a key has grown by.
     fn charge(&self, kept: &mut Kept) {
-        let bytes = heap_bytes(&kept.state);
+        let state = kept.state.as_ref().map_or(0, |state| state.bytes());
+        let bytes = state + kept.put_down.capacity() * size_of::<Point>();
         self.used_bytes.fetch_add(bytes.wrapping_sub(kept.bytes), Ordering::Relaxed);
         kept.bytes = bytes;
     }
@@ -253,9 +344,9 @@ impl MemoryStore {
     /// Forgets keys whose newest event no window can reach, unless an episode of theirs is pending.
     fn sweep(&self, settled: Time) {
         self.states.retain(|(plan, _), kept| {
-            let state = &kept.state;
-            let idle = state.head < settled.minus(self.plan.key(*plan).retention.kept)
-                && !state.episodes.any_pending();
+            let is_pending = kept.state.as_ref().is_some_and(|state| state.episodes.any_pending());
+            let idle =
+                kept.newest < settled.minus(self.plan.key(*plan).retention.kept) && !is_pending;
             if idle {
                 self.used_bytes.fetch_sub(ENTRY_BYTES + kept.bytes, Ordering::Relaxed);
             }
@@ -273,11 +364,6 @@ impl MemoryStore {
         // Nothing panics while holding it; a poisoned lock would still hold sound data.
         self.upkeep.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// What a state takes beyond itself.
-fn heap_bytes(state: &KeyState) -> usize {
-    state.bytes() - size_of::<KeyState>()
 }
 
 /// What a key costs before anything is in it. The map keeps its slots between 7/16 and 7/8 full.
@@ -316,8 +402,11 @@ impl WindowStore for MemoryStore {
         V: FnMut(&Window<'_>) + Send,
     {
         for place in keys {
-            if let Some(kept) = self.states.get(place) {
-                let (plan, state) = (self.plan.key(place.0), &kept.state);
+            if let Some(mut kept) = self.states.get_mut(place) {
+                let plan = self.plan.key(place.0);
+                // What is refused here was taken in before, when there was room.
+                self.catch_up((plan, &place.1), &mut kept, &mut Merged::default());
+                let Some(state) = &kept.state else { continue };
                 let at = state.head;
                 view(&Window { plan, key: &place.1, state, at, told: at, version: 0 });
             }
@@ -342,7 +431,9 @@ impl WindowStore for MemoryStore {
             let quiet = self.plan.detector(detector).quiet;
             let Some(kept) = self.states.get(&place) else { continue };
             // Each pending episode has an entry of its own, at or before it is due.
-            for episode in kept.state.episodes.of(detector).filter(|episode| episode.is_pending()) {
+            let episodes = kept.state.as_ref().map(|state| &state.episodes);
+            let episodes = episodes.into_iter().flat_map(|episodes| episodes.of(detector));
+            for episode in episodes.filter(|episode| episode.is_pending()) {
                 if episode.due(quiet) <= time {
                     due.push(Due { place, detector, episode: episode.clone() });
                 } else {
@@ -378,7 +469,7 @@ impl WindowStore for MemoryStore {
             let Some(mut kept) = self.states.get_mut(&place) else {
                 return Err(StoreError::Fatal(format!("{} has no state to latch", place.1.kind())));
             };
-            let episodes = &mut kept.state.episodes;
+            let episodes = &mut kept.state.get_or_insert_default().episodes;
             if !episodes.of(detector).eq(expected) {
                 return Ok(Latched::Lost(episodes.slots(detector)));
             }

@@ -11,7 +11,9 @@
 //! of the window, and forgetting it costs time only.
 
 use crate::detector::{Comparison, Condition, Operand, Raise};
-use crate::plan::{Counted, DetectorPlan, Plan};
+use crate::key::{Key, KeyPart};
+use crate::plan::{Counted, DetectorPlan, KeyPlan, Plan};
+use crate::state::KeyState;
 use crate::time::{Span, Time};
 use crate::window::Window;
 
@@ -59,6 +61,22 @@ impl Slack {
             }
         }
         least
+    }
+
+    /// The slack of a key that has seen nothing: for however long, since nothing but attempts makes a count grow.
+    pub fn fresh(plan: &Plan, key_plan: &KeyPlan) -> Slack {
+        let (key, state) = (Key::of(KeyPart::Global), KeyState::default());
+        let at = Time(0);
+        let empty = Window { plan: key_plan, key: &key, state: &state, at, told: at, version: 0 };
+        // Whoever comes after others is as quiet as they are.
+        let leading = key_plan.detectors.iter().filter(|detector| detector.after.is_empty());
+        let raises = leading.flat_map(|detector| {
+            plan.detector(detector.id).raises.iter().map(move |raise| (raise, detector))
+        });
+        raises.fold(Slack::ENDLESS, |least, (raise, detector)| {
+            let growing = raise.when.iter().map(|condition| growing(condition, detector, &empty));
+            least.and(growing.fold(Slack::NONE, Slack::or))
+        })
     }
 
     /// Whether anything is known.
