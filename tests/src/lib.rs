@@ -25,6 +25,7 @@ pub mod nab;
 pub mod panther;
 pub mod plain_table;
 pub mod scans;
+pub mod shared_functions;
 pub mod simulated_stream;
 pub mod simulator;
 pub mod spend;
