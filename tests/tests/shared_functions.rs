@@ -25,7 +25,7 @@ fn in_calm_weather_each_pane_is_what_reports_say_and_each_message_leaves_once() 
         assert!(played.shares > 1_000);
         // One KB of shares is one unit of a write.
         assert!(played.bytes["shares"] < 2_048, "{:?}", played.bytes);
-        assert!(played.bytes["standing"] < 6_144, "{:?}", played.bytes);
+        assert!(played.bytes["chronicle"] < 6_144, "{:?}", played.bytes);
     }
 }
 
@@ -67,6 +67,6 @@ fn without_event_tags_second_deliveries_are_counted() {
 }
 
 #[test]
-fn a_standing_that_forgets_what_is_to_be_told_loses_messages() {
+fn a_chronicle_that_forgets_what_is_to_be_told_loses_messages() {
     breaks(Safeguards { publish_before_confirm: false, ..Safeguards::default() }, "not told");
 }

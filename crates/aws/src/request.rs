@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "the index has no partition 8")]
+    #[should_panic(expected = "the index has no partition 12")]
     fn a_partition_nobody_reads_is_not_written() {
         index_partition(FUNCTION_PARTITIONS.end);
     }

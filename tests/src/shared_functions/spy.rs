@@ -7,8 +7,8 @@ use tidewatch_core::delivery::Record;
 use tidewatch_core::meter::ledger::Function;
 use tidewatch_core::sequence::ShardId;
 use tidewatch_core::spend::detector::Number;
+use tidewatch_core::table_store::functions::chronicle::Chronicle;
 use tidewatch_core::table_store::functions::share::FunctionShare;
-use tidewatch_core::table_store::functions::standing::Standing;
 use tidewatch_core::table_store::key_bytes;
 use tidewatch_core::table_store::table::{
     Attribute, Item, ItemKey, Part, Table, TableError, Write, Written,
@@ -79,12 +79,12 @@ impl Spy {
         let mut notes = lock(&self.notes);
         let size: usize =
             item.values.iter().map(|(name, value)| name.name().len() + value.len()).sum();
-        let of_part = if part == Part::Standing { "standing" } else { "shares" };
+        let of_part = if part == Part::Chronicle { "chronicle" } else { "shares" };
         let largest = notes.bytes.entry(of_part).or_default();
         *largest = size.max(*largest);
-        if let Some(bytes) = item.values.get(&Attribute::Standing) {
-            let standing = Standing::decode(&function, bytes).expect("legible");
-            notes.closed(&function, &standing);
+        if let Some(bytes) = item.values.get(&Attribute::Chronicle) {
+            let chronicle = Chronicle::decode(&function, bytes).expect("legible");
+            notes.closed(&function, &chronicle);
         }
         let closed =
             notes.closed.get(&function).and_then(|panes| panes.keys().next_back().copied());
@@ -112,12 +112,12 @@ fn invocations(share: &FunctionShare) -> Panes {
 
 impl Notes {
     /// Takes note of panes that were closed: each once, and all that were closed together as one look showed them.
-    fn closed(&mut self, function: &Function, standing: &Standing) {
+    fn closed(&mut self, function: &Function, chronicle: &Chronicle) {
         let known = self.closed.entry(function.clone()).or_default();
-        let newest = known.keys().next_back().copied().unwrap_or(standing.first - 1);
+        let newest = known.keys().next_back().copied().unwrap_or(chronicle.first - 1);
         let mut fresh = Panes::new();
-        for pane in standing.first..=standing.closed {
-            let Some(number) = standing.number(Number::Invocations, pane) else { continue };
+        for pane in chronicle.first..=chronicle.closed {
+            let Some(number) = chronicle.number(Number::Invocations, pane) else { continue };
             let number = number.round() as u64;
             match known.get(&pane) {
                 None if pane > newest => drop(fresh.insert(pane, number)),

@@ -14,4 +14,5 @@ mod alert;
 mod overrides;
 mod recovery;
 mod rotation;
+mod spending;
 mod world;

@@ -31,7 +31,7 @@ pub enum Part {
     /// The sketches that all shards write together.
     Sketches,
     /// Of a function: what is known of it beside the panes that are not over.
-    Standing,
+    Chronicle,
     /// Of a function's past: the series of one number up to the end of a day, in days since 1970.
     Past {
         /// The number, as [`crate::spend::detector::Number::code`] has it.
@@ -54,8 +54,8 @@ pub enum Attribute {
     Sketch(u8),
     /// `c`: up to which pane a function's panes are closed, and from when on it runs away.
     Closed,
-    /// `f`: a function's standing.
-    Standing,
+    /// `f`: a function's chronicle.
+    Chronicle,
     /// `p`: a series.
     Past,
 }
@@ -204,7 +204,7 @@ impl Part {
                 vec![1, a, b, c, d]
             }
             Part::Sketches => vec![2],
-            Part::Standing => vec![3],
+            Part::Chronicle => vec![3],
             Part::Past { number, day } => {
                 let [a, b, c, d] = day.to_be_bytes();
                 vec![4, number, a, b, c, d]
@@ -218,7 +218,7 @@ impl Part {
             [0] => Some(Part::Main),
             [1, a, b, c, d] => Some(Part::Share(ShardId(u32::from_be_bytes([a, b, c, d])))),
             [2] => Some(Part::Sketches),
-            [3] => Some(Part::Standing),
+            [3] => Some(Part::Chronicle),
             [4, number, a, b, c, d] => {
                 Some(Part::Past { number, day: i32::from_be_bytes([a, b, c, d]) })
             }
@@ -236,7 +236,7 @@ impl Attribute {
             Attribute::Latch => "o".to_owned(),
             Attribute::Sketch(list) => format!("h{list}"),
             Attribute::Closed => "c".to_owned(),
-            Attribute::Standing => "f".to_owned(),
+            Attribute::Chronicle => "f".to_owned(),
             Attribute::Past => "p".to_owned(),
         }
     }
@@ -249,7 +249,7 @@ impl Attribute {
             ("x", shard) => Some(Attribute::Unreadable(ShardId(number(shard)?))),
             ("o", "") => Some(Attribute::Latch),
             ("c", "") => Some(Attribute::Closed),
-            ("f", "") => Some(Attribute::Standing),
+            ("f", "") => Some(Attribute::Chronicle),
             ("p", "") => Some(Attribute::Past),
             ("h", list) => Some(Attribute::Sketch(u8::try_from(number(list)?).ok()?)),
             _ => None,

@@ -24,7 +24,7 @@ use crate::table_store::table::{
 };
 use crate::time::Time;
 
-/// A function whose standing is closed up to less than so many panes ago is looked at by its own index entry.
+/// A function whose chronicle is closed up to less than so many panes ago is looked at by its own index entry.
 const LOOKED_AT_PANES: i64 = 6;
 
 /// A function that may run away is looked at each time its share in the pane has grown by a fifth: so many steps to
@@ -135,7 +135,7 @@ impl<T: Table, P: Pace> Invocation<'_, T, P> {
                 Ok(Written::Applied(item)) => {
                     counts.lost += u64::from(unreadable);
                     counts.repeated += taken.repeated;
-                    counts.late += late(of, &item).max(taken.late);
+                    counts.late += late(of, &known, &item).max(taken.late);
                     return Ok(counts);
                 }
                 Ok(Written::Refused(item)) => {
@@ -204,10 +204,11 @@ fn read(function: &Function, bytes: Option<&[u8]>) -> Result<(FunctionShare, boo
     }
 }
 
-/// The points of panes that were closed when they were written.
-fn late(of: &OfFunction<'_>, item: &Item) -> u64 {
+/// The new points of panes that were closed when they were written.
+fn late(of: &OfFunction<'_>, known: &FunctionShare, item: &Item) -> u64 {
     let Some(closed) = Closed::of(Some(item)) else { return 0 };
-    of.points.iter().filter(|point| pane_of(point.time) <= closed.pane).count() as u64
+    let fresh = of.points.iter().filter(|point| point.sequence > known.applied);
+    fresh.filter(|point| pane_of(point.time) <= closed.pane).count() as u64
 }
 
 /// How one shard's share changes.

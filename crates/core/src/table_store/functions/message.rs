@@ -1,5 +1,5 @@
 //! A message about a function as bytes, from which the very same message is made again: it is written with the
-//! standing it follows from, and published after that. What the detector's file says of it is taken from the file.
+//! chronicle it follows from, and published after that. What the detector's file says of it is taken from the file.
 //!
 //! Encoding, version 1: version · detector's id · activity and severity · made, start, first seen and last, the three
 //! from the first (signed) · quiet · peak · what findings tell of a pane, see [`write_some`] · whether something

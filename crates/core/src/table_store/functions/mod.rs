@@ -3,22 +3,22 @@
 //!
 //! - *shares* ([`share`]): one attribute a shard with its panes that are not closed, replaced under the condition that
 //!   it is still the one that was read, as the shares of logins are ([`counting`]);
-//! - its *standing* ([`standing`]): written by the tick alone, under the condition of its version, with the messages
+//! - its *chronicle* ([`chronicle`]): written by the tick alone, under the condition of its version, with the messages
 //!   that follow from it ([`tick`]); whole days of the past move to items of their own ([`past`]).
 //!
 //! Judged is by [`crate::spend::course`], as in one process. Only who asks is not known here: no line about requests
 //! is heard.
 //!
 //! Invariants: an open pane is a function of the records that shards have applied; a pane is closed once, by whoever
-//! wins the standing; and a message is written with the standing it follows from before it is published, so that it
+//! wins the chronicle; and a message is written with the chronicle it follows from before it is published, so that it
 //! leaves at least once and its uid is one.
 
+pub mod chronicle;
 mod counting;
 mod message;
 mod numbers;
 mod past;
 pub mod share;
-pub mod standing;
 #[cfg(test)]
 mod tests;
 mod tick;
@@ -83,7 +83,7 @@ impl FunctionCounts {
     }
 }
 
-/// What shards are told of a function's standing: version 1 · the closed pane · numbers: how many; each: its code,
+/// What shards are told of a function's chronicle: version 1 · the closed pane · numbers: how many; each: its code,
 /// from how much in a pane on it runs away.
 #[derive(Clone, Debug, Default, PartialEq)]
 struct Closed {

@@ -1,4 +1,4 @@
-//! Panes, versions and places in logs as bytes, as shares and standings hold them. Numbers are as in
+//! Panes, versions and places in logs as bytes, as shares and chronicles hold them. Numbers are as in
 //! [`crate::table_store::bytes`].
 //!
 //! ```text

@@ -111,24 +111,26 @@ impl FunctionShare {
                 taken.repeated += 1;
                 continue;
             }
-            taken.late += u64::from(!self.note(point, closed));
+            taken.late += self.note(point, closed);
         }
         self.applied = self.applied.max(last);
-        self.leave_out(closed);
+        taken.late += self.leave_out(closed);
         taken
     }
 
-    /// Counts a point; not one of a pane that is closed or too old.
-    fn note(&mut self, point: &Point<'_>, closed: Option<i64>) -> bool {
+    /// Counts a point, but not one of a pane that is closed or too old. How many are too late, this one or those of
+    /// panes that are too old now.
+    fn note(&mut self, point: &Point<'_>, closed: Option<i64>) -> u64 {
         let pane = pane_of(point.time);
         let oldest = pane_of(self.head) - OPEN_PANES_MAX;
         if closed.is_some_and(|closed| pane <= closed) || pane <= oldest {
-            return false;
+            return 1;
         }
+        let mut late = 0;
         self.head = self.head.max(point.time);
         if self.panes.keys().next_back().is_none_or(|newest| *newest < pane) {
             // At once and not when the batch ends, or it would matter where that is.
-            self.leave_out(closed);
+            late += self.leave_out(closed);
             self.sample = Some(point.origin.clone());
         }
         self.panes.entry(pane).or_default().note(point.invocation, true);
@@ -136,17 +138,22 @@ impl FunctionShare {
             let minute = numbers::minute(point.time);
             numbers::see(&mut self.versions, version, minute, SHARED_VERSIONS_MAX);
         }
-        true
+        late
     }
 
-    /// Leaves out panes that are closed or too old, and versions that are older than all that are left.
-    fn leave_out(&mut self, closed: Option<i64>) {
-        let oldest = (pane_of(self.head) - OPEN_PANES_MAX).max(closed.unwrap_or(i64::MIN));
+    /// Leaves out panes that are closed or too old, and versions that are older than all that are left. How many
+    /// reports nobody has closed the panes of.
+    fn leave_out(&mut self, closed: Option<i64>) -> u64 {
+        let closed = closed.unwrap_or(i64::MIN);
+        let oldest = (pane_of(self.head) - OPEN_PANES_MAX).max(closed);
+        let dropped = self.panes.iter().filter(|(pane, _)| (closed + 1..=oldest).contains(pane));
+        let dropped = dropped.map(|(_, pane)| pane.sums.invocations).sum();
         self.panes.retain(|pane, _| *pane > oldest);
         self.versions.retain(|_, first| pane_of(*first) > oldest);
         if self.panes.is_empty() {
             self.sample = None;
         }
+        dropped
     }
 
     /// The share as bytes.

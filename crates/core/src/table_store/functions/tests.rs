@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 
+use super::chronicle::{Chronicle, Past};
 use super::numbers::{read_pane, write_pane};
 use super::share::{FunctionShare, Point};
-use super::standing::{Past, Standing};
 use super::{Closed, message};
 use crate::detector::Severity;
 use crate::finding::Finding;
@@ -137,7 +137,7 @@ proptest! {
     fn any_bytes_are_read_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
         let bytes = [&[1], bytes.as_slice()].concat();
         let _ = FunctionShare::decode(&function(), &bytes);
-        let _ = Standing::decode(&function(), &bytes);
+        let _ = Chronicle::decode(&function(), &bytes);
         let _ = Closed::decode(&bytes);
         let _ = message::decode(&function(), &[], &bytes);
     }
@@ -154,46 +154,46 @@ proptest! {
     }
 
     #[test]
-    fn a_standing_comes_back(lines in lines(), gap in 1i64..400, told: bool, stored in 0i64..20) {
-        let mut standing = standing(&lines, gap, told);
-        prop_assert_eq!(Standing::decode(&function(), &standing.encode()), Ok(standing.clone()));
-        let last = standing.first + stored.min(standing.closed - standing.first);
-        let kept: Vec<_> = (last + 1..=standing.closed)
-            .map(|pane| Number::ALL.map(|number| standing.step(number, pane)))
+    fn a_chronicle_comes_back(lines in lines(), gap in 1i64..400, told: bool, stored in 0i64..20) {
+        let mut chronicle = chronicle(&lines, gap, told);
+        prop_assert_eq!(Chronicle::decode(&function(), &chronicle.encode()), Ok(chronicle.clone()));
+        let last = chronicle.first + stored.min(chronicle.closed - chronicle.first);
+        let kept: Vec<_> = (last + 1..=chronicle.closed)
+            .map(|pane| Number::ALL.map(|number| chronicle.step(number, pane)))
             .collect();
-        standing.forget_up_to(Past { last, numbers: 0x1ff });
-        let standing = Standing::decode(&function(), &standing.encode()).expect("its own bytes");
-        for (pane, steps) in (last + 1..=standing.closed).zip(kept) {
-            prop_assert_eq!(Number::ALL.map(|number| standing.step(number, pane)), steps);
+        chronicle.forget_up_to(Past { last, numbers: 0x1ff });
+        let chronicle = Chronicle::decode(&function(), &chronicle.encode()).expect("its own bytes");
+        for (pane, steps) in (last + 1..=chronicle.closed).zip(kept) {
+            prop_assert_eq!(Number::ALL.map(|number| chronicle.step(number, pane)), steps);
         }
     }
 }
 
-fn standing(lines: &[(Invocation, i64, u8)], gap: i64, told: bool) -> Standing {
+fn chronicle(lines: &[(Invocation, i64, u8)], gap: i64, told: bool) -> Chronicle {
     let mut share = FunctionShare::default();
     take(&mut share, lines, 0, lines.len());
     let first = pane_of(START);
-    let mut standing = Standing::new(first);
-    standing.see(&share.versions);
-    standing.sample = share.sample.clone();
+    let mut chronicle = Chronicle::new(first);
+    chronicle.see(&share.versions);
+    chronicle.sample = share.sample.clone();
     for (pane, of_pane) in &share.panes {
-        standing.note(*pane, of_pane, of_pane.sums.billed_ms as f64 / 1e6);
+        chronicle.note(*pane, of_pane, of_pane.sums.billed_ms as f64 / 1e6);
     }
-    standing.note(standing.closed + gap, &Pane::default(), 0.0);
-    standing.last = standing.closed + 1;
+    chronicle.note(chronicle.closed + gap, &Pane::default(), 0.0);
+    chronicle.last = chronicle.closed + 1;
     let episode = Episode {
         start: START,
         severity: Severity::High,
         peak: 1.5,
-        opened: standing.closed - 3,
-        last: standing.closed,
+        opened: chronicle.closed - 3,
+        last: chronicle.closed,
         told_excess: 0.25,
         told,
         closed: false,
     };
-    standing.latches.insert("cost-spike".into(), Latch { episode: Some(episode) });
-    standing.pending.push(vec![1, 2, 3]);
-    standing
+    chronicle.latches.insert("cost-spike".into(), Latch { episode: Some(episode) });
+    chronicle.pending.push(vec![1, 2, 3]);
+    chronicle
 }
 
 #[test]
@@ -202,7 +202,7 @@ fn what_a_later_version_wrote_is_left_alone() {
         let bytes = [version, 0, 0, 0];
         let newer = Err(Unreadable::Newer(version));
         assert_eq!(FunctionShare::decode(&function(), &bytes).map(drop), newer);
-        assert_eq!(Standing::decode(&function(), &bytes).map(drop), newer);
+        assert_eq!(Chronicle::decode(&function(), &bytes).map(drop), newer);
         assert_eq!(message::decode(&function(), &[], &bytes).map(drop), newer);
         assert_eq!(Closed::decode(&bytes).map(drop), newer);
     }
@@ -254,7 +254,7 @@ fn findings() -> Vec<Finding> {
             500..512 => (12, 100, 1),
             600..610 => (1_000, 100, 1),
             700..800 => (0, 100, 1),
-            1_800..1_812 => (12, 2_000, 2),
+            1_800..1_812 => (12, 15_000, 2),
             _ => (12, 100 + pane as u64 / 60, 1),
         };
         for n in 0..count {

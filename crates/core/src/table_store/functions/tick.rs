@@ -4,8 +4,8 @@
 //! while the stream lags nothing looks silent. But an hour by the clock is waited at most
 //! ([`CLOSED_AFTER_MAX`]), for where nothing is invoked at all nothing newer comes.
 //!
-//! What follows from a pane is written with the standing that takes it in, and published after that; whoever finds
-//! messages in a standing publishes them again. Of two ticks at once one loses the standing, and tells nothing.
+//! What follows from a pane is written with the chronicle that takes it in, and published after that; whoever finds
+//! messages in a chronicle publishes them again. Of two ticks at once one loses the chronicle, and tells nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -30,9 +30,9 @@ use crate::spend::drivers::Driver;
 use crate::spend::judged::runs_from;
 use crate::store::{StoreError, WindowStore};
 use crate::table_store::bytes::Unreadable;
+use crate::table_store::functions::chronicle::Chronicle;
 use crate::table_store::functions::numbers::Versions;
 use crate::table_store::functions::share::FunctionShare;
-use crate::table_store::functions::standing::Standing;
 use crate::table_store::functions::{Closed, FunctionCounts, due, message};
 use crate::table_store::key_bytes;
 use crate::table_store::store::Invocation;
@@ -49,10 +49,10 @@ struct Known {
     shares: Vec<(Part, Item)>,
     /// What of them is indexed.
     marked: BTreeSet<Part>,
-    /// The version of the item with the standing, if there is one.
+    /// The version of the item with the chronicle, if there is one.
     version: Option<u64>,
-    standing: Option<Standing>,
-    /// The bytes of a standing that cannot be read.
+    chronicle: Option<Chronicle>,
+    /// The bytes of a chronicle that cannot be read.
     unreadable: Option<Vec<u8>>,
     /// All shards' panes that are not closed.
     open: BTreeMap<i64, Pane>,
@@ -62,16 +62,16 @@ struct Known {
     lost: u64,
 }
 
-/// A standing that was written, of which messages are to leave.
+/// A chronicle that was written, of which messages are to leave.
 struct Pending {
     key: Vec<u8>,
     function: Function,
     version: u64,
-    standing: Standing,
+    chronicle: Chronicle,
 }
 
 /// What the tick knows of a pane.
-struct Shown<'a>(&'a Standing);
+struct Shown<'a>(&'a Chronicle);
 
 impl Around for Shown<'_> {
     fn hour_before(&self, pane: i64) -> Sums {
@@ -179,7 +179,7 @@ impl<T: Table, P: Pace> Invocation<'_, T, P> {
             shares: Vec::new(),
             marked,
             version: None,
-            standing: None,
+            chronicle: None,
             unreadable: None,
             open: BTreeMap::new(),
             versions: Versions::new(),
@@ -189,7 +189,7 @@ impl<T: Table, P: Pace> Invocation<'_, T, P> {
         };
         for (part, item) in items {
             match part {
-                Part::Standing => known.read_standing(item)?,
+                Part::Chronicle => known.read_chronicle(item)?,
                 Part::Main | Part::Share(_) => known.shares.push((part, item)),
                 Part::Sketches | Part::Past { .. } => {}
             }
@@ -208,25 +208,25 @@ impl<T: Table, P: Pace> Invocation<'_, T, P> {
     ) -> Result<(FunctionCounts, Option<Pending>), StoreError> {
         let mut counts = FunctionCounts { lost: known.lost, ..FunctionCounts::default() };
         let first_open = known.open.keys().next().copied();
-        let standing = match (known.standing.take(), known.version) {
-            (Some(standing), Some(version)) if !standing.pending.is_empty() => {
+        let chronicle = match (known.chronicle.take(), known.version) {
+            (Some(chronicle), Some(version)) if !chronicle.pending.is_empty() => {
                 // First what is known to be untold.
                 let Known { key, function, .. } = known;
-                return Ok((counts, Some(Pending { key, function, version, standing })));
+                return Ok((counts, Some(Pending { key, function, version, chronicle })));
             }
-            (Some(standing), _) => Some(standing),
-            (None, _) => first_open.map(Standing::new),
+            (Some(chronicle), _) => Some(chronicle),
+            (None, _) => first_open.map(Chronicle::new),
         };
-        let Some(mut standing) = standing else { return Ok((counts, None)) };
-        if first_open.is_some_and(|open| open - standing.closed > HISTORY_PANES as i64) {
+        let Some(mut chronicle) = chronicle else { return Ok((counts, None)) };
+        if first_open.is_some_and(|open| open - chronicle.closed > HISTORY_PANES as i64) {
             // Nothing of it reaches back so far.
-            let latches = standing.latches;
-            standing = Standing { latches, ..Standing::new(first_open.unwrap_or_default()) };
+            let latches = chronicle.latches;
+            chronicle = Chronicle { latches, ..Chronicle::new(first_open.unwrap_or_default()) };
         }
-        let next = standing.next(first_open);
+        let next = chronicle.next(first_open);
         let newest = known.open.keys().next_back().copied();
-        standing.last = standing.last.max(newest.unwrap_or(i64::MIN));
-        let panes = next..=target.min(standing.until());
+        chronicle.last = chronicle.last.max(newest.unwrap_or(i64::MIN));
+        let panes = next..=target.min(chronicle.until());
         let mut runs = known.runs_away(weighing);
         runs.retain(|pane| !panes.contains(pane));
         if panes.is_empty() && runs.is_empty() {
@@ -236,42 +236,42 @@ impl<T: Table, P: Pace> Invocation<'_, T, P> {
             return Ok((counts, None));
         }
         let of = (known.key.as_slice(), &known.function);
-        let (mut course, lost) = self.course(of, weighing, &mut standing).await?;
+        let (mut course, lost) = self.course(of, weighing, &mut chronicle).await?;
         counts.lost += lost;
-        standing.see(&known.versions);
-        standing.sample = known.sample.take().or(standing.sample);
+        chronicle.see(&known.versions);
+        chronicle.sample = known.sample.take().or(chronicle.sample);
         let mut findings = Vec::new();
         for pane in panes.take(PANES_A_TICK_MAX) {
             let of_pane = known.open.remove(&pane).unwrap_or_default();
-            let around = Shown(&standing);
+            let around = Shown(&chronicle);
             let look = Look { pane, of_pane: &of_pane, around: &around, now };
             let cost = weighing.prices.tariff.cost(&of_pane.sums, course.terms);
             findings.extend(course.close(weighing, &Number::ALL.into(), look));
-            standing.note(pane, &of_pane, cost.dollars());
+            chronicle.note(pane, &of_pane, cost.dollars());
             counts.closed_panes += 1;
         }
-        for pane in runs.into_iter().filter(|pane| *pane > standing.closed) {
+        for pane in runs.into_iter().filter(|pane| *pane > chronicle.closed) {
             let Some(of_pane) = known.open.get(&pane) else { continue };
-            let around = Shown(&standing);
+            let around = Shown(&chronicle);
             findings
                 .extend(course.judge_open(weighing, Look { pane, of_pane, around: &around, now }));
         }
-        let told = self.commit(weighing, known, (standing, course), findings).await?;
+        let told = self.commit(weighing, known, (chronicle, course), findings).await?;
         Ok((counts, told))
     }
 
-    /// Writes the standing with what is to be told, if nobody else has written one meanwhile; then tells shards
+    /// Writes the chronicle with what is to be told, if nobody else has written one meanwhile; then tells shards
     /// what is closed.
     async fn commit(
         &self,
         weighing: &Weighing,
         known: Known,
-        (mut standing, course): (Standing, Course),
+        (mut chronicle, course): (Chronicle, Course),
         findings: Vec<Finding>,
     ) -> Result<Option<Pending>, StoreError> {
         for (detector, latch) in weighing.detectors.iter().zip(&course.latches) {
             if latch.episode.is_some() {
-                standing.latches.insert(detector.id.as_str().into(), latch.clone());
+                chronicle.latches.insert(detector.id.as_str().into(), latch.clone());
             }
         }
         let encode = |finding: &Finding| {
@@ -280,47 +280,47 @@ impl<T: Table, P: Pace> Invocation<'_, T, P> {
         };
         let messages: Vec<Vec<u8>> = findings.iter().filter_map(encode).collect();
         if self.store.settings.safeguards.publish_before_confirm {
-            standing.pending = messages.clone();
+            chronicle.pending = messages.clone();
         }
         let write =
-            self.standing_write(&known.key, known.version, &standing, known.unreadable.clone());
+            self.chronicle_write(&known.key, known.version, &chronicle, known.unreadable.clone());
         let Written::Applied(written) = self.put(&write).await? else { return Ok(None) };
         let levels = weighing.detectors.iter().filter(|rule| rule.rule == Rule::Runaway);
         let levels = levels.filter_map(|rule| {
-            let (from, _) = runs_from(rule, &course, standing.closed + 1)?;
+            let (from, _) = runs_from(rule, &course, chronicle.closed + 1)?;
             Some((rule.of, from))
         });
-        let closed = Closed { pane: standing.closed, runs_from: levels.collect() };
-        self.store.functions.put(&known.key, &standing, course);
+        let closed = Closed { pane: chronicle.closed, runs_from: levels.collect() };
+        self.store.functions.put(&known.key, &chronicle, course);
         self.tell_shards(&known, &closed).await?;
-        standing.pending = messages;
+        chronicle.pending = messages;
         let Known { key, function, .. } = known;
-        let pending = Pending { key, function, version: written.version, standing };
-        Ok(Some(pending).filter(|pending| !pending.standing.pending.is_empty()))
+        let pending = Pending { key, function, version: written.version, chronicle };
+        Ok(Some(pending).filter(|pending| !pending.chronicle.pending.is_empty()))
     }
 
-    fn standing_write(
+    fn chronicle_write(
         &self,
         key: &[u8],
         version: Option<u64>,
-        standing: &Standing,
+        chronicle: &Chronicle,
         unreadable: Option<Vec<u8>>,
     ) -> Write {
-        let index = match standing.pending.is_empty() {
+        let index = match chronicle.pending.is_empty() {
             false => Indexing::Set(due(key, Time(0))),
-            true if standing.closed < standing.until() => {
-                Indexing::Set(due(key, start(standing.closed + 2).plus(LATENESS)))
+            true if chronicle.closed < chronicle.until() => {
+                Indexing::Set(due(key, start(chronicle.closed + 2).plus(LATENESS)))
             }
             // It has been silent for a day: the next report asks for a look.
             true => Indexing::Clear,
         };
-        let mut set = vec![(Attribute::Standing, standing.encode())];
+        let mut set = vec![(Attribute::Chronicle, chronicle.encode())];
         set.extend(unreadable.map(|bytes| (Attribute::Unreadable(ShardId::TICK), bytes)));
         let blind = !self.store.settings.safeguards.compare_and_set;
         let absent = version.is_none() && !blind;
         Write {
-            item: ItemKey { key: key.to_vec(), part: Part::Standing },
-            expected: absent.then_some((Attribute::Standing, None)).into_iter().collect(),
+            item: ItemKey { key: key.to_vec(), part: Part::Chronicle },
+            expected: absent.then_some((Attribute::Chronicle, None)).into_iter().collect(),
             version: version.filter(|_| !blind),
             set,
             removed: Vec::new(),
@@ -369,7 +369,7 @@ impl<T: Table, P: Pace> Invocation<'_, T, P> {
         Ok(())
     }
 
-    /// Publishes the messages of a standing, and writes it without them.
+    /// Publishes the messages of a chronicle, and writes it without them.
     async fn tell<A: AlertSink>(
         &self,
         weighing: &Weighing,
@@ -377,7 +377,7 @@ impl<T: Table, P: Pace> Invocation<'_, T, P> {
         mut told: Pending,
         counts: &mut FunctionCounts,
     ) -> Result<(), Fault> {
-        for bytes in std::mem::take(&mut told.standing.pending) {
+        for bytes in std::mem::take(&mut told.chronicle.pending) {
             let finding = match message::decode(&told.function, &weighing.detectors, &bytes) {
                 Ok(finding) => finding,
                 Err(why @ Unreadable::Newer(_)) => {
@@ -397,7 +397,7 @@ impl<T: Table, P: Pace> Invocation<'_, T, P> {
             counts.told(finding.activity);
         }
         if self.store.settings.safeguards.publish_before_confirm {
-            let write = self.standing_write(&told.key, Some(told.version), &told.standing, None);
+            let write = self.chronicle_write(&told.key, Some(told.version), &told.chronicle, None);
             // Refused: another tick has found the messages too, and was faster.
             self.put(&write).await?;
         }
@@ -406,13 +406,15 @@ impl<T: Table, P: Pace> Invocation<'_, T, P> {
 }
 
 impl Known {
-    fn read_standing(&mut self, item: Item) -> Result<(), StoreError> {
+    fn read_chronicle(&mut self, item: Item) -> Result<(), StoreError> {
         self.version = Some(item.version);
-        let Some(bytes) = item.values.get(&Attribute::Standing) else { return Ok(()) };
-        match Standing::decode(&self.function, bytes) {
-            Ok(standing) => self.standing = Some(standing),
+        let Some(bytes) = item.values.get(&Attribute::Chronicle) else { return Ok(()) };
+        match Chronicle::decode(&self.function, bytes) {
+            Ok(chronicle) => self.chronicle = Some(chronicle),
             Err(why @ Unreadable::Newer(_)) => {
-                return Err(StoreError::Retryable(format!("the standing of a function has {why}")));
+                return Err(StoreError::Retryable(format!(
+                    "the chronicle of a function has {why}"
+                )));
             }
             Err(Unreadable::Damaged(_)) => {
                 self.lost += 1;
@@ -426,7 +428,7 @@ impl Known {
     fn read_shares(&mut self) -> Result<(), StoreError> {
         let told = self.shares.iter().filter_map(|(_, item)| Closed::of(Some(item)));
         let told = told.map(|closed| closed.pane).max();
-        let closed = self.standing.as_ref().map(|standing| standing.closed).or(told);
+        let closed = self.chronicle.as_ref().map(|chronicle| chronicle.closed).or(told);
         for (attribute, bytes) in self.shares.iter().flat_map(|(_, item)| &item.values) {
             let Attribute::Share(_) = attribute else { continue };
             let share = match FunctionShare::decode(&self.function, bytes) {

@@ -40,7 +40,7 @@ pub const VERSION: u8 = 1;
 /// Panes in a day.
 pub(super) const DAY_PANES: i64 = 24 * PANES_AN_HOUR;
 
-/// More steps than this no standing has: days that are stored, and a silence of five weeks.
+/// More steps than this no chronicle has: days that are stored, and a silence of five weeks.
 const STEPS_MAX: usize = 2 * HISTORY_PANES;
 
 /// The most messages, and bytes of one.
@@ -50,9 +50,9 @@ const MESSAGE_BYTES_MAX: usize = 64 << 10;
 const TOLD: u8 = 0x08;
 const CLOSED: u8 = 0x10;
 
-/// The standing of one function.
+/// The chronicle of one function.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Standing {
+pub struct Chronicle {
     /// The pane of its first report.
     pub first: i64,
     /// The newest pane with a report.
@@ -82,10 +82,10 @@ pub(super) struct Past {
     pub(super) numbers: u16,
 }
 
-impl Standing {
+impl Chronicle {
     /// That of a function whose first report is in `first`.
-    pub(super) fn new(first: i64) -> Standing {
-        Standing {
+    pub(super) fn new(first: i64) -> Chronicle {
+        Chronicle {
             first,
             last: first,
             closed: first - 1,
@@ -160,7 +160,7 @@ impl Standing {
         self.last + IDLE_PANES
     }
 
-    /// The standing as bytes.
+    /// The chronicle as bytes.
     pub fn encode(&self) -> Vec<u8> {
         let mut out = Writer::default();
         out.byte(VERSION);
@@ -195,45 +195,45 @@ impl Standing {
         out.bytes
     }
 
-    /// Reads what [`Standing::encode`] wrote.
+    /// Reads what [`Chronicle::encode`] wrote.
     ///
     /// # Errors
     /// If a later version wrote it, or nobody did.
-    pub fn decode(function: &Function, bytes: &[u8]) -> Result<Standing, Unreadable> {
+    pub fn decode(function: &Function, bytes: &[u8]) -> Result<Chronicle, Unreadable> {
         let mut from = Reader::new(bytes);
         from.version(VERSION)?;
         let first = read_pane_number(&mut from)?;
-        let mut standing = Standing::new(first);
-        standing.last = first + read_pane_number(&mut from)?;
-        standing.closed = first + read_pane_number(&mut from)?;
-        standing.past = match from.byte("past")? {
+        let mut chronicle = Chronicle::new(first);
+        chronicle.last = first + read_pane_number(&mut from)?;
+        chronicle.closed = first + read_pane_number(&mut from)?;
+        chronicle.past = match from.byte("past")? {
             0 => None,
             _ => Some(Past {
                 last: first + read_pane_number(&mut from)?,
                 numbers: from.count(0x1ff, "past")? as u16,
             }),
         };
-        let count = usize::try_from(standing.closed + 1 - standing.steps_from()).ok();
+        let count = usize::try_from(chronicle.closed + 1 - chronicle.steps_from()).ok();
         let count = count.filter(|count| *count <= STEPS_MAX);
         let count = count.ok_or(Unreadable::Damaged("closed pane"))?;
-        for steps in &mut standing.steps {
+        for steps in &mut chronicle.steps {
             *steps = read_steps(&mut from, count)?;
         }
         for _ in 0..from.count(PANES_AN_HOUR as usize, "hour")? {
-            let pane = standing.closed - read_pane_number(&mut from)?;
-            standing.hour.insert(pane, read_sums(&mut from)?);
+            let pane = chronicle.closed - read_pane_number(&mut from)?;
+            chronicle.hour.insert(pane, read_sums(&mut from)?);
         }
-        standing.versions = read_versions(&mut from, start(standing.closed), VERSIONS_MAX)?;
-        standing.sample = read_place(&mut from, function)?;
+        chronicle.versions = read_versions(&mut from, start(chronicle.closed), VERSIONS_MAX)?;
+        chronicle.sample = read_place(&mut from, function)?;
         for _ in 0..from.count(DETECTORS_MAX, "episodes")? {
             let id = read_text(&mut from, "detector")?;
-            standing.latches.insert(id, read_latch(&mut from)?);
+            chronicle.latches.insert(id, read_latch(&mut from)?);
         }
         for _ in 0..from.count(MESSAGES_MAX, "messages")? {
-            standing.pending.push(from.counted(MESSAGE_BYTES_MAX, "message")?.to_vec());
+            chronicle.pending.push(from.counted(MESSAGE_BYTES_MAX, "message")?.to_vec());
         }
         from.end()?;
-        Ok(standing)
+        Ok(chronicle)
     }
 
     /// Notes versions that shards have seen.
