@@ -34,7 +34,7 @@ echo "== licences, sources and bans of dependencies"
 "$tools/bin/cargo-deny" --workspace check bans licenses sources
 echo "== tests"
 if [ -n "$cloud" ]; then
-    cargo test --workspace --locked
+    cargo test --workspace --locked --no-fail-fast
     exit
 fi
 

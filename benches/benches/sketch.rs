@@ -231,6 +231,8 @@ fn point(i: u64, names: u64) -> Point {
         user_known: Some(hot),
         user: Some(UserTag(hash(name))),
         source: Some(key().1),
+        asn: None,
+        agent: None,
         attempts: 1,
     };
     Point {

@@ -217,6 +217,8 @@ pub fn record(keys: &Phase, shard: u32, nth: u64, t: &Try) -> Record {
             user_known: Some(t.known),
             user: Some(key.key.user(&t.name.to_be_bytes())),
             source: Some(t.source.into()),
+            asn: None,
+            agent: None,
             attempts: 1,
         }),
     };

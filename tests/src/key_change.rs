@@ -162,6 +162,8 @@ impl Try {
                 user_known: Some(true),
                 user: Some(key.user(&[self.user])),
                 source: Some(address(self.source)),
+                asn: None,
+                agent: None,
                 attempts: 1,
             }),
         }

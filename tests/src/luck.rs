@@ -202,6 +202,8 @@ impl Login {
                 user_known: Some(outcome == Outcome::Success),
                 user: Some(tag_key().user(&self.user.to_be_bytes())),
                 source: Some([198, 51, 100, self.source].into()),
+                asn: None,
+                agent: None,
                 attempts: 1,
             }),
         }

@@ -86,6 +86,8 @@ fn stream(seed: u64) -> Vec<Signal> {
                 user_known: known,
                 user: Some(tags.user(&rng.random_range(0..names).to_be_bytes())),
                 source: Some(IpAddr::V4(Ipv4Addr::new(192, 0, source as u8 % 3, source as u8))),
+                asn: None,
+                agent: None,
                 attempts: if rng.random_bool(0.05) { rng.random_range(1..9) } else { 1 },
             };
             Signal {

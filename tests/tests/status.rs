@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use tidewatch_tests::binary::{Ran, run_as, run_at};
 use tidewatch_tests::cloud::bytes;
 use tidewatch_tests::ministack::Ministack;
+use tidewatch_tests::outline::somebody_without;
 use tidewatch_tests::stack::{NAME, Stack, pack};
 
 const GROUPS: [&str; 2] = ["/a/*", "/aws/lambda/*"];
@@ -136,6 +137,8 @@ fn what_is_broken_is_named_and_nothing_else() {
         "on-failure",
         "overrides",
         "quarantine",
+        "rules",
+        "secret",
         "source",
         "stack",
         "stream",
@@ -145,8 +148,12 @@ fn what_is_broken_is_named_and_nothing_else() {
     ];
     assert_eq!(begun.keys().collect::<Vec<_>>(), parts);
     for (about, (verdict, why)) in &begun {
-        // Nothing ticks here.
-        let expected = if about == "tick" { "blind" } else { "healthy" };
+        // Nothing ticks here, and tells that it has the key.
+        let expected = match about.as_str() {
+            "tick" => "blind",
+            "secret" => "unknown",
+            _ => "healthy",
+        };
         assert_eq!(verdict, expected, "{about}: {why}");
     }
     let mut before = begun;
@@ -181,6 +188,9 @@ fn what_is_broken_is_named_and_nothing_else() {
         [("LogGroupName", "/a/one"), ("DestinationType", "Kinesis"), ("FilterName", "tidewatch")];
 
     step("tick", "healthy", "", &|| world.of_stack("Ticks"));
+    step("secret", "healthy", "", &|| {
+        world.measure("Tidewatch", "KeyAgeDays", &[("Stack", NAME)], 3.0);
+    });
     step("/a/one", "blind", "nothing of it is sent", &|| remove("/a/one"));
     step("/a/one", "blind", "under the role arn:other", &|| {
         world.subscribe_group("/a/one", "arn:other")
@@ -203,6 +213,7 @@ fn what_is_broken_is_named_and_nothing_else() {
     });
     step("on-failure", "blind", "1 batches were given up", &|| world.store("aws/lambda/x"));
     step("overrides", "blind", "has a fault", &|| world.of_stack("OverridesRejected"));
+    step("rules", "blind", "one.toml", &|| world.store("detectors/one.toml"));
     step("topics", "blind", "could not be published", &|| world.of_stack("PublishFailed"));
     step("table", "blind", "5 writes were throttled", &|| {
         let table = world.output("TableName");
@@ -216,6 +227,13 @@ fn what_is_broken_is_named_and_nothing_else() {
         let arn = all["Subscriptions"][0]["SubscriptionArn"].clone();
         world.must("sns", "Unsubscribe", json!({ "SubscriptionArn": arn }));
     });
+    step("secret", "blind", "to be deleted", &|| {
+        world.must(
+            "secretsmanager",
+            "DeleteSecret",
+            json!({ "SecretId": world.output("SecretArn") }),
+        );
+    });
     step("stream", "blind", "there is no stream", &|| {
         let name = world.output("StreamArn").rsplit('/').next().expect("a name");
         world.must("kinesis", "DeleteStream", json!({ "StreamName": name }));
@@ -227,25 +245,29 @@ fn what_is_broken_is_named_and_nothing_else() {
 fn what_may_not_be_asked_is_unknown() {
     let world = World::start();
     world.of_stack("Ticks");
-    world.must("iam", "CreateUser", json!({ "UserName": "ann" }));
-    let policy = json!({ "Version": "2012-10-17", "Statement": [{
-        "Effect": "Allow", "NotAction": "dynamodb:DescribeTimeToLive", "Resource": "*",
-    }] });
-    let ask = json!({
-        "UserName": "ann", "PolicyName": "some", "PolicyDocument": policy.to_string(),
-    });
-    world.must("iam", "PutUserPolicy", ask);
-    let key =
-        world.must("iam", "CreateAccessKey", json!({ "UserName": "ann" }))["AccessKey"].clone();
-    let text = |name: &str| key[name].as_str().expect("text");
-    let arguments = [&["status", "--stack", NAME, "--output", "json"], &GROUPS[..]].concat();
-    let key = (text("AccessKeyId"), text("SecretAccessKey"));
-    let told = lines(&run_as(&world.ministack, key, &arguments));
-    let differing = changed(&world.status(), &told);
-    let [(about, verdict, why)] = &differing[..] else { panic!("{differing:?}") };
-    assert_eq!((about.as_str(), verdict.as_str()), ("table", "unknown"));
-    assert!(
-        why.contains("dynamodb:DescribeTimeToLive") && why.contains(r#""Effect":"Allow""#),
-        "{why}"
-    );
+    world.measure("Tidewatch", "KeyAgeDays", &[("Stack", NAME)], 3.0);
+    let (detector, rotation) =
+        ("/aws/lambda/tidewatch-test-detector", "/aws/lambda/tidewatch-test-rotation");
+    let cases: [(&str, &[&str]); 5] = [
+        ("dynamodb:DescribeTimeToLive", &["table"]),
+        ("secretsmanager:DescribeSecret", &["secret"]),
+        ("s3:GetObject", &["rules"]),
+        // A log group with a filter is sent by that.
+        ("logs:DescribeAccountPolicies", &[detector, rotation]),
+        ("s3:ListBucket", &["on-failure", "overrides", "quarantine", "rules"]),
+    ];
+    let all = world.status();
+    for (nth, (denied, unknown)) in cases.into_iter().enumerate() {
+        let name = format!("user-{nth}");
+        let key = somebody_without(&world.ministack, &world.stack.cloud, &name, &[denied]);
+        let arguments = [&["status", "--stack", NAME, "--output", "json"], &GROUPS[..]].concat();
+        let told = lines(&run_as(&world.ministack, (&key.0, &key.1), &arguments));
+        let differing = changed(&all, &told);
+        let about: Vec<&str> = differing.iter().map(|(about, ..)| about.as_str()).collect();
+        assert_eq!(about, unknown, "{denied}: {differing:?}");
+        for (about, verdict, why) in &differing {
+            assert_eq!(verdict, "unknown", "{denied}: {about}: {why}");
+            assert!(why.contains(denied) && why.contains(r#""Effect":"Allow""#), "{denied}: {why}");
+        }
+    }
 }

@@ -5,15 +5,17 @@
 //! takes any number of filters, so that what is refused here is refused before it is asked.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use serde_json::{Value, json};
 use tidewatch_tests::binary::{Ran, run_as, run_at};
-use tidewatch_tests::cloud::{Cloud, until};
+use tidewatch_tests::cloud::{Cloud, bytes};
 use tidewatch_tests::ministack::Ministack;
+use tidewatch_tests::outline::{Outline, somebody};
+use tidewatch_tests::stack::pack;
 
 const STACK: &str = "watch";
-const STREAM_ARN: &str = "arn:aws:kinesis:us-east-1:000000000000:stream/logs";
-const ROLE_ARN: &str = "arn:aws:iam::000000000000:role/subscription";
+const OURS: Outline = Outline { name: STACK, filter: "to-watch" };
 
 /// Log groups, and a stack that has the outputs of ours and nothing else.
 struct World {
@@ -25,29 +27,8 @@ struct World {
 impl World {
     fn start(ministack: Ministack, groups: &[&str]) -> World {
         let cloud = Cloud::start(&ministack);
-        let outputs = [
-            ("StreamArn", STREAM_ARN),
-            ("SubscriptionRoleArn", ROLE_ARN),
-            ("DetectorLogGroup", "/aws/lambda/watch-detector"),
-            ("RotationLogGroup", "/aws/lambda/watch-rotation"),
-        ];
-        let outputs: BTreeMap<&str, Value> =
-            outputs.into_iter().map(|(name, value)| (name, json!({ "Value": value }))).collect();
-        let template = json!({
-            "Parameters": { "SubscriptionFilterName": { "Type": "String", "Default": "to-watch" } },
-            "Resources": { "Topic": { "Type": "AWS::SNS::Topic" } },
-            "Outputs": outputs,
-        });
-        let ask = json!({ "StackName": STACK, "TemplateBody": template.to_string() });
-        cloud.must("cloudformation", "CreateStack", ask);
-        until("the stack", || {
-            let told =
-                cloud.must("cloudformation", "DescribeStacks", json!({ "StackName": STACK }));
-            (told["Stacks"][0]["StackStatus"] == "CREATE_COMPLETE").then_some(())
-        });
-        for group in
-            ["/aws/lambda/watch-detector", "/aws/lambda/watch-rotation"].iter().chain(groups)
-        {
+        OURS.deploy(&cloud);
+        for group in groups {
             cloud.must("logs", "CreateLogGroup", json!({ "logGroupName": group }));
         }
         World { cloud, ministack }
@@ -101,8 +82,8 @@ fn a_thousand_log_groups_are_subscribed_once_but_for_the_detectors_own() {
     for group in ["/shop/0000", "/shop/0999"] {
         let [filter] = &world.filters(group)[..] else { panic!("{group}") };
         assert_eq!(filter["filterName"], "to-watch");
-        assert_eq!(filter["destinationArn"], STREAM_ARN);
-        assert_eq!(filter["roleArn"], ROLE_ARN);
+        assert_eq!(filter["destinationArn"], OURS.stream_arn());
+        assert_eq!(filter["roleArn"], OURS.role_arn());
         assert_eq!(filter["filterPattern"], "");
         assert_eq!(filter["distribution"], "ByLogStream");
     }
@@ -118,7 +99,7 @@ fn each_log_group_is_told_what_became_of_it() {
     world.add_filter("/a/two", "to-watch", "arn:aws:kinesis:us-east-1:000000000000:stream/old");
     world.add_filter("/a/full", "mine", "arn:aws:lambda:us-east-1:000000000000:function:a");
     world.add_filter("/a/full", "yours", "arn:aws:lambda:us-east-1:000000000000:function:b");
-    world.add_filter("/a/double", "by-hand", STREAM_ARN);
+    world.add_filter("/a/double", "by-hand", &OURS.stream_arn());
     let (ran, told) = world.run("subscribe", &["/a/*", "/b/thre?"]);
     assert_eq!(ran.code, 1, "not all is as asked");
     let expected = [
@@ -136,7 +117,7 @@ fn each_log_group_is_told_what_became_of_it() {
         assert!(ran.stdout.contains(why), "{why}: {}", ran.stdout);
     }
     assert_eq!(world.filters("/a/full").len(), 2);
-    assert_eq!(world.filters("/a/two")[0]["destinationArn"], STREAM_ARN);
+    assert_eq!(world.filters("/a/two")[0]["destinationArn"], OURS.stream_arn());
 
     // Another pattern replaces the filter.
     let (ran, told) = world.run("subscribe", &["/a/one", "--filter-pattern", "login"]);
@@ -180,24 +161,24 @@ fn what_would_loop_or_is_not_there_is_refused() {
 #[test]
 fn a_permission_that_is_missing_is_said_with_the_statement_to_add() {
     let world = World::start(Ministack::guarded(), &["/a/one", "/a/secret", "/a/two"]);
-    world.cloud.must("iam", "CreateUser", json!({ "UserName": "ann" }));
     let statement = |effect: &str, action: Value, resource: &str| json!({ "Effect": effect, "Action": action, "Resource": resource });
     let all = json!(["cloudformation:DescribeStacks", "logs:Describe*", "iam:PassRole"]);
-    let policy = json!({ "Version": "2012-10-17", "Statement": [
+    let statements = json!([
         statement("Allow", all, "*"),
-        statement("Allow", json!("logs:PutSubscriptionFilter"), "arn:aws:logs:*:*:log-group:/a/one*"),
-        statement("Allow", json!("logs:PutSubscriptionFilter"), "arn:aws:logs:*:*:log-group:/a/two*"),
-    ] });
-    let ask = json!({
-        "UserName": "ann", "PolicyName": "some", "PolicyDocument": policy.to_string(),
-    });
-    world.cloud.must("iam", "PutUserPolicy", ask);
-    let key = world.cloud.must("iam", "CreateAccessKey", json!({ "UserName": "ann" }));
-    let key = &key["AccessKey"];
-    let text = |name: &str| key[name].as_str().expect("text");
-    let key = (text("AccessKeyId"), text("SecretAccessKey"));
+        statement(
+            "Allow",
+            json!("logs:PutSubscriptionFilter"),
+            "arn:aws:logs:*:*:log-group:/a/one*"
+        ),
+        statement(
+            "Allow",
+            json!("logs:PutSubscriptionFilter"),
+            "arn:aws:logs:*:*:log-group:/a/two*"
+        ),
+    ]);
+    let key = somebody(&world.cloud, "ann", &statements);
     let arguments = ["subscribe", "--stack", STACK, "--output", "json", "/a/*"];
-    let ran = run_as(&world.ministack, key, &arguments);
+    let ran = run_as(&world.ministack, (&key.0, &key.1), &arguments);
     assert_eq!(ran.code, 1, "{}", ran.stderr);
     let told = became(&ran);
     assert_eq!(told["/a/one"], "subscribed", "{}", ran.stdout);
@@ -209,4 +190,71 @@ fn a_permission_that_is_missing_is_said_with_the_statement_to_add() {
     ] {
         assert!(ran.stdout.contains(says), "{says}: {}", ran.stdout);
     }
+}
+
+/// Two stacks that read each other's logs would write for ever, and so would any function in between.
+#[test]
+fn what_would_run_in_a_circle_is_refused() {
+    let world = World::start(Ministack::start(), &["/a/one", "/aws/lambda/between"]);
+    let other = Outline { name: "other", filter: "to-other" };
+    other.deploy(&world.cloud);
+    let reads = |function: &str, stream: &str| {
+        let zip = python_zip();
+        let code = json!({ "ZipFile": bytes(&zip) });
+        let ask = json!({
+            "FunctionName": function, "Runtime": "python3.12", "Handler": "main.handler", "Code": code,
+            "Role": "arn:aws:iam::000000000000:role/any",
+        });
+        world.cloud.must("lambda", "CreateFunction", ask);
+        world.cloud.must(
+            "kinesis",
+            "CreateStream",
+            json!({ "StreamName": stream, "ShardCount": 1 }),
+        );
+        let arn = format!("arn:aws:kinesis:us-east-1:000000000000:stream/{stream}");
+        let ask = json!({
+            "FunctionName": function, "EventSourceArn": arn, "StartingPosition": "TRIM_HORIZON", "Enabled": false,
+        });
+        world.cloud.must("lambda", "CreateEventSourceMapping", ask);
+        arn
+    };
+    let (own, theirs) = (OURS.detector_logs(), other.detector_logs());
+    let run_other = |group: &str| {
+        let arguments = ["subscribe", "--stack", "other", "--output", "json", group];
+        became(&run_at(&world.ministack, &arguments, b""))
+    };
+    reads("other-detector", "other-logs");
+    reads("watch-detector", "watch-logs");
+    // One way is no circle.
+    assert_eq!(run_other(&own)[&own], "subscribed");
+    let (ran, told) = world.run("subscribe", &[&theirs, "/a/one"]);
+    assert_eq!(
+        (ran.code, told[&theirs].as_str(), told["/a/one"].as_str()),
+        (1, "refused", "subscribed")
+    );
+    assert!(ran.stdout.contains("each line would make the next one for ever"), "{}", ran.stdout);
+    assert!(world.filters(&theirs).is_empty());
+    let (ran, _) = world.run("subscribe", &["--account"]);
+    assert_eq!(ran.code, 1, "{}", ran.stdout);
+    assert!(ran.stdout.contains("/aws/lambda/other-detector, so that"), "{}", ran.stdout);
+
+    // Of three the last that would close it.
+    let between = reads("between", "between-logs");
+    world.add_filter(&theirs, "on", &between);
+    let (ran, told) = world.run("subscribe", &["/aws/lambda/between"]);
+    assert_eq!((ran.code, told["/aws/lambda/between"].as_str()), (1, "refused"), "{}", ran.stdout);
+    // With the first step taken back there is none.
+    let ask = json!({ "logGroupName": own, "filterName": "to-other" });
+    world.cloud.must("logs", "DeleteSubscriptionFilter", ask);
+    let (ran, told) = world.run("subscribe", &[&theirs]);
+    assert_eq!((ran.code, told[&theirs].as_str()), (0, "subscribed"), "{}", ran.stdout);
+    assert_eq!(run_other(&own)[&own], "refused");
+}
+
+/// The code of a function that nobody calls.
+fn python_zip() -> Vec<u8> {
+    let folder = tempfile::tempdir().expect("a folder for temporary files");
+    let zip = folder.path().join("code.zip");
+    pack(Path::new("/bin/true"), &zip);
+    std::fs::read(zip).expect("it was packed")
 }

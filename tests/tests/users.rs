@@ -10,6 +10,7 @@ use serde_json::Value;
 use tempfile::{TempDir, tempdir};
 use tidewatch_tests::binary::{Ran, run};
 use tidewatch_tests::live;
+use tidewatch_tests::refused::refused;
 
 fn shown(path: &Path) -> &str {
     path.to_str().expect("a path")
@@ -41,16 +42,7 @@ fn build(folder: &TempDir, arguments: &[&str], input: &[u8]) -> Ran {
 
 /// Refused logins that do not say whether the account exists, one a second.
 fn log(name: impl Fn(u32) -> String, count: u32) -> String {
-    let line = |n: u32| {
-        format!(
-            "{{\"timestamp\":\"2026-11-10T06:{:02}:{:02}Z\",\"event\":\"login_failed\",\"user\":\"{}\",\
-             \"src_ip\":\"203.0.113.9\"}}\n",
-            n / 60,
-            n % 60,
-            name(n)
-        )
-    };
-    (0..count).map(line).collect()
+    refused(name, count, "")
 }
 
 fn detectors(ran: &Ran) -> Vec<String> {

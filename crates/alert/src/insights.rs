@@ -95,7 +95,11 @@ fn forms(finding: &Finding) -> Vec<String> {
         KeyPart::Ipv6Net(upper) | KeyPart::SubnetIpv6(upper) => {
             Some(vec![whole_ipv6(&within_64(upper))])
         }
-        KeyPart::User(_) | KeyPart::Function(_) | KeyPart::Global => None,
+        KeyPart::Asn(_)
+        | KeyPart::Agent(_)
+        | KeyPart::User(_)
+        | KeyPart::Function(_)
+        | KeyPart::Global => None,
     });
     of_key.unwrap_or_else(|| {
         let (mut forms, mut ipv6) = (Vec::new(), Vec::new());

@@ -12,6 +12,7 @@ use tidewatch_core::accounts::Account;
 use tidewatch_core::detector::{Attack, Severity};
 use tidewatch_core::finding::{Accuracy, Activity, Also, Decided, Finding, Measured, Member};
 use tidewatch_core::key::KeyPart;
+use tidewatch_core::lists::Listed;
 use tidewatch_core::signal::{EventId, Origin, Outcome};
 use tidewatch_core::time::Span;
 
@@ -234,6 +235,7 @@ fn unmapped(finding: &Finding, context: &Context) -> Json {
             "key": finding.key.to_string(),
             "sources": finding.sources,
             "sources_total": finding.sources_total,
+            "user_agent": finding.agent.as_deref().map(printable),
         },
         "what": {
             "activity": activity(finding.activity).1,
@@ -245,6 +247,7 @@ fn unmapped(finding: &Finding, context: &Context) -> Json {
         "also": finding.also.iter().map(also).collect::<Vec<_>>(),
         "conditions": finding.decided.iter().map(condition).collect::<Vec<_>>(),
         "key": finding.key.to_string(),
+        "lists": finding.listed.iter().map(on_list).collect::<Vec<_>>(),
         "members": finding.members.iter().map(member).collect::<Vec<_>>(),
         "measures": finding.measures.iter().map(measure).collect::<Vec<_>>(),
         "peak": amount(finding.peak),
@@ -268,6 +271,18 @@ fn names_tried(finding: &Finding) -> Json {
         "exist": tags(&|account| !got_in(account) && account.known == Some(true)),
         "unknown": tags(&|account| !got_in(account) && account.known == Some(false)),
         "untold": tags(&|account| !got_in(account) && account.known.is_none()),
+    })
+}
+
+fn on_list(listed: &Listed) -> Json {
+    json!({
+        "list": printable(&listed.list),
+        "names_on_it": listed.on,
+        "names_tried": listed.of,
+        "share": listed.share(),
+        "error": listed.error(),
+        "own_users": listed.usual,
+        "chance": listed.chance,
     })
 }
 

@@ -6,6 +6,7 @@
 use std::fmt::Write;
 
 use tidewatch_core::finding::{Activity, Decided, Finding};
+use tidewatch_core::lists::Listed;
 use tidewatch_core::signal::{EventId, Origin, Outcome};
 
 use crate::number::{long, number, rfc3339};
@@ -58,8 +59,13 @@ pub fn text(finding: &Finding) -> String {
     }
     let (first, last) = (rfc3339(finding.first_seen), rfc3339(finding.last));
     line(&mut out, "seen", &format!("{first} to {last}"));
+    let agent = finding.agent.as_deref().unwrap_or_default();
+    line(&mut out, "client", &printable(agent));
     line(&mut out, "sources", &sources(finding));
     line(&mut out, "accounts", &accounts(finding));
+    for listed in &finding.listed {
+        line(&mut out, "listed", &on_list(listed));
+    }
     line(
         &mut out,
         "also",
@@ -144,6 +150,18 @@ fn accounts(finding: &Finding) -> String {
         more => format!(" and {more} more"),
     };
     format!("got in: {shown}{more}")
+}
+
+/// How many of the names tried stand on a list from elsewhere.
+fn on_list(listed: &Listed) -> String {
+    let per_cent = |share: f64| number((share * 100.0).round());
+    let usual = match listed.usual {
+        Some(usual) => format!(" (your own users: {} %)", number((usual * 1_000.0).round() / 10.0)),
+        None => " (your own users were not compared with it)".to_owned(),
+    };
+    let Listed { list, of, .. } = listed;
+    let (share, error) = (per_cent(listed.share()), per_cent(listed.error()));
+    format!("{share} % ± {error} of the {of} names tried are on {}{usual}", printable(list))
 }
 
 fn event(origin: &Origin) -> String {

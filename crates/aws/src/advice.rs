@@ -58,6 +58,7 @@ pub(crate) fn advice(asked: Asked<'_>, code: &str, message: &str) -> String {
     match service {
         Service::DynamoDb => of_table(resource, code),
         Service::Sns => of_topic(resource, code),
+        Service::Sqs => format!("check queue `{resource}` in SQS"),
         Service::S3 => of_object(resource, code),
         Service::SecretsManager => of_secret(resource, code, message),
         Service::Kinesis => of_stream(resource, code),
@@ -111,7 +112,11 @@ fn denied(asked: Asked<'_>, code: &str, message: &str) -> String {
              one, and s3:ListBucket on the bucket: without that, S3 says this of an object that does \
              not exist"
         ),
-        Service::Logs | Service::CloudFormation | Service::CloudWatch | Service::Lambda => {
+        Service::Logs
+        | Service::CloudFormation
+        | Service::CloudWatch
+        | Service::Lambda
+        | Service::Sqs => {
             format!("allow {actions}:{operation} on {noun} `{resource}`")
         }
         _ => format!(

@@ -5,6 +5,7 @@
 pub(crate) enum Service {
     DynamoDb,
     Sns,
+    Sqs,
     S3,
     SecretsManager,
     Kinesis,
@@ -20,6 +21,7 @@ impl Service {
         match self {
             Service::DynamoDb => "table",
             Service::Sns => "topic",
+            Service::Sqs => "queue",
             Service::S3 => "object",
             Service::SecretsManager => "secret",
             Service::Kinesis => "stream",
@@ -35,6 +37,7 @@ impl Service {
         match self {
             Service::DynamoDb => "dynamodb",
             Service::Sns => "sns",
+            Service::Sqs => "sqs",
             Service::S3 => "s3",
             Service::SecretsManager => "secretsmanager",
             Service::Kinesis => "kinesis",

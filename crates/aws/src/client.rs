@@ -34,7 +34,8 @@ pub const SECRETS_TIMEOUT: Duration = Duration::from_secs(5);
 /// The same for Kinesis, where a request may carry 10 MiB.
 pub const KINESIS_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The same for the services that operators ask: CloudFormation, CloudWatch, CloudWatch Logs, Lambda.
+/// The same for the services that operators ask: CloudFormation, CloudWatch, CloudWatch Logs, Lambda,
+/// SQS.
 pub const OPERATOR_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// What the environment says: Region, credentials, `AWS_ENDPOINT_URL` or `AWS_ENDPOINT_URL_<SERVICE>`
@@ -71,6 +72,11 @@ pub fn dynamodb(config: &SdkConfig) -> aws_sdk_dynamodb::Client {
 /// A client for SNS.
 pub fn sns(config: &SdkConfig) -> aws_sdk_sns::Client {
     aws_sdk_sns::Client::new(&within(SNS_TIMEOUT, config))
+}
+
+/// A client for SQS.
+pub fn sqs(config: &SdkConfig) -> aws_sdk_sqs::Client {
+    aws_sdk_sqs::Client::new(&within(OPERATOR_TIMEOUT, config))
 }
 
 /// A client for S3.
@@ -150,6 +156,7 @@ mod tests {
         let found = [
             (dynamodb(&config).config().timeout_config().cloned(), DYNAMODB_TIMEOUT),
             (sns(&config).config().timeout_config().cloned(), SNS_TIMEOUT),
+            (sqs(&config).config().timeout_config().cloned(), OPERATOR_TIMEOUT),
             (s3(&config).config().timeout_config().cloned(), S3_TIMEOUT),
             (secrets(&config).config().timeout_config().cloned(), SECRETS_TIMEOUT),
             (kinesis(&config).config().timeout_config().cloned(), KINESIS_TIMEOUT),
@@ -166,6 +173,7 @@ mod tests {
         let retries = [
             dynamodb(&config).config().retry_config().cloned(),
             sns(&config).config().retry_config().cloned(),
+            sqs(&config).config().retry_config().cloned(),
             s3(&config).config().retry_config().cloned(),
             secrets(&config).config().retry_config().cloned(),
             kinesis(&config).config().retry_config().cloned(),
@@ -175,6 +183,6 @@ mod tests {
             lambda(&config).config().retry_config().cloned(),
         ];
         assert!(retries.iter().flatten().all(|retries| retries.max_attempts() == 1));
-        assert_eq!(retries.iter().flatten().count(), 9);
+        assert_eq!(retries.iter().flatten().count(), 10);
     }
 }

@@ -27,6 +27,7 @@ const THROTTLED: &[&str] = &[
     "ProvisionedThroughputExceededException",
     "ReplicatedWriteConflictException",
     "RequestLimitExceeded",
+    "RequestThrottled",
     "SlowDown",
     "Throttled",
     "ThrottledException",
@@ -51,8 +52,14 @@ const UNANSWERED: &[&str] = &[
 ];
 
 /// What is asked for is not there. A bucket that is not there is another matter: somebody must act.
-const MISSING: &[&str] =
-    &["NoSuchKey", "NotFound", "NotFoundException", "ResourceNotFoundException"];
+const MISSING: &[&str] = &[
+    "AWS.SimpleQueueService.NonExistentQueue",
+    "NoSuchKey",
+    "NotFound",
+    "NotFoundException",
+    "QueueDoesNotExist",
+    "ResourceNotFoundException",
+];
 
 /// Why a request did not do what it was for. Each text names the request and what it was about, never
 /// its content.

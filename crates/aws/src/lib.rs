@@ -14,13 +14,16 @@
 mod advice;
 mod asked;
 pub mod client;
+pub mod downstream;
 pub mod failure;
 mod insistence;
 mod item;
 pub mod latency;
+pub mod log_groups;
 pub mod overrides;
 pub mod pace;
 mod permission;
+pub mod proving;
 pub mod quarantine;
 mod request;
 pub mod roots;

@@ -8,6 +8,7 @@
 
 use aws_config::SdkConfig;
 use aws_sdk_cloudwatchlogs::Client;
+use aws_sdk_cloudwatchlogs::error::ProvideErrorMetadata;
 use aws_sdk_cloudwatchlogs::types::{Distribution, PolicyType, Scope};
 use serde_json::{Value, json};
 use tidewatch_core::table_store::table::Pace;
@@ -16,6 +17,7 @@ use crate::asked::{Asked, Service};
 use crate::client;
 use crate::failure::Failure;
 use crate::insistence::insist;
+use crate::log_groups::{LogGroup, LogGroups};
 use crate::pace::TokioPace;
 use crate::stack::{PATIENCE, Stack, StackError};
 
@@ -23,14 +25,8 @@ use crate::stack::{PATIENCE, Stack, StackError};
 /// (<https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/cloudwatch_limits_cwl.html>).
 pub const FILTERS_MAX: usize = 2;
 
-/// A log group.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LogGroup {
-    /// Its name.
-    pub name: String,
-    /// `STANDARD`, or a class without subscriptions.
-    pub class: String,
-}
+/// What CloudWatch Logs says where it has no policies of accounts, as in some partitions: then there is none.
+const UNHEARD_OF: &[&str] = &["InvalidOperationException", "UnknownOperationException"];
 
 /// A subscription filter.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,6 +54,14 @@ pub struct AccountPolicy {
     pub selection: String,
 }
 
+impl AccountPolicy {
+    /// Whether it does not send `group`.
+    pub fn leaves_out(&self, group: &str) -> bool {
+        // A name in quotes can be part of no other: quotes are in no name.
+        self.selection.contains(&format!("\"{group}\""))
+    }
+}
+
 /// What is to be done with a log group.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Intent {
@@ -69,6 +73,17 @@ pub enum Intent {
     Leave,
     /// Nothing may be done: why, and what a person can do.
     Refuse(String),
+}
+
+/// How a log group is sent to a stack.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// By this filter of its own.
+    Filter(Filter),
+    /// By the account's policy of this name.
+    Policy(String),
+    /// It is not.
+    None,
 }
 
 /// The subscriptions to one stack.
@@ -102,38 +117,14 @@ impl Subscriptions {
         Ok(Subscriptions { client: client::logs(config), pace, own, wanted })
     }
 
+    /// The log groups there are.
+    pub fn log_groups(&self) -> LogGroups {
+        LogGroups::of(self.client.clone(), self.pace.clone())
+    }
+
     /// The filter that log groups get.
     pub fn wanted(&self) -> &Filter {
         &self.wanted
-    }
-
-    /// All log groups whose names begin with `prefix`.
-    ///
-    /// # Errors
-    /// If CloudWatch Logs does not tell.
-    pub async fn groups(&self, prefix: &str) -> Result<Vec<LogGroup>, Failure> {
-        let asked = self.asked("DescribeLogGroups", if prefix.is_empty() { "*" } else { prefix });
-        let prefix = (!prefix.is_empty()).then(|| prefix.to_owned());
-        let mut groups = Vec::new();
-        let mut token: Option<String> = None;
-        loop {
-            let ask = || async {
-                let request = self.client.describe_log_groups().limit(50);
-                let request =
-                    request.set_log_group_name_prefix(prefix.clone()).set_next_token(token.clone());
-                request.send().await.map_err(|error| asked.failed(&error))
-            };
-            let answer = self.insist(asked, ask).await?;
-            groups.extend(answer.log_groups().iter().map(|group| LogGroup {
-                name: group.log_group_name().unwrap_or_default().to_owned(),
-                class:
-                    group.log_group_class().map_or("STANDARD", |class| class.as_str()).to_owned(),
-            }));
-            token = answer.next_token;
-            if token.is_none() {
-                return Ok(groups);
-            }
-        }
     }
 
     /// The filters of a log group.
@@ -205,6 +196,20 @@ impl Subscriptions {
         Intent::Create
     }
 
+    /// How `group`, which has `filters`, is sent while the account has `policy`.
+    pub fn way(&self, group: &str, filters: &[Filter], policy: Option<&AccountPolicy>) -> Way {
+        let ours = |filter: &&Filter| filter.destination == self.wanted.destination;
+        if let Some(filter) = filters.iter().find(ours) {
+            return Way::Filter(filter.clone());
+        }
+        match policy {
+            Some(policy) if self.is_fed_by(policy) && !policy.leaves_out(group) => {
+                Way::Policy(policy.name.clone())
+            }
+            _ => Way::None,
+        }
+    }
+
     /// Makes the filter of `group`, or replaces it.
     ///
     /// # Errors
@@ -245,10 +250,16 @@ impl Subscriptions {
         let ask = || async {
             let request = self.client.describe_account_policies();
             let request = request.policy_type(PolicyType::SubscriptionFilterPolicy);
-            request.send().await.map_err(|error| asked.failed(&error))
+            match request.send().await {
+                Ok(answer) => Ok(answer.account_policies),
+                Err(error) if error.code().is_some_and(|code| UNHEARD_OF.contains(&code)) => {
+                    Ok(None)
+                }
+                Err(error) => Err(asked.failed(&error)),
+            }
         };
-        let answer = self.insist(asked, ask).await?;
-        Ok(answer.account_policies().first().map(|policy| AccountPolicy {
+        let policies = self.insist(asked, ask).await?.unwrap_or_default();
+        Ok(policies.first().map(|policy| AccountPolicy {
             name: policy.policy_name().unwrap_or_default().to_owned(),
             document: serde_json::from_str(policy.policy_document().unwrap_or_default())
                 .unwrap_or_default(),
@@ -314,6 +325,11 @@ impl Subscriptions {
             request.send().await.map_err(|error| asked.failed(&error))
         };
         self.insist(asked, ask).await.map(drop)
+    }
+
+    /// The log groups that the stack writes itself.
+    pub(crate) fn own(&self) -> &[String] {
+        &self.own
     }
 
     /// Whether `group` is written by the stack itself.

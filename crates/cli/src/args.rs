@@ -1,17 +1,20 @@
 //! The command line as it is typed. What it means is [`crate::settings`]'s business.
 
+mod acting;
 mod bill;
 mod coverage;
+mod names;
 mod operators;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use tidewatch_core::detector::Severity;
 
+pub use acting::{BlocklistArgs, BlocklistForm, WhoArgs};
 pub use bill::{BillArgs, BillBy, BillForm, PricingArgs};
 pub use coverage::CoverageArgs;
-pub use operators::{FeedArgs, FollowArgs, StatusArgs, SubscribeArgs};
+pub use names::{ListsBuildArgs, ListsCommand, UsersBuildArgs, UsersCommand};
+pub use operators::{FeedArgs, FollowArgs, ProveArgs, StatusArgs, SubscribeArgs};
 
 /// Watches the logs of serverless applications while they flow, and says within seconds who is
 /// scanning credentials, from where, and how far they have got.
@@ -118,9 +121,15 @@ Examples:
     /// Says of each part of a stack, and of each log group, whether it sees what it should
     #[command(after_help = operators::STATUS)]
     Status(StatusArgs),
+    /// Sends a marked scan through a real log group, and times it from the log line to the message
+    #[command(after_help = operators::PROVE)]
+    Prove(ProveArgs),
     /// Makes filters of known users, for logs that do not say whether an account exists
     #[command(subcommand)]
     Users(UsersCommand),
+    /// Makes lists of leaked names that findings can tell of
+    #[command(subcommand)]
+    Lists(ListsCommand),
     /// Prints the sources of open findings, for a firewall; nothing is blocked by this itself
     #[command(after_help = "\
 Examples:
@@ -315,111 +324,6 @@ pub struct BacktestArgs {
     pub report: ReportArgs,
 }
 
-#[derive(Debug, Subcommand)]
-pub enum UsersCommand {
-    /// Makes a filter of a list of usernames
-    #[command(after_help = "\
-Examples:
-  tidewatch users build users.txt -o known.users
-  psql -Atc 'select email from users' shop | tidewatch users build - -o known.users
-  tidewatch users build --column email export.csv.gz -o known.users
-  tidewatch replay --users known.users app.log
-
-A list has one name a line; with --column it is CSV with a header, or JSON objects, one a line.
-The filter has no name in it, but whoever has the file can test whether a name of theirs is.")]
-    Build(UsersBuildArgs),
-}
-
-#[derive(Debug, Args)]
-pub struct UsersBuildArgs {
-    /// Lists of usernames, plain or gzipped; `-` is standard input
-    #[arg(value_name = "FILE", required = true)]
-    pub files: Vec<PathBuf>,
-    /// The filter; one of this name is replaced at once, when the new one is whole
-    #[arg(short = 'o', long = "out", value_name = "FILE")]
-    pub out: PathBuf,
-    /// The column of CSV, or the field of JSON objects, that is the name
-    #[arg(long, value_name = "NAME")]
-    pub column: Option<String>,
-    #[command(flatten)]
-    pub pricing: PricingArgs,
-    /// Whether `Root`, `root ` and `ｒｏｏｔ` are one username
-    #[arg(long, value_enum, default_value_t = Usernames::Fold)]
-    pub usernames: Usernames,
-}
-
-#[derive(Debug, Args)]
-pub struct BlocklistArgs {
-    /// Files of findings, plain or gzipped; `-` is standard input
-    #[arg(value_name = "FINDINGS", default_value = "-")]
-    pub findings: Vec<PathBuf>,
-    /// What is printed
-    #[arg(long = "as", value_name = "FORM", value_enum, default_value_t = BlocklistForm::Lines)]
-    pub form: BlocklistForm,
-    /// How long a source is listed after the last event that its finding tells of
-    #[arg(long = "for", value_name = "SPAN", default_value = "24h")]
-    pub lasts: String,
-    /// The time it is, RFC 3339 [default: now]
-    #[arg(long, value_name = "TIME")]
-    pub now: Option<String>,
-    /// Leave out the sources that the allow.toml of this folder allows
-    #[arg(long, value_name = "DIR")]
-    pub with: Option<PathBuf>,
-    /// Only findings as bad as this or worse
-    #[arg(long, value_name = "SEVERITY", value_parser = severity, default_value = "informational")]
-    pub min_severity: Severity,
-    /// Only findings of this detector; may be given several times
-    #[arg(long, value_name = "ID")]
-    pub detector: Vec<String>,
-    /// Also the sources that findings about a user, a subnet or everything name. Innocents may be among
-    /// them: such a finding says what was tried from all these together, not that each of them attacks
-    #[arg(long)]
-    pub campaigns: bool,
-}
-
-/// What a list to block by looks like.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum BlocklistForm {
-    /// A source a line: an IPv4 address, or the /64 of an IPv6 one
-    Lines,
-    /// A network a line, neighbours put together where no other address is between
-    Cidr,
-    /// One object with each source, its findings and when it drops out
-    Json,
-    /// One object with the `Addresses` of an IPV4 and an IPV6 set of AWS WAF
-    WafIpSet,
-}
-
-/// A severity by its name.
-fn severity(name: &str) -> Result<Severity, String> {
-    let all = Severity::ALL.map(Severity::name).join(", ");
-    let found = Severity::ALL.into_iter().find(|severity| severity.name() == name);
-    found.ok_or_else(|| format!("there are {all}"))
-}
-
-#[derive(Debug, Args)]
-pub struct WhoArgs {
-    /// Findings, as `--output json` and the alert topic print them, one a line; `-` is standard input; and uids,
-    /// if only some of them are meant
-    #[arg(value_name = "FINDING", required = true)]
-    pub findings: Vec<PathBuf>,
-    /// Lists of your usernames, one a line, plain or gzipped; `-` is standard input
-    #[arg(long, value_name = "FILE", required = true)]
-    pub users: Vec<PathBuf>,
-    /// File with the key of the tags [default: the environment's TIDEWATCH_KEY]
-    #[arg(long, value_name = "FILE")]
-    pub key: Option<PathBuf>,
-    /// The column of CSV, or the field of JSON objects, that is the name
-    #[arg(long, value_name = "NAME")]
-    pub column: Option<String>,
-    /// Whether `Root`, `root ` and `ｒｏｏｔ` are one username, as in the run that found it
-    #[arg(long, value_enum, default_value_t = Usernames::Fold)]
-    pub usernames: Usernames,
-    /// Names as a table or as one JSON object
-    #[arg(long, value_enum, default_value_t = Output::Text)]
-    pub output: Output,
-}
-
 #[derive(Debug, Args)]
 pub struct CompletionsArgs {
     /// The shell
@@ -440,6 +344,13 @@ pub struct ReadArgs {
     /// exists, it does
     #[arg(long, value_name = "FILE")]
     pub users: Option<PathBuf>,
+    /// List of names from elsewhere, made by `tidewatch lists build`: findings say how many of the names tried
+    /// stand on it; may be given up to 6 times
+    #[arg(long = "list", value_name = "FILE")]
+    pub lists: Vec<PathBuf>,
+    /// Database of autonomous systems (MMDB, such as GeoLite2-ASN.mmdb), for detectors by `source.asn`
+    #[arg(long, value_name = "FILE")]
+    pub asn_db: Option<PathBuf>,
     /// Also read every line for who asks (principals, API keys, addresses), so that findings about what a function
     /// costs say who drives it; it takes longer
     #[arg(long)]

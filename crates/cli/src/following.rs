@@ -57,7 +57,10 @@ pub async fn begin(name: &str, args: &FollowArgs) -> Result<Following> {
 }
 
 /// A time, or a span before now.
-fn since(text: &str) -> Result<Time> {
+///
+/// # Errors
+/// If it is neither.
+pub fn since(text: &str) -> Result<Time> {
     if let Some(span) = tidewatch_rules::duration::parse(text) {
         return Ok(started().minus(span));
     }

@@ -67,6 +67,13 @@ pub fn ingest(reading: &Reading) -> Ingest {
     if reading.hears_access {
         ingest.hear_access();
     }
+    ingest.mark(reading.lists.clone());
+    if let Some(agents) = &reading.agents {
+        ingest.hear_agents(agents.clone());
+    }
+    if let Some(networks) = &reading.networks {
+        ingest.locate(Arc::clone(networks));
+    }
     ingest.know(reading.users.as_ref().map(|file| Arc::clone(&file.users)));
     ingest
 }

@@ -14,9 +14,11 @@ mod feeding;
 mod files;
 mod following;
 mod hearing;
+mod in_force;
 mod input;
 mod keeper;
 mod lines;
+mod lists;
 mod metering;
 mod output;
 mod pipeline;
@@ -64,10 +66,12 @@ fn main() -> ExitCode {
             Command::Feed(args) => commands::feed::run(args).await,
             Command::Subscribe(args) => commands::subscribe::run(&args, false).await,
             Command::Unsubscribe(args) => commands::subscribe::run(&args, true).await,
+            Command::Prove(args) => commands::prove::run(&args).await,
             Command::Status(args) => commands::status::run(&args).await,
             Command::Backtest(args) => commands::backtest::run(args).await,
             Command::Bill(args) => commands::bill::run(args).await,
             Command::Users(args) => commands::users::run(args),
+            Command::Lists(args) => commands::lists::run(args),
             Command::Blocklist(args) => commands::blocklist::run(&args),
             Command::Who(args) => commands::who::run(&args),
             Command::Completions(args) => Ok(commands::manual::completions(&args)),

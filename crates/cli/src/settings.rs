@@ -9,6 +9,7 @@ use anyhow::{Context, Result, bail};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use tidewatch_core::admission::Admission;
+use tidewatch_core::agents::AgentNames;
 use tidewatch_core::key::KeyField;
 use tidewatch_core::limits::{FUTURE_MAX, WINDOW_MAX, WINDOW_MIN};
 use tidewatch_core::meter::ledger::{Ledger, Limits};
@@ -20,6 +21,8 @@ use tidewatch_core::time::{Span, Time};
 use tidewatch_ingest::InputKind;
 use tidewatch_ingest::declared::Formats;
 use tidewatch_ingest::limits::SURVEYED_LINES_MAX;
+use tidewatch_ingest::name_lists::NameLists;
+use tidewatch_ingest::networks::Networks;
 use tidewatch_ingest::username::{Naming, Usernames};
 
 use crate::args::{self, Output, ReadArgs, ReportArgs};
@@ -27,6 +30,8 @@ use crate::commands::started;
 use crate::exit::Failure;
 use crate::files;
 use crate::input::Copy;
+use crate::lists;
+use crate::output::say;
 use crate::pricing::Pricing;
 use crate::users::FilterFile;
 
@@ -47,6 +52,12 @@ pub struct Reading {
     pub formats: Arc<Formats>,
     /// Who says whether an account exists where a line does not.
     pub users: Option<FilterFile>,
+    /// Lists of names from elsewhere that tags tell of.
+    pub lists: NameLists,
+    /// Whose addresses are.
+    pub networks: Option<Arc<Networks>>,
+    /// What clients call themselves, kept where that matters.
+    pub agents: Option<AgentNames>,
     /// Whether every line is also asked who asked for something.
     pub hears_access: bool,
     /// Of inputs that are read twice and can be only once.
@@ -121,6 +132,9 @@ pub fn reading(
             with: &report.with,
         })?),
         users: raw.users.as_deref().map(known_users).transpose()?,
+        lists: lists::read(&raw.lists).context("--list")?,
+        networks: raw.asn_db.as_deref().map(networks).transpose()?,
+        agents: None,
         hears_access: raw.drivers,
         copies: BTreeMap::new(),
     })
@@ -141,6 +155,9 @@ pub fn metering(
         naming: Naming { key, usernames: Usernames::Fold },
         formats: Arc::default(),
         users: None,
+        lists: NameLists::default(),
+        networks: None,
+        agents: None,
         hears_access: false,
         copies: BTreeMap::new(),
     })
@@ -169,19 +186,44 @@ fn latest(not_after: Option<&str>, started: Time) -> Result<Time> {
     Ok(Time(time.as_millisecond()))
 }
 
+/// The database that `--asn-db` names.
+fn networks(path: &Path) -> Result<Arc<Networks>> {
+    let named = || format!("--asn-db {}", path.display());
+    let bytes = std::fs::read(path).with_context(named)?;
+    Ok(Arc::new(Networks::parse(bytes).with_context(named)?))
+}
+
 /// The filter that `--users` names.
 fn known_users(path: &Path) -> Result<FilterFile> {
     FilterFile::read(path).with_context(|| format!("--users {}", path.display()))
 }
 
-/// Validates how results are reported, and loads the detectors and whom the user allows what.
-pub fn reporting(raw: &ReportArgs, key: TagKey) -> Result<Reporting, Failure> {
+/// Validates how results are reported, and loads the detectors and whom the user allows what. What these
+/// need to be read is added to `reading`.
+pub fn reporting(
+    raw: &ReportArgs,
+    key: TagKey,
+    reading: Option<&mut Reading>,
+) -> Result<Reporting, Failure> {
     let memory_bytes = memory_bytes(&raw.memory)?;
     let choice = files::Choice { instead: raw.detectors.as_deref(), with: &raw.with };
     let mut plan = files::detectors(choice, "--detectors")?;
     let usernames = usernames(raw, Usernames::Fold);
     let allow = files::allow(&raw.with, &plan.detectors, started())?;
-    plan.allow = allow.tagged(&[Naming { key, usernames }]);
+    let naming = Naming { key, usernames };
+    let lists = reading.as_ref().map(|reading| reading.lists.clone()).unwrap_or_default();
+    plan.allow = allow.tagged(|name| vec![lists.mark(naming.tag(name), name)]);
+    plan.lists = lists.about();
+    if let Some(reading) = reading {
+        reading.agents = plan.needs_agents().then(|| plan.agents.clone());
+        if reading.networks.is_none() {
+            for id in plan.detectors_by(KeyField::SourceAsn) {
+                say(format_args!(
+                    "tidewatch: {id} counts by source.asn: it is disabled without --asn-db FILE"
+                ));
+            }
+        }
+    }
     Ok(Reporting {
         output: raw.output,
         plan: Arc::new(plan),

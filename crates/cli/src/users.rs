@@ -25,7 +25,7 @@ use crate::progress::Progress;
 const LINE_BYTES_MAX: u64 = 64 * 1_024;
 
 /// The largest filter that is read: one of the most names there may be.
-const FILTER_BYTES_MAX: u64 = 256 << 20;
+pub const FILTER_BYTES_MAX: u64 = 256 << 20;
 
 /// Why a line gives no name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

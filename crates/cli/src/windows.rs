@@ -155,6 +155,8 @@ mod tests {
             user_known: Some(outcome == Outcome::Success),
             user: Some(UserTag(user)),
             source: Some(source.parse().unwrap()),
+            asn: None,
+            agent: None,
             attempts: 2,
         };
         Signal {

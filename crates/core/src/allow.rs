@@ -20,7 +20,7 @@ use crate::net::Net;
 use crate::plan::DetectorId;
 use crate::signal::Auth;
 use crate::store::Place;
-use crate::tag::UserTag;
+use crate::tag::{AgentTag, UserTag};
 use crate::time::{Span, Time};
 
 /// Entries, in the order of their files: the first that holds something back is the one that is named.
@@ -52,6 +52,8 @@ pub enum Who {
     Source(Net),
     /// A user, by the tags of the name under all keys that are in use.
     User(Vec<UserTag>),
+    /// Clients that say they are this, from anywhere or from a network.
+    Agent(AgentTag, Option<Net>),
 }
 
 /// What an entry has held back.
@@ -88,8 +90,15 @@ impl Allowlist {
         self.first(|entry| {
             entry.detectors.is_empty()
                 && entry.is_in_force(time)
-                && (source.is_some_and(|part| entry.is_of(part))
-                    || user.is_some_and(|part| entry.is_of(part)))
+                && match &entry.who {
+                    Who::Agent(agent, net) => {
+                        let is_there = |net: &Net| source.is_some_and(|part| net.covers_part(part));
+                        auth.agent == Some(*agent) && net.as_ref().is_none_or(is_there)
+                    }
+                    Who::Source(_) | Who::User(_) => {
+                        [source, user].into_iter().flatten().any(|part| entry.is_of(part))
+                    }
+                }
         })
     }
 
@@ -130,12 +139,13 @@ impl Allowed {
         match (&self.who, part) {
             (Who::Source(net), part) => net.covers_part(part),
             (Who::User(tags), KeyPart::User(tag)) => tags.contains(&tag),
-            (Who::User(_), _) => false,
+            (Who::Agent(agent, None), KeyPart::Agent(tag)) => *agent == tag,
+            (Who::User(_) | Who::Agent(..), _) => false,
         }
     }
 }
 
-/// A network, or a user by the first tag; never a name.
+/// A network, a user by the first tag, never a name, or a user agent by its tag.
 impl fmt::Display for Who {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -144,6 +154,8 @@ impl fmt::Display for Who {
                 Some(tag) => write!(f, "{}", KeyPart::User(*tag)),
                 None => f.write_str("a user"),
             },
+            Who::Agent(agent, None) => write!(f, "{}", KeyPart::Agent(*agent)),
+            Who::Agent(agent, Some(net)) => write!(f, "{} from {net}", KeyPart::Agent(*agent)),
         }
     }
 }

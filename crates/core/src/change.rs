@@ -11,6 +11,9 @@
 //! so that a single typo at night is no change, and three times that where there is no such day yet. A short
 //! attack cannot make itself usual; one that goes on for days can.
 //!
+//! A rush says nothing: a pane with far more attempts than the busiest of the day before brings newcomers and
+//! hurry with it, which raise the share as an attack does. What an attack adds is less, or shows by itself.
+//!
 //! It is a function of counters, and so of merged state, like every other measure.
 
 use smallvec::SmallVec;
@@ -30,6 +33,12 @@ pub const PANES_MIN: usize = 4;
 /// By how much more than `usual` is taken for usual then.
 pub const UNKNOWN_FACTOR: f64 = 3.0;
 
+/// How many times the attempts of the busiest time of the day before are a rush.
+pub const RUSH_TIMES: f64 = 1.5;
+
+/// By how many standard deviations more a pane must exceed that, since few attempts come in no even stream.
+const RUSH_DEVIATIONS: f64 = 4.0;
+
 /// What a change is measured against.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Change {
@@ -39,6 +48,13 @@ pub struct Change {
     pub times_tenths: u16,
     /// The least share that is taken for usual, in thousandths; more than 0, less than 1,000.
     pub usual_thousandths: u16,
+}
+
+/// From how many attempts on a pane is a rush where the busiest of the day before had `busiest` in as long a time;
+/// from none on where there is no such day yet.
+pub fn rush(busiest: f64) -> f64 {
+    let most = RUSH_TIMES * busiest;
+    if busiest > 0.0 { most + RUSH_DEVIATIONS * most.sqrt() } else { f64::INFINITY }
 }
 
 /// A pane's attempts: the selected ones, and all.
@@ -71,13 +87,15 @@ impl Change {
     }
 
     /// How much likelier a stretch of `panes` that ends with the newest, which comes first, is with `times` the
-    /// usual share, in powers of ten; at least 0.
-    pub fn evidence(self, panes: impl Iterator<Item = Tries>, usual: f64) -> f64 {
+    /// usual share, in powers of ten; at least 0. Each pane comes with the attempts from which on it is a rush.
+    pub fn evidence(self, panes: impl Iterator<Item = (Tries, f64)>, usual: f64) -> f64 {
         let times = f64::from(self.times_tenths) / 10.0;
         let (gain, cost) = (times.ln(), (times - 1.0) * usual);
         let (mut sum, mut best) = (0.0, 0.0f64);
-        for tries in panes {
-            sum += tries.selected as f64 * gain - tries.all as f64 * cost;
+        for (tries, rush) in panes {
+            let said = tries.selected as f64 * gain - tries.all as f64 * cost;
+            // Never more for one attempt more than that attempt can say: a share below the usual one still counts.
+            sum += if tries.all as f64 > rush { said.min(0.0) } else { said };
             best = best.max(sum);
         }
         best / std::f64::consts::LN_10
@@ -101,7 +119,25 @@ mod tests {
     }
 
     fn evidence(panes: &[Tries], usual: f64) -> f64 {
-        CHANGE.evidence(panes.iter().copied(), usual)
+        CHANGE.evidence(panes.iter().map(|tries| (*tries, f64::INFINITY)), usual)
+    }
+
+    #[test]
+    fn a_rush_says_nothing_but_what_came_before_it_does() {
+        let usual = vec![tries(30, 1_000); 20];
+        let spike = tries(600, 5_000);
+        let all = |panes: &[Tries]| {
+            CHANGE.evidence(panes.iter().map(|tries| (*tries, rush(1_000.0))), 0.03)
+        };
+        assert_eq!(all(&[vec![spike; 3], usual.clone()].concat()), 0.0);
+        assert!(evidence(&[vec![spike; 3], usual.clone()].concat(), 0.03) > 20.0);
+        let attacked = [vec![spike; 3], vec![tries(120, 1_000); 3], usual].concat();
+        assert_eq!(all(&attacked), evidence(&attacked[3..], 0.03));
+        // A rush of people who all get in speaks against it.
+        let calm = [vec![tries(0, 5_000)], attacked[3..].to_vec()].concat();
+        assert!(all(&calm) < all(&attacked));
+        assert_eq!(rush(0.0), f64::INFINITY);
+        assert!((rush(100.0) - 150.0 - 4.0 * 150f64.sqrt()).abs() < 1e-9);
     }
 
     #[test]

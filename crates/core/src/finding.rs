@@ -8,6 +8,7 @@ use std::net::IpAddr;
 use crate::accounts::Account;
 use crate::detector::{Attack, Comparison, Severity};
 use crate::key::Key;
+use crate::lists::Listed;
 use crate::signal::Origin;
 use crate::spend::spending::Spending;
 use crate::time::{Span, Time};
@@ -33,6 +34,9 @@ pub struct Finding {
     pub attacks: Vec<Attack>,
     /// Whom it is about.
     pub key: Key,
+    /// What the client in the key calls itself, at most [`crate::limits::AGENT_BYTES_SHOWN_MAX`] bytes; `None` where
+    /// the key has none, or this process has not seen it.
+    pub agent: Option<Box<str>>,
     /// When this message was made, on the clock that was passed in.
     pub time: Time,
     /// The event time of the line that opened the episode.
@@ -62,6 +66,8 @@ pub struct Finding {
     /// Names that were tried in the window, at most [`crate::limits::ACCOUNTS_MAX`]; none where the key is a
     /// user itself.
     pub accounts: Vec<Account>,
+    /// The lists that more of these names stand on than chance brings there.
+    pub listed: Vec<Listed>,
     /// The other detectors that raise about the same key.
     pub also: Vec<Also>,
     /// The sources behind a finding that speaks for many, those with most failures first, at most

@@ -10,6 +10,7 @@ use crate::accounts::{Account, accounts};
 use crate::detector::{Comparison, Condition, Detector, Operand, Raise, Severity};
 use crate::episode::{Slots, covering};
 use crate::finding::{Accuracy, Decided, Measured, Value};
+use crate::lists::{Listed, listed};
 use crate::plan::{Counted, DetectorId, DetectorPlan, Plan};
 use crate::standing::{Other, Standing};
 use crate::time::Time;
@@ -47,6 +48,8 @@ pub struct Report {
     pub sources_total: u64,
     /// Names that were tried.
     pub accounts: Vec<Account>,
+    /// The lists that more of them stand on than chance brings there.
+    pub listed: Vec<Listed>,
     /// The other detectors that raise for the same key in the same window, or have an open finding about it.
     pub also: Vec<Other>,
 }
@@ -258,13 +261,15 @@ fn report(
         (None, crate::key::KeyPart::Ipv4(address)) => vec![address.into()],
         (None, _) => Vec::new(),
     };
+    let accounts = accounts(window, detector);
     Report {
         measures,
         decided,
         first_seen: window.first_seen(detector),
         sources_total: window.sources_total(detector).max(sources.len() as u64),
         sources,
-        accounts: accounts(window, detector),
+        listed: listed(&plan.lists, &accounts),
+        accounts,
         also: standing.others(detector.id),
     }
 }

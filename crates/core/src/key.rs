@@ -11,7 +11,7 @@ use smallvec::SmallVec;
 
 use crate::meter::ledger::Function;
 use crate::signal::{Auth, Signal, canonical};
-use crate::tag::UserTag;
+use crate::tag::{AgentTag, UserTag};
 
 /// A field a detector can be keyed by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -20,6 +20,10 @@ pub enum KeyField {
     SourceIp,
     /// `source.subnet`: the /24 of an IPv4 address, or the /64 of an IPv6 one.
     SourceSubnet,
+    /// `source.asn`: the autonomous system that announces the address.
+    SourceAsn,
+    /// `user_agent`: what the client says it is.
+    UserAgent,
     /// `user`: the tag of the normalised username.
     User,
     /// `function`: a Lambda function of an account.
@@ -45,6 +49,10 @@ pub enum KeyPart {
     SubnetIpv4(Ipv4Addr),
     /// The upper 64 bits of an IPv6 source, as a subnet.
     SubnetIpv6(u64),
+    /// An autonomous system, by its number.
+    Asn(u32),
+    /// A user agent.
+    Agent(AgentTag),
     /// A user.
     User(UserTag),
     /// A Lambda function.
@@ -110,6 +118,8 @@ impl KeyPart {
         match field {
             KeyField::SourceIp => auth.source.map(KeyPart::source_ip),
             KeyField::SourceSubnet => auth.source.map(KeyPart::source_subnet),
+            KeyField::SourceAsn => auth.asn.map(KeyPart::Asn),
+            KeyField::UserAgent => auth.agent.map(KeyPart::Agent),
             KeyField::User => auth.user.map(KeyPart::User),
             // No login is a function's.
             KeyField::Function => None,
@@ -122,6 +132,8 @@ impl KeyPart {
         match self {
             KeyPart::Ipv4(_) | KeyPart::Ipv6Net(_) => KeyField::SourceIp,
             KeyPart::SubnetIpv4(_) | KeyPart::SubnetIpv6(_) => KeyField::SourceSubnet,
+            KeyPart::Asn(_) => KeyField::SourceAsn,
+            KeyPart::Agent(_) => KeyField::UserAgent,
             KeyPart::User(_) => KeyField::User,
             KeyPart::Function(_) => KeyField::Function,
             KeyPart::Global => KeyField::Global,
@@ -160,6 +172,8 @@ impl fmt::Display for KeyPart {
             KeyPart::Ipv6Net(upper) | KeyPart::SubnetIpv6(upper) => {
                 write!(f, "{}/64", Ipv6Addr::from_bits(u128::from(*upper) << 64))
             }
+            KeyPart::Asn(number) => write!(f, "AS{number}"),
+            KeyPart::Agent(AgentTag(tag)) => write!(f, "agent:{tag:016x}"),
             KeyPart::User(UserTag(tag)) => write!(f, "user:{tag:016x}"),
             KeyPart::Function(FunctionTag(tag)) => write!(f, "function:{tag:016x}"),
             KeyPart::Global => f.write_str("global"),
@@ -179,14 +193,22 @@ impl fmt::Display for Key {
 
 impl KeyField {
     /// Those that logins are counted by.
-    pub const ALL: [KeyField; 4] =
-        [KeyField::SourceIp, KeyField::SourceSubnet, KeyField::User, KeyField::Global];
+    pub const ALL: [KeyField; 6] = [
+        KeyField::SourceIp,
+        KeyField::SourceSubnet,
+        KeyField::SourceAsn,
+        KeyField::UserAgent,
+        KeyField::User,
+        KeyField::Global,
+    ];
 
     /// The name in detector files and on the command line.
     pub fn name(self) -> &'static str {
         match self {
             KeyField::SourceIp => "source.ip",
             KeyField::SourceSubnet => "source.subnet",
+            KeyField::SourceAsn => "source.asn",
+            KeyField::UserAgent => "user_agent",
             KeyField::User => "user",
             KeyField::Function => "function",
             KeyField::Global => "global",

@@ -8,6 +8,7 @@
 pub mod access;
 pub mod accounts;
 pub mod admission;
+pub mod agents;
 pub mod allow;
 pub mod change;
 pub mod contribution;
@@ -25,6 +26,7 @@ pub mod judge;
 pub mod key;
 pub mod key_ring;
 pub mod limits;
+pub mod lists;
 pub mod memory;
 pub mod meter;
 pub mod net;

@@ -65,6 +65,12 @@ pub const EPISODES_BYTES: usize = 8 * 1_024;
 /// Log events a finding quotes.
 pub const SAMPLES_MAX: usize = 4;
 
+/// User agents whose names are kept, for findings to show.
+pub const AGENTS_NAMED_MAX: usize = 10_000;
+
+/// Bytes of a user agent that are shown.
+pub const AGENT_BYTES_SHOWN_MAX: usize = 256;
+
 /// Names that a finding lists.
 pub const ACCOUNTS_MAX: usize = 256;
 

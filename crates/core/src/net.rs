@@ -87,7 +87,11 @@ impl Net {
             KeyPart::Ipv6Net(upper) | KeyPart::SubnetIpv6(upper) => {
                 self.covers(Net::Ipv6(upper, IPV6_PREFIX_MAX))
             }
-            KeyPart::User(_) | KeyPart::Function(_) | KeyPart::Global => false,
+            KeyPart::Asn(_)
+            | KeyPart::Agent(_)
+            | KeyPart::User(_)
+            | KeyPart::Function(_)
+            | KeyPart::Global => false,
         }
     }
 

@@ -15,7 +15,7 @@ use crate::episode::{self, Episode, Slots, covering};
 use crate::fault::Fault;
 use crate::finding::{Activity, Also, Finding};
 use crate::judge::{Report, Verdict, raises, report_at};
-use crate::key::Key;
+use crate::key::{Key, KeyPart};
 use crate::limits::{LATCH_TRIES_MAX, SAMPLES_MAX};
 use crate::plan::{DetectorId, Plan};
 use crate::signal::Origin;
@@ -412,6 +412,7 @@ fn finding(plan: &Plan, message: &Message<'_>, now: Time) -> Finding {
         advice: rule.advice.clone(),
         attacks: rule.attacks.clone(),
         key,
+        agent: agent(plan, &key),
         time: now,
         start: episode.start,
         first_seen: episode.first_seen,
@@ -425,10 +426,21 @@ fn finding(plan: &Plan, message: &Message<'_>, now: Time) -> Finding {
         sources_total: report.sources_total,
         samples: episode.samples.to_vec(),
         accounts: report.accounts.clone(),
+        listed: report.listed.clone(),
         also: report.also.iter().map(|other| also(plan, &key, *other)).collect(),
         members: Vec::new(),
         spending: None,
     }
+}
+
+/// What the client in a key calls itself.
+fn agent(plan: &Plan, key: &Key) -> Option<Box<str>> {
+    let parts = std::iter::once(key.first).chain(key.second);
+    let tag = parts.into_iter().find_map(|part| match part {
+        KeyPart::Agent(tag) => Some(tag),
+        _ => None,
+    });
+    plan.agents.name(tag?)
 }
 
 fn also(plan: &Plan, key: &Key, other: Other) -> Also {

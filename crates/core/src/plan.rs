@@ -13,12 +13,14 @@
 use sha2::{Digest, Sha256};
 use smallvec::SmallVec;
 
-use crate::allow::Allowlist;
+use crate::agents::AgentNames;
+use crate::allow::{Allowlist, Who};
 use crate::change::Change;
 use crate::detector::{Detector, DistinctField, Filter, Measure};
 use crate::key::{KeyField, KeyFields, KeyPart};
 use crate::key_ring::Generation;
 use crate::limits::MEASURES_PER_KEY_MAX;
+use crate::lists::NameList;
 use crate::panes::Slots;
 pub use crate::refusal::PlanError;
 use crate::refusal::{beyond_lists, decidable};
@@ -45,6 +47,10 @@ pub struct Plan {
     pub umbrellas: Vec<Umbrella>,
     /// Whose findings are held back.
     pub allow: Allowlist,
+    /// The lists of names from elsewhere that tags tell of.
+    pub lists: Vec<NameList>,
+    /// What clients call themselves.
+    pub agents: AgentNames,
 }
 
 /// Names a [`KeyPlan`] of its plan.
@@ -188,7 +194,24 @@ impl Plan {
         }
         let names = detectors.iter().map(|detector| name(&detector.id)).collect();
         let umbrellas = umbrellas(&keys, &detectors);
-        Ok(Plan { detectors, keys, names, folds: false, umbrellas, allow: Allowlist::default() })
+        Ok(Plan { detectors, keys, names, umbrellas, ..Plan::default() })
+    }
+
+    /// Whether something is counted by a field.
+    pub fn counts_by(&self, field: KeyField) -> bool {
+        self.keys.iter().any(|key| key.fields.contains(&field))
+    }
+
+    /// Whether it matters what clients call themselves.
+    pub fn needs_agents(&self) -> bool {
+        let is_named = self.allow.entries.iter().any(|entry| matches!(entry.who, Who::Agent(..)));
+        is_named || self.counts_by(KeyField::UserAgent)
+    }
+
+    /// The detectors that count by a field, by their ids.
+    pub fn detectors_by(&self, field: KeyField) -> impl Iterator<Item = &str> {
+        let by = self.detectors.iter().filter(move |detector| detector.key.contains(&field));
+        by.map(|detector| detector.id.as_str())
     }
 
     /// The same plan, by which one key has one finding at a time, told by the worst of its detectors.
@@ -381,9 +404,13 @@ impl KeyPlan {
     }
 
     /// Whether keys of this plan are written by every batch of every shard, so that they are judged at
-    /// the tick only: everything, and subnets.
+    /// the tick only: everything, subnets, and what is even wider.
     pub fn is_hot(&self) -> bool {
-        self.fields.iter().all(|field| matches!(field, KeyField::Global | KeyField::SourceSubnet))
+        let is_wide = |field: &KeyField| {
+            use KeyField::{Global, SourceAsn, SourceSubnet, UserAgent};
+            matches!(field, Global | SourceSubnet | SourceAsn | UserAgent)
+        };
+        self.fields.iter().all(is_wide)
     }
 
     /// The widest step a counter of `detector` is counted in.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use crate::access::Access;
 use crate::invocation::Invocation;
-use crate::tag::{EventTag, UserTag};
+use crate::tag::{AgentTag, EventTag, UserTag};
 use crate::time::Time;
 
 /// One log event that says something a detector may count.
@@ -96,6 +96,10 @@ pub struct Auth {
     /// Where it came from, never an IPv4-mapped IPv6 address (see [`canonical`]); `None` where the
     /// line gives a host name or nothing.
     pub source: Option<IpAddr>,
+    /// The number of the autonomous system that announces the source; `None` where nobody looked it up.
+    pub asn: Option<u32>,
+    /// What the client says it is; `None` where the line does not tell, or nobody asks.
+    pub agent: Option<AgentTag>,
     /// How many tries the line stands for (a repeated line N times is N); at least 1.
     pub attempts: u32,
 }
@@ -143,9 +147,14 @@ impl LogStream {
     /// that no real log can be taken for one.
     pub const SIMULATED: &str = "simulated";
 
+    /// How the names of log streams begin that `tidewatch prove` writes to. There the account is real, for the
+    /// events go through CloudWatch Logs; and what is logged cannot choose the stream it stands in.
+    pub const PROVED: &str = "tidewatch-prove/";
+
     /// Whether its events were made up.
     pub fn is_simulated(&self) -> bool {
-        self.account == LogStream::SIMULATED
+        let is_proof = !self.account.is_empty() && self.stream.starts_with(LogStream::PROVED);
+        self.account == LogStream::SIMULATED || is_proof
     }
 }
 

@@ -21,6 +21,20 @@ pub struct EventTag(pub u64);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RequestTag(pub u64);
 
+/// A user agent: what a client says of itself. It is no secret and anybody may send any, so its tag depends on no
+/// key, and findings about one have the same uid in every run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AgentTag(pub u64);
+
+impl AgentTag {
+    /// The tag of what a client sent, blanks around it left out.
+    pub fn of(agent: &str) -> AgentTag {
+        let mut hasher = SipHasher13::new_with_keys(0, 0);
+        hasher.write(agent.trim().as_bytes());
+        AgentTag(hasher.finish())
+    }
+}
+
 /// The secret key of all tags, 128 bits. Two are compared only to tell whether one of ours has changed.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct TagKey {

@@ -209,16 +209,23 @@ fn failures(window: &crate::window::Window<'_>, until: Until) -> Option<u64> {
 /// The key of `umbrella` that a place lies within, if it is one that is covered: of the same signals.
 fn within(plan: &Plan, umbrella: &Umbrella, (of_plan, key): &Place) -> Option<Key> {
     let same = plan.key(*of_plan).signal == plan.key(umbrella.plan).signal;
-    let covered = same && key.second.is_none() && {
-        let field = key.first.field();
-        plan.detector(umbrella.detector).covers.contains(&field)
+    // What a client does in a network is covered by its name; else keys of two fields are by nobody.
+    let field = match (key.first.field(), key.second.map(|part| part.field())) {
+        (field, None) => Some(field),
+        (KeyField::SourceSubnet, Some(KeyField::UserAgent)) => Some(KeyField::UserAgent),
+        _ => None,
     };
+    let covers = &plan.detector(umbrella.detector).covers;
+    let covered = same && field.is_some_and(|field| covers.contains(&field));
     let part = match (plan.key(umbrella.plan).fields.as_slice(), key.first) {
         ([KeyField::Global], _) => KeyPart::Global,
         ([KeyField::SourceSubnet], KeyPart::Ipv4(address)) => {
             KeyPart::source_subnet(IpAddr::V4(address))
         }
         ([KeyField::SourceSubnet], KeyPart::Ipv6Net(upper)) => KeyPart::SubnetIpv6(upper),
+        ([KeyField::SourceSubnet], subnet @ (KeyPart::SubnetIpv4(_) | KeyPart::SubnetIpv6(_))) => {
+            subnet
+        }
         _ => return None,
     };
     covered.then_some(Key::of(part))

@@ -9,7 +9,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::change::{Change, Tries};
+use crate::change::{Change, Tries, rush};
 use crate::detector::DistinctField;
 use crate::distinct::DistinctList;
 use crate::finding::{Accuracy, Value};
@@ -309,9 +309,12 @@ impl Window<'_> {
             ring.panes().take_while(move |pane| pane.0 < first).map(tries)
         });
         let usual = change.usual(before);
-        let within = self.rungs(detector).flat_map(|(ring, (first, last))| {
+        let busiest = self.busiest(of.1, detector);
+        let rungs = self.rungs(detector).zip(&self.plan.retention.counters);
+        let within = rungs.flat_map(|((ring, (first, last)), rung)| {
+            let rush = rush(busiest * rung.pane.0 as f64 / detector.span.0 as f64);
             let ending = ring.panes().rev().skip_while(move |pane| pane.0 > last);
-            ending.take_while(move |pane| pane.0 >= first).map(tries)
+            ending.take_while(move |pane| pane.0 >= first).map(move |pane| (tries(pane), rush))
         });
         change.evidence(within, usual)
     }

@@ -7,6 +7,7 @@
 use std::sync::Arc;
 
 use tidewatch_core::access::Access;
+use tidewatch_core::agents::AgentNames;
 use tidewatch_core::signal::LogStream;
 
 pub mod batch;
@@ -21,8 +22,10 @@ pub mod known_users;
 pub mod limits;
 mod lines;
 mod marks;
+pub mod name_lists;
 mod needles;
 mod nesting;
+pub mod networks;
 pub mod problem;
 mod scan;
 pub mod secrets;
@@ -43,7 +46,9 @@ pub use tally::Tally;
 use declared::{Formats, Read};
 use format::{Format, Memos, Said};
 use known_users::KnownUsers;
+use name_lists::NameLists;
 use needles::Needles;
+use networks::Networks;
 use problem::Problem;
 use username::{Names, Naming};
 
@@ -100,7 +105,7 @@ impl Ingest {
     pub fn new(config: Config) -> Ingest {
         let [needles, line_needles] = compiled(&config.formats, false);
         Ingest {
-            names: Names { naming: config.naming, known_users: None },
+            names: Names::new(config.naming),
             own_group: config.own_group,
             hears_invocations: false,
             hears_access: false,
@@ -136,6 +141,21 @@ impl Ingest {
     /// From now on `users` say whether an account exists where a line does not; `None` for nobody.
     pub fn know(&mut self, users: Option<Arc<KnownUsers>>) {
         self.names.known_users = users;
+    }
+
+    /// From now on signals say which client was used, and `agents` keep what it calls itself.
+    pub fn hear_agents(&mut self, agents: AgentNames) {
+        self.names.agents = Some(agents);
+    }
+
+    /// From now on signals say which autonomous system announces their source.
+    pub fn locate(&mut self, networks: Arc<Networks>) {
+        self.names.networks = Some(networks);
+    }
+
+    /// From now on tags say on which of these lists their names stand.
+    pub fn mark(&mut self, lists: NameLists) {
+        self.names.lists = lists;
     }
 
     /// What a message that holds a needle says, see [`Ingest::hear`]. One that is `timed` from outside is

@@ -174,6 +174,7 @@ mod tests {
             user_known: Choice::Untold,
             role: Role::Attempt,
             user: vec!["user".to_owned()],
+            agent: Vec::new(),
             source: Vec::new(),
             time: Vec::new(),
             time_as: None,

@@ -4,14 +4,18 @@
 //! Invariant: nothing that leaves this module holds a name, only its keyed tag. Two spellings that a
 //! person would call the same name have one tag when names are folded; an empty name is a name.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
+use tidewatch_core::agents::AgentNames;
 use tidewatch_core::signal::{Outcome, SignalKind};
-use tidewatch_core::tag::{TagKey, UserTag};
+use tidewatch_core::tag::{AgentTag, TagKey, UserTag};
 use unicase::UniCase;
 use unicode_normalization::UnicodeNormalization;
 
 use crate::known_users::KnownUsers;
+use crate::name_lists::NameLists;
+use crate::networks::Networks;
 
 /// The longest name that is folded, in bytes. A longer one is tagged as it stands: no account has
 /// such a name, and folding it would only cost time.
@@ -60,20 +64,43 @@ impl Naming {
     }
 }
 
-/// What is made of the name in a line: its tag, and whether there is such an account, where the line does not
-/// say.
+/// What is made of what a line names: of a username its tag, and whether there is such an account, where the line
+/// does not say; of a client and an address, where somebody asks, who these are.
 #[derive(Clone, Debug)]
 pub(crate) struct Names {
     /// How it becomes a tag.
     pub(crate) naming: Naming,
     /// Who has an account, if that is known.
     pub(crate) known_users: Option<Arc<KnownUsers>>,
+    /// The lists that tags tell of.
+    pub(crate) lists: NameLists,
+    /// Keeps what clients call themselves, where somebody asks for that.
+    pub(crate) agents: Option<AgentNames>,
+    /// Knows whose addresses are, where somebody asks for that.
+    pub(crate) networks: Option<Arc<Networks>>,
 }
 
 impl Names {
+    /// Nobody is known, and there are no lists.
+    pub(crate) fn new(naming: Naming) -> Names {
+        let lists = NameLists::default();
+        Names { naming, known_users: None, lists, agents: None, networks: None }
+    }
+
     /// The tag of a raw name.
     pub(crate) fn tag(&self, name: &str) -> UserTag {
-        self.naming.tag(name)
+        self.lists.mark(self.naming.tag(name), name)
+    }
+
+    /// The tag of what a client calls itself; `None` where it does not, or nobody asks.
+    pub(crate) fn agent(&self, agent: Option<&str>) -> Option<AgentTag> {
+        let agent = agent.filter(|agent| !matches!(agent.trim(), "" | "-"))?;
+        Some(self.agents.as_ref()?.tag(agent))
+    }
+
+    /// The autonomous system that announces an address; `None` where that is not known, or nobody asks.
+    pub(crate) fn asn(&self, source: Option<IpAddr>) -> Option<u32> {
+        self.networks.as_ref()?.asn(source?)
     }
 
     /// Whether the account behind a try exists. What the line says, `told`, counts; and a login that was let in

@@ -13,9 +13,9 @@ use tidewatch_core::table_store::table::Pace;
 use tidewatch_core::time::Time;
 use tidewatch_ingest::username::{Naming, Usernames};
 use tidewatch_rules::allow::Allow;
+use tidewatch_rules::deployed::told;
 
 use crate::log;
-use crate::rules::told;
 
 /// The allow file in force.
 #[derive(Debug, Default)]
@@ -33,7 +33,8 @@ impl Allowing {
     pub fn tagged(&self, keys: &KeyRing) -> Allowlist {
         let keys = std::iter::once(&keys.current).chain(&keys.previous);
         let naming = |key| Naming { key, usernames: Usernames::Fold };
-        self.allow.tagged(&keys.map(|live| naming(live.key)).collect::<Vec<_>>())
+        let namings: Vec<Naming> = keys.map(|live| naming(live.key)).collect();
+        self.allow.tagged(|name| namings.iter().map(|naming| naming.tag(name)).collect())
     }
 }
 

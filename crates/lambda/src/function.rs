@@ -199,6 +199,7 @@ impl Detector {
         else {
             return Some(0);
         };
+        reader.hear(&rules.plan);
         reader.know(self.users.as_ref().and_then(|users| users.known.as_ref()));
         let read = reader.read(records);
         report.read(&read.tally);

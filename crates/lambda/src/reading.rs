@@ -11,6 +11,7 @@ use std::sync::{Arc, OnceLock};
 
 use tidewatch_core::delivery::Record;
 use tidewatch_core::key_ring::{LiveKey, Phase};
+use tidewatch_core::plan::Plan;
 use tidewatch_core::sequence::Sequence;
 use tidewatch_core::signal::{Body, Signal};
 use tidewatch_ingest::declared::Formats;
@@ -93,6 +94,17 @@ impl Reader {
         self.reading.1.know(users.cloned());
         if let Some((_, ingest)) = &mut self.other {
             ingest.know(users.cloned());
+        }
+    }
+
+    /// From now on signals say which client was used, if that matters to `plan`.
+    pub fn hear(&mut self, plan: &Plan) {
+        if !plan.needs_agents() {
+            return;
+        }
+        self.reading.1.hear_agents(plan.agents.clone());
+        if let Some((_, ingest)) = &mut self.other {
+            ingest.hear_agents(plan.agents.clone());
         }
     }
 

@@ -19,7 +19,7 @@ use tidewatch_core::plan::Plan;
 use tidewatch_core::spend::detector::SpendDetector;
 use tidewatch_core::spend::watch::Weighing;
 use tidewatch_core::time::Time;
-use tidewatch_rules::RuleError;
+use tidewatch_rules::deployed;
 
 use crate::allowing::{self, Allowing};
 use crate::log;
@@ -230,28 +230,8 @@ fn in_force(
 
 /// The plan of detector files and the detectors about functions, or all that is wrong with them.
 fn loaded(files: Vec<(String, String)>) -> Result<(Plan, Vec<SpendDetector>), String> {
-    let load = |files| tidewatch_rules::load_spending(files).map_err(|faults| told(&faults));
-    let spending = load(files.clone())?;
-    let spending = if spending.is_empty() { load(tidewatch_rules::shipped())? } else { spending };
-    Ok((plan(files)?, spending))
-}
-
-/// The plan of detector files, or all that is wrong with them.
-fn plan(files: Vec<(String, String)>) -> Result<Plan, String> {
-    let detectors = tidewatch_rules::load(files).map_err(|faults| told(&faults))?;
-    if detectors.is_empty() {
-        // Detectors about functions alone would leave logins unwatched.
-        return Err(
-            "no detector of logins is among the files. Add one, or remove them all".to_owned()
-        );
-    }
-    Plan::shared(detectors).map(Plan::folding).map_err(|error| error.to_string())
-}
-
-/// All that is wrong with files and what to do, as the log has it: on one line.
-pub(crate) fn told(faults: &[RuleError]) -> String {
-    let told = faults.iter().map(|fault| format!("{fault}. {}", fault.help));
-    told.collect::<Vec<_>>().join("; ")
+    let spending = deployed::spending(files.clone())?;
+    Ok((deployed::plan(files)?, spending))
 }
 
 #[cfg(test)]
@@ -286,7 +266,7 @@ mod tests {
     fn detectors_about_invocations_alone_leave_nobody_blind() {
         let all = tidewatch_rules::shipped().into_iter();
         let spending = all.filter(|(_, text)| tidewatch_rules::spend::is_about_invocations(text));
-        let why = plan(spending.collect()).expect_err("nothing would be found");
+        let why = loaded(spending.collect()).expect_err("nothing would be found");
         assert!(why.contains("no detector of logins"), "{why}");
     }
 
@@ -296,12 +276,12 @@ mod tests {
         let brute_force = shipped.iter().find(|(name, _)| name == "brute-force.toml");
         let (name, text) = brute_force.expect("it is shipped");
         let broken = text.replace("window =", "windw =");
-        let why = plan(vec![(name.clone(), broken)]).expect_err("a typo");
+        let why = loaded(vec![(name.clone(), broken)]).expect_err("a typo");
         assert!(why.contains("brute-force.toml:") && why.contains("windw"), "{why}");
         // Fit for one machine, but not for shared counts.
         let short = text.replace("window = \"10m\"", "window = \"30s\"");
         assert_ne!(&short, text, "the file has another window");
-        let why = plan(vec![(name.clone(), short)]).expect_err("too short a window");
+        let why = loaded(vec![(name.clone(), short)]).expect_err("too short a window");
         assert!(why.contains("brute-force") && why.contains("30s"), "{why}");
     }
 }

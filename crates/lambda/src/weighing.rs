@@ -10,11 +10,11 @@ use tidewatch_aws::overrides::{FUNCTIONS, OverrideError};
 use tidewatch_core::meter::tariff::{Tariff, Terms};
 use tidewatch_core::spend::detector::SpendDetector;
 use tidewatch_core::spend::watch::{Prices, Weighing};
+use tidewatch_rules::deployed::told;
 use tidewatch_rules::functions::{Functions, functions};
 use tidewatch_rules::prices::{prices, shipped_prices};
 
 use crate::log;
-use crate::rules::told;
 
 /// What is said of functions.
 #[derive(Debug, Default)]

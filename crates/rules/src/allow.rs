@@ -11,9 +11,8 @@ use jiff::tz::TimeZone;
 use tidewatch_core::allow::{Allowed, Allowlist, Who};
 use tidewatch_core::limits::ALLOWED_MAX;
 use tidewatch_core::net::{Net, NetError};
-use tidewatch_core::tag::UserTag;
+use tidewatch_core::tag::{AgentTag, UserTag};
 use tidewatch_core::time::{Span, Time};
-use tidewatch_ingest::username::Naming;
 
 use crate::FILE_BYTES_MAX;
 use crate::fault::{Fault, Faults, Place, RuleError};
@@ -32,7 +31,8 @@ pub const IPV6_PREFIX_MIN: u8 = 48;
 /// How far ahead the end of an entry may lie.
 pub const AHEAD_MAX: Span = Span::minutes(366 * 24 * 60);
 
-const FIELDS: [&str; 7] = ["source", "user", "user_tag", "detectors", "reason", "until", "force"];
+const FIELDS: [&str; 8] =
+    ["source", "user", "user_tag", "user_agent", "detectors", "reason", "until", "force"];
 
 /// Allow files, validated; users still have their names.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -67,15 +67,18 @@ pub enum Named {
     User(String),
     /// A user by the tag under the key that is in use.
     Tag(UserTag),
+    /// Clients that call themselves this, from anywhere or from a network.
+    Agent(String, Option<Net>),
 }
 
 impl Allow {
     /// The allowlist, with users tagged as in logs: under each key that is in use.
-    pub fn tagged(&self, namings: &[Naming]) -> Allowlist {
+    pub fn tagged(&self, tags: impl Fn(&str) -> Vec<UserTag>) -> Allowlist {
         let who = |named: &Named| match named {
             Named::Source(net) => Who::Source(*net),
-            Named::User(name) => Who::User(namings.iter().map(|of| of.tag(name)).collect()),
+            Named::User(name) => Who::User(tags(name)),
             Named::Tag(tag) => Who::User(vec![*tag]),
+            Named::Agent(agent, net) => Who::Agent(AgentTag::of(agent), *net),
         };
         let entries = self.entries.iter().map(|entry| Allowed {
             who: who(&entry.who),
@@ -160,6 +163,7 @@ struct Raw {
     source: Option<Text>,
     user: Option<Text>,
     user_tag: Option<Text>,
+    user_agent: Option<Text>,
     detectors: Option<Placed<Vec<Text>>>,
     reason: Option<Text>,
     until: Option<Text>,
@@ -177,6 +181,7 @@ fn entry(node: Node<'_, '_>, terms: &Terms<'_>, faults: &mut Faults) -> Option<E
             "source" => raw.source = string(field, node, faults),
             "user" => raw.user = string(field, node, faults),
             "user_tag" => raw.user_tag = string(field, node, faults),
+            "user_agent" => raw.user_agent = string(field, node, faults),
             "detectors" => raw.detectors = one_or_more(field, node, faults),
             "reason" => raw.reason = string(field, node, faults),
             "until" => raw.until = text_or_time(field, node, faults),
@@ -188,10 +193,14 @@ fn entry(node: Node<'_, '_>, terms: &Terms<'_>, faults: &mut Faults) -> Option<E
         }
     }
     let is_sound = faults.list.len() == faults_before;
-    let given = [&raw.source, &raw.user, &raw.user_tag].into_iter().flatten().count();
+    // A network may narrow a user agent.
+    let alone = raw.source.as_ref().filter(|_| raw.user_agent.is_none());
+    let given = [alone, raw.user.as_ref(), raw.user_tag.as_ref(), raw.user_agent.as_ref()];
+    let given = given.into_iter().flatten().count();
     if given != 1 && is_sound {
-        let help = "Name one: `source = \"198.51.100.0/24\"`, `user = \"healthcheck\"`, or the tag \
-                    of a finding, `user_tag = \"0123456789abcdef\"`. Write an entry for each.";
+        let help = "Name one: `source = \"198.51.100.0/24\"`, `user = \"healthcheck\"`, the tag of a \
+                    finding, `user_tag = \"0123456789abcdef\"`, or `user_agent = \"scanner/2\"`, \
+                    with a `source` beside it. Write an entry for each.";
         faults.add(node.span(), Fault::AllowedWho, help);
     }
     for (field, example, there) in [
@@ -204,6 +213,9 @@ fn entry(node: Node<'_, '_>, terms: &Terms<'_>, faults: &mut Faults) -> Option<E
         }
     }
     let who = match raw {
+        Raw { user_agent: Some(agent), source: from, force, .. } => {
+            user_agent(&agent, from.as_ref(), force, faults)
+        }
         Raw { source: Some(text), force, .. } => source(&text, force, faults).map(Named::Source),
         Raw { user: Some(text), .. } => user(&text, faults).map(Named::User),
         Raw { user_tag: Some(text), .. } => user_tag(&text, faults).map(Named::Tag),
@@ -269,6 +281,27 @@ fn user(text: &Text, faults: &mut Faults) -> Option<String> {
         return None;
     }
     Some(text.value.clone())
+}
+
+/// A user agent, of a network or, by force, of anywhere.
+fn user_agent(text: &Text, from: Option<&Text>, force: bool, faults: &mut Faults) -> Option<Named> {
+    if text.value.trim().is_empty() {
+        let help = "Write what the client sends, as it stands in the log.";
+        faults.add(text.place.clone(), Fault::EmptyText { field: "user_agent" }, help);
+        return None;
+    }
+    let net = match from {
+        Some(from) => Some(source(from, force, faults)?),
+        None if force => None,
+        None => {
+            let value = text.value.clone();
+            let help = "Whoever attacks can send it too, and is not told of then. Say from where it comes, \
+                        `source = \"198.51.100.0/24\"`, or `force = true` beside it.";
+            faults.add(text.place.clone(), Fault::AgentOfAnywhere { value }, help);
+            return None;
+        }
+    };
+    Some(Named::Agent(text.value.clone(), net))
 }
 
 fn user_tag(text: &Text, faults: &mut Faults) -> Option<UserTag> {

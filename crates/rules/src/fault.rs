@@ -133,12 +133,14 @@ pub enum Fault {
     BadTimeFormat { why: String },
     #[error("`{name}` is captured by no pattern of this line")]
     NoCapture { name: String },
-    #[error("an entry must have exactly one of `source`, `user` and `user_tag`")]
+    #[error("an entry must have exactly one of `source`, `user`, `user_tag` and `user_agent`")]
     AllowedWho,
     #[error("`{value}` is no network to allow: {why} (field `source`)")]
     BadNetwork { value: String, why: String },
     #[error("`{value}` is wider than /{min} (field `source`)")]
     TooWide { value: String, min: u8 },
+    #[error("`{value}` from anywhere (field `user_agent`)")]
+    AgentOfAnywhere { value: String },
     #[error("`{value}` is no tag of a user (field `user_tag`)")]
     BadTag { value: String },
     #[error("`{value}` is no end (field `until`)")]

@@ -12,6 +12,7 @@
 pub mod allow;
 pub mod cases;
 mod condition;
+pub mod deployed;
 pub mod duration;
 mod fault;
 mod format;

@@ -350,14 +350,16 @@ fn covers(
         let own = key.as_ref()?;
         let wider = match own.as_slice() {
             [KeyField::Global] => covered != KeyField::Global,
-            [KeyField::SourceSubnet] => covered == KeyField::SourceIp,
+            [KeyField::SourceSubnet] => {
+                matches!(covered, KeyField::SourceIp | KeyField::UserAgent)
+            }
             _ => false,
         };
         if !wider {
             let key = own.iter().map(|field| field.name()).collect::<Vec<_>>().join(" and ");
             let fault = Fault::Covers { key, covered: text.value.clone() };
-            let help = "`global` may cover \"source.ip\", \"source.subnet\" and \"user\", and \
-                        `source.subnet` may cover \"source.ip\".";
+            let help = "`global` may cover all others, and `source.subnet` may cover \"source.ip\" and \
+                        \"user_agent\", which is what one client does in it.";
             faults.add(text.place.clone(), fault, help);
             return None;
         }

@@ -101,6 +101,8 @@ pub fn signals(tries: &[Try]) -> Vec<Signal> {
             user_known: Some(known).filter(|_| outcome == Outcome::Success || tried.log.tells()),
             user: Some(naming.tag(&name(tried.user))),
             source: Some(tried.source),
+            asn: None,
+            agent: None,
             attempts: 1,
         };
         Signal {

@@ -325,7 +325,7 @@ impl Owners {
                 self.networks.get(&part).copied().into_iter().collect()
             }
             KeyPart::User(tag) => self.users.get(&tag).cloned().unwrap_or_default(),
-            KeyPart::Function(_) => Vec::new(),
+            KeyPart::Asn(_) | KeyPart::Agent(_) | KeyPart::Function(_) => Vec::new(),
             KeyPart::Global => return behind_all(told, attacks, traffic),
         };
         let begun = |index: &usize| attacks[*index].tries.first().is_some_and(|t| t.ms <= told.ms);
@@ -347,6 +347,8 @@ impl Owners {
         let cause = match told.key.first {
             KeyPart::Global if is_in_spike => "marketing spike",
             KeyPart::Global => "everybody",
+            KeyPart::Asn(_) => "a network",
+            KeyPart::Agent(_) => "a client",
             KeyPart::Function(_) => "a function",
             KeyPart::User(_) => "a customer's name",
             KeyPart::Ipv4(v4) | KeyPart::SubnetIpv4(v4) => match v4.octets()[0] {

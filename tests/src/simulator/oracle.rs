@@ -145,7 +145,6 @@ fn sighting(signal: &Signal, arrived_ms: i64, acknowledged_ms: i64) -> Sighting 
 
 fn key(field: KeyField, sighting: &Sighting) -> Key {
     let part = match (field, sighting.source) {
-        (KeyField::Function | KeyField::Global, _) => KeyPart::Global,
         (KeyField::User, _) => KeyPart::User(UserTag(sighting.user)),
         (KeyField::SourceIp, IpAddr::V4(v4)) => KeyPart::Ipv4(v4),
         (KeyField::SourceSubnet, IpAddr::V4(v4)) => {
@@ -155,6 +154,8 @@ fn key(field: KeyField, sighting: &Sighting) -> Key {
         (KeyField::SourceSubnet, IpAddr::V6(v6)) => {
             KeyPart::SubnetIpv6((u128::from(v6) >> 64) as u64)
         }
+        // It has no networks, clients and functions.
+        _ => KeyPart::Global,
     };
     Key::of(part)
 }

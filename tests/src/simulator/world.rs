@@ -344,6 +344,8 @@ impl Try {
                 user_known: self.known,
                 user: Some(key.user(&self.user.to_be_bytes())),
                 source: Some(self.source),
+                asn: None,
+                agent: None,
                 attempts: self.attempts,
             }),
         }

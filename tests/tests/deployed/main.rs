@@ -12,6 +12,7 @@
 
 mod alert;
 mod overrides;
+mod prove;
 mod recovery;
 mod rotation;
 mod spending;

@@ -246,22 +246,33 @@ fn a_letter_says_first_what_matters() {
 /// A rehearsal is told by its log events; a real one among them makes the finding real.
 #[test]
 fn a_finding_is_a_rehearsals_if_all_of_its_samples_are() {
-    let check = |accounts: &[&str], expected: bool| {
-        let sample = |account: &&str| Origin {
-            stream: Arc::new(LogStream { account: account.to_string(), ..LogStream::default() }),
+    let check = |places: &[(&str, &str)], expected: bool| {
+        let sample = |(account, stream): &(&str, &str)| Origin {
+            stream: Arc::new(LogStream {
+                account: account.to_string(),
+                group: "/aws/lambda/login".to_owned(),
+                stream: stream.to_string(),
+            }),
             id: EventId::Offset(7),
         };
-        let samples = accounts.iter().map(sample).collect();
+        let samples = places.iter().map(sample).collect();
         let finding = Finding { samples, ..finding(Activity::Create) };
         let marks = attributes(&finding, &context());
         let mark = marks.iter().find(|one| one.name == "simulated").expect("it is always there");
-        assert_eq!(mark.value, expected.to_string(), "{accounts:?}");
+        assert_eq!(mark.value, expected.to_string(), "{places:?}");
         let subject = notice(&finding, &context()).subject;
-        assert_eq!(subject.starts_with("SIMULATED"), expected, "{accounts:?}");
+        assert_eq!(subject.starts_with("SIMULATED"), expected, "{places:?}");
     };
-    check(&[LogStream::SIMULATED, LogStream::SIMULATED], true);
-    check(&[LogStream::SIMULATED, "123456789012"], false);
-    check(&["123456789012"], false);
+    let (fed, real) = ((LogStream::SIMULATED, "s"), ("123456789012", "s"));
+    let proof = ("123456789012", "tidewatch-prove/7f");
+    check(&[fed, fed], true);
+    check(&[fed, proof], true);
+    check(&[fed, real], false);
+    check(&[proof, real], false);
+    check(&[real], false);
+    check(&[("123456789012", "2026/tidewatch-prove/7f")], false);
+    // A file of such a name is no log stream.
+    check(&[("", "tidewatch-prove/7f")], false);
     check(&[], false);
 }
 

@@ -8,6 +8,7 @@ use tidewatch_core::accounts::Account;
 use tidewatch_core::detector::{Attack, Comparison, Severity};
 use tidewatch_core::finding::{Accuracy, Activity, Also, Decided, Finding, Measured, Value};
 use tidewatch_core::key::{FunctionTag, Key, KeyPart};
+use tidewatch_core::lists::Listed;
 use tidewatch_core::meter::attribution::{DriverKind, DriverName};
 use tidewatch_core::meter::ledger::Function;
 use tidewatch_core::series::season::Basis;
@@ -75,6 +76,7 @@ pub(crate) fn finding(activity: Activity) -> Finding {
             attack("T1110.004", "Credential Stuffing"),
         ],
         key: Key::source_ip(address("203.0.113.9")),
+        agent: None,
         time: NOW,
         start: NOW,
         first_seen: NOW.minus(Span::seconds(200)),
@@ -97,6 +99,7 @@ pub(crate) fn finding(activity: Activity) -> Finding {
             account(0xb2, Some(Outcome::Failure), Some(false)),
             account(0xc3, Some(Outcome::Failure), None),
         ],
+        listed: vec![listed("breach\u{1b}[2J 2019", Some(0.03)), listed("combo", None)],
         also: vec![Also {
             detector: "brute-force".to_owned(),
             severity: Severity::Medium,
@@ -112,6 +115,11 @@ pub(crate) fn finding(activity: Activity) -> Finding {
     }
 }
 
+fn listed(list: &str, usual: Option<f64>) -> Listed {
+    let chance = usual.map(|_| 1e-9);
+    Listed { list: list.to_owned(), on: 49, of: 60, usual, chance }
+}
+
 fn account(tag: u64, outcome: Option<Outcome>, known: Option<bool>) -> Account {
     Account { tag, outcome, known, last: NOW }
 }
@@ -124,6 +132,7 @@ pub(crate) fn bare(activity: Activity) -> Finding {
         advice: String::new(),
         attacks: Vec::new(),
         key: Key::source_ip(address("2001:db8:1:2::77")),
+        agent: None,
         measures: vec![
             measured(
                 "unknown_users",
@@ -137,6 +146,7 @@ pub(crate) fn bare(activity: Activity) -> Finding {
         sources: (1..=8).map(|n| address(&format!("2001:db8:1:2::{n}"))).collect(),
         sources_total: 12,
         accounts: Vec::new(),
+        listed: Vec::new(),
         also: Vec::new(),
         members: Vec::new(),
         spending: None,
@@ -175,6 +185,7 @@ pub(crate) fn spent(activity: Activity, number: Number, rule: Rule) -> Finding {
     };
     Finding {
         key: Key::of(KeyPart::Function(FunctionTag::of(&function))),
+        agent: None,
         title: "A function costs far more than usual".to_owned(),
         detector: "cost-spike".to_owned(),
         attacks: Vec::new(),
@@ -183,6 +194,7 @@ pub(crate) fn spent(activity: Activity, number: Number, rule: Rule) -> Finding {
         sources: Vec::new(),
         sources_total: 0,
         accounts: Vec::new(),
+        listed: Vec::new(),
         also: Vec::new(),
         spending: Some(Box::new(spending)),
         ..finding(activity)

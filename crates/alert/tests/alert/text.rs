@@ -24,6 +24,8 @@ fn an_episode_opens_goes_on_and_closes() {
                 seen       2026-11-22T10:12:10Z to 2026-11-22T10:15:30Z
                 sources    203.0.113.9
                 accounts   got in: user:00000000000000a1
+                listed     82 % ± 10 of the 60 names tried are on breach\u{1b}[2J 2019 (your own users: 3 %)
+                listed     82 % ± 10 of the 60 names tried are on combo (your own users were not compared with it)
                 also       brute-force
                 events     /aws/lambda/login 2026/11/22/[$LATEST]aa 3811
                            /aws/lambda/login 2026/11/22/[$LATEST]bb 3812
@@ -43,6 +45,8 @@ fn an_episode_opens_goes_on_and_closes() {
                 seen       2026-11-22T10:12:10Z to 2026-11-22T10:15:30Z
                 sources    203.0.113.9
                 accounts   got in: user:00000000000000a1
+                listed     82 % ± 10 of the 60 names tried are on breach\u{1b}[2J 2019 (your own users: 3 %)
+                listed     82 % ± 10 of the 60 names tried are on combo (your own users were not compared with it)
                 also       brute-force
                 events     /aws/lambda/login 2026/11/22/[$LATEST]aa 3811
                            /aws/lambda/login 2026/11/22/[$LATEST]bb 3812
@@ -62,6 +66,8 @@ fn an_episode_opens_goes_on_and_closes() {
                 seen       2026-11-22T10:12:10Z to 2026-11-22T10:15:30Z
                 sources    203.0.113.9
                 accounts   got in: user:00000000000000a1
+                listed     82 % ± 10 of the 60 names tried are on breach\u{1b}[2J 2019 (your own users: 3 %)
+                listed     82 % ± 10 of the 60 names tried are on combo (your own users were not compared with it)
                 also       brute-force
                 events     /aws/lambda/login 2026/11/22/[$LATEST]aa 3811
                            /aws/lambda/login 2026/11/22/[$LATEST]bb 3812
@@ -109,6 +115,8 @@ fn many_sources_of_one_user() {
                 seen       2026-11-22T10:12:10Z to 2026-11-22T10:15:30Z
                 sources    198.51.100.1, 198.51.100.2, 198.51.100.3, 198.51.100.4, 198.51.100.5, 198.51.100.6, 198.51.100.7, 198.51.100.8 and 9992 more
                 accounts   got in: user:00000000000000a1
+                listed     82 % ± 10 of the 60 names tried are on breach\u{1b}[2J 2019 (your own users: 3 %)
+                listed     82 % ± 10 of the 60 names tried are on combo (your own users were not compared with it)
                 also       brute-force
                 events     - at byte 0
                            - at byte 90
@@ -137,6 +145,8 @@ fn nothing_but_a_measure() {
                 counted    tries 1.5 (window + at most 20s) in 10m
                 seen       2026-11-22T10:12:10Z to 2026-11-22T10:15:30Z
                 accounts   got in: user:00000000000000a1
+                listed     82 % ± 10 of the 60 names tried are on breach\u{1b}[2J 2019 (your own users: 3 %)
+                listed     82 % ± 10 of the 60 names tried are on combo (your own users were not compared with it)
                 also       brute-force
                 advice     Block the source.
                 uid        0123456789abcdef0123456789abcdef

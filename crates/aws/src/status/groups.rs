@@ -1,7 +1,5 @@
 //! Log groups: sent or not, by which filter, and whether what they send arrives.
 
-use std::collections::BTreeMap;
-
 use aws_sdk_cloudwatchlogs::types::OrderBy;
 use tidewatch_core::table_store::table::Pace;
 use tidewatch_core::time::Span;
@@ -12,33 +10,19 @@ use crate::asked::{Asked, Service};
 use crate::client;
 use crate::failure::Failure;
 use crate::insistence::insist;
+use crate::log_groups::{LogGroup, by_name};
 use crate::stack::{PATIENCE, StackError};
-use crate::subscriptions::{
-    AccountPolicy, Filter, Intent, LogGroup, Subscriptions, fits, literal_prefix,
-};
+use crate::subscriptions::{AccountPolicy, Filter, Intent, Subscriptions, Way};
 
 /// How far back deliveries are looked at.
 const DELIVERIES: Span = Span::minutes(60);
-
-/// How a log group is sent to the stack.
-enum Way {
-    Filter(Filter),
-    Policy(String),
-    /// It is not.
-    None,
-}
 
 impl Status<'_> {
     /// The log groups that fit one of `globs`.
     pub(super) async fn groups(&self, globs: &[String]) -> Result<Vec<Line>, StackError> {
         let ours = Subscriptions::new(self.config, self.stack, "", self.pace.clone())?;
-        let mut named: BTreeMap<String, LogGroup> = BTreeMap::new();
-        for glob in globs {
-            let listed = ours.groups(literal_prefix(glob)).await?;
-            let fitting = listed.into_iter().filter(|group| fits(glob, &group.name));
-            named.extend(fitting.map(|group| (group.name.clone(), group)));
-        }
-        let policy = ours.policy().await.unwrap_or_default();
+        let named = by_name(ours.log_groups().fitting(globs).await?);
+        let policy = ours.policy().await;
         let failed = self.undelivered(named.keys(), ours.wanted()).await;
         let mut lines = Vec::new();
         for (nth, group) in named.values().enumerate() {
@@ -46,7 +30,7 @@ impl Status<'_> {
                 Ok(all) => Ok(all.get(nth).copied().unwrap_or_default()),
                 Err(failure) => Err(failure.clone()),
             };
-            lines.push(self.group(&ours, group, policy.as_ref(), undelivered).await);
+            lines.push(self.group(&ours, group, &policy, undelivered).await);
         }
         Ok(lines)
     }
@@ -83,7 +67,7 @@ impl Status<'_> {
         &self,
         ours: &Subscriptions,
         group: &LogGroup,
-        policy: Option<&AccountPolicy>,
+        policy: &Result<Option<AccountPolicy>, Failure>,
         undelivered: Result<(f64, f64), Failure>,
     ) -> Line {
         let line = |is_subscribed, verdict, facts| Line {
@@ -97,7 +81,12 @@ impl Status<'_> {
             Ok(filters) => filters,
             Err(failure) => return line(false, Verdict::of(failure), Vec::new()),
         };
-        let way = way(ours, group, &filters, policy);
+        let known = policy.as_ref().map_or(None, |policy| policy.as_ref());
+        let way = ours.way(&group.name, &filters, known);
+        // Without a filter it may be the account's policy that sends it, or that ought not to.
+        if let (Way::None, Err(failure)) = (&way, policy) {
+            return line(false, Verdict::Unknown { why: failure.to_string() }, Vec::new());
+        }
         let mut facts = vec![("filters", filters.len().to_string())];
         match &way {
             Way::Filter(filter) => facts.push(("filter", filter.name.clone())),
@@ -136,27 +125,6 @@ impl Status<'_> {
             Ok(time) => time.to_string(),
             Err(_) => ms.to_string(),
         }))
-    }
-}
-
-fn way(
-    ours: &Subscriptions,
-    group: &LogGroup,
-    filters: &[Filter],
-    policy: Option<&AccountPolicy>,
-) -> Way {
-    let destination = &ours.wanted().destination;
-    if let Some(filter) = filters.iter().find(|filter| filter.destination == *destination) {
-        return Way::Filter(filter.clone());
-    }
-    // A name in quotes can be part of no other: quotes are in no name.
-    let leaves_out =
-        |policy: &AccountPolicy| policy.selection.contains(&format!("\"{}\"", group.name));
-    match policy {
-        Some(policy) if ours.is_fed_by(policy) && !leaves_out(policy) => {
-            Way::Policy(policy.name.clone())
-        }
-        _ => Way::None,
     }
 }
 

@@ -7,6 +7,7 @@
 mod groups;
 mod metrics;
 mod parts;
+mod secret;
 
 use aws_config::SdkConfig;
 
@@ -58,12 +59,13 @@ impl Verdict {
         }
     }
 
-    fn blind(why: impl Into<String>, todo: impl Into<String>) -> Verdict {
+    /// Something is not seen, and what mends it.
+    pub fn blind(why: impl Into<String>, todo: impl Into<String>) -> Verdict {
         Verdict::Blind { why: why.into(), todo: todo.into() }
     }
 
     /// Of what could not be asked: what is not there is not seen.
-    fn of(failure: Failure) -> Verdict {
+    pub fn of(failure: Failure) -> Verdict {
         match failure {
             Failure::Missing(why) => Verdict::blind(why, "deploy the stack again"),
             failure => Verdict::Unknown { why: failure.to_string() },
@@ -72,7 +74,8 @@ impl Verdict {
 }
 
 impl Line {
-    fn part(about: &str, verdict: Verdict, facts: Vec<(&'static str, String)>) -> Line {
+    /// Of a part of the stack.
+    pub fn part(about: &str, verdict: Verdict, facts: Vec<(&'static str, String)>) -> Line {
         Line { about: about.to_owned(), is_group: false, is_subscribed: false, verdict, facts }
     }
 }

@@ -23,11 +23,11 @@ const LATE_MS_MAX: f64 = 300_000.0;
 const NEW: Span = Span::minutes(24 * 60);
 
 /// What the numbers of CloudWatch are asked for, in this order.
-const NUMBERS: usize = 9;
+const NUMBERS: usize = 10;
 
 /// The numbers of the stack's last minutes.
 #[derive(Debug)]
-struct Numbers {
+pub(super) struct Numbers {
     iterator_age_ms: Option<f64>,
     errors: f64,
     throttles: f64,
@@ -37,6 +37,7 @@ struct Numbers {
     overrides_rejected: f64,
     opened: f64,
     closed: f64,
+    pub(super) key_age_days: Option<f64>,
 }
 
 impl Status<'_> {
@@ -49,6 +50,7 @@ impl Status<'_> {
             self.source(&numbers).await?,
             self.function(&numbers).await?,
             tick(&numbers),
+            self.secret(&numbers).await,
             self.table(&numbers).await?,
             self.topic(&numbers).await?,
             self.put_aside("quarantine", "quarantine/").await?,
@@ -58,7 +60,11 @@ impl Status<'_> {
         ])
     }
 
-    async fn insist<T, F>(&self, asked: Asked<'_>, ask: impl FnMut() -> F) -> Result<T, Failure>
+    pub(super) async fn insist<T, F>(
+        &self,
+        asked: Asked<'_>,
+        ask: impl FnMut() -> F,
+    ) -> Result<T, Failure>
     where
         F: Future<Output = Result<T, Failure>>,
     {
@@ -87,6 +93,7 @@ impl Status<'_> {
             ours("OverridesRejected", LATELY),
             ours("FindingsOpened", NEW),
             ours("FindingsClosed", NEW),
+            number("Tidewatch", "KeyAgeDays", stack(), "Maximum", LATELY),
         ];
         Ok(self.numbers(&asked).await.map(|found| {
             let of = |nth: usize| found.get(nth).copied().flatten();
@@ -101,6 +108,7 @@ impl Status<'_> {
                 overrides_rejected: sum(6),
                 opened: sum(7),
                 closed: sum(8),
+                key_age_days: of(9),
             }
         }))
     }

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 use tidewatch_aws::TokioPace;
 use tidewatch_aws::failure::Failure;
+use tidewatch_aws::log_groups::LogGroup;
 use tidewatch_aws::stack::{Stack, StackError};
-use tidewatch_aws::subscriptions::{Intent, LogGroup, Subscriptions};
+use tidewatch_aws::subscriptions::{AccountPolicy, Intent, Subscriptions, Way};
 
 use crate::replay::{Replay, replay};
 
@@ -89,11 +90,25 @@ async fn a_log_group_that_the_accounts_policy_sends_is_not_subscribed_again() {
     let document = json!({ "DestinationArn": STREAM });
     let ours = subscriptions(&replay(&[policies("all", &document, "")]));
     let policy = ours.policy().await.expect("an answer");
-    let group = LogGroup { name: "/a".to_owned(), class: "STANDARD".to_owned() };
+    let group =
+        LogGroup { name: "/a".to_owned(), account: String::new(), class: "STANDARD".to_owned() };
     let intent = ours.intent(&group, &[], policy.as_ref());
     let Intent::Refuse(why) = intent else { panic!("{intent:?}") };
     assert!(why.contains("`all` sends it already"), "{why}");
     assert_eq!(ours.intent(&group, &[], None), Intent::Create);
+    // By which way it is sent already.
+    let by = Way::Policy("all".to_owned());
+    assert_eq!(ours.way("/a", &[], policy.as_ref()), by);
+    assert_eq!(ours.way("/a", &[], None), Way::None);
+    let filter = ours.wanted().clone();
+    let own = Way::Filter(filter.clone());
+    assert_eq!(ours.way("/a", std::slice::from_ref(&filter), policy.as_ref()), own);
+    let without = policy.map(|policy| AccountPolicy {
+        selection: r#"LogGroupName NOT IN ["/a"]"#.to_owned(),
+        ..policy
+    });
+    assert_eq!(ours.way("/a", &[], without.as_ref()), Way::None);
+    assert_eq!(ours.way("/a/b", &[], without.as_ref()), by);
     let rare = LogGroup { class: "INFREQUENT_ACCESS".to_owned(), ..group };
     let Intent::Refuse(why) = ours.intent(&rare, &[], None) else { panic!("it has none") };
     assert!(why.contains("INFREQUENT_ACCESS, which has no subscriptions"), "{why}");
@@ -122,7 +137,7 @@ async fn all_pages_of_log_groups_are_asked_for() {
     };
     let http =
         replay(&[page(&["/a", "/b"], Some("more")), page(&[], Some("yet")), page(&["/c"], None)]);
-    let groups = subscriptions(&http).groups("/").await.expect("answers");
+    let groups = subscriptions(&http).log_groups().list("/").await.expect("answers");
     let names: Vec<&str> = groups.iter().map(|group| group.name.as_str()).collect();
     assert_eq!(names, ["/a", "/b", "/c"]);
     let tokens: Vec<Value> =

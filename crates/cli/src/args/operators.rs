@@ -136,3 +136,36 @@ pub struct StatusArgs {
     #[arg(long, value_enum, default_value_t = Output::Text)]
     pub output: Output,
 }
+
+/// Behind the options of `tidewatch prove`.
+pub const PROVE: &str = "\
+Examples:
+  tidewatch prove --stack tidewatch
+  tidewatch prove --stack tidewatch --rounds 3 --group /aws/lambda/login --output json
+
+Makes a log group /tidewatch/prove/..., subscribes it, and a queue that hears the alert topic; writes logins that
+fail, of an address for documentation, and waits for the finding about it. All that is removed again, also after
+Ctrl-C. Findings are marked as simulated; what the stack says when they close is not. Into log groups of yours it
+writes only where --group names them, into a log stream of its own, which is removed too.
+
+Exit codes: 0 all came through; 1 something did not, or something could not be removed; 2 a usage error.";
+
+/// `tidewatch prove`.
+#[derive(Debug, Args)]
+pub struct ProveArgs {
+    /// The stack of infra/template.yaml
+    #[arg(long, value_name = "NAME")]
+    pub stack: String,
+    /// Also prove this log group of yours, which is subscribed: lines are WRITTEN to it; may be given again
+    #[arg(long, value_name = "LOG-GROUP")]
+    pub group: Vec<String>,
+    /// Scans into each log group, one after the other
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    pub rounds: u32,
+    /// Seconds that a message is waited for
+    #[arg(long, value_name = "SECONDS", default_value_t = 120)]
+    pub wait: u32,
+    /// A line a log group, or one JSON object
+    #[arg(long, value_enum, default_value_t = Output::Text)]
+    pub output: Output,
+}

@@ -30,13 +30,18 @@ use crate::settings::{self, Reporting};
 /// If the command line or a file is faulty.
 pub async fn run(args: BacktestArgs) -> Result<Exit, Failure> {
     let key = settings::tag_key()?;
-    let reading = settings::reading(&args.read, &args.report, key, Usernames::Fold, started())?;
-    let reporting = settings::reporting(&args.report, key)?;
+    let mut reading = settings::reading(&args.read, &args.report, key, Usernames::Fold, started())?;
+    let reporting = settings::reporting(&args.report, key, Some(&mut reading))?;
     let files = settings::inputs(&args.files)?;
     let choice = files::Choice { instead: args.against.as_deref(), with: &[] };
-    let against = files::detectors(choice, "--against")?;
+    let mut against = files::detectors(choice, "--against")?;
     // What is compared are detectors: whoever is allowed something is so under both.
-    let against = Arc::new(Plan { allow: reporting.plan.allow.clone(), ..against });
+    against.allow = reporting.plan.allow.clone();
+    against.agents = reporting.plan.agents.clone();
+    if against.needs_agents() {
+        reading.agents = Some(against.agents.clone());
+    }
+    let against = Arc::new(against);
     let spend_detectors = files::spend_detectors(choice, "--against")?;
     let engine = |plan: &Arc<Plan>, watch: Option<Watch>| {
         // Two states share the memory.

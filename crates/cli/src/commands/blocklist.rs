@@ -86,7 +86,7 @@ fn allowlist(with: Option<&Path>) -> Result<Allowlist, Failure> {
     let folder = Folder::open(with)?;
     let ids = folder.detectors.iter().map(|file| file.id());
     let allow = files::allowed(&folder, ids, started()).map_err(Failure::Rules)?;
-    Ok(allow.tagged(&[]))
+    Ok(allow.tagged(|_| Vec::new()))
 }
 
 impl Read {

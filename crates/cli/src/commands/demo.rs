@@ -60,7 +60,7 @@ pub async fn run(args: DemoArgs) -> Result<Exit, Failure> {
     // Simulated names need no secret, and a sketch's estimate depends on the key: it comes from the
     // seed, so that a seed always prints the same.
     let key = TagKey::from_passphrase(&format!("demo {}", args.seed));
-    let reporting = settings::reporting(&args.report, key)?;
+    let reporting = settings::reporting(&args.report, key, None)?;
     let usernames = match args.report.usernames {
         Some(args::Usernames::Exact) => Usernames::Exact,
         _ => Usernames::Fold,

@@ -136,6 +136,8 @@ fn reading(args: &FeedArgs) -> Result<Reading, Failure> {
     let read = ReadArgs {
         input_kind: "auto".to_owned(),
         formats: None,
+        lists: Vec::new(),
+        asn_db: None,
         users: None,
         drivers: false,
         year: args.year,

@@ -1,7 +1,7 @@
 //! The commands, a module each: `demo`, and `simulate`, which writes its world; `replay` with its live twin `watch`; those for whoever writes
-//! detectors and formats: `explain`, `test`, `check` and `backtest`; `users` and `who`, for whoever knows who
-//! has an account; `blocklist`, for whoever acts on findings; `bill`, for whoever pays; `coverage`, for whoever decides what is logged and sent; `feed`, `subscribe` and
-//! `status`, for whoever runs a stack; and what the program says of itself.
+//! detectors and formats: `explain`, `test`, `check` and `backtest`; `users`, `lists` and `who`, for whoever knows who
+//! has an account, or whose names were leaked; `blocklist`, for whoever acts on findings; `bill`, for whoever pays; `coverage`, for whoever decides what is logged and sent; `feed`, `subscribe`,
+//! `status` and `prove`, for whoever runs a stack; and what the program says of itself.
 
 pub mod backtest;
 pub mod bill;
@@ -11,7 +11,9 @@ pub mod coverage;
 pub mod demo;
 pub mod explain;
 pub mod feed;
+pub mod lists;
 pub mod manual;
+pub mod prove;
 pub mod replay;
 pub mod simulate;
 pub mod status;

@@ -52,8 +52,8 @@ pub async fn replay(args: ReplayArgs) -> Result<Exit, Failure> {
     };
     let usernames = if tumbling.is_some() { Usernames::Exact } else { Usernames::Fold };
     let key = settings::tag_key()?;
-    let reading = settings::reading(&args.read, &args.report, key, usernames, started())?;
-    let reporting = settings::reporting(&args.report, key)?;
+    let mut reading = settings::reading(&args.read, &args.report, key, usernames, started())?;
+    let reporting = settings::reporting(&args.report, key, Some(&mut reading))?;
     let files = settings::inputs(&args.files)?;
     let from = From::Files(files);
     execute(Run { from, reading, reporting, tumbling, live: None }).await
@@ -65,8 +65,8 @@ pub async fn replay(args: ReplayArgs) -> Result<Exit, Failure> {
 /// If the command line or a detector file is faulty.
 pub async fn watch(args: WatchArgs) -> Result<Exit, Failure> {
     let key = settings::tag_key()?;
-    let reading = settings::reading(&args.read, &args.report, key, Usernames::Fold, started())?;
-    let reporting = settings::reporting(&args.report, key)?;
+    let mut reading = settings::reading(&args.read, &args.report, key, Usernames::Fold, started())?;
+    let reporting = settings::reporting(&args.report, key, Some(&mut reading))?;
     let from = match &args.follow.stream {
         None => From::Files(std::slice::from_ref(&args.input)),
         Some(name) => From::Stream(Box::new(following::begin(name, &args.follow).await?)),

@@ -3,12 +3,15 @@
 use anyhow::Result;
 use serde_json::{Map, Value, json};
 use tidewatch_alert::printable;
+use tidewatch_aws::failure::Failure as AwsFailure;
+use tidewatch_aws::overrides::OverrideSource;
 use tidewatch_aws::stack::Stack;
 use tidewatch_aws::status::{Line, Status, Verdict};
 use tidewatch_aws::{TokioPace, client};
 
 use crate::args::{Output, StatusArgs};
 use crate::exit::{Exit, Failure};
+use crate::in_force::{InForce, in_force};
 use crate::output::{deliver, say};
 
 /// Asks and reports.
@@ -31,7 +34,33 @@ async fn ask(args: &StatusArgs) -> Result<Vec<Line>> {
     let stack = Stack::describe(&config, &args.stack, &pace).await?;
     let all = ["*".to_owned()];
     let globs = if args.globs.is_empty() { &all[..] } else { &args.globs };
-    Ok(Status::new(&config, &stack, pace).ask(globs).await?)
+    let mut lines = Status::new(&config, &stack, pace.clone()).ask(globs).await?;
+    let bucket = stack.output("BucketName")?.to_owned();
+    let rules = rules(in_force(&OverrideSource::new(&config, bucket), &pace).await);
+    let place = lines.iter().position(|line| line.about == "overrides");
+    lines.insert(place.map_or(lines.len(), |at| at + 1), rules);
+    Ok(lines)
+}
+
+/// The rules in force: read from the bucket and loaded as the function does.
+fn rules(found: Result<InForce, AwsFailure>) -> Line {
+    let rules = match found {
+        Ok(rules) => rules,
+        Err(failure) => return Line::part("rules", Verdict::of(failure), Vec::new()),
+    };
+    let facts = vec![
+        ("in_force", rules.origin.to_owned()),
+        ("detectors", rules.plan.detectors.len().to_string()),
+        ("allowed", rules.allow.entries.len().to_string()),
+    ];
+    let verdict = match rules.faults.as_slice() {
+        [] => Verdict::Healthy,
+        faults => Verdict::blind(
+            format!("what is in the bucket has a fault: {}", faults.join("; ")),
+            format!("mend it; until then the {} rules are in force", rules.origin),
+        ),
+    };
+    Line::part("rules", verdict, facts)
 }
 
 fn report(lines: &[Line], args: &StatusArgs) -> Exit {

@@ -3,17 +3,18 @@
 //! One log group that cannot be subscribed costs that log group: all others are dealt with, each is reported
 //! by a line, and the exit code says that not everything is as it should be.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
-use anyhow::{Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use serde_json::{Value, json};
 use tidewatch_alert::printable;
+use tidewatch_aws::TokioPace;
+use tidewatch_aws::client::{self, SdkConfig};
+use tidewatch_aws::downstream::Downstream;
 use tidewatch_aws::failure::Failure as AwsFailure;
+use tidewatch_aws::log_groups::{LogGroup, by_name};
 use tidewatch_aws::stack::Stack;
-use tidewatch_aws::subscriptions::{
-    AccountPolicy, Intent, LogGroup, Subscriptions, fits, literal_prefix,
-};
-use tidewatch_aws::{TokioPace, client};
+use tidewatch_aws::subscriptions::{AccountPolicy, Intent, Subscriptions};
 
 use crate::args::{Output, SubscribeArgs};
 use crate::commands::counted;
@@ -74,6 +75,8 @@ struct Asked<'a> {
     subscriptions: Subscriptions,
     /// Whether filters are taken away.
     removes: bool,
+    config: SdkConfig,
+    pace: TokioPace,
 }
 
 /// Subscribes, or takes back what was subscribed.
@@ -103,29 +106,26 @@ async fn begin(args: &SubscribeArgs, removes: bool) -> Result<Asked<'_>> {
     let config = client::from_environment().await?;
     let pace = TokioPace::start()?;
     let stack = Stack::describe(&config, &args.stack, &pace).await?;
-    let subscriptions = Subscriptions::new(&config, &stack, &args.filter_pattern, pace)?;
-    Ok(Asked { args, subscriptions, removes })
+    let subscriptions = Subscriptions::new(&config, &stack, &args.filter_pattern, pace.clone())?;
+    Ok(Asked { args, subscriptions, removes, config, pace })
 }
 
 impl Asked<'_> {
     /// Each log group that was named.
     async fn groups(&self) -> Result<Vec<Row>> {
-        let mut named: BTreeMap<String, LogGroup> = BTreeMap::new();
-        for glob in &self.args.globs {
-            let listed = self.subscriptions.groups(literal_prefix(glob)).await?;
-            let mut fitting = listed.into_iter().filter(|group| fits(glob, &group.name)).peekable();
-            if fitting.peek().is_none() {
-                bail!("no log group fits {glob} in this account and Region; nothing was done");
-            }
-            named.extend(fitting.map(|group| (group.name.clone(), group)));
+        let found = self.subscriptions.log_groups().fitting(&self.args.globs).await?;
+        if let Some((glob, _)) = found.iter().find(|(_, groups)| groups.is_empty()) {
+            bail!("no log group fits {glob} in this account and Region; nothing was done");
         }
+        let named = by_name(found);
         let policy = if self.removes { None } else { self.policy().await };
+        let circles = self.circles(policy.as_ref()).await?;
         let mut rows = Vec::new();
         for group in named.values() {
             let row = if self.removes {
                 self.unsubscribe(group).await
             } else {
-                self.subscribe(group, policy.as_ref()).await
+                self.subscribe(group, policy.as_ref(), &circles).await
             };
             rows.push(row.unwrap_or_else(|failure| Row {
                 group: group.name.clone(),
@@ -150,12 +150,28 @@ impl Asked<'_> {
         }
     }
 
+    /// The log groups that must not be sent, for they are written by who reads what the stack writes.
+    async fn circles(&self, policy: Option<&AccountPolicy>) -> Result<BTreeSet<String>> {
+        if self.removes {
+            return Ok(BTreeSet::new());
+        }
+        let follow = Downstream::new(&self.config, &self.subscriptions, self.pace.clone());
+        let circles = follow.log_groups(policy).await;
+        circles.context("whether it would run in a circle is unknown, so nothing was done")
+    }
+
     async fn subscribe(
         &self,
         group: &LogGroup,
         policy: Option<&AccountPolicy>,
+        circles: &BTreeSet<String>,
     ) -> Result<Row, AwsFailure> {
         let row = |became, why| Row { group: group.name.clone(), became, why };
+        if circles.contains(&group.name) {
+            let why = "what this stack writes is read by who writes this log group, so that each line would make the \
+                       next one for ever: take the subscription of the stack's own log groups back first";
+            return Ok(row(Became::Refused, why.to_owned()));
+        }
         if self.subscriptions.is_own(&group.name) {
             // A pattern that happens to fit it means others; its very name is a mistake.
             let is_named = self.args.globs.contains(&group.name);
@@ -211,6 +227,16 @@ impl Asked<'_> {
                 self.subscriptions.delete_policy().await?;
             }
             return Ok(row(Became::Removed, String::new()));
+        }
+        let circles = self.circles(there.as_ref()).await?;
+        if !circles.is_empty() {
+            let circles: Vec<String> = circles.into_iter().collect();
+            let why = format!(
+                "what this stack writes is read by who writes {}, so that each line would make the next one for ever: \
+                 take the subscription of the stack's own log groups back first",
+                circles.join(", ")
+            );
+            return Ok(row(Became::Refused, why));
         }
         let became = match self.subscriptions.policy_intent(there.as_ref()) {
             Intent::Refuse(why) => return Ok(row(Became::Refused, why)),

@@ -4,13 +4,13 @@
 
 use std::net::Ipv4Addr;
 
-use crate::key::{FunctionTag, Key, KeyField, KeyPart};
+use crate::key::{FunctionTag, Key, KeyPart};
 use crate::meter::ledger::Function;
 use crate::plan::{KeyPlan, KeyPlanId, Plan};
 use crate::signal::SignalKind;
 use crate::store::Place;
 use crate::table_store::bytes::{Reader, Unreadable};
-use crate::tag::UserTag;
+use crate::tag::{AgentTag, UserTag};
 
 /// The bytes that say which signals a key counts; none for logins, which came first.
 const SIGNALS: [(SignalKind, u8); 2] = [(SignalKind::Reset, 7), (SignalKind::SignUp, 8)];
@@ -25,7 +25,7 @@ const PAST: u8 = 11;
 /// The longest account and name that have a key. Who makes functions cannot choose longer ones.
 const FUNCTION_BYTES_MAX: usize = 200;
 
-/// The key of a function's open panes and its standing; `None` of a name that is none.
+/// The key of a function's open panes and its chronicle; `None` of a name that is none.
 pub fn of_function(function: &Function) -> Option<Vec<u8>> {
     let (account, name) = (function.account.as_bytes(), function.name.as_bytes());
     let is_name = !name.is_empty() && account.len() + name.len() <= FUNCTION_BYTES_MAX;
@@ -72,6 +72,14 @@ pub fn encode(signal: SignalKind, key: &Key) -> Vec<u8> {
                 out.extend_from_slice(&tag.to_be_bytes());
             }
             KeyPart::Global => out.push(6),
+            KeyPart::Asn(number) => {
+                out.push(16);
+                out.extend_from_slice(&number.to_be_bytes());
+            }
+            KeyPart::Agent(AgentTag(tag)) => {
+                out.push(17);
+                out.extend_from_slice(&tag.to_be_bytes());
+            }
             KeyPart::Function(FunctionTag(tag)) => {
                 out.push(9);
                 out.extend_from_slice(&tag.to_be_bytes());
@@ -106,6 +114,8 @@ fn part(from: &mut Reader<'_>) -> Result<KeyPart, Unreadable> {
         4 => KeyPart::SubnetIpv6(u64::from_be_bytes(from.array("key")?)),
         5 => KeyPart::User(UserTag(u64::from_be_bytes(from.array("key")?))),
         6 => KeyPart::Global,
+        16 => KeyPart::Asn(u32::from_be_bytes(from.array("key")?)),
+        17 => KeyPart::Agent(AgentTag(u64::from_be_bytes(from.array("key")?))),
         9 => KeyPart::Function(FunctionTag(u64::from_be_bytes(from.array("key")?))),
         kind => return Err(Unreadable::Newer(kind)),
     })
@@ -119,20 +129,10 @@ pub(crate) fn of_place(plan: &Plan, (of_plan, key): Place) -> Vec<u8> {
 /// The plan that counts such signals by such keys, if any still does.
 pub fn place(plan: &Plan, (signal, key): (SignalKind, Key)) -> Option<Place> {
     let parts = [Some(key.first), key.second];
-    let fields = parts.into_iter().flatten().map(field);
+    let fields = parts.into_iter().flatten().map(|part| part.field());
     let same = |of: &KeyPlan| of.signal == signal && of.fields.iter().copied().eq(fields.clone());
     let at = plan.keys.iter().position(same)?;
     Some((KeyPlanId(at as u16), key))
-}
-
-fn field(part: KeyPart) -> KeyField {
-    match part {
-        KeyPart::Ipv4(_) | KeyPart::Ipv6Net(_) => KeyField::SourceIp,
-        KeyPart::SubnetIpv4(_) | KeyPart::SubnetIpv6(_) => KeyField::SourceSubnet,
-        KeyPart::User(_) => KeyField::User,
-        KeyPart::Function(_) => KeyField::Function,
-        KeyPart::Global => KeyField::Global,
-    }
 }
 
 #[cfg(test)]
@@ -148,6 +148,8 @@ mod tests {
             any::<u32>().prop_map(|n| KeyPart::SubnetIpv4(Ipv4Addr::from_bits(n & !0xff))),
             any::<u64>().prop_map(KeyPart::SubnetIpv6),
             any::<u64>().prop_map(|n| KeyPart::User(UserTag(n))),
+            any::<u32>().prop_map(KeyPart::Asn),
+            any::<u64>().prop_map(|n| KeyPart::Agent(AgentTag(n))),
             any::<u64>().prop_map(|n| KeyPart::Function(FunctionTag(n))),
             Just(KeyPart::Global),
         ]

@@ -120,6 +120,8 @@ impl Try {
             user_known: self.known,
             user: self.user.map(|user| key.user(&user.to_be_bytes())),
             source: Some(self.source),
+            asn: None,
+            agent: None,
             attempts: self.attempts,
         }
     }

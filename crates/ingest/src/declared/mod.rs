@@ -64,6 +64,8 @@ pub struct Reading {
     pub user: Vec<String>,
     /// Those that may hold the source's address.
     pub source: Vec<String>,
+    /// Those that may hold what the client calls itself.
+    pub agent: Vec<String>,
     /// Those that may hold the time.
     pub time: Vec<String>,
     /// How that field writes the time, where it does so in no usual way.

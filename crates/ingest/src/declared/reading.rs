@@ -66,6 +66,8 @@ impl Reading {
             user_known: names.user_known(action, told, outcome, name.as_deref()),
             user: name.map(|name| names.tag(&name)),
             source,
+            asn: names.asn(source),
+            agent: names.agent(fields.first(&self.agent).as_deref()),
             attempts: attempts.unwrap_or(1).max(1),
         };
         Some(Said::Signal { when, time_unreadable, auth })

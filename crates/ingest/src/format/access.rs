@@ -158,7 +158,7 @@ mod tests {
     const ID: &str = "8f507cfc-0000-4697-b07a-ac58fc914c95";
 
     fn check(message: &str, group: &str, expected: Option<(bool, &str, &str, &str, &str)>) {
-        let names = Names { naming: naming(), known_users: None };
+        let names = Names::new(naming());
         let found = read(&message.replace("ID", ID), group, &names).map(|(access, _)| access);
         let Some((request, principal, key, source, route)) = expected else {
             return assert_eq!(found, None, "{message}");

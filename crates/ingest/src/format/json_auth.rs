@@ -107,13 +107,16 @@ fn said(fields: &Fields<'_>, prefix_time: Option<When>, names: &Names, memos: &m
     let name = fields.user.get().and_then(name);
     let own_time = fields.time.get();
     let when = own_time.copied().flatten().or(prefix_time);
+    let source = fields.source.get().copied().flatten();
     let auth = Auth {
         action,
         role: Role::Attempt,
         outcome,
         user_known: names.user_known(action, told, outcome, name.as_deref()),
         user: name.map(|name| names.tag(&name)),
-        source: fields.source.get().copied().flatten(),
+        source,
+        asn: names.asn(source),
+        agent: names.agent(fields.agent.get().map(AsRef::as_ref)),
         attempts: 1,
     };
     Said::Signal { when, time_unreadable: own_time.is_some() && when.is_none(), auth }

@@ -160,6 +160,7 @@ pub(super) struct Fields<'a> {
     events: [Best<Cow<'a, str>>; EVENTS_MAX],
     pub(super) path: Best<Cow<'a, str>>,
     pub(super) method: Best<Cow<'a, str>>,
+    pub(super) agent: Best<Cow<'a, str>>,
     pub(super) user_known: Best<bool>,
 }
 
@@ -194,6 +195,7 @@ impl<'a> Fields<'a> {
         self.message.merge(inner.message);
         self.path.merge(inner.path);
         self.method.merge(inner.method);
+        self.agent.merge(inner.agent);
         self.user_known.merge(inner.user_known);
         for event in inner.events.into_iter().filter_map(|event| event.best) {
             self.keep_event(event, |known, coming| known.value.cmp(&coming.value));
@@ -249,6 +251,9 @@ impl<'a> Fields<'a> {
                 self.path.offer(holder, place, !text.is_empty(), text)
             }
             (Part::Method, Value::Text(text)) => self.method.offer(holder, place, true, text),
+            (Part::Agent, Value::Text(text)) => {
+                self.agent.offer(holder, place, !text.is_empty(), text)
+            }
             (part, value) => {
                 let Some(truth) = truth(&value) else { return };
                 match part {

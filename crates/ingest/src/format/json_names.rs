@@ -27,6 +27,8 @@ pub(super) enum Part {
     Event,
     Path,
     Method,
+    /// What the client calls itself.
+    Agent,
     /// True means that the account exists.
     Known,
     /// True means that it does not.
@@ -307,6 +309,14 @@ const KNOWN: &[&str] = &[
     "uservalid",
     "usernamevalid",
 ];
+const AGENT: &[&str] = &[
+    "useragent",
+    "httpuseragent",
+    "useragentoriginal",
+    "clientuseragent",
+    "browseruseragent",
+    "ua",
+];
 const UNKNOWN: &[&str] = &[
     "unknownuser",
     "userunknown",
@@ -337,6 +347,7 @@ const fn all() -> Names {
     let names = listed(names, EVENT_LOOSELY, Part::Event, EVENT.len() as u8);
     let names = listed(names, PATH, Part::Path, 0);
     let names = listed(names, METHOD, Part::Method, 0);
+    let names = listed(names, AGENT, Part::Agent, 0);
     let names = listed(names, KNOWN, Part::Known, 0);
     listed(names, UNKNOWN, Part::Unknown, 0)
 }

@@ -74,6 +74,8 @@ pub(super) fn read(message: &str, names: &Names) -> Said {
                 user_known: Some(known),
                 user,
                 source,
+                asn: names.asn(source),
+                agent: None,
                 attempts: times,
             };
             let when = if let Stamp::Read(when) = stamp { Some(when) } else { None };

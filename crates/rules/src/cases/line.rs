@@ -4,8 +4,9 @@ use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use tidewatch_core::agents::AgentNames;
 use tidewatch_core::signal::{Auth, Outcome, Role, SignalKind, canonical};
-use tidewatch_core::tag::TagKey;
+use tidewatch_core::tag::{AgentTag, TagKey};
 use tidewatch_ingest::Ingest;
 use tidewatch_ingest::declared::Formats;
 use tidewatch_ingest::format::Said;
@@ -50,6 +51,8 @@ pub struct Signal {
     pub known: Option<bool>,
     /// The address.
     pub source: Option<IpAddr>,
+    /// What the client calls itself; not compared where it is not given.
+    pub agent: Option<String>,
     /// How many tries.
     pub attempts: Option<u32>,
     /// The line's own time; not compared where it is not given.
@@ -121,6 +124,7 @@ fn case(line: &str, at: usize, expected: &str, format: &str) -> Result<Case, Str
                 let address = value.parse().map_err(|_| bad("not an address"))?;
                 signal.source = Some(canonical(address));
             }
+            "agent" => signal.agent = Some(value),
             "attempts" => {
                 let attempts = value.parse().map_err(|_| bad("not a number"))?;
                 signal.attempts = Some(attempts);
@@ -149,7 +153,7 @@ fn case(line: &str, at: usize, expected: &str, format: &str) -> Result<Case, Str
 
 fn unknown(word: &str) -> String {
     format!(
-        "`{word}` is none of mention, user=, known=yes|no, source=, attempts=, time=, format=, group="
+        "`{word}` is none of mention, user=, known=yes|no, source=, agent=, attempts=, time=, format=, group="
     )
 }
 
@@ -164,6 +168,7 @@ impl Runner {
     pub fn new(formats: Arc<Formats>, usernames: Usernames) -> Runner {
         let naming = Naming { key: TagKey::new([0; 16]), usernames };
         let mut ingest = Ingest::new(Config { naming, own_group: None, formats });
+        ingest.hear_agents(AgentNames::default());
         ingest.hear_invocations();
         Runner { ingest, naming }
     }
@@ -239,6 +244,7 @@ impl Runner {
             && auth.user == user
             && auth.user_known == signal.known
             && auth.source == signal.source
+            && signal.agent.as_deref().is_none_or(|agent| auth.agent == Some(AgentTag::of(agent)))
             && auth.attempts == signal.attempts.unwrap_or(1)
             && (signal.time.is_none() || signal.time == when)
     }
@@ -253,6 +259,7 @@ impl Runner {
         expected: Option<&Signal>,
     ) -> Signal {
         let name = expected.and_then(|expected| expected.user.clone());
+        let agent = expected.and_then(|expected| expected.agent.clone());
         let user = auth.user.map(|tag| match name {
             Some(name) if self.naming.tag(&name) == tag => name,
             _ => names::behind(&self.naming, tag, line).unwrap_or_else(|| ANOTHER.to_owned()),
@@ -264,6 +271,7 @@ impl Runner {
             user,
             known: auth.user_known,
             source: auth.source,
+            agent: agent.filter(|agent| auth.agent == Some(AgentTag::of(agent))),
             attempts: (auth.attempts != 1).then_some(auth.attempts),
             time: expected.and_then(|expected| expected.time).and(when),
         }
@@ -308,6 +316,9 @@ impl fmt::Display for Signal {
         }
         if let Some(source) = self.source {
             write!(f, " source={source}")?;
+        }
+        if let Some(agent) = &self.agent {
+            write!(f, " agent={}", serde_json::Value::from(agent.as_str()))?;
         }
         if let Some(attempts) = self.attempts {
             write!(f, " attempts={attempts}")?;

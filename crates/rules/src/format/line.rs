@@ -13,7 +13,7 @@ use crate::tree::{
     Node, Placed, Text, in_file_order, one_or_more, string, table, unknown_field, wrong_type,
 };
 
-const FIELDS: [&str; 16] = [
+const FIELDS: [&str; 17] = [
     "text",
     "also",
     "json",
@@ -24,6 +24,7 @@ const FIELDS: [&str; 16] = [
     "role",
     "user",
     "source",
+    "agent",
     "time",
     "time_as",
     "attempts",
@@ -54,6 +55,7 @@ struct Raw {
     role: Option<Role>,
     user: Option<Placed<Vec<Text>>>,
     source: Option<Placed<Vec<Text>>>,
+    agent: Option<Placed<Vec<Text>>>,
     time: Option<Placed<Vec<Text>>>,
     time_as: Option<TimeAs>,
     attempts: Option<Text>,
@@ -91,6 +93,7 @@ pub(super) fn line(table: &DeTable<'_>, place: &Place, faults: &mut Faults) -> O
     raw.asked.iter().chain(&raw.attempts).for_each(|name| must_be_taken(name, &names, faults));
     let user = of(raw.user, "user", faults);
     let source = of(raw.source, "source", faults);
+    let agent = of(raw.agent, "agent", faults);
     let time = of(raw.time, "time", faults);
     let outcome = raw.outcome?;
     let counts = !matches!(outcome, Choice::Always(Told::Nothing));
@@ -108,6 +111,7 @@ pub(super) fn line(table: &DeTable<'_>, place: &Place, faults: &mut Faults) -> O
         role: raw.role.unwrap_or(Role::Attempt),
         user,
         source,
+        agent,
         time,
         time_as: raw.time_as,
         attempts: raw.attempts.map(|name| name.value),
@@ -131,6 +135,7 @@ fn read(table: &DeTable<'_>, faults: &mut Faults) -> Raw {
             "role" => raw.role = string(field, node, faults).and_then(|text| role(&text, faults)),
             "user" => raw.user = one_or_more(field, node, faults),
             "source" => raw.source = one_or_more(field, node, faults),
+            "agent" => raw.agent = one_or_more(field, node, faults),
             "time" => raw.time = one_or_more(field, node, faults),
             "time_as" => {
                 if let Some(text) = string(field, node, faults) {

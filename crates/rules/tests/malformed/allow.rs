@@ -57,7 +57,7 @@ fn a_good_file_means_what_it_says() {
 
     // A name has the tags it has in logs, under every key.
     let namings = [1, 2].map(|n| Naming { key: TagKey::new([n; 16]), usernames: Usernames::Fold });
-    let list = allow.tagged(&namings);
+    let list = allow.tagged(|name| namings.iter().map(|naming| naming.tag(name)).collect());
     let tags = namings.map(|naming| naming.tag("health check")).to_vec();
     assert_eq!(list.entries[1].who, Who::User(tags));
     assert_eq!(list.entries[2].who, Who::User(vec![tag]));

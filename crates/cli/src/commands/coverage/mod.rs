@@ -1,10 +1,12 @@
 //! `tidewatch coverage`: what the lines of each log group carry, what logins in them leave out, and what should
 //! not be logged at all.
 //!
-//! The way of the data: inputs, one after the other → ingest's survey → a [`verdict`] for each group → text, or one
+//! The way of the data: inputs, one after the other, or [`groups`] of the account → ingest's survey → a [`verdict`] for each group → text, or one
 //! JSON object. Nothing is counted into windows, so lines need no times and no order.
 
+mod groups;
 mod report;
+mod sending;
 mod verdict;
 
 use std::path::PathBuf;
@@ -14,10 +16,12 @@ use tidewatch_alert::printable;
 use tidewatch_ingest::survey::Survey;
 use tidewatch_ingest::{Batch, Ingest};
 
+use self::groups::Account;
 use crate::args::CoverageArgs;
 use crate::calendar::Calendar;
 use crate::commands::started;
 use crate::exit::{Exit, Failure};
+use crate::following::since;
 use crate::hearing;
 use crate::input::Input;
 use crate::output::{deliver, say};
@@ -34,9 +38,12 @@ type Shared = Arc<Mutex<Batch>>;
 /// If the command line or a format file is faulty.
 pub async fn run(args: CoverageArgs) -> Result<Exit, Failure> {
     let reading = settings::surveying(&args, settings::tag_key()?, started())?;
-    let files = settings::inputs(&args.files)?.to_vec();
     let survey = Some(Box::new(Survey::new(args.sample)));
     let shared = Shared::new(Mutex::new(Batch { survey, ..Batch::default() }));
+    if args.files.is_empty() {
+        return of_groups(&args, &reading, &shared).await;
+    }
+    let files = settings::inputs(&args.files)?.to_vec();
     let progress = Progress::new(true);
     let task = {
         let (shared, progress) = (Arc::clone(&shared), progress.clone());
@@ -48,12 +55,52 @@ pub async fn run(args: CoverageArgs) -> Result<Exit, Failure> {
         ended = task => Some(ended.unwrap_or(Exit::Failed)),
     };
     progress.finish();
-    if ended.is_none() {
+    let told = Told { account: None, is_partial: ended.is_none() };
+    Ok(tell(&args, &shared, &told, ended.unwrap_or(Exit::Done)))
+}
+
+/// What is told besides the survey.
+struct Told {
+    /// The log groups that were asked for, if they were.
+    account: Option<Account>,
+    is_partial: bool,
+}
+
+fn tell(args: &CoverageArgs, shared: &Shared, told: &Told, exit: Exit) -> Exit {
+    if told.is_partial {
         say(format_args!("tidewatch: interrupted; this is the part until then"));
     }
-    let batch = std::mem::take(&mut *held(&shared));
-    let exit = ended.unwrap_or(Exit::Done);
-    Ok(deliver(&report::report(&batch, &args, ended.is_none()), exit))
+    let batch = std::mem::take(&mut *held(shared));
+    deliver(&report::report(&batch, args, told), exit)
+}
+
+/// Surveys log groups of the account.
+async fn of_groups(
+    args: &CoverageArgs,
+    reading: &Reading,
+    shared: &Shared,
+) -> Result<Exit, Failure> {
+    let since = since(&args.since)?;
+    let ingest = hearing::ingest(reading);
+    let mut account = Account { stack: args.stack.clone(), ..Account::default() };
+    let looked = async {
+        let asking = groups::begin(args, since).await?;
+        asking.look(&ingest, shared, &mut account).await;
+        anyhow::Ok(())
+    };
+    let ended = tokio::select! {
+        biased;
+        () = interrupted() => None,
+        ended = looked => Some(ended),
+    };
+    if let Some(Err(error)) = &ended {
+        groups::refused(error);
+        return Ok(Exit::Failed);
+    }
+    let is_whole = account.looked.iter().all(|group| group.faults.is_empty());
+    let exit = if is_whole { Exit::Done } else { Exit::Failed };
+    let told = Told { account: Some(account), is_partial: ended.is_none() };
+    Ok(tell(args, shared, &told, exit))
 }
 
 /// A fault of the reading thread leaves what it has taken down whole enough to be shown.

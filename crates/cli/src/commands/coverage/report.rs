@@ -10,14 +10,17 @@ use tidewatch_ingest::Batch;
 use tidewatch_ingest::secrets::Secret;
 use tidewatch_ingest::survey::{Attribute, Coverage, Spilled};
 
+use super::Told;
+use super::sending::Sending;
 use super::verdict::{Verdict, advice};
 use crate::args::{CoverageArgs, Output};
 use crate::commands::counted;
 use crate::summary::grouped;
 
 /// The whole result.
-pub fn report(batch: &Batch, args: &CoverageArgs, is_partial: bool) -> String {
+pub fn report(batch: &Batch, args: &CoverageArgs, told: &Told) -> String {
     let groups = batch.survey.as_deref().map(|survey| survey.coverage()).unwrap_or_default();
+    let sending = told.account.as_ref().map(|account| Sending { account });
     let problems = batch.tally.problems.iter();
     let problems: Vec<(&str, u64, &str)> =
         problems.map(|(problem, it)| (problem.name(), it.count, it.first.as_str())).collect();
@@ -25,17 +28,23 @@ pub fn report(batch: &Batch, args: &CoverageArgs, is_partial: bool) -> String {
         let unreadable = problems.iter().map(|(name, count, first)| {
             ((*name).to_owned(), json!({ "count": count, "first": first }))
         });
-        return json!({
+        let objects = groups.iter().map(|group| object(group, sending.as_ref()));
+        let mut whole = json!({
             "sample": args.sample,
-            "partial": is_partial,
-            "groups": groups.iter().map(object).collect::<Vec<_>>(),
+            "partial": told.is_partial,
+            "groups": objects.collect::<Vec<_>>(),
             "unreadable": unreadable.collect::<Map<String, Value>>(),
-        })
-        .to_string();
+        });
+        if let Some(sending) = &sending {
+            sending.add_to(&mut whole, &groups);
+        }
+        return whole.to_string();
     }
-    let mut text: Vec<String> = groups.iter().map(shown).collect();
-    if groups.is_empty() {
-        text.push("there are no lines in these inputs\n".to_owned());
+    let mut text: Vec<String> = groups.iter().map(|group| shown(group, sending.as_ref())).collect();
+    match &sending {
+        None if groups.is_empty() => text.push("there are no lines in these inputs\n".to_owned()),
+        None => {}
+        Some(sending) => text.extend(sending.further(&groups)),
     }
     for (name, count, first) in problems {
         text.push(format!(
@@ -47,7 +56,7 @@ pub fn report(batch: &Batch, args: &CoverageArgs, is_partial: bool) -> String {
     text.join("\n")
 }
 
-fn shown(group: &Coverage) -> String {
+fn shown(group: &Coverage, sending: Option<&Sending<'_>>) -> String {
     let mut text = String::new();
     let account =
         if group.account.is_empty() { String::new() } else { format!(" in {}", group.account) };
@@ -58,6 +67,9 @@ fn shown(group: &Coverage) -> String {
         every => format!(", of which one in {every} was looked at: {}", grouped(group.looked_at)),
     };
     let _ = writeln!(text, "  lines      {}{looked}", grouped(group.lines));
+    if let Some(sending) = sending {
+        text.push_str(&sending.lines(&group.name));
+    }
     let share = |lines: u64| format!("{} ({})", grouped(lines), percent(lines, group.looked_at));
     let by = |counts: &BTreeMap<String, u64>| {
         let each = counts.iter().map(|(format, lines)| format!("{format} {}", grouped(*lines)));
@@ -86,10 +98,21 @@ fn shown(group: &Coverage) -> String {
     for (kind, spilled) in &group.secrets {
         let _ = writeln!(text, "  {}", printable(&held(*kind, spilled)));
     }
-    for todo in advice(group) {
+    for todo in advised(group, sending) {
         let _ = writeln!(text, "  -> {}", printable(&todo));
     }
     text
+}
+
+/// What to do about a group; where it is known whether it is sent, that first.
+fn advised(group: &Coverage, sending: Option<&Sending<'_>>) -> Vec<String> {
+    let mut advised = advice(group);
+    if let (Some(known), Some(first)) =
+        (sending.and_then(|of| of.advice(group)), advised.first_mut())
+    {
+        *first = known;
+    }
+    advised
 }
 
 fn held(kind: Secret, spilled: &Spilled) -> String {
@@ -121,7 +144,7 @@ fn offset(id: &EventId) -> Option<u64> {
     }
 }
 
-fn object(group: &Coverage) -> Value {
+fn object(group: &Coverage, sending: Option<&Sending<'_>>) -> Value {
     let secrets = group.secrets.iter().map(|(kind, spilled)| {
         let Origin { stream, id } = &spilled.first;
         let first = match stream.group.is_empty() {
@@ -132,12 +155,12 @@ fn object(group: &Coverage) -> Value {
         (kind.name().to_owned(), found)
     });
     let lacks = Attribute::ALL.map(|it| (it.name().to_owned(), json!(group.lacks[it as usize])));
-    json!({
+    let mut object = json!({
         "name": group.name,
         "account": group.account,
         "kind": if group.is_log_group { "log_group" } else { "input" },
         "verdict": Verdict::of(group).name(),
-        "what_to_do": advice(group),
+        "what_to_do": advised(group, sending),
         "lines": group.lines,
         "looked_at": group.looked_at,
         "every": group.every,
@@ -149,5 +172,9 @@ fn object(group: &Coverage) -> Value {
         "auth_events": group.auth_lines() + group.undecided,
         "lack": lacks.into_iter().collect::<Map<String, Value>>(),
         "should_not_be_logged": secrets.collect::<Map<String, Value>>(),
-    })
+    });
+    if let Some(sending) = sending {
+        sending.add_to_group(&mut object, &group.name);
+    }
+    object
 }

@@ -50,7 +50,7 @@ const OTHERS_SHOWN_MAX: usize = 10;
 pub async fn run(args: ExplainArgs) -> Result<Exit, Failure> {
     let key = settings::tag_key()?;
     let mut reading = settings::reading(&args.read, &args.report, key, Usernames::Fold, started())?;
-    let reporting = settings::reporting(&args.report, key)?;
+    let reporting = settings::reporting(&args.report, key, Some(&mut reading))?;
     let standing = standing(&reading, &reporting, args.finding.clone());
     let is_file = |subject: &&String| *subject == "-" || Path::new(subject).exists();
     let is_meant = |subject: &&String| !is_file(subject) && looks_like_a_path(subject);

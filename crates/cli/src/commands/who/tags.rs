@@ -1,7 +1,8 @@
 //! The account tags of findings, and what each finding says of them.
 //!
 //! Tags are as findings print them: 16 hexadecimal digits. The shared table keeps the upper 32 bits of those in
-//! lists only; such a tag ends in eight zeros, and fits one name in four thousand million by chance.
+//! lists only; such a tag ends in eight zeros, and fits one name in four thousand million by chance. What tags say
+//! of leaked lists is left out of the comparison, where they are whole: the names are here, the lists need not be.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
@@ -9,6 +10,7 @@ use std::path::Path;
 use anyhow::{Context, Result, anyhow};
 use serde_json::Value;
 use tidewatch_alert::printable;
+use tidewatch_core::lists::unmarked;
 
 use crate::lines::Lines;
 
@@ -39,9 +41,17 @@ const LISTS: [(&str, Said); 4] = [
 /// One tag over all findings.
 #[derive(Clone, Debug)]
 pub struct Tag {
+    /// As findings print it.
+    shown: u64,
     pub said: Said,
     /// The findings that name it, by their place in [`Tags::findings`].
     pub findings: BTreeSet<usize>,
+}
+
+impl Tag {
+    fn print(&self) -> String {
+        format!("{:016x}", self.shown)
+    }
 }
 
 /// A finding, as far as it must be told from others.
@@ -118,10 +128,10 @@ impl Tags {
     }
 
     fn note(&mut self, tag: u64, said: Said, place: usize) {
-        let new = || Tag { said, findings: BTreeSet::new() };
+        let new = || Tag { shown: tag, said, findings: BTreeSet::new() };
         let noted = match tag as u32 {
             0 => self.short.entry((tag >> 32) as u32).or_insert_with(new),
-            _ => self.whole.entry(tag).or_insert_with(new),
+            _ => self.whole.entry(unmarked(tag)).or_insert_with(new),
         };
         noted.said = noted.said.max(said);
         noted.findings.insert(place);
@@ -129,9 +139,9 @@ impl Tags {
 
     /// What findings say of the name with this tag, as they print it.
     pub fn of(&self, tag: u64) -> Option<(String, &Tag)> {
-        let upper = (tag >> 32) as u32;
-        let whole = self.whole.get(&tag).map(|of| (format!("{tag:016x}"), of));
-        whole.or_else(|| Some((format!("{upper:08x}00000000"), self.short.get(&upper)?)))
+        let whole = self.whole.get(&unmarked(tag));
+        let of = whole.or_else(|| self.short.get(&((tag >> 32) as u32)))?;
+        Some((of.print(), of))
     }
 
     /// How many there are, whole and short.
@@ -141,9 +151,7 @@ impl Tags {
 
     /// All of them, with how findings print them.
     pub fn all(&self) -> BTreeMap<String, Said> {
-        let whole = self.whole.iter().map(|(tag, of)| (format!("{tag:016x}"), of.said));
-        let short = self.short.iter().map(|(upper, of)| (format!("{upper:08x}00000000"), of.said));
-        whole.chain(short).collect()
+        self.whole.values().chain(self.short.values()).map(|of| (of.print(), of.said)).collect()
     }
 }
 

@@ -13,7 +13,7 @@ mod tried;
 
 fn naming() -> Names {
     let naming = Naming { key: TagKey::new([1; 16]), usernames: Usernames::Exact };
-    Names { naming, known_users: None }
+    Names::new(naming)
 }
 
 /// The names in the tests, so that a tag can be shown as the name it stands for.

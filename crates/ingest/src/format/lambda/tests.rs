@@ -10,7 +10,7 @@ const ID: &str = "8f507cfc-0000-4697-b07a-ac58fc914c95";
 const GROUP: &str = "/aws/lambda/checkout-api";
 
 fn names() -> Names {
-    Names { naming: naming(), known_users: None }
+    Names::new(naming())
 }
 
 /// What a line says, in a few words: how it ended, then duration, billed, memory, used and start.

@@ -11,7 +11,7 @@ use tidewatch_core::tag::TagKey;
 
 fn naming() -> Names {
     let naming = Naming { key: TagKey::new([1; 16]), usernames: Usernames::Exact };
-    Names { naming, known_users: None }
+    Names::new(naming)
 }
 
 fn read(message: &str) -> Said {

@@ -34,7 +34,7 @@ fn check(bodies: &[&str], expected: Expect) {
 
 fn naming() -> Names {
     let naming = Naming { key: TagKey::new([1; 16]), usernames: Usernames::Exact };
-    Names { naming, known_users: None }
+    Names::new(naming)
 }
 
 #[test]
