@@ -15,7 +15,7 @@ use crate::signal::{Body, LogStream};
 use crate::spend::course::{LATENESS, Weighing, pane_of, start};
 use crate::store::StoreError;
 use crate::table_store::bytes::Unreadable;
-use crate::table_store::functions::share::{FunctionShare, Point};
+use crate::table_store::functions::share::{FunctionShare, Point, Taken};
 use crate::table_store::functions::{Closed, FunctionCounts, due};
 use crate::table_store::key_bytes;
 use crate::table_store::store::{Invocation, Layout};
@@ -135,7 +135,7 @@ impl<T: Table, P: Pace> Invocation<'_, T, P> {
                 Ok(Written::Applied(item)) => {
                     counts.lost += u64::from(unreadable);
                     counts.repeated += taken.repeated;
-                    counts.late += late(of, &known, &item).max(taken.late);
+                    counts.late += late(of, &known, &taken, &item);
                     return Ok(counts);
                 }
                 Ok(Written::Refused(item)) => {
@@ -204,11 +204,14 @@ fn read(function: &Function, bytes: Option<&[u8]>) -> Result<(FunctionShare, boo
     }
 }
 
-/// The new points of panes that were closed when they were written.
-fn late(of: &OfFunction<'_>, known: &FunctionShare, item: &Item) -> u64 {
-    let Some(closed) = Closed::of(Some(item)) else { return 0 };
+/// The new points of panes that were closed when they were written, and reports of panes that nobody has closed and
+/// nobody will.
+fn late(of: &OfFunction<'_>, known: &FunctionShare, taken: &Taken, item: &Item) -> u64 {
+    let closed = Closed::of(Some(item)).map_or(i64::MIN, |closed| closed.pane);
     let fresh = of.points.iter().filter(|point| point.sequence > known.applied);
-    fresh.filter(|point| pane_of(point.time) <= closed.pane).count() as u64
+    let late = fresh.filter(|point| pane_of(point.time) <= closed).count() as u64;
+    let dropped = taken.dropped.iter().filter(|(pane, _)| *pane > closed);
+    late.max(taken.late) + dropped.map(|(_, reports)| reports).sum::<u64>()
 }
 
 /// How one shard's share changes.

@@ -65,7 +65,7 @@ pub struct FunctionShare {
 }
 
 /// What became of some points.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Taken {
     /// Whether the share has changed.
     pub fresh: bool,
@@ -73,6 +73,8 @@ pub struct Taken {
     pub late: u64,
     /// Points of events that had been counted.
     pub repeated: u64,
+    /// Panes that became too old to be kept open, each with its reports; they may have been closed by now.
+    pub dropped: Vec<(i64, u64)>,
 }
 
 impl Default for FunctionShare {
@@ -111,26 +113,25 @@ impl FunctionShare {
                 taken.repeated += 1;
                 continue;
             }
-            taken.late += self.note(point, closed);
+            self.note(point, closed, &mut taken);
         }
         self.applied = self.applied.max(last);
-        taken.late += self.leave_out(closed);
+        self.leave_out(closed, &mut taken);
         taken
     }
 
-    /// Counts a point, but not one of a pane that is closed or too old. How many are too late, this one or those of
-    /// panes that are too old now.
-    fn note(&mut self, point: &Point<'_>, closed: Option<i64>) -> u64 {
+    /// Counts a point, but not one of a pane that is closed or too old.
+    fn note(&mut self, point: &Point<'_>, closed: Option<i64>, taken: &mut Taken) {
         let pane = pane_of(point.time);
         let oldest = pane_of(self.head) - OPEN_PANES_MAX;
         if closed.is_some_and(|closed| pane <= closed) || pane <= oldest {
-            return 1;
+            taken.late += 1;
+            return;
         }
-        let mut late = 0;
         self.head = self.head.max(point.time);
         if self.panes.keys().next_back().is_none_or(|newest| *newest < pane) {
             // At once and not when the batch ends, or it would matter where that is.
-            late += self.leave_out(closed);
+            self.leave_out(closed, taken);
             self.sample = Some(point.origin.clone());
         }
         self.panes.entry(pane).or_default().note(point.invocation, true);
@@ -138,22 +139,19 @@ impl FunctionShare {
             let minute = numbers::minute(point.time);
             numbers::see(&mut self.versions, version, minute, SHARED_VERSIONS_MAX);
         }
-        late
     }
 
-    /// Leaves out panes that are closed or too old, and versions that are older than all that are left. How many
-    /// reports nobody has closed the panes of.
-    fn leave_out(&mut self, closed: Option<i64>) -> u64 {
+    /// Leaves out panes that are closed or too old, and versions that are older than all that are left.
+    fn leave_out(&mut self, closed: Option<i64>, taken: &mut Taken) {
         let closed = closed.unwrap_or(i64::MIN);
         let oldest = (pane_of(self.head) - OPEN_PANES_MAX).max(closed);
         let dropped = self.panes.iter().filter(|(pane, _)| (closed + 1..=oldest).contains(pane));
-        let dropped = dropped.map(|(_, pane)| pane.sums.invocations).sum();
+        taken.dropped.extend(dropped.map(|(number, pane)| (*number, pane.sums.invocations)));
         self.panes.retain(|pane, _| *pane > oldest);
         self.versions.retain(|_, first| pane_of(*first) > oldest);
         if self.panes.is_empty() {
             self.sample = None;
         }
-        dropped
     }
 
     /// The share as bytes.

@@ -249,7 +249,7 @@ fn findings() -> Vec<Finding> {
     let prices = Prices { tariff, terms: Arc::new(|_| Terms::default()) };
     let mut watch = Watch::new(detectors(), prices, ledger);
     let (mut all, mut nth) = (Vec::new(), 0u64);
-    for pane in 0..26 * 288i64 {
+    for pane in 0..30 * 288i64 {
         let (count, ms, version) = match pane {
             500..512 => (12, 100, 1),
             600..610 => (1_000, 100, 1),
