@@ -58,6 +58,7 @@ fn what_is_charged_is_what_is_taken() {
         let ratio = taken as f64 / charged as f64;
         println!("{case:?}: {taken} bytes taken, {charged} charged: {ratio:.2}");
         assert!(ratio <= 1.1, "{case:?}: {taken} bytes taken, {charged} charged: {ratio:.2}");
-        assert!(ratio >= 0.8, "{case:?}: {taken} bytes taken, {charged} charged: {ratio:.2}");
+        // Of keys seen once the map's slots are most of what they take, and up to half of these are empty.
+        assert!(ratio >= 0.7, "{case:?}: {taken} bytes taken, {charged} charged: {ratio:.2}");
     }
 }
