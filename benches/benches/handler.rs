@@ -209,7 +209,7 @@ fn function<S: WindowStore>(
     store: impl Fn(usize) -> S,
 ) -> u64 {
     let phase = KeyRing::single(key()).phase(Time(0));
-    let mut reader = Reader::new(&phase, None, &Default::default());
+    let mut reader = Reader::new(&phase, None, &Default::default(), true);
     let runtime = runtime();
     let mut signals = 0;
     for (nth, line) in profile.events.iter().enumerate() {

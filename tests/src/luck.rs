@@ -1,6 +1,5 @@
-//! A small world for bad luck: environments with the real engine over a table that fails when it is
-//! told to, in virtual time. Where the simulator draws what goes wrong, a story here says it, so that
-//! what must then be counted, acknowledged and reported can be said as well.
+//! A small world for bad luck: environments with the real engine over a table that fails when told to, in virtual
+//! time. Where the simulator draws what goes wrong, a story here says it, and so what must then be counted.
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -247,8 +246,7 @@ impl Luck {
         self.table.set_fate(|_, _| Fate::Arrives);
     }
 
-    /// The measures of the first detector about a source, as a process reads them that has just
-    /// started and to which nothing happens; `None` where the key has no state.
+    /// The measures of the first detector about a source, as a new process reads them; `None` without a state.
     pub async fn values(&self, source: u8) -> Option<Vec<Value>> {
         let table = UnluckyTable::over(self.clock.clone(), self.table.inner());
         let luck = Luck { table, ..self.clone() };

@@ -126,7 +126,7 @@ fn the_assumptions_are_those_of_the_code() {
     };
     minutes("OVERRIDES_REREAD", OVERRIDES_SECONDS);
     minutes("SECRET_REREAD", SECRET_SECONDS);
-    let partitions = tidewatch_core::table_store::table::INDEX_PARTITIONS;
+    let partitions = tidewatch_core::table_store::table::FUNCTION_PARTITIONS.end;
     assert_eq!(f64::from(partitions), INDEX_PARTITIONS);
     let store = tidewatch_core::table_store::store::Settings::default();
     assert_eq!(store.concurrency as f64, REQUESTS_AT_ONCE);

@@ -1,6 +1,7 @@
 //! Detectors that a user has put in place of the packaged ones: `detectors/*.toml` in the bucket, and the
 //! last set of them that loaded, which the function keeps for itself; and the allowlist beside them,
-//! `allow.toml`, of which it keeps the last good one as well.
+//! `allow.toml`, of which it keeps the last good one as well. What functions run on, `functions.toml`, is beside
+//! them too.
 //!
 //! What the files say is nobody's business here. Invariant: a set is read whole or not at all, for half
 //! of one would be a set nobody wrote.
@@ -27,10 +28,13 @@ pub const LAST_GOOD: &str = "last-good/overrides.json";
 /// Where a user puts the allowlist.
 pub const ALLOW: &str = "allow.toml";
 
+/// Where a user says what functions run on.
+pub const FUNCTIONS: &str = "functions.toml";
+
 /// The last allowlist that loaded.
 pub const LAST_GOOD_ALLOW: &str = "last-good/allow.toml";
 
-/// Bytes of an allowlist, as of any other file of rules.
+/// Bytes of an allowlist, or of what is said of functions, as of any other file of rules.
 pub const ALLOW_BYTES_MAX: u64 = 64 * 1_024;
 
 /// What else under [`PREFIX`] is passed over, such as a text for people.
@@ -105,6 +109,14 @@ pub enum OverrideError {
         "`{ALLOW}` in bucket `{bucket}` has more than {ALLOW_BYTES_MAX} bytes: join networks, or remove what ran out"
     )]
     AllowTooLarge {
+        /// Where.
+        bucket: String,
+    },
+    /// What is said of functions is too large.
+    #[error(
+        "`{FUNCTIONS}` in bucket `{bucket}` has more than {ALLOW_BYTES_MAX} bytes: name functions by patterns"
+    )]
+    FunctionsTooLarge {
         /// Where.
         bucket: String,
     },
@@ -239,6 +251,23 @@ impl OverrideSource {
         self.text_at(ALLOW, pace, deadline).await
     }
 
+    /// What functions run on, as it is said now; `None` where nothing is.
+    ///
+    /// # Errors
+    /// If it cannot be read until `deadline`.
+    pub async fn functions(
+        &self,
+        pace: &TokioPace,
+        deadline: Time,
+    ) -> Result<Option<String>, OverrideError> {
+        match self.text_at(FUNCTIONS, pace, deadline).await {
+            Err(OverrideError::AllowTooLarge { bucket }) => {
+                Err(OverrideError::FunctionsTooLarge { bucket })
+            }
+            answer => answer,
+        }
+    }
+
     /// The allowlist that was remembered last.
     ///
     /// # Errors
@@ -264,7 +293,7 @@ impl OverrideSource {
         self.put(LAST_GOOD_ALLOW, (text, "application/toml"), pace, deadline).await
     }
 
-    /// An allowlist, where there is one.
+    /// An allowlist, or another small text, where there is one.
     async fn text_at(
         &self,
         key: &str,

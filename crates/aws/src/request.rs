@@ -8,7 +8,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use tidewatch_core::table_store::table::{INDEX_PARTITIONS, Indexing, Write};
+use tidewatch_core::table_store::table::{FUNCTION_PARTITIONS, Indexing, Write};
 use tidewatch_core::time::Time;
 
 use crate::item::binary;
@@ -112,7 +112,7 @@ impl Expressions {
 /// # Panics
 /// If there is no such partition: nobody would ever read it.
 pub(crate) fn index_partition(partition: u8) -> AttributeValue {
-    assert!(partition < INDEX_PARTITIONS, "the index has no partition {partition}");
+    assert!(partition < FUNCTION_PARTITIONS.end, "the index has no partition {partition}");
     AttributeValue::S(format!("q{partition}"))
 }
 
@@ -210,8 +210,8 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "the index has no partition 8")]
+    #[should_panic(expected = "the index has no partition 12")]
     fn a_partition_nobody_reads_is_not_written() {
-        index_partition(INDEX_PARTITIONS);
+        index_partition(FUNCTION_PARTITIONS.end);
     }
 }

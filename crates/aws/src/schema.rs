@@ -7,7 +7,7 @@
 //! | `s<shard>`, `x<shard>`, `o`, `h<list>` | B | values (`tidewatch_core::table_store::table::Attribute`) |
 //! | `v` | N | how often the item was written: ADD 1 |
 //! | `t` | N | the TTL: epoch seconds from when on the item may be deleted |
-//! | `q` | S | `q0` to `q7`, the partition of the index; only while indexed |
+//! | `q` | S | `q0` to `q11`, the partition of the index; only while indexed |
 //! | `d` | N | when the item is due, epoch milliseconds; only while indexed |
 //!
 //! The index `due` has `q` and `d` as its keys and holds keys only, so that a write which changes

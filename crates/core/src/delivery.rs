@@ -36,7 +36,11 @@ pub struct Acknowledged {
 impl Acknowledged {
     /// Asks for all records of a contribution again.
     pub(crate) fn give_back(&mut self, contribution: &Contribution, fault: Fault) {
-        let first = contribution.sequences().map(|(first, _)| first);
+        self.ask_again(contribution.sequences().map(|(first, _)| first), fault);
+    }
+
+    /// Asks for all from a record on again.
+    pub(crate) fn ask_again(&mut self, first: Option<Sequence>, fault: Fault) {
         self.first_unapplied = match (self.first_unapplied, first) {
             (Some(known), Some(first)) => Some(known.min(first)),
             (known, first) => known.or(first),

@@ -156,5 +156,26 @@ pub const ROUTE_BYTES_MAX: usize = 200;
 /// Names of which drivers of cost are kept, of each kind; the error of each is at most one in so many of all.
 pub const DRIVERS_MAX: usize = 256;
 
+/// Panes of five minutes that a shard keeps of a function in the shared home until they are closed: two hours, for
+/// the tick closes what is an hour old, and may itself be late.
+pub const OPEN_PANES_MAX: i64 = 24;
+
+/// Versions of a function that a shard remembers to have seen in them.
+pub const SHARED_VERSIONS_MAX: usize = 4;
+
+/// After so long by the clock a pane of a function is over in the shared home, even if nothing newer has come of any
+/// function: the stream may lag by as much before what has not come yet looks like silence.
+pub const CLOSED_AFTER_MAX: Span = Span::minutes(60);
+
+/// Panes of one function that a tick closes; the others have their turn at the next.
+pub const PANES_A_TICK_MAX: usize = 48;
+
+/// How long what is known of a function is kept after it was written last: the five weeks that its numbers are
+/// compared with, and five days.
+pub const FUNCTION_KEPT: Span = Span::minutes(40 * 24 * 60);
+
+/// Bytes of series that a process remembers of functions, so that it need not read them again.
+pub const SERIES_BYTES_MAX: usize = 64 << 20;
+
 /// Functions whose numbers are weighed against their past, in one process; further ones are counted only.
 pub const FUNCTIONS_WATCHED_MAX: usize = 2_000;

@@ -11,6 +11,8 @@
 //! spent on fetching what a key has from memory, and so it is fetched once for many; and a key that is seen a few
 //! times, as most are, never gets a state.
 
+mod kept;
+
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -23,13 +25,14 @@ use crate::distinct::Room;
 use crate::episode::Episode;
 use crate::key::Key;
 use crate::key_ring::Generation;
+use crate::memory::kept::Kept;
 use crate::panes::Resolution;
 use crate::plan::{DetectorId, KeyPlan, Plan};
 use crate::safeguards::Safeguards;
 use crate::sequence::ShardId;
 use crate::sketch::PRECISION;
 use crate::slack::Slack;
-use crate::state::{Absorbed, KeyState};
+use crate::state::Absorbed;
 use crate::store::{Claimant, Due, DueNow, Latched, Merged, Place, StoreError, WindowStore};
 use crate::time::{Span, Time};
 use crate::window::Window;
@@ -61,60 +64,6 @@ pub struct MemoryStore {
     /// Nothing is due before this; so most ticks need not look.
     due_earliest: AtomicI64,
     upkeep: Mutex<Upkeep>,
-}
-
-/// Points that are put down before they are counted.
-const PUT_DOWN_MAX: usize = 16;
-
-/// One key, and what is known of it besides its state.
-#[derive(Clone, Debug)]
-struct Kept {
-    /// What was counted; none before the first point is.
-    state: Option<Box<KeyState>>,
-    /// What comes behind it, in order, and is not counted yet.
-    put_down: Vec<Point>,
-    /// The newest event time.
-    newest: Time,
-    /// What `state` and `put_down` take on the heap, as charged.
-    bytes: usize,
-    /// How much longer nothing need be judged.
-    slack: Slack,
-}
-
-impl Kept {
-    /// A key of which nothing is known, with the slack of an empty window.
-    fn new(slack: Slack) -> Kept {
-        Kept { state: None, put_down: Vec::new(), newest: Time::MIN, bytes: 0, slack }
-    }
-
-    /// Puts a point down, if it is the newest, may raise nothing and is no copy; the bytes that takes, or `None`
-    /// where it must be counted now.
-    fn put_down(&mut self, plan: &KeyPlan, point: &Point) -> Option<usize> {
-        let is_full = self.put_down.len() >= PUT_DOWN_MAX;
-        if point.time < self.newest || is_full || self.may_be_a_copy(plan, point) {
-            return None;
-        }
-        if !self.slack.take(point.time, point.attempts) {
-            return None;
-        }
-        let capacity = self.put_down.capacity();
-        if self.put_down.len() == capacity {
-            // Most keys are seen a few times only.
-            self.put_down.reserve_exact(capacity.max(1));
-        }
-        self.put_down.push(*point);
-        self.newest = point.time;
-        Some((self.put_down.capacity() - capacity) * size_of::<Point>())
-    }
-
-    /// Whether a point's event is among the latest, as far as their tags tell.
-    fn may_be_a_copy(&self, plan: &KeyPlan, point: &Point) -> bool {
-        let tag = |point: &Point| (point.event.0 >> 32) as u32 & plan.retention.event_mask;
-        let own = tag(point);
-        let counted = self.state.as_ref().map_or(&[][..], |state| state.events.tags());
-        let is_down = || self.put_down.iter().any(|point| tag(point) == own);
-        plan.counts() && (is_down() || counted.contains(&own))
-    }
 }
 
 /// What is looked at once per point, under one lock.

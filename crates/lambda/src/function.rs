@@ -23,8 +23,10 @@ use tidewatch_core::delivery::Acknowledged;
 use tidewatch_core::engine::Engine;
 use tidewatch_core::key_ring::{KeyRing, Phase};
 use tidewatch_core::limits::FUTURE_MAX;
+use tidewatch_core::meter::tariff::Tariff;
 use tidewatch_core::plan::Plan;
 use tidewatch_core::sequence::{Sequence, ShardId};
+use tidewatch_core::spend::watch::Weighing;
 use tidewatch_core::store::WindowStore;
 use tidewatch_core::table_store::store::Settings as StoreSettings;
 use tidewatch_core::table_store::table::Pace;
@@ -40,6 +42,7 @@ use crate::settings::{
     CACHED_KEYS_MAX, OVERRIDES_REREAD, SECRET_REREAD, SECRET_RETRY, Settings, until,
 };
 use crate::users::{self, Users};
+use crate::weighing;
 
 /// How often an environment says that it is subscribed to itself: each time is a log line, which comes
 /// back.
@@ -49,6 +52,8 @@ const OWN_GROUP_TOLD_EVERY: Duration = Duration::from_secs(3_600);
 #[derive(Debug)]
 pub struct Detector {
     settings: Settings,
+    /// What functions cost, where they are weighed.
+    tariff: Option<Tariff>,
     pace: TokioPace,
     table: DynamoTable,
     topics: Topics,
@@ -76,6 +81,8 @@ struct Ready<'a> {
     store: &'a DynamoStore,
     reader: &'a mut Reader,
     rules: &'a Rules,
+    /// What functions are weighed by, where they are.
+    weighing: Option<&'a Weighing>,
 }
 
 impl Detector {
@@ -98,6 +105,10 @@ impl Detector {
             overrides: OverrideSource::new(config, settings.bucket.clone()),
             users_source: UsersSource::new(config, settings.bucket.clone()),
             quarantine: Quarantine::new(config, settings.bucket.clone()),
+            tariff: match settings.weighs_functions {
+                true => weighing::tariff(settings.region.as_deref()),
+                false => None,
+            },
             settings,
             keys: None,
             key_made: None,
@@ -183,7 +194,7 @@ impl Detector {
         }
         let (now, quarantine, topics, pace) =
             (self.pace.now(), &self.quarantine, &self.topics, &self.pace);
-        let Some(Ready { phase, store, reader, rules }) =
+        let Some(Ready { phase, store, reader, rules, weighing }) =
             ready(&self.settings, &self.keys, &self.rules, &self.store, &mut self.reader, now)
         else {
             return Some(0);
@@ -199,15 +210,26 @@ impl Detector {
         let mut engine = Engine::new(plan, invocation, sink, phase, admission);
         let rotten = rotten(records, &read, now);
         let name = format!("shardId-{:012}", shard.0);
-        let (kept, acknowledged) = tokio::join!(
+        let (kept, acknowledged, functions) = tokio::join!(
             async {
                 match rotten.is_empty() {
                     true => Ok(()),
                     false => quarantine.keep(&name, &rotten, pace, deadline).await.map(drop),
                 }
             },
-            Box::pin(engine.deliver(&read.records, now))
+            Box::pin(engine.deliver(&read.records, now)),
+            Box::pin(async {
+                match weighing {
+                    Some(weighing) => {
+                        let invocation = store.invocation(shard, deadline);
+                        invocation.count_functions(weighing, &read.functions).await
+                    }
+                    None => Default::default(),
+                }
+            })
         );
+        let (of_functions, counts) = functions;
+        report.functions(&counts);
         let first_rotten = match kept {
             Ok(()) => {
                 report.metrics.add(Metric::Quarantined, rotten.len() as u64);
@@ -220,17 +242,21 @@ impl Detector {
             }
         };
         finish(&mut engine, report).await;
-        if let Some(fault) = &acknowledged.fault {
-            log::error("batch_given_back", fault);
+        let mut first = [first_rotten, read.deferred].into_iter().flatten().min();
+        for acknowledged in [&acknowledged, &of_functions] {
+            if let Some(fault) = &acknowledged.fault {
+                log::error("batch_given_back", fault);
+            }
+            let again = first_unapplied(records, acknowledged);
+            first = [first, again].into_iter().flatten().min();
         }
-        let first_unapplied = first_unapplied(records, &acknowledged);
-        [first_rotten, first_unapplied, read.deferred].into_iter().flatten().min()
+        first
     }
 
     async fn close(&mut self, deadline: Time, report: &mut Report) -> anyhow::Result<()> {
         Box::pin(self.look_up(deadline, report)).await?;
         let (now, topics, pace) = (self.pace.now(), &self.topics, &self.pace);
-        let Some(Ready { phase, store, rules, .. }) =
+        let Some(Ready { phase, store, rules, weighing, .. }) =
             ready(&self.settings, &self.keys, &self.rules, &self.store, &mut self.reader, now)
         else {
             return Ok(());
@@ -240,8 +266,17 @@ impl Detector {
         let admission = Admission::until(now.plus(FUTURE_MAX));
         let mut engine = Engine::new(Arc::clone(&rules.plan), invocation, sink, phase, admission);
         let ticked = Box::pin(engine.tick(now)).await;
+        let mut weighed = None;
+        if let Some(weighing) = weighing {
+            let invocation = store.invocation(ShardId::TICK, deadline);
+            let functions = invocation.weigh_functions(weighing, engine.sink(), now);
+            let (counts, fault) = Box::pin(functions).await;
+            report.functions(&counts);
+            weighed = fault;
+        }
         finish(&mut engine, report).await;
-        Ok(ticked?)
+        ticked?;
+        weighed.map_or(Ok(()), |fault| Err(fault.into()))
     }
 
     /// Reads the secret, the overrides and the known users where that is due. What was known stays where they
@@ -251,7 +286,7 @@ impl Detector {
         // No more than a quarter of the time that is left.
         let until = now.plus(Span(deadline.0.saturating_sub(now.0).max(0) / 4));
         let (secret, overrides, source) = (&self.secret, &self.overrides, &self.users_source);
-        let pace = &self.pace;
+        let (pace, tariff) = (&self.pace, self.tariff.as_ref());
         let (keys_due, rules_due) = (now >= self.keys_due, now >= self.rules_due);
         let (known, users) = (self.rules.take(), self.users.take());
         let (keys, (rules, changed), users) = tokio::join!(
@@ -264,7 +299,7 @@ impl Detector {
             async {
                 match known {
                     Some(rules) if !rules_due => (rules, false),
-                    known => rules::refresh(known, overrides, pace, until).await,
+                    known => rules::refresh(known, tariff, overrides, pace, until).await,
                 }
             },
             async {
@@ -371,9 +406,10 @@ fn ready<'a>(
     let (keys, rules, store) = (keys.as_ref()?, rules.as_ref()?, store.as_ref()?);
     let phase = keys.phase(now);
     if !reader.as_ref().is_some_and(|reader| reader.is_for(&phase)) {
-        *reader = Some(Reader::new(&phase, settings.own_group.as_ref(), &packaged_formats()));
+        let (own, hears) = (settings.own_group.as_ref(), rules.weighing.is_some());
+        *reader = Some(Reader::new(&phase, own, &packaged_formats(), hears));
     }
-    Some(Ready { phase, store, reader: reader.as_mut()?, rules })
+    Some(Ready { phase, store, reader: reader.as_mut()?, rules, weighing: rules.weighing.as_ref() })
 }
 
 /// The shard of a batch; Lambda never mixes two.
@@ -433,56 +469,4 @@ async fn finish<S: WindowStore>(engine: &mut Engine<S, SnsSink<'_>>, report: &mu
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use tidewatch_core::key_ring::LiveKey;
-    use tidewatch_core::tag::TagKey;
-
-    fn detector() -> Detector {
-        let variable = |name: &str| match name {
-            "TIDEWATCH_LAYOUT" => None,
-            "TIDEWATCH_ALERT_TOPIC" => Some("arn:aws:sns:eu-west-1:123456789012:alerts".to_owned()),
-            name => Some(name.to_owned()),
-        };
-        let settings = Settings::read(variable).expect("all are set");
-        Detector::new(settings, &client::local("http://127.0.0.1:9")).expect("chance")
-    }
-
-    fn key_ring() -> KeyRing {
-        let key = LiveKey { id: 1, key: TagKey::new([1; 16]), from: Time::MIN };
-        KeyRing { current: key, previous: None }
-    }
-
-    #[tokio::test]
-    async fn a_secret_that_cannot_be_read_is_tried_again_in_a_minute_and_not_at_once() {
-        let mut detector = detector();
-        let (arn, why) = ("arn:s".to_owned(), "it is no JSON");
-        let fails = || Err(SecretError::Malformed { arn: arn.clone(), why });
-        let now = Time(1_764_072_000_000);
-        // Without any key nothing can begin, and the next invocation tries at once.
-        assert!(detector.take_keys(fails(), now).is_err());
-        assert!(now >= detector.keys_due);
-        assert!(detector.take_keys(Ok((key_ring(), Some(now))), now).is_ok());
-        assert_eq!(detector.keys_due, now.plus(SECRET_REREAD));
-        let later = now.plus(SECRET_REREAD);
-        assert!(detector.take_keys(fails(), later).is_ok());
-        assert_eq!(detector.keys_due, later.plus(Span::minutes(1)));
-        assert!(detector.keys.is_some() && detector.keys_stale.is_some());
-        let at_last = detector.keys_due;
-        assert!(detector.take_keys(Ok((key_ring(), None)), at_last).is_ok());
-        assert_eq!((detector.keys_due, &detector.keys_stale), (at_last.plus(SECRET_REREAD), &None));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn the_store_has_the_time_that_the_function_has() {
-        let detector = detector();
-        let plan = Arc::new(Plan::default());
-        let store = detector.store(plan, &key_ring());
-        // The next invocation begins after an hour that the two clocks of this test disagree about.
-        tokio::time::advance(Duration::from_secs(3_600)).await;
-        detector.pace.anchor();
-        let now = detector.pace.now();
-        assert!(store.invocation(ShardId(0), now.plus(Span::seconds(60))).has_time());
-        assert!(!store.invocation(ShardId(0), now.minus(Span::seconds(60))).has_time());
-    }
-}
+mod tests;

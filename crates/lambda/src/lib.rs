@@ -23,3 +23,4 @@ pub mod rotation;
 pub mod rules;
 pub mod settings;
 pub mod users;
+pub mod weighing;

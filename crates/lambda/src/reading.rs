@@ -13,7 +13,7 @@ use tidewatch_core::delivery::Record;
 use tidewatch_core::key_ring::{LiveKey, Phase};
 use tidewatch_core::plan::Plan;
 use tidewatch_core::sequence::Sequence;
-use tidewatch_core::signal::Signal;
+use tidewatch_core::signal::{Body, Signal};
 use tidewatch_ingest::declared::Formats;
 use tidewatch_ingest::known_users::KnownUsers;
 use tidewatch_ingest::problem::Problem;
@@ -27,6 +27,8 @@ use crate::settings::{BATCH_INFLATED_BYTES_MAX, BATCH_SIGNALS_MAX};
 
 /// Reads records under the keys of one phase; lives as long as that.
 pub struct Reader {
+    phase: Phase,
+    hears_invocations: bool,
     reading: (LiveKey, Ingest),
     other: Option<(LiveKey, Ingest)>,
     buffers: Buffers,
@@ -37,6 +39,9 @@ pub struct Reader {
 pub struct Read {
     /// The records that can be counted, in order.
     pub records: Vec<Record>,
+    /// What of them is about invocations, where that is heard: records of their own, each event under the tag that
+    /// everybody has for it.
+    pub functions: Vec<Record>,
     /// The records to be kept, by their place in the event, each with the reason.
     pub rotten: Vec<(usize, &'static str)>,
     /// Everything that was seen.
@@ -47,14 +52,26 @@ pub struct Read {
 
 impl Reader {
     /// A reader for `phase`, of everything but envelopes of `own_group`, in these formats besides those
-    /// that are built in.
-    pub fn new(phase: &Phase, own_group: Option<&OwnGroup>, formats: &Arc<Formats>) -> Reader {
+    /// that are built in; of invocations only if they are heard.
+    pub fn new(
+        phase: &Phase,
+        own_group: Option<&OwnGroup>,
+        formats: &Arc<Formats>,
+        hears_invocations: bool,
+    ) -> Reader {
         let under = |live: &LiveKey| {
             let naming = Naming { key: live.key, usernames: Usernames::Fold };
             let own_group = own_group.cloned();
-            (*live, Ingest::new(Config { naming, own_group, formats: Arc::clone(formats) }))
+            let config = Config { naming, own_group, formats: Arc::clone(formats) };
+            let mut ingest = Ingest::new(config);
+            if hears_invocations {
+                ingest.hear_invocations();
+            }
+            (*live, ingest)
         };
         Reader {
+            phase: *phase,
+            hears_invocations,
             reading: under(&phase.reading),
             other: phase.other.as_ref().map(under),
             buffers: Buffers::default(),
@@ -102,9 +119,9 @@ impl Reader {
                 read.deferred = Some(at);
                 break;
             }
-            let known = read.records.len();
+            let (known, of_functions) = (read.records.len(), read.functions.len());
             self.read_one(at, record, &mut read);
-            let said = read.records[known..].iter();
+            let said = read.records[known..].iter().chain(&read.functions[of_functions..]);
             signals += said.map(|record| record.signals.len() + record.again.len()).sum::<usize>();
         }
         read
@@ -124,9 +141,9 @@ impl Reader {
         if let Some(problem) = batch.tally.problems.keys().find(|p| p.is_of_the_record()) {
             read.rotten.push((at, problem.name()));
         }
-        let signals = dated(&mut batch, &record.sequence);
+        let mut signals = dated(&mut batch, &record.sequence);
         read.tally.merge(batch.tally);
-        let again = match &self.other {
+        let mut again = match &self.other {
             None => Vec::new(),
             Some((_, ingest)) => {
                 let mut batch = Batch::default();
@@ -134,7 +151,25 @@ impl Reader {
                 dated(&mut batch, &record.sequence)
             }
         };
+        if self.hears_invocations {
+            let signals = self.invocations(&mut signals, &mut again);
+            if !signals.is_empty() {
+                read.functions.push(Record { sequence, arrival, signals, again: Vec::new() });
+            }
+        }
         read.records.push(Record { sequence, arrival, signals, again });
+    }
+
+    /// Takes what is about invocations out of a record's signals, which are as many under the other key.
+    fn invocations(&self, signals: &mut Vec<Signal>, again: &mut Vec<Signal>) -> Vec<Signal> {
+        let is_one = |signal: &mut Signal| matches!(signal.body, Body::Invocation(_));
+        let theirs: Vec<Signal> = again.extract_if(.., is_one).collect();
+        let own = signals.extract_if(.., is_one).enumerate();
+        own.map(|(nth, signal)| Signal {
+            event: self.phase.event(&signal, theirs.get(nth)),
+            ..signal
+        })
+        .collect()
     }
 }
 

@@ -8,10 +8,13 @@ use tidewatch_aws::topics::Told;
 use tidewatch_core::admission::{Gate, Rejected};
 use tidewatch_core::allow::{Allowed, Held};
 use tidewatch_core::counts::Counts;
+use tidewatch_core::limits::FUNCTIONS_WATCHED_MAX;
 use tidewatch_core::signal::{EventId, Origin};
+use tidewatch_core::table_store::functions::FunctionCounts;
 use tidewatch_ingest::Tally;
 use tidewatch_ingest::tally::printable;
 
+use crate::log;
 use crate::metrics::{Metric, Metrics};
 
 /// Findings that began, by severity, informational first.
@@ -74,6 +77,38 @@ impl Report {
             let turned_away = gate.turned_away(reason);
             let first = turned_away.first.as_ref().map(place).unwrap_or_default();
             self.problem(reason.name(), turned_away.count, first);
+        }
+    }
+
+    /// Counts what was done about functions. What has a metric adds to it; the rest stands in the line.
+    pub fn functions(&mut self, counts: &FunctionCounts) {
+        let [opened, updated, closed] = counts.told;
+        let metrics = &mut self.metrics;
+        metrics.add(Metric::FindingsOpened, opened);
+        metrics.add(Metric::FindingsUpdated, updated);
+        metrics.add(Metric::FindingsClosed, closed);
+        metrics.add(Metric::Late, counts.late);
+        metrics.add(Metric::Repeated, counts.repeated);
+        metrics.add(Metric::Rejected, counts.rejected);
+        metrics.add(Metric::Shed, counts.refused);
+        metrics.add(Metric::SharesLost, counts.lost);
+        let notes = [
+            ("invocations", counts.lines),
+            ("functions", counts.looked_at),
+            ("panes_closed", counts.closed_panes),
+            ("functions_unwatched", counts.unwatched),
+        ];
+        for (name, count) in notes.into_iter().filter(|(_, count)| *count > 0) {
+            self.note(name, count);
+        }
+        if counts.unwatched > 0 {
+            log::error(
+                "functions_unwatched",
+                format_args!(
+                    "there are more than {FUNCTIONS_WATCHED_MAX} functions, the rest are looked at late or \
+                     not at all: send the logs of fewer, or weigh none (WeighFunctions)"
+                ),
+            );
         }
     }
 

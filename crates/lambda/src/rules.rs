@@ -5,18 +5,25 @@
 //! set is kept in the bucket too, so that an environment that starts while the newest set is faulty runs
 //! what the others run; only where there is no such set are the packaged ones used. Who finds that the user
 //! has removed all overrides forgets the kept set as well, or it would come back with the next fault.
+//!
+//! Detectors of what functions take are a set by themselves: files about them take the place of the packaged ones
+//! about them, and where there are none these stay.
 
 use std::sync::Arc;
 
 use tidewatch_aws::overrides::{Fetched, Fingerprint, OverrideSource};
 use tidewatch_aws::pace::TokioPace;
 use tidewatch_core::key_ring::KeyRing;
+use tidewatch_core::meter::tariff::Tariff;
 use tidewatch_core::plan::Plan;
+use tidewatch_core::spend::detector::SpendDetector;
+use tidewatch_core::spend::watch::Weighing;
 use tidewatch_core::time::Time;
-use tidewatch_rules::deployed::plan;
+use tidewatch_rules::deployed;
 
 use crate::allowing::{self, Allowing};
 use crate::log;
+use crate::weighing::{self, Running};
 
 /// The detectors in force.
 #[derive(Debug)]
@@ -27,6 +34,12 @@ pub struct Rules {
     pub origin: Origin,
     /// Why the newest overrides are not in force, if they are not.
     rejected: Option<String>,
+    /// What functions are weighed by, where they are.
+    pub weighing: Option<Weighing>,
+    /// The detectors about functions.
+    spending: Arc<[SpendDetector]>,
+    /// What functions run on.
+    running: Running,
     /// Whom the user allows what.
     allow: Allowing,
     /// The newest overrides seen, in force or not.
@@ -60,7 +73,7 @@ impl Origin {
 impl Rules {
     /// Whether something the user has put into the bucket is not in force.
     pub fn is_rejected(&self) -> bool {
-        self.rejected.is_some() || self.allow.rejected.is_some()
+        self.rejected.is_some() || self.allow.rejected.is_some() || self.running.rejected.is_some()
     }
 
     /// Holds back what the user allows, names being tagged under `keys`; whether that has changed the plan.
@@ -74,17 +87,31 @@ impl Rules {
     }
 }
 
-/// Looks for overrides and the allow file. `known` is what is in force, if anything is; the answer is what is
-/// from now on, and whether that has changed.
+/// Looks for overrides, the allow file and, where functions are weighed by `tariff`, what they run on. `known` is
+/// what is in force, if anything is; the answer is what is from now on, and whether that has changed.
 pub async fn refresh(
     mut known: Option<Rules>,
+    tariff: Option<&Tariff>,
     source: &OverrideSource,
     pace: &TokioPace,
     deadline: Time,
 ) -> (Rules, bool) {
     let allow = known.as_mut().map(|rules| std::mem::take(&mut rules.allow));
-    let ((mut rules, changed), found) =
-        tokio::join!(detectors(known, source, pace, deadline), source.allow(pace, deadline));
+    let running = known.as_mut().map(|rules| std::mem::take(&mut rules.running));
+    let functions = async {
+        match tariff {
+            Some(_) => source.functions(pace, deadline).await,
+            None => Ok(None),
+        }
+    };
+    let ((mut rules, changed), found, said) = tokio::join!(
+        detectors(known, source, pace, deadline),
+        source.allow(pace, deadline),
+        functions
+    );
+    rules.running = weighing::take(running, said);
+    rules.weighing =
+        tariff.map(|tariff| weighing::weighing(&rules.spending, tariff, &rules.running));
     let packaged = tidewatch_rules::shipped();
     let named = packaged.iter().map(|(name, _)| name.trim_end_matches(".toml"));
     let loaded = rules.plan.detectors.iter().map(|detector| detector.id.as_str());
@@ -122,16 +149,15 @@ async fn detectors(
                 (packaged(None), true)
             }
         },
-        Ok(Fetched::Files { files, fingerprint }) => match plan(files.clone()) {
-            Ok(plan) => {
+        Ok(Fetched::Files { files, fingerprint }) => match loaded(files.clone()) {
+            Ok((plan, spending)) => {
                 if let Err(error) = source.remember(&files, pace, deadline).await {
                     log::error("overrides_not_remembered", error);
                 }
                 let number = plan.detectors.len();
                 log::info("detectors", format_args!("{number} override detectors are in force"));
-                let (plan, origin, seen) = (Arc::new(plan), Origin::Overrides, Some(fingerprint));
-                let allow = Allowing::default();
-                (Rules { plan, origin, rejected: None, allow, seen, faulty: false }, true)
+                let seen = Some(fingerprint);
+                (Rules { seen, ..in_force(plan, spending, Origin::Overrides, None) }, true)
             }
             Err(why) => {
                 log::error("overrides_rejected", &why);
@@ -159,16 +185,12 @@ async fn stay(
         return (Rules { rejected: Some(why), ..rules }, false);
     }
     let remembered = match source.last_good(pace, deadline).await {
-        Ok(Some(files)) => plan(files).map(Some),
+        Ok(Some(files)) => loaded(files).map(Some),
         Ok(None) => Ok(None),
         Err(error) => Err(error.to_string()),
     };
     match remembered {
-        Ok(Some(plan)) => {
-            let (plan, origin) = (Arc::new(plan), Origin::LastGood);
-            let (rejected, allow) = (Some(why), Allowing::default());
-            (Rules { plan, origin, rejected, allow, seen: None, faulty: false }, true)
-        }
+        Ok(Some((plan, spending))) => (in_force(plan, spending, Origin::LastGood, Some(why)), true),
         Ok(None) => (packaged(Some(why)), true),
         Err(error) => {
             log::error("last_good_overrides_unusable", error);
@@ -180,13 +202,36 @@ async fn stay(
 /// The packaged detectors.
 fn packaged(rejected: Option<String>) -> Rules {
     // A test loads them, so they are not faulty; without any the function would say so at every batch.
-    let plan = plan(tidewatch_rules::shipped()).unwrap_or_else(|why| {
+    let (plan, spending) = loaded(tidewatch_rules::shipped()).unwrap_or_else(|why| {
         log::error("packaged_detectors_unusable", why);
-        Plan::default()
+        Default::default()
     });
-    let (plan, origin) = (Arc::new(plan), Origin::Packaged);
-    let allow = Allowing::default();
-    Rules { plan, origin, rejected, allow, seen: None, faulty: false }
+    in_force(plan, spending, Origin::Packaged, rejected)
+}
+
+fn in_force(
+    plan: Plan,
+    spending: Vec<SpendDetector>,
+    origin: Origin,
+    rejected: Option<String>,
+) -> Rules {
+    Rules {
+        plan: Arc::new(plan),
+        origin,
+        rejected,
+        weighing: None,
+        spending: spending.into(),
+        running: Running::default(),
+        allow: Allowing::default(),
+        seen: None,
+        faulty: false,
+    }
+}
+
+/// The plan of detector files and the detectors about functions, or all that is wrong with them.
+fn loaded(files: Vec<(String, String)>) -> Result<(Plan, Vec<SpendDetector>), String> {
+    let spending = deployed::spending(files.clone())?;
+    Ok((deployed::plan(files)?, spending))
 }
 
 #[cfg(test)]
@@ -195,18 +240,33 @@ mod tests {
 
     #[test]
     fn the_packaged_detectors_run_in_the_shared_home() {
-        // What functions take is not weighed there.
-        let of_logins = tidewatch_rules::shipped()
-            .into_iter()
-            .filter(|(_, text)| !tidewatch_rules::spend::is_about_invocations(text));
-        assert_eq!(packaged(None).plan.detectors.len(), of_logins.count());
+        let rules = packaged(None);
+        let all = rules.plan.detectors.len() + rules.spending.len();
+        assert_eq!(all, tidewatch_rules::shipped().len());
+        assert!(!rules.spending.is_empty());
+    }
+
+    #[test]
+    fn files_about_functions_take_the_place_of_the_packaged_ones_about_functions() {
+        let shipped = |wanted: &[&str]| {
+            let all = tidewatch_rules::shipped().into_iter();
+            all.filter(|(name, _)| wanted.contains(&name.as_str())).collect::<Vec<_>>()
+        };
+        let (plan, spending) = loaded(shipped(&["brute-force.toml"])).expect("sound");
+        assert_eq!((plan.detectors.len(), spending.len()), (1, packaged(None).spending.len()));
+        let both = shipped(&["brute-force.toml", "cost-spike.toml"]);
+        let (_, spending) = loaded(both.clone()).expect("sound");
+        assert_eq!(spending.iter().map(|of| of.id.as_str()).collect::<Vec<_>>(), ["cost-spike"]);
+        let broken = both.into_iter().map(|(name, text)| (name, text.replace("is = ", "si = ")));
+        let why = loaded(broken.collect()).expect_err("a typo");
+        assert!(why.contains("cost-spike.toml:") && why.contains("si"), "{why}");
     }
 
     #[test]
     fn detectors_about_invocations_alone_leave_nobody_blind() {
         let all = tidewatch_rules::shipped().into_iter();
         let spending = all.filter(|(_, text)| tidewatch_rules::spend::is_about_invocations(text));
-        let why = plan(spending.collect()).expect_err("nothing would be found");
+        let why = loaded(spending.collect()).expect_err("nothing would be found");
         assert!(why.contains("no detector of logins"), "{why}");
     }
 
@@ -216,12 +276,12 @@ mod tests {
         let brute_force = shipped.iter().find(|(name, _)| name == "brute-force.toml");
         let (name, text) = brute_force.expect("it is shipped");
         let broken = text.replace("window =", "windw =");
-        let why = plan(vec![(name.clone(), broken)]).expect_err("a typo");
+        let why = loaded(vec![(name.clone(), broken)]).expect_err("a typo");
         assert!(why.contains("brute-force.toml:") && why.contains("windw"), "{why}");
         // Fit for one machine, but not for shared counts.
         let short = text.replace("window = \"10m\"", "window = \"30s\"");
         assert_ne!(&short, text, "the file has another window");
-        let why = plan(vec![(name.clone(), short)]).expect_err("too short a window");
+        let why = loaded(vec![(name.clone(), short)]).expect_err("too short a window");
         assert!(why.contains("brute-force") && why.contains("30s"), "{why}");
     }
 }

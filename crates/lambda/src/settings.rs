@@ -66,6 +66,8 @@ pub struct Settings {
     pub region: Option<String>,
     /// The log group this function writes to.
     pub own_group: Option<OwnGroup>,
+    /// Whether what functions take is weighed.
+    pub weighs_functions: bool,
 }
 
 /// A variable that is missing or makes no sense.
@@ -114,6 +116,17 @@ impl Settings {
                 });
             }
         };
+        let weighs_functions = match given("TIDEWATCH_WEIGH_FUNCTIONS").as_deref() {
+            None | Some("yes") => true,
+            Some("no") => false,
+            Some(other) => {
+                return Err(SettingError::Malformed {
+                    name: "TIDEWATCH_WEIGH_FUNCTIONS",
+                    value: other.to_owned(),
+                    wanted: "`yes` or `no`",
+                });
+            }
+        };
         let alert_topic = needed("TIDEWATCH_ALERT_TOPIC", "the ARN of the topic for findings")?;
         // The stack makes the topic and the function in one account, which nothing else here names.
         let account = alert_topic.split(':').nth(4).filter(|account| !account.is_empty());
@@ -134,6 +147,7 @@ impl Settings {
             stack: given("TIDEWATCH_STACK").unwrap_or_else(|| "tidewatch".to_owned()),
             region: given("AWS_REGION"),
             own_group: given("AWS_LAMBDA_LOG_GROUP_NAME").map(|name| OwnGroup { account, name }),
+            weighs_functions,
         })
     }
 }
@@ -181,8 +195,10 @@ mod tests {
         let settings = read(&variables).expect("enough");
         assert_eq!(settings.layout, Layout::Apart);
         assert_eq!(settings.notice_topic.as_deref(), Some("arn:n"));
-        assert_eq!(settings.own_group, None);
+        assert_eq!((settings.own_group, settings.weighs_functions), (None, true));
         variables.insert("AWS_LAMBDA_LOG_GROUP_NAME", "g");
+        variables.insert("TIDEWATCH_WEIGH_FUNCTIONS", "no");
+        assert!(!read(&variables).expect("enough").weighs_functions);
         let (account, name) = ("123456789012".to_owned(), "g".to_owned());
         let settings = read(&variables).expect("enough");
         assert_eq!(settings.own_group, Some(OwnGroup { account, name }));

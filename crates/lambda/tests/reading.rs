@@ -53,7 +53,7 @@ fn records(data: Vec<Data>) -> Vec<Record> {
 }
 
 fn read(phase: &Phase, records: &[Record]) -> Read {
-    Reader::new(phase, None, &Default::default()).read(records)
+    Reader::new(phase, None, &Default::default(), false).read(records)
 }
 
 #[test]
@@ -131,7 +131,7 @@ fn a_reader_is_for_its_own_keys_and_not_for_others_of_the_same_numbers() {
         Phase { reading: other_words(two.reading), ..two },
         Phase { other: two.other.map(other_words), ..two },
     ];
-    let reader = |phase: &Phase| Reader::new(phase, None, &Default::default());
+    let reader = |phase: &Phase| Reader::new(phase, None, &Default::default(), false);
     for phase in [&one, &two].into_iter().chain(&changed) {
         assert!(reader(phase).is_for(phase));
     }

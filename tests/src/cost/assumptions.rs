@@ -47,10 +47,10 @@ pub const ALARM_METRICS: f64 = 16.0;
 pub const TABLE_ALARM_METRICS: f64 = 3.0;
 /// Alarms that watch by a query over the metric of every subscribed log group.
 pub const ALARM_QUERIES: f64 = 1.0;
-/// Partitions of the table's index, each asked at every tick.
-pub const INDEX_PARTITIONS: f64 = 8.0;
-/// An environment looks for overrides with one LIST, and for an allowlist and known users with one GET each, so
-/// often.
+/// Partitions of the table's index, each asked at every tick: eight for logins and four for functions.
+pub const INDEX_PARTITIONS: f64 = 12.0;
+/// An environment looks for overrides with one LIST, and for an allowlist, known users and what functions run on with
+/// one GET each, so often.
 pub const OVERRIDES_SECONDS: f64 = 60.0;
 /// An environment reads the secret, so often.
 pub const SECRET_SECONDS: f64 = 300.0;

@@ -154,7 +154,6 @@ fn key(field: KeyField, sighting: &Sighting) -> Key {
         (KeyField::SourceSubnet, IpAddr::V6(v6)) => {
             KeyPart::SubnetIpv6((u128::from(v6) >> 64) as u64)
         }
-        // It has no networks, clients and functions.
         _ => KeyPart::Global,
     };
     Key::of(part)

@@ -15,4 +15,5 @@ mod overrides;
 mod prove;
 mod recovery;
 mod rotation;
+mod spending;
 mod world;

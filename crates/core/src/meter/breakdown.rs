@@ -28,6 +28,10 @@ pub struct Breakdown {
     pub cold_starts: Money,
 }
 
+/// What the parts are called, in the order they are told.
+pub const PARTS: [&str; 5] =
+    ["more invocations", "longer durations", "more memory", "failures", "cold starts"];
+
 impl Breakdown {
     /// From `before` to `after`, of a function on these terms. The spans should be equally long.
     pub fn between(before: &Sums, after: &Sums, tariff: &Tariff, terms: Terms) -> Breakdown {
@@ -50,13 +54,9 @@ impl Breakdown {
 
     /// The parts by name, in the order they are told.
     pub fn parts(&self) -> [(&'static str, Money); 5] {
-        [
-            ("more invocations", self.invocations),
-            ("longer durations", self.durations),
-            ("more memory", self.memory),
-            ("failures", self.failures),
-            ("cold starts", self.cold_starts),
-        ]
+        let Breakdown { invocations, durations, memory, failures, cold_starts, .. } = *self;
+        let parts = [invocations, durations, memory, failures, cold_starts];
+        std::array::from_fn(|nth| (PARTS[nth], parts[nth]))
     }
 
     /// Adds the change of another function.

@@ -49,6 +49,18 @@ impl Durations {
         }
     }
 
+    /// The buckets with their counts, by bucket.
+    pub(crate) fn buckets(&self) -> &[(u8, u32)] {
+        &self.counts
+    }
+
+    /// What [`Durations::buckets`] gave; `None` where they are out of order, or one is empty.
+    pub(crate) fn of_buckets(counts: Vec<(u8, u32)>) -> Option<Durations> {
+        let ordered = counts.windows(2).all(|two| two[0].0 < two[1].0);
+        let whole = counts.iter().all(|(_, count)| *count > 0);
+        (ordered && whole).then_some(Durations { counts })
+    }
+
     /// How many durations are counted.
     pub fn count(&self) -> u64 {
         self.counts.iter().map(|(_, count)| u64::from(*count)).sum()

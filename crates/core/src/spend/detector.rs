@@ -126,6 +126,21 @@ impl Number {
         Number::ColdStarts,
     ];
 
+    /// What it is called in the table, for ever.
+    pub fn code(self) -> u8 {
+        match self {
+            Number::Dollars => 0,
+            Number::DurationP50 => 1,
+            Number::DurationP95 => 2,
+            Number::DurationP99 => 3,
+            Number::Invocations => 4,
+            Number::Errors => 5,
+            Number::Timeouts => 6,
+            Number::OutOfMemory => 7,
+            Number::ColdStarts => 8,
+        }
+    }
+
     /// The name in detector files and findings.
     pub fn name(self) -> &'static str {
         match self {

@@ -8,9 +8,9 @@ use crate::spend::detector::{Rule, SpendDetector};
 use crate::time::{Span, Time};
 
 /// What is known of the newest episode.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Latch {
-    episode: Option<Episode>,
+    pub(crate) episode: Option<Episode>,
 }
 
 /// An episode.
@@ -22,12 +22,12 @@ pub(crate) struct Episode {
     pub(crate) severity: Severity,
     /// The largest number that was raised.
     pub(crate) peak: f64,
-    opened: i64,
-    last: i64,
-    told_excess: f64,
+    pub(crate) opened: i64,
+    pub(crate) last: i64,
+    pub(crate) told_excess: f64,
     /// Whether anybody was told: not so where another finding about the function says as much.
-    told: bool,
-    closed: bool,
+    pub(crate) told: bool,
+    pub(crate) closed: bool,
 }
 
 /// A pane that raises.

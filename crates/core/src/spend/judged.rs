@@ -4,18 +4,20 @@ use crate::detector::Comparison;
 use crate::episode::uid;
 use crate::finding::{Accuracy, Activity, Also, Decided, Finding, Measured, Value};
 use crate::key::{FunctionTag, Key, KeyPart};
-use crate::meter::book::{Book, FINE};
+use crate::meter::book::FINE;
 use crate::meter::breakdown::Breakdown;
+use crate::meter::ledger::Function;
 use crate::meter::money::Money;
 use crate::meter::panes::Pane;
 use crate::meter::sums::Sums;
 use crate::meter::tariff::Tariff;
 use crate::series::season::{Basis, Usual};
 use crate::series::{PAGING, Weighed, weigh};
+use crate::spend::course::{Around, Course, PANES_AN_HOUR, start};
 use crate::spend::detector::{Number, RUNAWAY_TIMES, SpendDetector};
+use crate::spend::drivers::Driver;
 use crate::spend::episodes::Episode;
 use crate::spend::spending::Spending;
-use crate::spend::watch::{PANES_AN_HOUR, Watched, start};
 use crate::time::Time;
 
 /// Nothing is told of silence, and nobody runs away, in a shorter history than this, in panes.
@@ -34,9 +36,16 @@ const DEPLOYMENT_PANES: i64 = 3;
 pub(crate) struct Seen<'a> {
     pub(crate) pane: i64,
     pub(crate) of_pane: &'a Pane,
-    pub(crate) book: &'a Book,
+    pub(crate) around: &'a dyn Around,
     pub(crate) cost: Money,
     pub(crate) now: Time,
+}
+
+impl Seen<'_> {
+    /// Who made the pane's cost.
+    fn drivers(&self) -> Vec<Driver> {
+        self.around.drivers(self.pane, self.cost)
+    }
 }
 
 /// What is odd, in the number's unit: dollars and counts by the hour.
@@ -55,15 +64,15 @@ fn by_the_hour(number: Number) -> f64 {
     if number.is_duration() { 1.0 } else { PANES_AN_HOUR as f64 }
 }
 
-fn weighed(rule: &SpendDetector, watched: &Watched) -> Option<Weighed> {
-    let series = watched.series.get(&rule.of)?;
+fn weighed(rule: &SpendDetector, course: &Course) -> Option<Weighed> {
+    let series = course.series.get(&rule.of)?;
     let floor = rule.floor() / by_the_hour(rule.of);
     weigh(series, &PAGING.with_floors(floor, floor))
 }
 
 /// A pane that is above everything, or above what is usual at its hour.
-pub(crate) fn above(rule: &SpendDetector, watched: &Watched, seen: &Seen<'_>) -> Option<Judged> {
-    let weighed = weighed(rule, watched)?;
+pub(crate) fn above(rule: &SpendDetector, course: &Course, seen: &Seen<'_>) -> Option<Judged> {
+    let weighed = weighed(rule, course)?;
     let share = weighed.number / (seen.of_pane.sums.invocations.max(1)) as f64;
     let enough = !rule.of.is_count() || share >= rule.share;
     if !weighed.raised.at_once() || !enough {
@@ -82,15 +91,15 @@ pub(crate) fn above(rule: &SpendDetector, watched: &Watched, seen: &Seen<'_>) ->
 }
 
 /// The same, if somebody makes most of it.
-pub(crate) fn driven(rule: &SpendDetector, watched: &Watched, seen: &Seen<'_>) -> Option<Judged> {
-    let judged = above(rule, watched, seen)?;
-    let most = seen.drivers(watched).first().map_or(0.0, |driver| driver.share);
+pub(crate) fn driven(rule: &SpendDetector, course: &Course, seen: &Seen<'_>) -> Option<Judged> {
+    let judged = above(rule, course, seen)?;
+    let most = seen.drivers().first().map_or(0.0, |driver| driver.share);
     (most >= rule.share && rule.share > 0.0).then_some(judged)
 }
 
 /// Days that creep.
-pub(crate) fn creeping(rule: &SpendDetector, watched: &Watched) -> Option<Judged> {
-    let weighed = weighed(rule, watched)?;
+pub(crate) fn creeping(rule: &SpendDetector, course: &Course) -> Option<Judged> {
+    let weighed = weighed(rule, course)?;
     let creep = weighed.creep.filter(|_| weighed.raised.creeps)?;
     let times = by_the_hour(rule.of);
     Some(Judged {
@@ -104,9 +113,9 @@ pub(crate) fn creeping(rule: &SpendDetector, watched: &Watched) -> Option<Judged
 }
 
 /// Nothing where something usually is. The number is what has not come.
-pub(crate) fn silent(rule: &SpendDetector, watched: &Watched) -> Option<Judged> {
-    let series = watched.series.get(&rule.of)?;
-    let silence = weighed(rule, watched)?.silence?;
+pub(crate) fn silent(rule: &SpendDetector, course: &Course) -> Option<Judged> {
+    let series = course.series.get(&rule.of)?;
+    let silence = weighed(rule, course)?.silence?;
     let told = silence.panes >= SILENT_PANES_MIN
         && silence.panes > silence.longest_before
         && series.history().panes() >= SILENCE_HISTORY_MIN;
@@ -121,43 +130,53 @@ pub(crate) fn silent(rule: &SpendDetector, watched: &Watched) -> Option<Judged> 
 }
 
 /// More in a pane that need not be over than in any before, many times over. The number is what is in the pane.
-pub(crate) fn runaway(rule: &SpendDetector, watched: &Watched, seen: &Seen<'_>) -> Option<Judged> {
-    let series = watched.series.get(&rule.of)?;
-    let before = series.history().iter().filter(|(pane, _)| *pane < seen.pane);
-    let largest = before.filter_map(|(_, step)| step.number()).fold(0.0f32, f32::max);
+pub(crate) fn runaway(rule: &SpendDetector, course: &Course, seen: &Seen<'_>) -> Option<Judged> {
+    let (from, largest) = runs_from(rule, course, seen.pane)?;
     let amount = rule.of.of(seen.of_pane, seen.cost.dollars())?;
-    let runs = amount >= RUNAWAY_TIMES * f64::from(largest) && amount >= rule.floor();
-    (runs && series.history().panes() >= HISTORY_MIN).then_some(Judged {
+    let usual = course.series.get(&rule.of).and_then(|series| series.usual_at(seen.pane));
+    (amount >= from).then_some(Judged {
         amount,
         excess: amount,
-        usual: series.usual_at(seen.pane).map(|usual| usual.median),
+        usual: usual.map(|usual| usual.median),
         basis: None,
-        nearest: Some(f64::from(largest)),
+        nearest: Some(largest),
         as_far: None,
     })
 }
 
+/// From how much in `pane` on a function runs away, and the largest pane before it; nothing while its history is
+/// short.
+pub(crate) fn runs_from(rule: &SpendDetector, course: &Course, pane: i64) -> Option<(f64, f64)> {
+    let series = course.series.get(&rule.of)?;
+    let before = series.history().iter().filter(|(before, _)| *before < pane);
+    let largest = before.filter_map(|(_, step)| step.number()).fold(0.0f32, f32::max);
+    let largest = f64::from(largest);
+    let from = rule.floor().max(RUNAWAY_TIMES * largest);
+    (series.history().panes() >= HISTORY_MIN).then_some((from, largest))
+}
+
 /// An open finding about a function, as another one lists it.
-pub(crate) fn also(watched: &Watched, of: &SpendDetector, episode: &Episode) -> Also {
-    let uid = uid(&of.id, &key(watched), episode.start);
+pub(crate) fn also(course: &Course, of: &SpendDetector, episode: &Episode) -> Also {
+    let uid = uid(&of.id, &key(&course.function), episode.start);
     Also { detector: of.id.clone(), severity: episode.severity, uid: Some(uid) }
 }
 
-fn key(watched: &Watched) -> Key {
-    Key::of(KeyPart::Function(FunctionTag::of(&watched.function)))
+/// What findings about a function are about.
+pub(crate) fn key(function: &Function) -> Key {
+    Key::of(KeyPart::Function(FunctionTag::of(function)))
 }
 
 /// The message.
 pub(crate) fn finding(
-    watched: &Watched,
+    course: &Course,
     rule: &SpendDetector,
     (activity, episode): (Activity, Episode),
     judged: Option<Judged>,
     tariff: &Tariff,
     seen: &Seen<'_>,
 ) -> Finding {
-    let key = key(watched);
-    let spending = spending(watched, rule, judged.as_ref(), tariff, seen);
+    let key = key(&course.function);
+    let spending = spending(course, rule, judged.as_ref(), tariff, seen);
     let amount = spending.amount;
     let (start_of, end) = (start(seen.pane), Time(start(seen.pane + 1).0 - 1));
     let (first_seen, last) = match activity {
@@ -183,11 +202,14 @@ pub(crate) fn finding(
         window: FINE,
         quiet: rule.quiet,
         measures: measures(&seen.of_pane.sums, seen, &spending),
-        decided: judged.iter().map(|judged| decided(rule, judged, amount)).collect(),
+        decided: judged
+            .iter()
+            .map(|judged| decided(rule, amount, judged.usual.unwrap_or(0.0)))
+            .collect(),
         peak: episode.peak,
         sources: Vec::new(),
         sources_total: 0,
-        samples: watched.sample.iter().cloned().collect(),
+        samples: seen.around.sample().into_iter().collect(),
         accounts: Vec::new(),
         listed: Vec::new(),
         also: Vec::new(),
@@ -196,21 +218,32 @@ pub(crate) fn finding(
     }
 }
 
+/// What findings tell of a pane.
+pub(crate) const MEASURES: [&str; 7] = [
+    "dollars_an_hour",
+    "invocations_an_hour",
+    "duration_p95_ms",
+    "errors_an_hour",
+    "timeouts_an_hour",
+    "out_of_memory_an_hour",
+    "cold_starts_an_hour",
+];
+
 /// What the pane came to, by the hour.
 fn measures(sums: &Sums, seen: &Seen<'_>, spending: &Spending) -> Vec<Measured> {
     let endings = sums.endings();
     let by_hour = |count: u64| count as f64 * PANES_AN_HOUR as f64;
     let p95 = seen.of_pane.durations.quantile(0.95).map(|us| us / 1e3);
     let all = [
-        ("dollars_an_hour", Some(spending.dollars)),
-        ("invocations_an_hour", Some(by_hour(sums.invocations))),
-        ("duration_p95_ms", p95),
-        ("errors_an_hour", Some(by_hour(endings.errors)).filter(|n| *n > 0.0)),
-        ("timeouts_an_hour", Some(by_hour(endings.timeouts)).filter(|n| *n > 0.0)),
-        ("out_of_memory_an_hour", Some(by_hour(endings.out_of_memory)).filter(|n| *n > 0.0)),
-        ("cold_starts_an_hour", Some(by_hour(sums.cold_starts)).filter(|n| *n > 0.0)),
+        Some(spending.dollars),
+        Some(by_hour(sums.invocations)),
+        p95,
+        Some(by_hour(endings.errors)).filter(|n| *n > 0.0),
+        Some(by_hour(endings.timeouts)).filter(|n| *n > 0.0),
+        Some(by_hour(endings.out_of_memory)).filter(|n| *n > 0.0),
+        Some(by_hour(sums.cold_starts)).filter(|n| *n > 0.0),
     ];
-    let told = all.into_iter().filter_map(|(name, amount)| Some((name, amount?)));
+    let told = MEASURES.into_iter().zip(all).filter_map(|(name, amount)| Some((name, amount?)));
     told.map(|(name, amount)| Measured {
         name: name.to_owned(),
         value: Value { amount, error: Accuracy::Exact },
@@ -218,8 +251,8 @@ fn measures(sums: &Sums, seen: &Seen<'_>, spending: &Spending) -> Vec<Measured> 
     .collect()
 }
 
-fn decided(rule: &SpendDetector, judged: &Judged, amount: f64) -> Decided {
-    let threshold = judged.usual.unwrap_or(0.0);
+/// What decided, if it was `amount` where `threshold` is usual.
+pub(crate) fn decided(rule: &SpendDetector, amount: f64, threshold: f64) -> Decided {
     Decided {
         measure: rule.of.name().to_owned(),
         amount,
@@ -230,20 +263,20 @@ fn decided(rule: &SpendDetector, judged: &Judged, amount: f64) -> Decided {
 }
 
 fn spending(
-    watched: &Watched,
+    course: &Course,
     rule: &SpendDetector,
     judged: Option<&Judged>,
     tariff: &Tariff,
     seen: &Seen<'_>,
 ) -> Spending {
-    let cost = watched.series.get(&Number::Dollars);
+    let cost = course.series.get(&Number::Dollars);
     let usual: Option<Usual> = cost.and_then(|series| series.usual_at(seen.pane));
     let hour = PANES_AN_HOUR as f64;
     let dollars = seen.cost.dollars() * hour;
     let usual_dollars = usual.map_or(0.0, |usual| usual.median * hour);
     let now = rule.of.of(seen.of_pane, seen.cost.dollars()).unwrap_or(0.0) * by_the_hour(rule.of);
     Spending {
-        function: watched.function.clone(),
+        function: course.function.clone(),
         number: rule.of,
         rule: rule.rule,
         amount: judged.map_or(now, |judged| judged.amount),
@@ -253,25 +286,24 @@ fn spending(
         as_far: judged.and_then(|judged| judged.as_far),
         dollars,
         dollars_above: dollars - usual_dollars,
-        parts: parts(watched, tariff, seen),
-        drivers: seen.drivers(watched),
+        parts: parts(course, tariff, seen),
+        drivers: seen.drivers(),
         deployment: deployment(seen),
     }
 }
 
 /// The change of an hour like this pane against the hour before it.
-fn parts(watched: &Watched, tariff: &Tariff, seen: &Seen<'_>) -> Vec<(&'static str, f64)> {
+fn parts(course: &Course, tariff: &Tariff, seen: &Seen<'_>) -> Vec<(&'static str, f64)> {
     let mut hour = Sums::default();
     (0..PANES_AN_HOUR).for_each(|_| hour.add(&seen.of_pane.sums));
-    let change = Breakdown::between(&seen.hour_before().sums, &hour, tariff, watched.terms);
+    let change =
+        Breakdown::between(&seen.around.hour_before(seen.pane), &hour, tariff, course.terms);
     change.parts().map(|(name, money)| (name, money.dollars())).to_vec()
 }
 
 /// A version that was first seen in the pane or shortly before, other than the function's first.
 fn deployment(seen: &Seen<'_>) -> Option<(Box<str>, Time)> {
-    let versions = seen.book.versions();
     let from = start(seen.pane - DEPLOYMENT_PANES);
-    let coincides = |version: &&(&str, Time)| version.1 >= from && version.1 < start(seen.pane + 1);
-    let (name, first) = versions.iter().skip(1).rev().find(coincides)?;
-    Some(((*name).into(), *first))
+    let coincides = |(_, first): &(Box<str>, Time)| *first >= from && *first < start(seen.pane + 1);
+    seen.around.versions().into_iter().skip(1).rev().find(coincides)
 }

@@ -5,14 +5,15 @@
 //! [`detector::SpendDetector`] that raises or does not → an episode → a finding with what is usual, what it would
 //! come to in a month, why it changed and whether a deployment coincides ([`spending`]).
 //!
-//! [`watch::Watch`] runs these steps. A pane is over [`watch::LATENESS`] after its end; what comes later is counted
+//! [`watch::Watch`] runs these steps, and [`course`] the last of them for both homes. A pane is over [`watch::LATENESS`] after its end; what comes later is counted
 //! in the ledger and in no series. Only a function that runs away is judged within its pane.
 //!
 //! Invariant: what is told is a function of the reports and of how far the clock has come when each pane is closed.
 
+pub mod course;
 pub mod detector;
 pub mod drivers;
-mod episodes;
-mod judged;
+pub(crate) mod episodes;
+pub(crate) mod judged;
 pub mod spending;
 pub mod watch;

@@ -5,6 +5,7 @@
 use std::net::Ipv4Addr;
 
 use crate::key::{FunctionTag, Key, KeyPart};
+use crate::meter::ledger::Function;
 use crate::plan::{KeyPlan, KeyPlanId, Plan};
 use crate::signal::SignalKind;
 use crate::store::Place;
@@ -13,6 +14,36 @@ use crate::tag::{AgentTag, UserTag};
 
 /// The bytes that say which signals a key counts; none for logins, which came first.
 const SIGNALS: [(SignalKind, u8); 2] = [(SignalKind::Reset, 7), (SignalKind::SignUp, 8)];
+
+/// Begins the key of what a function takes, which is no key that logins are counted by: the account behind its
+/// length, and the name.
+const FUNCTION: u8 = 10;
+
+/// The same for its past.
+const PAST: u8 = 11;
+
+/// The longest account and name that have a key. Who makes functions cannot choose longer ones.
+const FUNCTION_BYTES_MAX: usize = 200;
+
+/// The key of a function's open panes and its chronicle; `None` of a name that is none.
+pub fn of_function(function: &Function) -> Option<Vec<u8>> {
+    let (account, name) = (function.account.as_bytes(), function.name.as_bytes());
+    let is_name = !name.is_empty() && account.len() + name.len() <= FUNCTION_BYTES_MAX;
+    is_name.then(|| [&[FUNCTION, account.len() as u8], account, name].concat())
+}
+
+/// The function of a key that [`of_function`] made.
+pub fn function(key: &[u8]) -> Option<Function> {
+    let [FUNCTION, length, names @ ..] = key else { return None };
+    let (account, name) = names.split_at_checked(usize::from(*length))?;
+    let text = |bytes| std::str::from_utf8(bytes).ok().map(Box::from);
+    Some(Function { account: text(account)?, name: text(name)? })
+}
+
+/// The key of the past of the function that `key` names.
+pub(crate) fn of_past(key: &[u8]) -> Vec<u8> {
+    [&[PAST], key.get(1..).unwrap_or_default()].concat()
+}
 
 /// A key that counts signals of a kind, as bytes.
 pub fn encode(signal: SignalKind, key: &Key) -> Vec<u8> {
@@ -148,6 +179,23 @@ mod tests {
                 prop_assert_eq!(encode(signal, &key).len(), bytes.len());
             }
         }
+    }
+
+    #[test]
+    fn functions_have_keys_of_their_own() {
+        let function =
+            |account: &str, name: &str| Function { account: account.into(), name: name.into() };
+        let all = [function("", "ab"), function("a", "b"), function("12", "checkout")];
+        for one in &all {
+            let key = of_function(one).expect("a name");
+            assert_eq!(super::function(&key).as_ref(), Some(one));
+            assert!(decode(&key).is_err() && decode(&of_past(&key)).is_err());
+            assert_eq!(super::function(&of_past(&key)), None);
+        }
+        let keys: std::collections::BTreeSet<_> = all.iter().map(of_function).collect();
+        assert_eq!(keys.len(), all.len());
+        assert_eq!(of_function(&function("1", "")), None);
+        assert_eq!(of_function(&function("1", &"x".repeat(200))), None);
     }
 
     #[test]

@@ -2,11 +2,12 @@
 //!
 //! Read [`share`] for what a shard keeps of a key, [`store`] for how it is written, [`view`] for how the
 //! shares of all shards become one window, [`latches`] for episodes, and [`table`] for the seam below.
-//! SHARED-STATE.md explains the protocol and why nothing simpler counts right.
+//! [`functions`] is the same for what functions take. SHARED-STATE.md explains the protocol and why nothing simpler counts right.
 
 pub mod bytes;
 pub mod cache;
 mod done;
+pub mod functions;
 mod index;
 pub mod key_bytes;
 pub mod latches;

@@ -30,6 +30,15 @@ pub enum Part {
     Share(ShardId),
     /// The sketches that all shards write together.
     Sketches,
+    /// Of a function: what is known of it beside the panes that are not over.
+    Chronicle,
+    /// Of a function's past: the series of one number up to the end of a day, in days since 1970.
+    Past {
+        /// The number, as [`crate::spend::detector::Number::code`] has it.
+        number: u8,
+        /// The day.
+        day: i32,
+    },
 }
 
 /// A value of an item.
@@ -43,6 +52,12 @@ pub enum Attribute {
     Latch,
     /// `h<list>`: the sketches behind one distinct list.
     Sketch(u8),
+    /// `c`: up to which pane a function's panes are closed, and from when on it runs away.
+    Closed,
+    /// `f`: a function's chronicle.
+    Chronicle,
+    /// `p`: a series.
+    Past,
 }
 
 /// An item as it is.
@@ -57,7 +72,7 @@ pub struct Item {
 /// An entry of the sparse index that the tick reads: `q` and `d`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Due {
-    /// The index's partition, below [`INDEX_PARTITIONS`].
+    /// The index's partition, below [`INDEX_PARTITIONS`] or of [`FUNCTION_PARTITIONS`].
     pub partition: u8,
     /// When somebody should look at the key.
     pub at: Time,
@@ -65,6 +80,9 @@ pub struct Due {
 
 /// Partitions of the index: a partition takes 1,000 writes a second.
 pub const INDEX_PARTITIONS: u8 = 8;
+
+/// Those of functions, which are apart: neither keeps the other from being looked at.
+pub const FUNCTION_PARTITIONS: std::ops::Range<u8> = INDEX_PARTITIONS..INDEX_PARTITIONS + 4;
 
 /// What a write does to the index entry of its item.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -176,7 +194,8 @@ impl Write {
 }
 
 impl Part {
-    /// The sort key `r`: a kind byte, and for a share the shard's number in four bytes.
+    /// The sort key `r`: a kind byte, for a share the shard's number in four bytes, for a past its number and the
+    /// day in four bytes.
     pub fn bytes(self) -> Vec<u8> {
         match self {
             Part::Main => vec![0],
@@ -185,6 +204,11 @@ impl Part {
                 vec![1, a, b, c, d]
             }
             Part::Sketches => vec![2],
+            Part::Chronicle => vec![3],
+            Part::Past { number, day } => {
+                let [a, b, c, d] = day.to_be_bytes();
+                vec![4, number, a, b, c, d]
+            }
         }
     }
 
@@ -194,6 +218,10 @@ impl Part {
             [0] => Some(Part::Main),
             [1, a, b, c, d] => Some(Part::Share(ShardId(u32::from_be_bytes([a, b, c, d])))),
             [2] => Some(Part::Sketches),
+            [3] => Some(Part::Chronicle),
+            [4, number, a, b, c, d] => {
+                Some(Part::Past { number, day: i32::from_be_bytes([a, b, c, d]) })
+            }
             _ => None,
         }
     }
@@ -207,6 +235,9 @@ impl Attribute {
             Attribute::Unreadable(ShardId(shard)) => format!("x{shard}"),
             Attribute::Latch => "o".to_owned(),
             Attribute::Sketch(list) => format!("h{list}"),
+            Attribute::Closed => "c".to_owned(),
+            Attribute::Chronicle => "f".to_owned(),
+            Attribute::Past => "p".to_owned(),
         }
     }
 
@@ -217,6 +248,9 @@ impl Attribute {
             ("s", shard) => Some(Attribute::Share(ShardId(number(shard)?))),
             ("x", shard) => Some(Attribute::Unreadable(ShardId(number(shard)?))),
             ("o", "") => Some(Attribute::Latch),
+            ("c", "") => Some(Attribute::Closed),
+            ("f", "") => Some(Attribute::Chronicle),
+            ("p", "") => Some(Attribute::Past),
             ("h", list) => Some(Attribute::Sketch(u8::try_from(number(list)?).ok()?)),
             _ => None,
         }

@@ -136,19 +136,28 @@ impl<T: Table, P: Pace> Invocation<'_, T, P> {
     async fn due_items(&self, now: Time) -> Result<BTreeMap<Vec<u8>, Vec<Part>>, StoreError> {
         let mut found: BTreeMap<Vec<u8>, Vec<Part>> = BTreeMap::new();
         for partition in 0..INDEX_PARTITIONS {
-            let mut patience = self.patience();
-            let items = loop {
-                self.store.stats.queries.add(1);
-                match self.store.table.due(partition, now, DUE_ITEMS_MAX).await {
-                    Ok(items) => break items,
-                    Err(error) => patience.after(error).await?,
-                }
-            };
-            for ItemKey { key, part } in items {
+            for ItemKey { key, part } in self.due_in(partition, now, DUE_ITEMS_MAX).await? {
                 found.entry(key).or_default().push(part);
             }
         }
         Ok(found)
+    }
+
+    /// The items of one partition of the index that are due.
+    pub(crate) async fn due_in(
+        &self,
+        partition: u8,
+        now: Time,
+        limit: usize,
+    ) -> Result<Vec<ItemKey>, StoreError> {
+        let mut patience = self.patience();
+        loop {
+            self.store.stats.queries.add(1);
+            match self.store.table.due(partition, now, limit).await {
+                Ok(items) => return Ok(items),
+                Err(error) => patience.after(error).await?,
+            }
+        }
     }
 
     /// Puts right the index entry of an item, by what the item itself says; it goes where no detector

@@ -101,33 +101,33 @@ fn who_is_allowed() {
     check(
         &cases,
         expect![[r#"
-        2:10 `198.51.100.0/33` is no network to allow: it is no address, and no network such as 198.51.100.0/24 (field `source`) ["198.51.100.0/33"]
-            Write an address or a network, like "198.51.100.7", "198.51.100.0/24" or "2001:db8:0:1::/64".
-        2:10 `198.51.100.7/24` is no network to allow: it has bits set behind its prefix: the network is 198.51.100.0/24 (field `source`) ["198.51.100.7/24"]
-            Write "198.51.100.0/24" if all of it is meant.
-        2:10 `2001:db8::1/128` is no network to allow: an IPv6 source is counted as its /64, here 2001:db8::/64 (field `source`) ["2001:db8::1/128"]
-            Write "2001:db8::/64" if all of it is meant.
-        2:10 `0.0.0.0/0` is wider than /16 (field `source`) ["0.0.0.0/0"]
-            Whoever attacks from there is not told of. Name the networks that are meant, or say `force = true` beside it.
-        2:10 `10.0.0.0/15` is wider than /16 (field `source`) ["10.0.0.0/15"]
-            Whoever attacks from there is not told of. Name the networks that are meant, or say `force = true` beside it.
-        2:10 `2001:db8::/47` is wider than /48 (field `source`) ["2001:db8::/47"]
-            Whoever attacks from there is not told of. Name the networks that are meant, or say `force = true` beside it.
-        2:1 `sourc` is no field of an entry [sourc]
-            Did you mean `source`? Allowed fields: `source`, `user`, `user_tag`, `detectors`, `reason`, `until`, `force`.
-        2:10 `source` must be a string, not integer [7]
-            Put it in quotes: `source = "…"`.
-        2:8 `user` is empty [" "]
-            Name the user; an empty name would allow every try without one.
-        2:12 `0123` is no tag of a user (field `user_tag`) ["0123"]
-            Copy the 16 hexadecimal digits behind `user:` in a finding. They are another user's, or nobody's, under another TIDEWATCH_KEY.
-        2:21 this is not TOML: unexpected key or value, expected newline, `#` []
-            See https://toml.io for the syntax; the files that come with Tidewatch are examples of the format.
-        1:1 an entry must have exactly one of `source`, `user` and `user_tag` [[[allow]]]
-            Name one: `source = "198.51.100.0/24"`, `user = "healthcheck"`, or the tag of a finding, `user_tag = "0123456789abcdef"`. Write an entry for each.
-        1:1 an entry must have exactly one of `source`, `user` and `user_tag` [[[allow]]]
-            Name one: `source = "198.51.100.0/24"`, `user = "healthcheck"`, or the tag of a finding, `user_tag = "0123456789abcdef"`. Write an entry for each.
-    "#]],
+            2:10 `198.51.100.0/33` is no network to allow: it is no address, and no network such as 198.51.100.0/24 (field `source`) ["198.51.100.0/33"]
+                Write an address or a network, like "198.51.100.7", "198.51.100.0/24" or "2001:db8:0:1::/64".
+            2:10 `198.51.100.7/24` is no network to allow: it has bits set behind its prefix: the network is 198.51.100.0/24 (field `source`) ["198.51.100.7/24"]
+                Write "198.51.100.0/24" if all of it is meant.
+            2:10 `2001:db8::1/128` is no network to allow: an IPv6 source is counted as its /64, here 2001:db8::/64 (field `source`) ["2001:db8::1/128"]
+                Write "2001:db8::/64" if all of it is meant.
+            2:10 `0.0.0.0/0` is wider than /16 (field `source`) ["0.0.0.0/0"]
+                Whoever attacks from there is not told of. Name the networks that are meant, or say `force = true` beside it.
+            2:10 `10.0.0.0/15` is wider than /16 (field `source`) ["10.0.0.0/15"]
+                Whoever attacks from there is not told of. Name the networks that are meant, or say `force = true` beside it.
+            2:10 `2001:db8::/47` is wider than /48 (field `source`) ["2001:db8::/47"]
+                Whoever attacks from there is not told of. Name the networks that are meant, or say `force = true` beside it.
+            2:1 `sourc` is no field of an entry [sourc]
+                Did you mean `source`? Allowed fields: `source`, `user`, `user_tag`, `user_agent`, `detectors`, `reason`, `until`, `force`.
+            2:10 `source` must be a string, not integer [7]
+                Put it in quotes: `source = "…"`.
+            2:8 `user` is empty [" "]
+                Name the user; an empty name would allow every try without one.
+            2:12 `0123` is no tag of a user (field `user_tag`) ["0123"]
+                Copy the 16 hexadecimal digits behind `user:` in a finding. They are another user's, or nobody's, under another TIDEWATCH_KEY.
+            2:21 this is not TOML: unexpected key or value, expected newline, `#` []
+                See https://toml.io for the syntax; the files that come with Tidewatch are examples of the format.
+            1:1 an entry must have exactly one of `source`, `user`, `user_tag` and `user_agent` [[[allow]]]
+                Name one: `source = "198.51.100.0/24"`, `user = "healthcheck"`, the tag of a finding, `user_tag = "0123456789abcdef"`, or `user_agent = "scanner/2"`, with a `source` beside it. Write an entry for each.
+            1:1 an entry must have exactly one of `source`, `user`, `user_tag` and `user_agent` [[[allow]]]
+                Name one: `source = "198.51.100.0/24"`, `user = "healthcheck"`, the tag of a finding, `user_tag = "0123456789abcdef"`, or `user_agent = "scanner/2"`, with a `source` beside it. Write an entry for each.
+        "#]],
     );
     for wide in ["0.0.0.0/0", "10.0.0.0/15", "::/0"] {
         good(&GOOD.replace(SOURCE, &format!("source = \"{wide}\"\nforce = true")));

@@ -128,34 +128,34 @@ fn vocabulary() {
     check(
         &cases,
         expect![[r#"
-        3:10 `atuh` is no signal (field `signal`)
-            at "atuh"
-            Did you mean `auth`? Allowed values: `auth`, `reset`, `sign-up`.
-        3:10 `signup` is no signal (field `signal`)
-            at "signup"
-            Did you mean `sign-up`? Allowed values: `auth`, `reset`, `sign-up`.
-        4:7 `ip` is no key field (field `key`)
-            at "ip"
-            Did you mean `source.ip`? Allowed values: `source.ip`, `source.subnet`, `user`, `global`.
-        4:21 `key` names `source.ip` twice
-            at "source.ip"
-            Name it once.
-        4:7 `key` has 3 fields, not 1 or 2
-            at ["source.ip", "user", "global"]
-            Write one field, `key = "source.ip"`, or a list of two.
-        4:7 `key` has 0 fields, not 1 or 2
-            at []
-            Write one field, `key = "source.ip"`, or a list of two.
-        10:12 `hihg` is no severity (field `severity`)
-            at "hihg"
-            Did you mean `high`? Allowed values: `informational`, `low`, `medium`, `high`, `critical`.
-        7:58 `fail` is no outcome (field `outcome`)
-            at "fail"
-            Did you mean `failure`? Allowed values: `failure`, `success`.
-        9:1 this raise has no `severity`
-            at [[raise]]
-            Add a line like `severity = "high"`.
-    "#]],
+            3:10 `atuh` is no signal (field `signal`)
+                at "atuh"
+                Did you mean `auth`? Allowed values: `auth`, `reset`, `sign-up`.
+            3:10 `signup` is no signal (field `signal`)
+                at "signup"
+                Did you mean `sign-up`? Allowed values: `auth`, `reset`, `sign-up`.
+            4:7 `ip` is no key field (field `key`)
+                at "ip"
+                Did you mean `source.ip`? Allowed values: `source.ip`, `source.subnet`, `source.asn`, `user_agent`, `user`, `global`.
+            4:21 `key` names `source.ip` twice
+                at "source.ip"
+                Name it once.
+            4:7 `key` has 3 fields, not 1 or 2
+                at ["source.ip", "user", "global"]
+                Write one field, `key = "source.ip"`, or a list of two.
+            4:7 `key` has 0 fields, not 1 or 2
+                at []
+                Write one field, `key = "source.ip"`, or a list of two.
+            10:12 `hihg` is no severity (field `severity`)
+                at "hihg"
+                Did you mean `high`? Allowed values: `informational`, `low`, `medium`, `high`, `critical`.
+            7:58 `fail` is no outcome (field `outcome`)
+                at "fail"
+                Did you mean `failure`? Allowed values: `failure`, `success`.
+            9:1 this raise has no `severity`
+                at [[raise]]
+                Add a line like `severity = "high"`.
+        "#]],
     );
 }
 

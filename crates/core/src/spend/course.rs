@@ -1,0 +1,246 @@
+//! The course of one function: the series of its numbers and its findings, and how a pane that is over moves both
+//! on. Both homes, one process and the shared table, judge by what is here and by nothing else.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::sync::Arc;
+
+use crate::finding::{Activity, Finding};
+use crate::meter::book::FINE;
+use crate::meter::ledger::Function;
+use crate::meter::money::Money;
+use crate::meter::panes::Pane;
+use crate::meter::sums::Sums;
+use crate::meter::tariff::{Tariff, Terms};
+use crate::series::Series;
+use crate::signal::Origin;
+use crate::spend::detector::{Number, Rule, SpendDetector};
+use crate::spend::drivers::Driver;
+use crate::spend::episodes::{Episode, Latch, Raise};
+use crate::spend::judged::{self, Judged, Seen};
+use crate::time::{Span, Time};
+
+/// How long after its end a pane is over.
+pub const LATENESS: Span = Span::seconds(60);
+
+/// How long after its last report a function is looked at.
+pub(crate) const IDLE_PANES: i64 = 24 * 60 * 60_000 / FINE.0;
+
+/// Panes in an hour.
+pub(crate) const PANES_AN_HOUR: i64 = 60 * 60_000 / FINE.0;
+
+/// By which prices, and on which terms functions run.
+#[derive(Clone)]
+pub struct Prices {
+    /// Those of the region.
+    pub tariff: Tariff,
+    /// The terms of a function, by its name.
+    pub terms: Arc<dyn Fn(&str) -> Terms + Send + Sync>,
+}
+
+impl fmt::Debug for Prices {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Prices").field("tariff", &self.tariff.region).finish_non_exhaustive()
+    }
+}
+
+/// What functions are weighed by.
+#[derive(Clone, Debug)]
+pub struct Weighing {
+    /// What is odd.
+    pub detectors: Arc<[SpendDetector]>,
+    /// What things cost.
+    pub prices: Prices,
+}
+
+/// One function.
+#[derive(Clone, Debug)]
+pub(crate) struct Course {
+    pub(crate) function: Function,
+    pub(crate) terms: Terms,
+    pub(crate) series: BTreeMap<Number, Series>,
+    /// One for each detector.
+    pub(crate) latches: Vec<Latch>,
+    /// The pane of its first report.
+    pub(crate) first_pane: i64,
+    /// The newest pane with a report.
+    pub(crate) last_pane: i64,
+}
+
+/// What a finding says of a pane besides its numbers; asked only where there is one.
+pub(crate) trait Around {
+    /// What the panes of the hour before took together.
+    fn hour_before(&self, pane: i64) -> Sums;
+    /// The function's versions and the minute each was first seen in, by that.
+    fn versions(&self) -> Vec<(Box<str>, Time)>;
+    /// Who made the pane's cost.
+    fn drivers(&self, pane: i64, cost: Money) -> Vec<Driver>;
+    /// A report of the newest pane.
+    fn sample(&self) -> Option<Origin>;
+}
+
+/// A pane, and when it is looked at.
+#[derive(Clone, Copy)]
+pub(crate) struct Look<'a> {
+    pub(crate) pane: i64,
+    pub(crate) of_pane: &'a Pane,
+    pub(crate) around: &'a dyn Around,
+    pub(crate) now: Time,
+}
+
+impl Course {
+    /// That of a function whose first report is in `pane`.
+    pub(crate) fn new(function: Function, weighing: &Weighing, pane: i64) -> Course {
+        Course {
+            terms: (weighing.prices.terms)(&function.name),
+            function,
+            series: BTreeMap::new(),
+            latches: vec![Latch::default(); weighing.detectors.len()],
+            first_pane: pane,
+            last_pane: i64::MIN,
+        }
+    }
+
+    /// Whether a pane that is over is taken in: it is neither before the first report nor a day after the last.
+    pub(crate) fn takes(&self, pane: i64) -> bool {
+        pane >= self.first_pane && pane - self.last_pane <= IDLE_PANES
+    }
+
+    /// Takes a pane in that is over, and judges it.
+    pub(crate) fn close(
+        &mut self,
+        weighing: &Weighing,
+        numbers: &BTreeSet<Number>,
+        look: Look<'_>,
+    ) -> Vec<Finding> {
+        let seen = self.seen(weighing, look);
+        for number in numbers {
+            self.take_in(*number, look.pane, number.of(look.of_pane, seen.cost.dollars()));
+        }
+        self.judge(weighing, &seen)
+    }
+
+    /// Judges a pane that is not over: whether the function runs away.
+    pub(crate) fn judge_open(&mut self, weighing: &Weighing, look: Look<'_>) -> Vec<Finding> {
+        let seen = self.seen(weighing, look);
+        let mut findings = Vec::new();
+        let all = weighing.detectors.iter().enumerate();
+        for (nth, rule) in all.filter(|(_, rule)| rule.rule == Rule::Runaway) {
+            let judged = judged::runaway(rule, self, &seen);
+            findings.extend(self.raise(weighing, nth, judged, &seen));
+        }
+        findings
+    }
+
+    fn seen<'a>(&self, weighing: &Weighing, look: Look<'a>) -> Seen<'a> {
+        let Look { pane, of_pane, around, now } = look;
+        let cost = weighing.prices.tariff.cost(&of_pane.sums, self.terms);
+        Seen { pane, of_pane, around, cost, now }
+    }
+
+    /// Puts a number at the end of its series. A count's series begins when there is something to count, and with
+    /// the function.
+    pub(crate) fn take_in(&mut self, number: Number, pane: i64, value: Option<f64>) {
+        let series = match self.series.get_mut(&number) {
+            Some(series) => series,
+            None if number.is_count() && number != Number::Invocations && value == Some(0.0) => {
+                return;
+            }
+            None => {
+                let mut series = Series::new(FINE, number.gap());
+                if !number.is_duration() && self.first_pane < pane {
+                    // A new series takes any pane.
+                    let _ = series.close(self.first_pane, Some(0.0));
+                }
+                self.series.entry(number).or_insert(series)
+            }
+        };
+        // Each pane is closed once, in order; a pane that is closed already stays as it is.
+        let _ = series.close(pane, value);
+    }
+
+    fn judge(&mut self, weighing: &Weighing, seen: &Seen<'_>) -> Vec<Finding> {
+        let mut judged: Vec<(usize, Option<Judged>)> = Vec::new();
+        for (nth, rule) in weighing.detectors.iter().enumerate() {
+            let of_rule = match rule.rule {
+                Rule::Above => judged::above(rule, self, seen),
+                Rule::Driven => judged::driven(rule, self, seen),
+                Rule::Creeping => judged::creeping(rule, self),
+                Rule::Silent => judged::silent(rule, self),
+                // It is over, and may not have been looked at since.
+                Rule::Runaway => judged::runaway(rule, self, seen),
+            };
+            judged.push((nth, of_rule));
+        }
+        // The worst comes first: it tells, and the others need not.
+        let severity = |(nth, judged): &(usize, Option<Judged>)| {
+            judged.as_ref().and_then(|judged| weighing.detectors[*nth].severity(judged.excess))
+        };
+        judged.sort_by_key(|judged| Reverse(severity(judged)));
+        let raised = judged.into_iter();
+        raised.filter_map(|(nth, judged)| self.raise(weighing, nth, judged, seen)).collect()
+    }
+
+    /// The message that follows, if any does.
+    fn raise(
+        &mut self,
+        weighing: &Weighing,
+        nth: usize,
+        judged: Option<Judged>,
+        seen: &Seen<'_>,
+    ) -> Option<Finding> {
+        let detectors = &weighing.detectors;
+        let rule = &detectors[nth];
+        let raised = judged.as_ref().and_then(|judged| {
+            let severity = rule.severity(judged.excess)?;
+            let Judged { amount, excess, .. } = *judged;
+            Some(Raise { pane: seen.pane, severity, amount, excess })
+        });
+        let others = self.open(detectors, nth);
+        let is_measured = rule.of.of(seen.of_pane, seen.cost.dollars()).is_some();
+        let latch = &mut self.latches[nth];
+        let (activity, episode) = match raised {
+            Some(raise) => {
+                // What creeps, or is silent, is another matter.
+                let same = others.iter().filter(|_| rule.rule.is_sudden());
+                let worst =
+                    same.filter(|(of, _)| of.rule.is_sudden()).map(|(_, e)| e.severity).max();
+                latch.raised(raise, rule, worst, FINE)?
+            }
+            // What was not measured may go on; but not for longer than a function is looked at.
+            None if !is_measured && latch.since(seen.pane) < IDLE_PANES => return None,
+            None => (Activity::Close, latch.quiet(seen.pane, rule, FINE)?),
+        };
+        let also = others.iter().map(|(of, episode)| judged::also(self, of, episode)).collect();
+        let tariff = &weighing.prices.tariff;
+        let finding = judged::finding(self, rule, (activity, episode), judged, tariff, seen);
+        Some(Finding { also, ..finding })
+    }
+
+    /// The open findings about the function, but for those of detector `nth`.
+    fn open<'a>(
+        &self,
+        detectors: &'a [SpendDetector],
+        nth: usize,
+    ) -> Vec<(&'a SpendDetector, Episode)> {
+        let all = detectors.iter().zip(&self.latches).enumerate();
+        let others = all.filter(|(other, _)| *other != nth);
+        others.filter_map(|(_, (of, latch))| Some((of, *latch.open()?))).collect()
+    }
+}
+
+/// When a pane begins.
+pub(crate) fn start(pane: i64) -> Time {
+    Time(pane * FINE.0)
+}
+
+/// The pane that holds `time`.
+pub(crate) fn pane_of(time: Time) -> i64 {
+    time.0.div_euclid(FINE.0)
+}
+
+/// The last pane that is over where reports have come up to `newest`.
+pub(crate) fn last_over(newest: Time) -> i64 {
+    pane_of(newest.minus(LATENESS)) - 1
+}

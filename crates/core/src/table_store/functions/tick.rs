@@ -1,0 +1,473 @@
+//! The tick: panes that are over are closed and judged, and what follows is told.
+//!
+//! A pane is over once reports have come, of any function that is looked at, from [`LATENESS`] after its end on: so
+//! while the stream lags nothing looks silent. But an hour by the clock is waited at most
+//! ([`CLOSED_AFTER_MAX`]), for where nothing is invoked at all nothing newer comes.
+//!
+//! What follows from a pane is written with the chronicle that takes it in, and published after that; whoever finds
+//! messages in a chronicle publishes them again. Of two ticks at once one loses the chronicle, and tells nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures_util::stream::{self, StreamExt};
+
+use crate::fault::Fault;
+use crate::finding::Finding;
+use crate::limits::{CLOSED_AFTER_MAX, DUE_ITEMS_MAX, FUNCTIONS_WATCHED_MAX, PANES_A_TICK_MAX};
+use crate::meter::ledger::Function;
+use crate::meter::money::Money;
+use crate::meter::panes::Pane;
+use crate::meter::sums::Sums;
+use crate::sequence::ShardId;
+use crate::series::HISTORY_PANES;
+use crate::signal::Origin;
+use crate::sink::AlertSink;
+use crate::spend::course::{
+    Around, Course, LATENESS, Look, PANES_AN_HOUR, Weighing, last_over, start,
+};
+use crate::spend::detector::{Number, Rule};
+use crate::spend::drivers::Driver;
+use crate::spend::judged::runs_from;
+use crate::store::{StoreError, WindowStore};
+use crate::table_store::bytes::Unreadable;
+use crate::table_store::functions::chronicle::Chronicle;
+use crate::table_store::functions::numbers::Versions;
+use crate::table_store::functions::share::FunctionShare;
+use crate::table_store::functions::{Closed, FunctionCounts, due, message};
+use crate::table_store::key_bytes;
+use crate::table_store::store::Invocation;
+use crate::table_store::table::{
+    Attribute, FUNCTION_PARTITIONS, Indexing, Item, ItemKey, Pace, Part, Table, Write, Written,
+};
+use crate::time::Time;
+
+/// A function as the table shows it.
+struct Known {
+    key: Vec<u8>,
+    function: Function,
+    /// The items with shares.
+    shares: Vec<(Part, Item)>,
+    /// What of them is indexed.
+    marked: BTreeSet<Part>,
+    /// The version of the item with the chronicle, if there is one.
+    version: Option<u64>,
+    chronicle: Option<Chronicle>,
+    /// The bytes of a chronicle that cannot be read.
+    unreadable: Option<Vec<u8>>,
+    /// All shards' panes that are not closed.
+    open: BTreeMap<i64, Pane>,
+    versions: Versions,
+    head: Time,
+    sample: Option<Origin>,
+    lost: u64,
+}
+
+/// A chronicle that was written, of which messages are to leave.
+struct Pending {
+    key: Vec<u8>,
+    function: Function,
+    version: u64,
+    chronicle: Chronicle,
+}
+
+/// What the tick knows of a pane.
+struct Shown<'a>(&'a Chronicle);
+
+impl Around for Shown<'_> {
+    fn hour_before(&self, pane: i64) -> Sums {
+        let mut hour = Sums::default();
+        self.0.hour.range(pane - PANES_AN_HOUR..pane).for_each(|(_, sums)| hour.add(sums));
+        hour
+    }
+
+    fn versions(&self) -> Vec<(Box<str>, Time)> {
+        let mut all: Vec<_> =
+            self.0.versions.iter().map(|(n, first)| (n.clone(), *first)).collect();
+        all.sort_by(|(a, first), (b, other)| (first, a).cmp(&(other, b)));
+        all
+    }
+
+    fn drivers(&self, _: i64, _: Money) -> Vec<Driver> {
+        Vec::new()
+    }
+
+    fn sample(&self) -> Option<Origin> {
+        self.0.sample.clone()
+    }
+}
+
+impl<T: Table, P: Pace> Invocation<'_, T, P> {
+    /// Closes the panes of functions that are over at `now`, judges them, and publishes what follows. What fails
+    /// about one function keeps no other from being dealt with, and is due again; the first such fault is told.
+    pub async fn weigh_functions<A: AlertSink>(
+        &self,
+        weighing: &Weighing,
+        sink: &mut A,
+        now: Time,
+    ) -> (FunctionCounts, Option<Fault>) {
+        let (mut counts, mut fault) = (FunctionCounts::default(), None);
+        let due = match self.due_functions(now).await {
+            Ok(due) => due,
+            Err(error) => return (counts, Some(error.into())),
+        };
+        counts.unwatched += due.len().saturating_sub(FUNCTIONS_WATCHED_MAX) as u64;
+        let concurrency = self.store.settings.concurrency.max(1);
+        let looks = due.into_iter().take(FUNCTIONS_WATCHED_MAX);
+        let looks = looks.map(|(key, marked)| self.known(key, marked)).collect::<Vec<_>>();
+        let mut looks = std::pin::pin!(stream::iter(looks).buffered(concurrency));
+        let mut all = Vec::new();
+        while let Some(look) = looks.next().await {
+            match look {
+                Ok(known) => all.extend(known),
+                Err(error) => fault = fault.or(Some(error.into())),
+            }
+        }
+        counts.looked_at += all.len() as u64;
+        let newest = all.iter().map(|known| known.head).max().unwrap_or(Time::MIN);
+        let target = last_over(newest.max(now.minus(CLOSED_AFTER_MAX)));
+        // Half of the time is for telling what was found: what is not reached stays due.
+        let (patience, end) = (&self.patience(), self.patience().turns_end());
+        let moves = all.into_iter().map(|known| async move {
+            patience.begin_before(end)?;
+            self.move_on(weighing, known, target, now).await
+        });
+        let moves = moves.collect::<Vec<_>>();
+        let mut moves = std::pin::pin!(stream::iter(moves).buffered(concurrency));
+        let mut pending = Vec::new();
+        while let Some(moved) = moves.next().await {
+            match moved {
+                Ok((counted, told)) => {
+                    counts.add(&counted);
+                    pending.extend(told);
+                }
+                Err(error) => fault = fault.or(Some(error.into())),
+            }
+        }
+        for told in pending {
+            if let Err(error) = self.tell(weighing, sink, told, &mut counts).await {
+                fault = fault.or(Some(error));
+            }
+        }
+        (counts, fault)
+    }
+
+    /// The functions that are due, each with its items that are indexed.
+    async fn due_functions(
+        &self,
+        now: Time,
+    ) -> Result<BTreeMap<Vec<u8>, BTreeSet<Part>>, StoreError> {
+        let mut found: BTreeMap<Vec<u8>, BTreeSet<Part>> = BTreeMap::new();
+        for partition in FUNCTION_PARTITIONS {
+            for ItemKey { key, part } in self.due_in(partition, now, DUE_ITEMS_MAX).await? {
+                found.entry(key).or_default().insert(part);
+            }
+        }
+        Ok(found)
+    }
+
+    /// A function as it is now; nothing of a key that is no function's.
+    async fn known(
+        &self,
+        key: Vec<u8>,
+        marked: BTreeSet<Part>,
+    ) -> Result<Option<Known>, StoreError> {
+        let Some(function) = key_bytes::function(&key) else { return Ok(None) };
+        let items = self.query(&key).await?;
+        let mut known = Known {
+            key,
+            function,
+            shares: Vec::new(),
+            marked,
+            version: None,
+            chronicle: None,
+            unreadable: None,
+            open: BTreeMap::new(),
+            versions: Versions::new(),
+            head: Time::MIN,
+            sample: None,
+            lost: 0,
+        };
+        for (part, item) in items {
+            match part {
+                Part::Chronicle => known.read_chronicle(item)?,
+                Part::Main | Part::Share(_) => known.shares.push((part, item)),
+                Part::Sketches | Part::Past { .. } => {}
+            }
+        }
+        known.read_shares()?;
+        Ok(Some(known))
+    }
+
+    /// Closes the panes of a function that are over, up to `target`; gives what is to be told.
+    async fn move_on(
+        &self,
+        weighing: &Weighing,
+        mut known: Known,
+        target: i64,
+        now: Time,
+    ) -> Result<(FunctionCounts, Option<Pending>), StoreError> {
+        let mut counts = FunctionCounts { lost: known.lost, ..FunctionCounts::default() };
+        let first_open = known.open.keys().next().copied();
+        let chronicle = match (known.chronicle.take(), known.version) {
+            (Some(chronicle), Some(version)) if !chronicle.pending.is_empty() => {
+                // First what is known to be untold.
+                let Known { key, function, .. } = known;
+                return Ok((counts, Some(Pending { key, function, version, chronicle })));
+            }
+            (Some(chronicle), _) => Some(chronicle),
+            (None, _) => first_open.map(Chronicle::new),
+        };
+        let Some(mut chronicle) = chronicle else { return Ok((counts, None)) };
+        if first_open.is_some_and(|open| open - chronicle.closed > HISTORY_PANES as i64) {
+            // Nothing of it reaches back so far.
+            let latches = chronicle.latches;
+            chronicle = Chronicle { latches, ..Chronicle::new(first_open.unwrap_or_default()) };
+        }
+        let next = chronicle.next(first_open);
+        let newest = known.open.keys().next_back().copied();
+        chronicle.last = chronicle.last.max(newest.unwrap_or(i64::MIN));
+        let panes = next..=target.min(chronicle.until());
+        let mut runs = known.runs_away(weighing);
+        runs.retain(|pane| !panes.contains(pane));
+        if panes.is_empty() && runs.is_empty() {
+            if known.version.is_some() {
+                self.unmark(&known).await?;
+            }
+            return Ok((counts, None));
+        }
+        let of = (known.key.as_slice(), &known.function);
+        let (mut course, lost) = self.course(of, weighing, &mut chronicle).await?;
+        counts.lost += lost;
+        chronicle.see(&known.versions);
+        chronicle.sample = known.sample.take().or(chronicle.sample);
+        let mut findings = Vec::new();
+        for pane in panes.take(PANES_A_TICK_MAX) {
+            let of_pane = known.open.remove(&pane).unwrap_or_default();
+            let around = Shown(&chronicle);
+            let look = Look { pane, of_pane: &of_pane, around: &around, now };
+            let cost = weighing.prices.tariff.cost(&of_pane.sums, course.terms);
+            findings.extend(course.close(weighing, &Number::ALL.into(), look));
+            chronicle.note(pane, &of_pane, cost.dollars());
+            counts.closed_panes += 1;
+        }
+        for pane in runs.into_iter().filter(|pane| *pane > chronicle.closed) {
+            let Some(of_pane) = known.open.get(&pane) else { continue };
+            let around = Shown(&chronicle);
+            findings
+                .extend(course.judge_open(weighing, Look { pane, of_pane, around: &around, now }));
+        }
+        let told = self.commit(weighing, known, (chronicle, course), findings).await?;
+        Ok((counts, told))
+    }
+
+    /// Writes the chronicle with what is to be told, if nobody else has written one meanwhile; then tells shards
+    /// what is closed.
+    async fn commit(
+        &self,
+        weighing: &Weighing,
+        known: Known,
+        (mut chronicle, course): (Chronicle, Course),
+        findings: Vec<Finding>,
+    ) -> Result<Option<Pending>, StoreError> {
+        for (detector, latch) in weighing.detectors.iter().zip(&course.latches) {
+            if latch.episode.is_some() {
+                chronicle.latches.insert(detector.id.as_str().into(), latch.clone());
+            }
+        }
+        let encode = |finding: &Finding| {
+            let spending = finding.spending.as_deref()?;
+            Some(message::encode(finding, spending))
+        };
+        let messages: Vec<Vec<u8>> = findings.iter().filter_map(encode).collect();
+        if self.store.settings.safeguards.publish_before_confirm {
+            chronicle.pending = messages.clone();
+        }
+        let write =
+            self.chronicle_write(&known.key, known.version, &chronicle, known.unreadable.clone());
+        let Written::Applied(written) = self.put(&write).await? else { return Ok(None) };
+        let levels = weighing.detectors.iter().filter(|rule| rule.rule == Rule::Runaway);
+        let levels = levels.filter_map(|rule| {
+            let (from, _) = runs_from(rule, &course, chronicle.closed + 1)?;
+            Some((rule.of, from))
+        });
+        let closed = Closed { pane: chronicle.closed, runs_from: levels.collect() };
+        self.store.functions.put(&known.key, &chronicle, course);
+        self.tell_shards(&known, &closed).await?;
+        chronicle.pending = messages;
+        let Known { key, function, .. } = known;
+        let pending = Pending { key, function, version: written.version, chronicle };
+        Ok(Some(pending).filter(|pending| !pending.chronicle.pending.is_empty()))
+    }
+
+    fn chronicle_write(
+        &self,
+        key: &[u8],
+        version: Option<u64>,
+        chronicle: &Chronicle,
+        unreadable: Option<Vec<u8>>,
+    ) -> Write {
+        let index = match chronicle.pending.is_empty() {
+            false => Indexing::Set(due(key, Time(0))),
+            true if chronicle.closed < chronicle.until() => {
+                Indexing::Set(due(key, start(chronicle.closed + 2).plus(LATENESS)))
+            }
+            // It has been silent for a day: the next report asks for a look.
+            true => Indexing::Clear,
+        };
+        let mut set = vec![(Attribute::Chronicle, chronicle.encode())];
+        set.extend(unreadable.map(|bytes| (Attribute::Unreadable(ShardId::TICK), bytes)));
+        let blind = !self.store.settings.safeguards.compare_and_set;
+        let absent = version.is_none() && !blind;
+        Write {
+            item: ItemKey { key: key.to_vec(), part: Part::Chronicle },
+            expected: absent.then_some((Attribute::Chronicle, None)).into_iter().collect(),
+            version: version.filter(|_| !blind),
+            set,
+            removed: Vec::new(),
+            index,
+            expires: self.function_expires(),
+        }
+    }
+
+    /// Says in each item with shares what is closed, and takes the mark away of one that is as it was found.
+    async fn tell_shards(&self, known: &Known, closed: &Closed) -> Result<(), StoreError> {
+        for (part, item) in &known.shares {
+            let old = item.values.get(&Attribute::Closed).cloned();
+            let is_marked = known.marked.contains(part);
+            let write = Write {
+                item: ItemKey { key: known.key.clone(), part: *part },
+                expected: vec![(Attribute::Closed, old)],
+                version: is_marked.then_some(item.version),
+                set: vec![(Attribute::Closed, closed.encode())],
+                removed: Vec::new(),
+                index: if is_marked { Indexing::Clear } else { Indexing::Keep },
+                expires: self.function_expires(),
+            };
+            if let (Written::Refused(_), true) = (self.put(&write).await?, is_marked) {
+                // It was written meanwhile, and stays marked.
+                let write = Write { version: None, index: Indexing::Keep, ..write };
+                self.put(&write).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes the marks away of items that are as they were found.
+    async fn unmark(&self, known: &Known) -> Result<(), StoreError> {
+        for (part, item) in known.shares.iter().filter(|(part, _)| known.marked.contains(part)) {
+            let write = Write {
+                item: ItemKey { key: known.key.clone(), part: *part },
+                expected: Vec::new(),
+                version: Some(item.version),
+                set: Vec::new(),
+                removed: Vec::new(),
+                index: Indexing::Clear,
+                expires: self.function_expires(),
+            };
+            self.put(&write).await?;
+        }
+        Ok(())
+    }
+
+    /// Publishes the messages of a chronicle, and writes it without them.
+    async fn tell<A: AlertSink>(
+        &self,
+        weighing: &Weighing,
+        sink: &mut A,
+        mut told: Pending,
+        counts: &mut FunctionCounts,
+    ) -> Result<(), Fault> {
+        for bytes in std::mem::take(&mut told.chronicle.pending) {
+            let finding = match message::decode(&told.function, &weighing.detectors, &bytes) {
+                Ok(finding) => finding,
+                Err(why @ Unreadable::Newer(_)) => {
+                    let why = format!("a message about a function has {why}");
+                    return Err(StoreError::Retryable(why).into());
+                }
+                Err(Unreadable::Damaged(_)) => {
+                    counts.lost += 1;
+                    continue;
+                }
+            };
+            if !self.has_time() {
+                let why = "no time is left to publish what is claimed".to_owned();
+                return Err(StoreError::Retryable(why).into());
+            }
+            sink.publish(&finding).await?;
+            counts.told(finding.activity);
+        }
+        if self.store.settings.safeguards.publish_before_confirm {
+            let write = self.chronicle_write(&told.key, Some(told.version), &told.chronicle, None);
+            // Refused: another tick has found the messages too, and was faster.
+            self.put(&write).await?;
+        }
+        Ok(())
+    }
+}
+
+impl Known {
+    fn read_chronicle(&mut self, item: Item) -> Result<(), StoreError> {
+        self.version = Some(item.version);
+        let Some(bytes) = item.values.get(&Attribute::Chronicle) else { return Ok(()) };
+        match Chronicle::decode(&self.function, bytes) {
+            Ok(chronicle) => self.chronicle = Some(chronicle),
+            Err(why @ Unreadable::Newer(_)) => {
+                return Err(StoreError::Retryable(format!(
+                    "the chronicle of a function has {why}"
+                )));
+            }
+            Err(Unreadable::Damaged(_)) => {
+                self.lost += 1;
+                self.unreadable = Some(bytes.clone());
+            }
+        }
+        Ok(())
+    }
+
+    /// Merges the shares of all shards, but for panes that are closed.
+    fn read_shares(&mut self) -> Result<(), StoreError> {
+        let told = self.shares.iter().filter_map(|(_, item)| Closed::of(Some(item)));
+        let told = told.map(|closed| closed.pane).max();
+        let closed = self.chronicle.as_ref().map(|chronicle| chronicle.closed).or(told);
+        for (attribute, bytes) in self.shares.iter().flat_map(|(_, item)| &item.values) {
+            let Attribute::Share(_) = attribute else { continue };
+            let share = match FunctionShare::decode(&self.function, bytes) {
+                Ok(share) => share,
+                Err(why @ Unreadable::Newer(_)) => {
+                    return Err(StoreError::Retryable(format!(
+                        "the share of a function has {why}"
+                    )));
+                }
+                Err(Unreadable::Damaged(_)) => {
+                    self.lost += 1;
+                    continue;
+                }
+            };
+            for (number, pane) in share.panes.iter().filter(|(pane, _)| Some(**pane) > closed) {
+                self.open.entry(*number).or_default().add(pane);
+            }
+            for (name, first) in share.versions {
+                let known = self.versions.entry(name).or_insert(first);
+                *known = first.min(*known);
+            }
+            if share.head > self.head {
+                self.head = share.head;
+                self.sample = share.sample.or(self.sample.take());
+            }
+        }
+        Ok(())
+    }
+
+    /// The open panes that have come to what shards were told is a runaway's.
+    fn runs_away(&self, weighing: &Weighing) -> Vec<i64> {
+        let levels = self.shares.iter().filter_map(|(_, item)| Closed::of(Some(item)));
+        let levels: Vec<(Number, f64)> = levels.flat_map(|closed| closed.runs_from).collect();
+        let terms = (weighing.prices.terms)(&self.function.name);
+        let runs = |pane: &Pane| {
+            let dollars = weighing.prices.tariff.cost(&pane.sums, terms).dollars();
+            levels.iter().any(|(of, from)| of.of(pane, dollars).is_some_and(|is| is >= *from))
+        };
+        let open = self.open.iter().filter(|(_, pane)| runs(pane));
+        open.map(|(number, _)| *number).collect()
+    }
+}

@@ -1,0 +1,186 @@
+//! A table that looks at what is written about functions, and holds it to two laws.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::{Arc, Mutex};
+
+use tidewatch_core::delivery::Record;
+use tidewatch_core::meter::ledger::Function;
+use tidewatch_core::sequence::ShardId;
+use tidewatch_core::spend::detector::Number;
+use tidewatch_core::table_store::functions::chronicle::Chronicle;
+use tidewatch_core::table_store::functions::share::FunctionShare;
+use tidewatch_core::table_store::key_bytes;
+use tidewatch_core::table_store::table::{
+    Attribute, Item, ItemKey, Part, Table, TableError, Write, Written,
+};
+use tidewatch_core::time::Time;
+
+use super::PANE_MS;
+use crate::simulator::executor::lock;
+use crate::unlucky_table::UnluckyTable;
+
+/// Looks at all shares of a function that are remembered: a tick's last look is among them.
+const LOOKS: usize = 8;
+
+/// Invocations by pane.
+pub type Panes = BTreeMap<i64, u64>;
+
+/// The table.
+#[derive(Clone, Debug)]
+pub struct Spy {
+    inner: UnluckyTable,
+    /// All records, by shard.
+    records: Arc<BTreeMap<ShardId, Vec<Record>>>,
+    notes: Arc<Mutex<Notes>>,
+}
+
+/// What was seen.
+#[derive(Debug, Default)]
+pub struct Notes {
+    /// Of each function the panes that were closed, with their invocations.
+    pub closed: BTreeMap<Function, Panes>,
+    /// What broke a law.
+    pub broken: Vec<String>,
+    /// Shares that were held to the law.
+    pub shares: u64,
+    /// The largest item of each part, in bytes.
+    pub bytes: BTreeMap<&'static str, usize>,
+    looks: BTreeMap<Function, VecDeque<Panes>>,
+}
+
+impl Spy {
+    /// One that looks at what goes to `inner`.
+    pub fn new(inner: UnluckyTable, records: Arc<BTreeMap<ShardId, Vec<Record>>>) -> Spy {
+        Spy { inner, records, notes: Arc::default() }
+    }
+
+    /// What was seen so far.
+    pub fn notes(&self) -> Arc<Mutex<Notes>> {
+        Arc::clone(&self.notes)
+    }
+
+    /// What a shard's records up to a share's last one say of a function, each event once.
+    fn oracle(&self, function: &Function, shard: ShardId, share: &FunctionShare) -> Panes {
+        let (mut panes, mut seen) = (Panes::new(), BTreeSet::new());
+        let records = self.records.get(&shard).into_iter().flatten();
+        for record in records.take_while(|record| record.sequence <= share.applied) {
+            let of = |name: Option<&str>| name == Some(&*function.name);
+            for signal in record.signals.iter().filter(|s| of(s.origin.stream.function())) {
+                if seen.insert(signal.event) {
+                    *panes.entry(signal.time.0.div_euclid(PANE_MS)).or_default() += 1;
+                }
+            }
+        }
+        panes
+    }
+
+    fn look(&self, key: &[u8], part: Part, item: &Item) {
+        let Some(function) = key_bytes::function(key) else { return };
+        let mut notes = lock(&self.notes);
+        let size: usize =
+            item.values.iter().map(|(name, value)| name.name().len() + value.len()).sum();
+        let of_part = if part == Part::Chronicle { "chronicle" } else { "shares" };
+        let largest = notes.bytes.entry(of_part).or_default();
+        *largest = size.max(*largest);
+        if let Some(bytes) = item.values.get(&Attribute::Chronicle) {
+            let chronicle = Chronicle::decode(&function, bytes).expect("legible");
+            notes.closed(&function, &chronicle);
+        }
+        let closed =
+            notes.closed.get(&function).and_then(|panes| panes.keys().next_back().copied());
+        for (attribute, bytes) in &item.values {
+            let Attribute::Share(shard) = *attribute else { continue };
+            let share = FunctionShare::decode(&function, bytes).expect("legible");
+            let head = share.head.0.div_euclid(PANE_MS);
+            let open = |pane: &i64| Some(*pane) > closed && *pane > head - 20;
+            let mut expected = self.oracle(&function, shard, &share);
+            expected.retain(|pane, _| open(pane));
+            let mut panes = invocations(&share);
+            panes.retain(|pane, _| open(pane));
+            notes.shares += 1;
+            if panes != expected {
+                let what = format!("{function:?}, {shard:?}: {panes:?} instead of {expected:?}");
+                notes.broken.push(what);
+            }
+        }
+    }
+}
+
+fn invocations(share: &FunctionShare) -> Panes {
+    share.panes.iter().map(|(number, pane)| (*number, pane.sums.invocations)).collect()
+}
+
+impl Notes {
+    /// Takes note of panes that were closed: each once, and all that were closed together as one look showed them.
+    fn closed(&mut self, function: &Function, chronicle: &Chronicle) {
+        let known = self.closed.entry(function.clone()).or_default();
+        let newest = known.keys().next_back().copied().unwrap_or(chronicle.first - 1);
+        let mut fresh = Panes::new();
+        for pane in chronicle.first..=chronicle.closed {
+            let Some(number) = chronicle.number(Number::Invocations, pane) else { continue };
+            let number = number.round() as u64;
+            match known.get(&pane) {
+                None if pane > newest => drop(fresh.insert(pane, number)),
+                Some(before) if *before == number => {}
+                before => self
+                    .broken
+                    .push(format!("{function:?}: pane {pane} was {before:?}, is {number}")),
+            }
+        }
+        let as_seen = |look: &Panes| {
+            fresh.iter().all(|(pane, count)| look.get(pane).copied().unwrap_or(0) == *count)
+        };
+        let looks = self.looks.entry(function.clone()).or_default();
+        if !fresh.is_empty() && !looks.iter().any(as_seen) {
+            self.broken.push(format!("{function:?}: no look shows {fresh:?}, but {looks:?}"));
+        }
+        known.extend(fresh);
+    }
+}
+
+impl Table for Spy {
+    async fn write(&self, write: &Write) -> Result<Written, TableError> {
+        let written = self.inner.write(write).await;
+        if let Ok(Written::Applied(item) | Written::Refused(Some(item))) = &written {
+            self.look(&write.item.key, write.item.part, item);
+        }
+        written
+    }
+
+    async fn get(&self, item: &ItemKey) -> Result<Option<Item>, TableError> {
+        self.inner.get(item).await
+    }
+
+    async fn query(&self, key: &[u8]) -> Result<Vec<(Part, Item)>, TableError> {
+        let items = self.inner.query(key).await?;
+        if let Some(function) = key_bytes::function(key) {
+            let mut look = Panes::new();
+            for (attribute, bytes) in items.iter().flat_map(|(_, item)| &item.values) {
+                let Attribute::Share(_) = attribute else { continue };
+                let share = FunctionShare::decode(&function, bytes).expect("legible");
+                for (pane, count) in invocations(&share) {
+                    *look.entry(pane).or_default() += count;
+                }
+            }
+            {
+                let mut notes = lock(&self.notes);
+                let looks = notes.looks.entry(function).or_default();
+                looks.push_front(look);
+                looks.truncate(LOOKS);
+            }
+            for (part, item) in &items {
+                self.look(key, *part, item);
+            }
+        }
+        Ok(items)
+    }
+
+    async fn due(
+        &self,
+        partition: u8,
+        until: Time,
+        limit: usize,
+    ) -> Result<Vec<ItemKey>, TableError> {
+        self.inner.due(partition, until, limit).await
+    }
+}

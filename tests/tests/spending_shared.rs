@@ -1,0 +1,230 @@
+//! Simulated fleets through the shared home: it tells what one process tells of the same logs.
+
+use std::sync::Arc;
+
+use tidewatch_core::delivery::Record;
+use tidewatch_core::finding::Finding;
+use tidewatch_core::meter::ledger::{Function, Ledger, Limits};
+use tidewatch_core::meter::tariff::Terms;
+use tidewatch_core::plan::Plan;
+use tidewatch_core::sequence::{Sequence, ShardId};
+use tidewatch_core::signal::Signal;
+use tidewatch_core::spend::detector::{Number, SpendDetector};
+use tidewatch_core::spend::watch::{Prices, Watch, Weighing};
+use tidewatch_core::table_store::key_bytes;
+use tidewatch_core::table_store::store::SharedStore;
+use tidewatch_core::table_store::table::{ItemKey, Part, Table};
+use tidewatch_core::tag::TagKey;
+use tidewatch_core::time::{Span, Time};
+use tidewatch_ingest::username::{Naming, Usernames};
+use tidewatch_ingest::when::When;
+use tidewatch_ingest::{Batch, Buffers, Config, Ingest};
+use tidewatch_tests::binary::run;
+use tidewatch_tests::simulator::executor::Executor;
+use tidewatch_tests::simulator::table::bytes;
+use tidewatch_tests::simulator::weather::{Chance, Stream};
+use tidewatch_tests::unlucky_table::{Fate, UnluckyPace, UnluckyTable};
+
+const MINUTE: Span = Span::minutes(1);
+
+/// The shipped detectors and prices; a small fleet costs cents, so that half a thousandth of a dollar an hour matters here.
+fn weighing() -> Weighing {
+    let shipped = tidewatch_rules::load_spending(tidewatch_rules::shipped()).expect("shipped");
+    let lower = |rule: SpendDetector| {
+        let times = if rule.of == Number::Dollars { 0.005 } else { 1.0 };
+        let raises = rule.raises.iter().map(|(severity, least)| (*severity, least * times));
+        SpendDetector { raises: raises.collect(), ..rule }
+    };
+    let detectors: Vec<SpendDetector> = shipped.into_iter().map(lower).collect();
+    let (file, text) = tidewatch_rules::prices::shipped_prices();
+    let prices = tidewatch_rules::prices::prices(&file, &text).expect("shipped");
+    let tariff = prices.region("us-east-1").expect("a region").clone();
+    let terms = Arc::new(|_: &str| Terms::default());
+    Weighing { detectors: detectors.into(), prices: Prices { tariff, terms } }
+}
+
+/// The invocations in a simulated fleet's log, by envelope.
+fn envelopes(scenario: &str, seed: &str) -> Vec<Vec<Signal>> {
+    let log = run(
+        &[
+            "simulate",
+            scenario,
+            "--seed",
+            seed,
+            "--functions",
+            "3",
+            "--invocations-per-day",
+            "40000",
+            "--hours",
+            "60",
+            "--output",
+            "envelopes",
+        ],
+        b"",
+    );
+    assert_eq!(log.code, 0, "{}", log.stderr);
+    let naming = Naming { key: TagKey::new([1; 16]), usernames: Usernames::Fold };
+    let config = Config { naming, own_group: None, formats: Arc::default() };
+    let mut ingest = Ingest::new(config);
+    ingest.hear_invocations();
+    let mut buffers = Buffers::default();
+    let read = |line: &str| {
+        let mut batch = Batch::default();
+        ingest.record(line.as_bytes(), "1", &mut buffers, &mut batch);
+        let dated = batch.signals.into_iter().map(|signal| match signal.when {
+            When::At(time) => signal.at(time),
+            When::Civil(_) => panic!("envelopes tell times"),
+        });
+        dated.collect()
+    };
+    log.stdout.lines().map(read).collect()
+}
+
+/// What is the same in both homes.
+fn said(finding: &Finding) -> (String, String, u8, Time) {
+    let spending = finding.spending.as_deref().expect("about a function");
+    let function = spending.function.name.to_string();
+    let what = format!("{} {:?} {}", finding.detector, finding.activity, finding.uid);
+    (function, what, finding.severity as u8, finding.start)
+}
+
+/// What one process tells.
+fn embedded(envelopes: &[Vec<Signal>]) -> Vec<Finding> {
+    let Weighing { detectors, prices } = weighing();
+    let ledger = Ledger::new(Limits::default(), TagKey::new([1; 16]));
+    let mut watch = Watch::new(detectors.to_vec(), prices, ledger);
+    let mut told: Vec<Finding> =
+        envelopes.iter().flatten().flat_map(|signal| watch.observe(signal)).collect();
+    told.extend(watch.ended());
+    told
+}
+
+/// What the shared home tells of the same records on two shards, by two environments that take turns.
+async fn shared(envelopes: &[Vec<Signal>]) -> (Vec<Finding>, Sizes) {
+    let clock = Executor::new(0).clock();
+    let table = UnluckyTable::new(clock.clone());
+    table.set_fate(|_, _| Fate::Arrives);
+    let chance = Chance::new(1, Stream::Weather);
+    let weighing = weighing();
+    let environment = |_| {
+        let pace = UnluckyPace { clock: clock.clone(), ahead_ms: 0, chance: chance.clone() };
+        SharedStore::new(Arc::new(Plan::default()), table.clone(), pace, Default::default())
+    };
+    let environments: Vec<_> = (0..2).map(environment).collect();
+    let (mut told, mut sizes) = (Vec::new(), Sizes::default());
+    let (mut next, mut now, mut turn) = (0, Time::MIN, 0);
+    let newest = |signals: &Vec<Signal>| signals.iter().map(|signal| signal.time).max();
+    let end = envelopes.iter().filter_map(newest).max().expect("signals");
+    while now <= end.plus(Span::minutes(7)) {
+        let mut batches = [Vec::new(), Vec::new()];
+        while let Some(signals) = envelopes.get(next).filter(|s| newest(s) <= Some(now)) {
+            let arrival = newest(signals).unwrap_or(now);
+            let (sequence, again) = (Sequence::of(next as u64 + 1), Vec::new());
+            batches[next % 2].push(Record { sequence, arrival, signals: signals.clone(), again });
+            next += 1;
+        }
+        if now == Time::MIN {
+            now = newest(&envelopes[0]).expect("signals");
+            now = Time(now.0 - now.0 % MINUTE.0);
+            continue;
+        }
+        let deadline = Time(clock.now_ms()).plus(MINUTE);
+        for (shard, records) in (0..).zip(&batches) {
+            turn += 1;
+            let invocation = environments[turn % 2].invocation(ShardId(shard), deadline);
+            let (acknowledged, counts) = invocation.count_functions(&weighing, records).await;
+            assert_eq!((acknowledged.first_unapplied, counts.late), (None, 0));
+        }
+        let invocation = environments[turn / 2 % 2].invocation(ShardId::TICK, deadline);
+        let (counts, fault) = invocation.weigh_functions(&weighing, &mut told, now).await;
+        assert_eq!((fault, counts.lost, counts.unwatched), (None, 0, 0));
+        sizes.panes += counts.closed_panes;
+        sizes.note(&table, envelopes[0][0].origin.stream.function().expect("a function's")).await;
+        now = now.plus(MINUTE);
+    }
+    sizes.writes = environments.iter().map(|environment| environment.stats().applied.get()).sum();
+    (told, sizes)
+}
+
+/// What the items of one function take, in bytes at each tick; and what was written of all.
+#[derive(Default)]
+struct Sizes {
+    shares: Vec<usize>,
+    chronicle: Vec<usize>,
+    writes: u64,
+    panes: u64,
+}
+
+impl Sizes {
+    async fn note(&mut self, table: &UnluckyTable, function: &str) {
+        let function = Function { account: "123456789012".into(), name: function.into() };
+        let key = key_bytes::of_function(&function).expect("a name");
+        for (part, item) in table.inner().query(&key).await.expect("it answers") {
+            let of_part =
+                if part == Part::Chronicle { &mut self.chronicle } else { &mut self.shares };
+            of_part.push(bytes(&ItemKey { key: key.clone(), part }, &item));
+        }
+    }
+}
+
+async fn equal(scenario: &str, seed: &str) {
+    let envelopes = envelopes(scenario, seed);
+    let [embedded, shared] = [embedded(&envelopes), shared(&envelopes).await.0];
+    let all = |findings: &[Finding]| {
+        let mut all: Vec<_> = findings.iter().map(said).collect();
+        all.sort();
+        all
+    };
+    assert_eq!(all(&shared), all(&embedded), "{scenario}, seed {seed}");
+    assert!(!embedded.is_empty(), "{scenario}: nothing was told");
+}
+
+#[tokio::test]
+async fn a_spike_is_told_alike_in_both_homes() {
+    equal("lambda-spike", "1").await;
+    equal("lambda-spike", "2").await;
+}
+
+#[tokio::test]
+async fn a_slow_version_is_told_alike_in_both_homes() {
+    equal("lambda-slow", "1").await;
+}
+
+#[tokio::test]
+async fn failures_are_told_alike_in_both_homes() {
+    equal("lambda-errors", "1").await;
+}
+
+#[tokio::test]
+async fn silence_is_told_alike_in_both_homes() {
+    equal("lambda-silent", "1").await;
+}
+
+#[tokio::test]
+async fn a_loop_is_told_alike_in_both_homes_and_before_its_pane_is_over() {
+    equal("lambda-recursion", "1").await;
+    let (told, _) = shared(&envelopes("lambda-recursion", "1")).await;
+    let runs = |finding: &&Finding| finding.detector == "runaway-function";
+    let opened = told.iter().find(runs).expect("told");
+    // Over it would be a minute after its end.
+    let after = opened.time.0 - opened.start.0;
+    assert!(after < Span::minutes(6).0, "{after} ms after the pane began");
+}
+
+/// Prints what SHARED-STATE.md says of items and writes.
+#[tokio::test]
+async fn the_items_of_a_function_are_small() {
+    let (_, sizes) = shared(&envelopes("lambda-quiet", "1")).await;
+    let Sizes { shares, chronicle, writes, panes } = sizes;
+    let told = |what: &str, sizes: &[usize]| {
+        let mean = sizes.iter().sum::<usize>() / sizes.len();
+        let largest = sizes.iter().max().expect("there are some");
+        println!("{what}: {mean} bytes on average, {largest} at most");
+        (mean, *largest)
+    };
+    let (mean, largest) = told("shares of two shards", &shares);
+    assert!(mean < 1_024 && largest < 2_048, "{mean} {largest}");
+    let (mean, largest) = told("chronicle", &chronicle);
+    assert!(mean < 4_096 && largest < 8_192, "{mean} {largest}");
+    println!("{writes} writes of {panes} panes");
+}
