@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use crate::cloud::REGION;
 use crate::ministack::{Ministack, without_aws};
+use crate::searched::Searched;
 
 /// What a run left behind.
 #[derive(Clone, Debug)]
@@ -108,6 +109,24 @@ pub fn run_at(cloud: &Ministack, arguments: &[&str], input: &[u8]) -> Ran {
 pub fn run_as(cloud: &Ministack, (id, secret): (&str, &str), arguments: &[&str]) -> Ran {
     let mut command = command_at(cloud, arguments);
     command.env("AWS_ACCESS_KEY_ID", id).env("AWS_SECRET_ACCESS_KEY", secret);
+    run_in(command, b"")
+}
+
+/// The same, as somebody where an access key is given, with CloudWatch Logs behind `logs`.
+///
+/// # Panics
+/// If it cannot be started.
+pub fn run_searched(
+    cloud: &Ministack,
+    logs: &Searched,
+    key: Option<(&str, &str)>,
+    arguments: &[&str],
+) -> Ran {
+    let mut command = command_at(cloud, arguments);
+    command.env("AWS_ENDPOINT_URL_CLOUDWATCH_LOGS", logs.endpoint());
+    if let Some((id, secret)) = key {
+        command.env("AWS_ACCESS_KEY_ID", id).env("AWS_SECRET_ACCESS_KEY", secret);
+    }
     run_in(command, b"")
 }
 

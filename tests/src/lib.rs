@@ -28,6 +28,7 @@ pub mod panther;
 pub mod plain_table;
 pub mod refused;
 pub mod scans;
+pub mod searched;
 pub mod shared_functions;
 pub mod simulated_stream;
 pub mod simulator;

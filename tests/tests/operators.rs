@@ -146,7 +146,7 @@ fn each_command_needs_the_permissions_that_are_listed_and_no_other() {
     let feed = ["feed", "--stream", &stream, log.to_str().expect("UTF-8")];
     let prove = ["prove", "--stack", NAME, "--rounds", "1", "--wait", "1", "--group", "/a/one"];
     // Each command, and whether the log group is subscribed before.
-    let commands: [(&str, &[&str], bool); 9] = [
+    let commands: [(&str, &[&str], bool); 11] = [
         ("feed", &feed, false),
         ("subscribe", &["subscribe", "--stack", NAME, "/a/one"], false),
         ("subscribe --account", &["subscribe", "--stack", NAME, "--account"], false),
@@ -156,6 +156,8 @@ fn each_command_needs_the_permissions_that_are_listed_and_no_other() {
         ("prove", &prove, true),
         ("coverage --group", &["coverage", "--group", "/a/one"], false),
         ("coverage --stack", &["coverage", "--stack", NAME], false),
+        ("bill --group", &["bill", "--group", "/aws/lambda/*"], false),
+        ("bill --stack", &["bill", "--stack", NAME], false),
     ];
     let all = listed();
     let mut known: BTreeSet<&str> = commands.iter().map(|(command, ..)| *command).collect();
@@ -168,6 +170,13 @@ fn each_command_needs_the_permissions_that_are_listed_and_no_other() {
             let own = &world.stack.outputs["DetectorLogGroup"];
             let ask = json!({ "logGroupName": own, "filterName": "else" });
             world.must("logs", "DeleteSubscriptionFilter", ask);
+        }
+        if command == "bill --stack" {
+            // One that is sent and one that is not, so that all is asked for.
+            let ask = json!({ "logGroupName": "/aws/lambda/sent" });
+            world.must("logs", "CreateLogGroup", ask);
+            world.must("logs", "CreateLogGroup", json!({ "logGroupName": "/aws/lambda/unsent" }));
+            world.filter("/aws/lambda/sent", "tidewatch", &world.stack.outputs["StreamArn"]);
         }
         let own = &all[command];
         let base = command.split(' ').next().and_then(|base| all.get(base)).into_iter().flatten();

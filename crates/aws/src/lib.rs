@@ -16,6 +16,7 @@ mod asked;
 pub mod client;
 pub mod downstream;
 pub mod failure;
+pub mod functions;
 mod insistence;
 mod item;
 pub mod latency;

@@ -139,18 +139,6 @@ impl Input {
         Ok(())
     }
 
-    /// Its name as the user gave it.
-    pub fn name(&self) -> &str {
-        &self.name.stream
-    }
-
-    /// The next chunk of lines; `None` at the end.
-    pub fn next(&mut self, hearing: &mut Hearing) -> Option<Step> {
-        let mut batch = Batch::default();
-        let fault = self.take_in(|| (hearing.now(), &mut batch))?;
-        Some(self.dated(batch, fault))
-    }
-
     /// Reads the next chunk of lines into a batch, which is asked for, with what reads, when the chunk is there;
     /// `None` at the end, else with the fault of the host that ends this input.
     pub fn take_in<'i, B: DerefMut<Target = Batch>>(
@@ -216,27 +204,48 @@ fn after_mark(bytes: &[u8], offset: u64) -> (&[u8], u64) {
     }
 }
 
+/// What is read step by step: an input here, or a log group of the account.
+pub trait Stepped {
+    /// Its name, for what is said of it.
+    fn name(&self) -> &str;
+
+    /// The next step; `None` at the end.
+    fn next(&mut self, hearing: &mut Hearing) -> Option<Step>;
+}
+
+impl Stepped for Input {
+    fn name(&self) -> &str {
+        &self.name.stream
+    }
+
+    fn next(&mut self, hearing: &mut Hearing) -> Option<Step> {
+        let mut batch = Batch::default();
+        let fault = self.take_in(|| (hearing.now(), &mut batch))?;
+        Some(self.dated(batch, fault))
+    }
+}
+
 /// Reads several inputs together in order of time, each in its own order.
-pub struct Merged {
-    inputs: Vec<Queued>,
+pub struct Merged<I> {
+    inputs: Vec<Queued<I>>,
     ready: std::collections::BinaryHeap<std::cmp::Reverse<(Time, usize)>>,
 }
 
-struct Queued {
-    input: Input,
+struct Queued<I> {
+    input: I,
     signals: std::vec::IntoIter<Signal>,
     next: Option<Signal>,
     /// The newest time handed on: an input whose clock steps back does not hold up the others.
     clock: Time,
 }
 
-impl Merged {
+impl<I: Stepped> Merged<I> {
     /// All of `inputs`; `report` is told what each first step brought.
     pub fn new(
-        inputs: Vec<Input>,
+        inputs: Vec<I>,
         hearing: &mut Hearing,
         report: &mut dyn FnMut(&str, Step),
-    ) -> Merged {
+    ) -> Merged<I> {
         let mut merged = Merged { inputs: Vec::new(), ready: Default::default() };
         for input in inputs {
             merged.inputs.push(Queued {

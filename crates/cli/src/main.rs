@@ -19,6 +19,7 @@ mod input;
 mod keeper;
 mod lines;
 mod lists;
+mod log_groups;
 mod metering;
 mod output;
 mod pipeline;

@@ -27,7 +27,7 @@ use tokio::sync::mpsc;
 use crate::commands::started;
 use crate::comparison::Comparison;
 use crate::hearing::Hearing;
-use crate::input::{Input, Merged, Step};
+use crate::input::{Input, Merged, Step, Stepped};
 use crate::keeper::Keeper;
 use crate::metering::Metering;
 use crate::output::say;
@@ -92,7 +92,12 @@ fn read_one(mut input: Input, hearing: &mut Hearing, sender: &mpsc::Sender<Parce
     }
 }
 
-fn read_together(inputs: Vec<Input>, hearing: &mut Hearing, sender: &mpsc::Sender<Parcel>) {
+/// Sends what `inputs` hold in order of time.
+pub fn read_together<I: Stepped>(
+    inputs: Vec<I>,
+    hearing: &mut Hearing,
+    sender: &mpsc::Sender<Parcel>,
+) {
     let mut parcel = Parcel::default();
     let mut merged = Merged::new(inputs, hearing, &mut |name, step| parcel.take(name, step));
     while let Some(signal) = merged.next(hearing, &mut |name, step| parcel.take(name, step)) {

@@ -1,5 +1,6 @@
 //! How dollars come from usage: the prices of a region, and what functions run on.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -12,12 +13,17 @@ use tidewatch_rules::prices::{self, shipped_prices};
 use crate::args::PricingArgs;
 use crate::exit::Failure;
 
+/// The region whose prices count where nothing says which.
+const REGION: &str = "us-east-1";
+
 /// How dollars come from usage.
 pub struct Pricing {
     pub tariff: Tariff,
     /// The file the prices are from.
     pub file: String,
     pub functions: Functions,
+    /// What Lambda says that functions run on; it goes before everything else.
+    pub told: BTreeMap<String, Terms>,
     /// What a function runs on of which nothing is said.
     pub otherwise: Terms,
 }
@@ -25,13 +31,15 @@ pub struct Pricing {
 impl Pricing {
     /// What a function runs on.
     pub fn terms(&self, function: &str) -> Terms {
-        self.functions.terms(function, self.otherwise)
+        terms_of(&self.told, &self.functions, self.otherwise, function)
     }
 
     /// The same, for whoever watches.
     pub fn prices(&self) -> Prices {
-        let (functions, otherwise) = (self.functions.clone(), self.otherwise);
-        let terms = Arc::new(move |function: &str| functions.terms(function, otherwise));
+        let (told, functions) = (self.told.clone(), self.functions.clone());
+        let otherwise = self.otherwise;
+        let terms =
+            Arc::new(move |function: &str| terms_of(&told, &functions, otherwise, function));
         Prices { tariff: self.tariff.clone(), terms }
     }
 
@@ -45,7 +53,9 @@ impl Pricing {
             None => shipped_prices(),
         };
         let prices = prices::prices(&file, &text).map_err(Failure::Rules)?;
-        let tariff = prices.region(&args.region).map_err(|error| anyhow!("--region: {error}"))?;
+        let tariff = prices
+            .region(args.region.as_deref().unwrap_or(REGION))
+            .map_err(|error| anyhow!("--region: {error}"))?;
         let functions = match &args.functions {
             None => Functions::default(),
             Some(path) => {
@@ -57,8 +67,18 @@ impl Pricing {
             anyhow!("--architecture {}: no such architecture. {help}", args.architecture)
         })?;
         let otherwise = Terms { architecture, ..Terms::default() };
-        Ok(Pricing { tariff: tariff.clone(), file, functions, otherwise })
+        let (tariff, told) = (tariff.clone(), BTreeMap::new());
+        Ok(Pricing { tariff, file, functions, told, otherwise })
     }
+}
+
+fn terms_of(
+    told: &BTreeMap<String, Terms>,
+    functions: &Functions,
+    otherwise: Terms,
+    function: &str,
+) -> Terms {
+    told.get(function).copied().unwrap_or_else(|| functions.terms(function, otherwise))
 }
 
 /// Name and text of a file.

@@ -39,6 +39,7 @@ pub mod username;
 pub mod when;
 
 pub use batch::{Batch, Buffers, Undated};
+pub use format::INVOCATION_PHRASES;
 pub use lines::{InputKind, UnknownInputKind};
 pub use tail::tail_line;
 pub use tally::Tally;

@@ -69,3 +69,49 @@ async fn empty_pages_are_not_asked_for_without_end() {
     assert_eq!((lately.events.len(), lately.is_cut), (0, true));
     assert_eq!(http.sent().len(), pages);
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_has_to_be_whole_is_read_to_its_end_through_empty_pages_and_throttling() {
+    let throttled = (400, json!({ "__type": "ThrottlingException", "message": "Rate exceeded" }));
+    let mut answers = vec![page(0, Some("more")); PAGES_MAX];
+    answers.extend([page(2, Some("a")), throttled, page(1, None)]);
+    let http = replay(&answers);
+    let mut paged = log_groups(&http).paged("/a", (Time(1_000), Time(5_000)), "?\"b c\"", 5_000);
+    let mut events = 0;
+    while let Some(page) = paged.next().await.expect("events") {
+        events += page.len();
+    }
+    assert_eq!((events, paged.cut()), (3, None));
+    let sent: Vec<Value> = http.sent().iter().map(|sent| sent.json()).collect();
+    assert_eq!(sent.len(), answers.len());
+    let last = &sent[sent.len() - 1];
+    assert_eq!((&last["nextToken"], &last["filterPattern"]), (&json!("a"), &json!("?\"b c\"")));
+    assert_eq!((&last["startTime"], &last["endTime"]), (&json!(1_000), &json!(4_999)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_there_is_more_than_may_be_read_it_is_said_from_when_on() {
+    let check = async |answers: &[(u16, Value)], expected: (usize, Option<Time>)| {
+        let http = replay(answers);
+        let mut paged = log_groups(&http).paged("/a", (Time(0), Time(5_000)), "", 3);
+        let mut events = 0;
+        while let Some(page) = paged.next().await.expect("events") {
+            events += page.len();
+        }
+        assert_eq!((events, paged.cut()), expected);
+        assert_eq!(http.sent().len(), answers.len());
+    };
+    check(&[page(2, Some("a")), page(1, None)], (3, None)).await;
+    check(&[page(2, Some("a")), page(1, Some("b")), page(0, None)], (3, None)).await;
+    check(&[page(2, Some("a")), page(2, Some("b"))], (3, Some(Time(1_001)))).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_log_group_that_fails_half_way_has_ended() {
+    let denied = (400, json!({ "__type": "AccessDeniedException", "message": "no" }));
+    let http = replay(&[page(2, Some("a")), denied]);
+    let mut paged = log_groups(&http).paged("/a", (Time(0), Time(5_000)), "", 3);
+    assert_eq!(paged.next().await.expect("events").map(|it| it.len()), Some(2));
+    assert!(paged.next().await.is_err());
+    assert_eq!(paged.next().await, Ok(None));
+}

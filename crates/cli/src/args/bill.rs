@@ -12,6 +12,8 @@ Examples:
   tidewatch bill --by hour --region eu-west-1 --output csv envelopes.json > hours.csv
   tidewatch bill --functions functions.toml --architecture arm64 envelopes.json
   aws logs tail /aws/lambda/checkout --since 1d | tidewatch bill --function checkout -
+  tidewatch bill --group '/aws/lambda/checkout-*' --since 7d
+  tidewatch bill --stack tidewatch --by hour
 
 A log does not say what a function runs on: that is --architecture, unless the file of --functions says
 otherwise, as in
@@ -21,6 +23,11 @@ otherwise, as in
   architecture = \"arm64\"
   storage_mb = 2048
 
+With --group or --stack the log groups /aws/lambda/* of your account are read that fit, or are sent to the stack,
+since --since. Lambda is asked what each function runs on; --functions and --architecture stand where it does not
+tell. Prices are those of your Region unless --region says otherwise. A log group that cannot be read, or has more
+events than --events, is named, and the exit code is 1.
+
 Only whole REPORT lines and platform.report events count, in log groups /aws/lambda/* or in none, as in plain
 files: there --function names the function. Dollars are list prices, without free allowances and Savings
 Plans; percentiles are within 6 %.";
@@ -28,8 +35,21 @@ Plans; percentiles are within 6 %.";
 #[derive(Debug, Args)]
 pub struct BillArgs {
     /// Files to read, plain or gzipped; `-` is standard input
-    #[arg(value_name = "FILE", required = true)]
+    #[arg(value_name = "FILE", required_unless_present_any = ["stack", "group"])]
     pub files: Vec<PathBuf>,
+    /// Read the log groups /aws/lambda/* of your account that are sent to this stack
+    #[arg(long, value_name = "NAME", conflicts_with = "files")]
+    pub stack: Option<String>,
+    /// Read these log groups /aws/lambda/* by their whole names, in which `*` stands for anything and `?` for one
+    /// character; may be given again [default with --stack: all]
+    #[arg(long, value_name = "GLOB", conflicts_with = "files")]
+    pub group: Vec<String>,
+    /// Read what log groups were written since then: an RFC 3339 time, or a span before now
+    #[arg(long, value_name = "T", default_value = "24h", conflicts_with = "files")]
+    pub since: String,
+    /// Read at most so many events of each log group
+    #[arg(long, value_name = "N", default_value_t = 1_000_000, conflicts_with = "files")]
+    pub events: usize,
     /// What the rows of the bill are
     #[arg(long, value_enum, default_value_t = BillBy::Function)]
     pub by: BillBy,
@@ -60,11 +80,11 @@ pub struct BillArgs {
 }
 
 /// How dollars come from usage.
-#[derive(Args, Debug, Default)]
+#[derive(Args, Clone, Debug, Default)]
 pub struct PricingArgs {
-    /// The region whose prices count
-    #[arg(long, value_name = "NAME", default_value = "us-east-1")]
-    pub region: String,
+    /// The region whose prices count [default: us-east-1; of log groups of your account their own]
+    #[arg(long, value_name = "NAME")]
+    pub region: Option<String>,
     /// What functions run on, x86_64 or arm64, where --functions does not say
     #[arg(long, value_name = "NAME", default_value = "x86_64")]
     pub architecture: String,

@@ -147,7 +147,7 @@ pub async fn drive<A: AlertSink>(
 }
 
 /// Drives what `reader` sends through `work`; `opened` is how many inputs are open, and how well that went.
-async fn conclude<A: AlertSink>(
+pub async fn conclude<A: AlertSink>(
     reader: Reader,
     opened: (usize, Exit),
     progress: &Progress,

@@ -23,6 +23,18 @@ use crate::when::When;
 pub(super) const NEEDLES: &[&str] =
     &["REPORT ", TIMED_OUT, "exited with", "exited before", "platform.r", "platform.initR"];
 
+/// One of them is in every line that counts, as whole words: whoever searches a log by words finds these lines by them.
+pub const PHRASES: [&str; 8] = [
+    "REPORT RequestId",
+    "INIT_REPORT Init Duration",
+    "Task timed out after",
+    "Runtime exited with",
+    "Process exited before completing request",
+    "platform.report",
+    "platform.runtimeDone",
+    "platform.initReport",
+];
+
 const REPORT: &str = "REPORT RequestId: ";
 const TIMED_OUT: &str = " Task timed out after ";
 const EXITED: &str = " Error: Runtime exited with";

@@ -26,6 +26,7 @@ use tidewatch_core::signal::Auth;
 
 pub(crate) use address::endpoint;
 pub(crate) use json_auth::{is_printed, object};
+pub use lambda::PHRASES as INVOCATION_PHRASES;
 pub(crate) use memo::Memos;
 
 use crate::problem::Problem;

@@ -1,28 +1,39 @@
 //! `tidewatch bill`: what Lambda functions cost, from the reports in their logs.
 //!
-//! The way of the data: inputs → reports → the ledger (core's meter) → [`rows`] with their dollars → [`text`],
+//! The way of the data: inputs, or [`groups`] of the account → reports → the ledger (core's meter) → [`rows`] with their dollars → [`text`],
 //! or [`tables`] for programs. Everything is worked out of the ledger when the inputs have ended.
 
 mod drivers;
+mod groups;
 mod rows;
 mod tables;
 mod text;
+mod untold;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::PoisonError;
 
 use tidewatch_core::admission::Gate;
 use tidewatch_core::counts::Counts;
 use tidewatch_core::finding::Finding;
-use tidewatch_core::meter::attribution::Attribution;
+use tidewatch_core::meter::attribution::{Attribution, DriverKind};
 use tidewatch_core::meter::ledger::{Ledger, Limits};
 use tidewatch_core::spend::watch::Watch;
+use tidewatch_core::tag::UserTag;
 use tidewatch_core::time::Span;
 
+use self::groups::Account;
+use self::untold::Untold;
 use crate::args::{BillArgs, BillForm};
-use crate::commands::replay::drive;
+use crate::commands::replay::{conclude, drive};
 use crate::commands::started;
 use crate::exit::{Exit, Failure};
+use crate::following::since;
+use crate::log_groups;
 use crate::metering::Metering;
 use crate::output::{deliver, say};
-use crate::pipeline::Work;
+use crate::pipeline::{Reader, Work, interrupted};
 use crate::pricing::Pricing;
 use crate::progress::Progress;
 use crate::settings;
@@ -34,8 +45,30 @@ const HOURS_KEPT: Span = Span::minutes(367 * 24 * 60);
 ///
 /// # Errors
 /// If the command line, or a file it names, is faulty.
-pub async fn run(args: BillArgs) -> Result<Exit, Failure> {
-    let pricing = Pricing::asked_for(&args.pricing)?;
+pub async fn run(mut args: BillArgs) -> Result<Exit, Failure> {
+    if !args.files.is_empty() {
+        return bill(&args, None).await;
+    }
+    let since = since(&args.since)?;
+    let begun = tokio::select! {
+        biased;
+        () = interrupted() => return Ok(Exit::Done),
+        begun = groups::begin(&args, since) => begun,
+    };
+    match begun {
+        Err(error) => {
+            log_groups::refused(&error);
+            Ok(Exit::Failed)
+        }
+        Ok(account) => {
+            args.pricing.region = args.pricing.region.or_else(|| account.region.clone());
+            bill(&args, Some(account)).await
+        }
+    }
+}
+
+async fn bill(args: &BillArgs, account: Option<Account>) -> Result<Exit, Failure> {
+    let mut pricing = Pricing::asked_for(&args.pricing)?;
     let drivers = drivers::kind(args.by);
     let named = drivers::Named::read(args.users.as_deref(), drivers)?;
     let bytes = settings::memory_bytes(&args.memory)?;
@@ -43,7 +76,18 @@ pub async fn run(args: BillArgs) -> Result<Exit, Failure> {
     let (kind, not_after) = (&args.input_kind, args.not_after.as_deref());
     let mut reading = settings::metering(kind, not_after, key, started())?;
     reading.hears_access = drivers.is_some();
-    let files = settings::inputs(&args.files)?;
+    let progress = Progress::new(true);
+    let from = match account {
+        None => From::Files(settings::inputs(&args.files)?),
+        Some(mut account) => {
+            tokio::select! {
+                biased;
+                () = interrupted() => return Ok(Exit::Done),
+                told = account.runs_on() => pricing.told = told,
+            }
+            From::Groups(account.read(&reading, &progress))
+        }
+    };
     let limits = Limits { bytes, hours_kept: HOURS_KEPT, ..Limits::default() };
     let mut work: Work<Vec<Finding>> = Work::Meter(Box::new(Metering {
         watch: Watch::new(Vec::new(), pricing.prices(), Ledger::new(limits, key))
@@ -54,36 +98,75 @@ pub async fn run(args: BillArgs) -> Result<Exit, Failure> {
         attribution: drivers.map(|_| Attribution::default()),
         pricing,
     }));
-    let progress = Progress::new(true);
-    let driven = drive(files, &reading, &progress, &mut work, None).await;
-    let exit = driven.told();
-    let Work::Meter(mut metering) = work else { return Ok(Exit::Failed) };
-    metering.watch.ended();
-    let Metering { watch, pricing, attribution, .. } = &*metering;
-    let ledger = watch.ledger();
-    let text = match drivers.zip(attribution.as_ref()) {
-        Some((kind, attribution)) => {
-            let named = named.tagged(reading.naming);
-            let bill = drivers::Bill::of(ledger, attribution.of(kind), kind, pricing, &named);
-            match args.output {
-                BillForm::Text => bill.text(attribution.given_up()),
-                BillForm::Csv => bill.csv(),
-                BillForm::Json => bill.json().to_string(),
-            }
-        }
-        None => {
-            let bill = rows::Bill::of(watch, pricing, args.by);
-            match args.output {
-                BillForm::Text => text::text(&bill, pricing),
-                BillForm::Csv => tables::csv(&bill),
-                BillForm::Json => tables::json(&bill, pricing).to_string(),
-            }
+    let (driven, untold) = match from {
+        From::Files(files) => (drive(files, &reading, &progress, &mut work, None).await, None),
+        From::Groups((reader, count, untold)) => {
+            let opened = (count, Exit::Done);
+            (conclude(reader, opened, &progress, &mut work, None).await, Some(untold))
         }
     };
-    let exit = deliver(&text, exit);
+    let mut exit = driven.told();
+    let Work::Meter(mut metering) = work else { return Ok(Exit::Failed) };
+    metering.watch.ended();
+    let named = drivers.map(|kind| (kind, named.tagged(reading.naming)));
+    let untold = untold.as_deref().map(|kept| kept.lock().unwrap_or_else(PoisonError::into_inner));
+    if untold.as_ref().is_some_and(|untold| !untold.is_whole()) {
+        exit = Exit::Failed;
+    }
+    let exit = deliver(&shown(&metering, args, named, untold.as_deref()), exit);
     say(format_args!("{}", driven.summary.bill_text().trim_end()));
     if args.stats {
         say(format_args!("{}", driven.summary.json()));
     }
     Ok(exit)
+}
+
+/// Where a bill is from.
+enum From<'a> {
+    Files(&'a [PathBuf]),
+    Groups((Reader, usize, groups::Shared)),
+}
+
+/// A bill, with what it leaves out.
+fn shown(
+    metering: &Metering,
+    args: &BillArgs,
+    drivers: Option<(DriverKind, BTreeMap<UserTag, String>)>,
+    untold: Option<&Untold>,
+) -> String {
+    let Metering { watch, pricing, attribution, .. } = metering;
+    let of_drivers = drivers.zip(attribution.as_ref()).map(|((kind, named), attribution)| {
+        let bill = drivers::Bill::of(watch.ledger(), attribution.of(kind), kind, pricing, &named);
+        (bill, attribution.given_up())
+    });
+    let of_rows = || rows::Bill::of(watch, pricing, args.by);
+    match args.output {
+        BillForm::Text => {
+            let text = match &of_drivers {
+                Some((bill, given_up)) => bill.text(*given_up),
+                None => text::text(&of_rows(), pricing),
+            };
+            format!("{}{text}", untold.map(|it| it.text(pricing)).unwrap_or_default())
+        }
+        BillForm::Csv => {
+            // A table has no room for it.
+            if let Some(untold) = untold {
+                say(format_args!("{}", untold.text(pricing).trim_end()));
+            }
+            match &of_drivers {
+                Some((bill, _)) => bill.csv(),
+                None => tables::csv(&of_rows()),
+            }
+        }
+        BillForm::Json => {
+            let mut whole = match &of_drivers {
+                Some((bill, _)) => bill.json(),
+                None => tables::json(&of_rows(), pricing),
+            };
+            if let Some(untold) = untold {
+                whole["log_groups"] = untold.json();
+            }
+            whole.to_string()
+        }
+    }
 }

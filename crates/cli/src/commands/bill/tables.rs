@@ -41,6 +41,8 @@ pub(super) fn json(bill: &Bill, pricing: &Pricing) -> Value {
             let versions =
                 versions.map(|(name, at)| json!({"version": name, "from": rfc3339(*at)}));
             object.insert("versions".to_owned(), versions.collect());
+            let told = pricing.told.contains_key(&*label.function.name);
+            object.insert("runs_on_by".to_owned(), json!(if told { "lambda" } else { "options" }));
             object.insert("untold_dollars_an_hour_max".to_owned(), json!(label.quiet_max));
         }
         Value::Object(object)

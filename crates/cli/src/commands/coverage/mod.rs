@@ -24,6 +24,7 @@ use crate::exit::{Exit, Failure};
 use crate::following::since;
 use crate::hearing;
 use crate::input::Input;
+use crate::log_groups;
 use crate::output::{deliver, say};
 use crate::pipeline::interrupted;
 use crate::progress::Progress;
@@ -94,7 +95,7 @@ async fn of_groups(
         ended = looked => Some(ended),
     };
     if let Some(Err(error)) = &ended {
-        groups::refused(error);
+        log_groups::refused(error);
         return Ok(Exit::Failed);
     }
     let is_whole = account.looked.iter().all(|group| group.faults.is_empty());

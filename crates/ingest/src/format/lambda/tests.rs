@@ -38,6 +38,8 @@ fn check(message: &str, expected: &str) {
     let message = message.replace("ID", ID);
     let plain = read(&message, GROUP, &names());
     assert_eq!(shown(plain), expected, "{message}");
+    let counts = matches!(plain, Some(Said::Invocation { .. }));
+    assert!(!counts || PHRASES.iter().any(|phrase| message.contains(phrase)), "{message}");
     let json = serde_json::Value::from(message.as_str()).to_string();
     let escaped = read_escaped(&json[1..json.len() - 1], GROUP, &names());
     // Reports are read escaped too, to the same; of other lines nothing is guessed.
