@@ -245,6 +245,7 @@ fn what_a_bill_leaves_out_is_said_first_and_what_it_assumes_too() {
         (&["--group", "/shop/*"], 1, "no log group of a function"),
         (&["--stack", "other"], 1, "other"),
         (&["--stack", "watch", "--since", "yesterday"], 2, "--since yesterday"),
+        (&["--stack", "watch", "--since", "2100-01-01T00:00:00Z"], 2, "not before now"),
         (&["--stack", "watch", "--region", "nowhere"], 2, "--region"),
         (&["--stack", "watch", "-"], 2, "cannot be used with"),
         (&[], 2, "required"),

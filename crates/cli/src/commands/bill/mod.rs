@@ -50,6 +50,9 @@ pub async fn run(mut args: BillArgs) -> Result<Exit, Failure> {
         return bill(&args, None).await;
     }
     let since = since(&args.since)?;
+    if since >= started() {
+        return Err(anyhow::anyhow!("--since {}: that is not before now", args.since).into());
+    }
     let begun = tokio::select! {
         biased;
         () = interrupted() => return Ok(Exit::Done),
@@ -109,7 +112,11 @@ async fn bill(args: &BillArgs, account: Option<Account>) -> Result<Exit, Failure
     let Work::Meter(mut metering) = work else { return Ok(Exit::Failed) };
     metering.watch.ended();
     let named = drivers.map(|kind| (kind, named.tagged(reading.naming)));
-    let untold = untold.as_deref().map(|kept| kept.lock().unwrap_or_else(PoisonError::into_inner));
+    let mut untold =
+        untold.as_deref().map(|kept| kept.lock().unwrap_or_else(PoisonError::into_inner));
+    if let Some(untold) = &mut untold {
+        untold.is_interrupted = driven.outcome.stopped.is_some();
+    }
     if untold.as_ref().is_some_and(|untold| !untold.is_whole()) {
         exit = Exit::Failed;
     }

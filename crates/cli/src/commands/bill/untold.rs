@@ -18,6 +18,8 @@ const NAMES_SHOWN: usize = 5;
 pub(super) struct Untold {
     /// Of how many functions Lambda says what they run on.
     pub functions_told: usize,
+    /// Whether reading was ended before it was done.
+    pub is_interrupted: bool,
     not_read: BTreeMap<String, String>,
     cut: BTreeMap<String, Time>,
     runs_on_unknown: BTreeMap<String, String>,
@@ -41,12 +43,15 @@ impl Untold {
 
     /// Whether nothing is left out; what is assumed is not.
     pub(super) fn is_whole(&self) -> bool {
-        self.not_read.is_empty() && self.cut.is_empty()
+        !self.is_interrupted && self.not_read.is_empty() && self.cut.is_empty()
     }
 
     /// For a person.
     pub(super) fn text(&self, pricing: &Pricing) -> String {
         let mut text = String::new();
+        if self.is_interrupted {
+            text += "PARTIAL: interrupted; what was not read until then is not billed\n";
+        }
         for (group, until) in &self.cut {
             let (group, until) = (printable(group), rfc3339(*until));
             let _ = writeln!(
@@ -88,10 +93,57 @@ impl Untold {
         let unknown = unknown.map(|(function, why)| json!({"function": function, "why": why}));
         json!({
             "is_whole": self.is_whole(),
+            "is_interrupted": self.is_interrupted,
             "cut": cut.collect::<Vec<Value>>(),
             "not_read": not_read.collect::<Vec<Value>>(),
             "functions_told_by_lambda": self.functions_told,
             "functions_not_told_by_lambda": unknown.collect::<Vec<Value>>(),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::args::PricingArgs;
+
+    #[test]
+    fn whatever_is_left_out_makes_a_bill_partial_and_what_is_assumed_does_not() {
+        let args = PricingArgs { architecture: "x86_64".to_owned(), ..PricingArgs::default() };
+        let Ok(pricing) = Pricing::asked_for(&args) else { panic!("the shipped prices") };
+        let check = |tell: fn(&mut Untold), whole: bool, says: &str| {
+            let mut untold = Untold::default();
+            tell(&mut untold);
+            let text = untold.text(&pricing);
+            assert_eq!((untold.is_whole(), text.as_str()), (whole, says));
+            assert_eq!(untold.json()["is_whole"], whole);
+        };
+        check(|_| {}, true, "");
+        check(
+            |of| of.is_interrupted = true,
+            false,
+            "PARTIAL: interrupted; what was not read until then is not billed\n",
+        );
+        check(
+            |of| of.cut("/aws/lambda/a", Time(1_000)),
+            false,
+            "PARTIAL: /aws/lambda/a has more events than --events allows and is billed until \
+             1970-01-01T00:00:01Z only\n",
+        );
+        check(
+            |of| of.not_read("/aws/lambda/a", "no\nright".to_owned()),
+            false,
+            "PARTIAL: /aws/lambda/a is not billed, or not to its end: no\\u{a}right\n",
+        );
+        check(
+            |of| {
+                of.functions_told = 2;
+                (0..7).for_each(|nth| of.runs_on_unknown(&format!("f{nth}"), "gone".to_owned()));
+            },
+            true,
+            "what 2 functions run on: as Lambda says now\n\
+             what Lambda does not say: f0, f1, f2, f3, f4 and 2 more are billed by --functions, else as x86_64 \
+             (gone)\n",
+        );
     }
 }
