@@ -25,6 +25,7 @@ const ENVIRONMENT: &[&str] = &[
     "TIDEWATCH_SECRET",
     "TIDEWATCH_STACK",
     "TIDEWATCH_TABLE",
+    "TIDEWATCH_WEIGH_FUNCTIONS",
 ];
 
 /// How many shards one item of the table holds at most: more would make its writes dear.
