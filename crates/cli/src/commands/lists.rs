@@ -37,7 +37,9 @@ fn build(args: &ListsBuildArgs) -> Result<String> {
             on += u64::from(filter.knows(name));
             of += 1;
         };
-        names(path, column, &Progress::new(true), &mut own_taken, &mut take)?;
+        let progress = Progress::new(true);
+        names(path, column, &progress, &mut own_taken, &mut take)?;
+        progress.finish();
         if of == 0 {
             let refused = refused(&own_taken);
             return Err(anyhow!(
