@@ -1,4 +1,15 @@
-//! A log of refused logins.
+//! A log of refused logins, and lists of names beside it.
+
+use std::path::Path;
+
+/// The arguments, those that name a list (`*.txt`) with their folder before them.
+pub fn lists_in(folder: &Path, arguments: &[&str]) -> Vec<String> {
+    let one = |argument: &&str| match argument.contains(".txt") {
+        true => folder.join(argument).to_str().expect("a path").to_owned(),
+        false => (*argument).to_owned(),
+    };
+    arguments.iter().map(one).collect()
+}
 
 /// `count` refused logins from one address, one a second, of these names; `more` are further fields of each line.
 pub fn refused(name: impl Fn(u32) -> String, count: u32, more: &str) -> String {

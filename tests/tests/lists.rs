@@ -7,7 +7,7 @@ use std::path::Path;
 use serde_json::Value;
 use tempfile::{TempDir, tempdir};
 use tidewatch_tests::binary::{Ran, run, run_keyed};
-use tidewatch_tests::refused::refused;
+use tidewatch_tests::refused::{lists_in, refused};
 
 const KEY: &str = "a secret of this test";
 
@@ -32,13 +32,7 @@ fn folder() -> TempDir {
 
 /// Builds `leak.names` of files of the folder.
 fn build(folder: &TempDir, arguments: &[&str]) -> Ran {
-    let paths: Vec<String> = arguments
-        .iter()
-        .map(|argument| match argument.contains(".txt") {
-            true => shown(&folder.path().join(argument)).to_owned(),
-            false => (*argument).to_owned(),
-        })
-        .collect();
+    let paths = lists_in(folder.path(), arguments);
     let paths: Vec<&str> = paths.iter().map(String::as_str).collect();
     let out = folder.path().join("leak.names");
     run(&[&["lists", "build", "-o", shown(&out)], &paths[..]].concat(), b"")

@@ -10,7 +10,7 @@ use serde_json::Value;
 use tempfile::{TempDir, tempdir};
 use tidewatch_tests::binary::{Ran, run};
 use tidewatch_tests::live;
-use tidewatch_tests::refused::refused;
+use tidewatch_tests::refused::{lists_in, refused};
 
 fn shown(path: &Path) -> &str {
     path.to_str().expect("a path")
@@ -28,13 +28,7 @@ fn folder() -> TempDir {
 
 /// Builds `known.users` from lists of the folder, or from `input`.
 fn build(folder: &TempDir, arguments: &[&str], input: &[u8]) -> Ran {
-    let paths: Vec<String> = arguments
-        .iter()
-        .map(|argument| match argument.contains(".txt") {
-            true => shown(&folder.path().join(argument)).to_owned(),
-            false => (*argument).to_owned(),
-        })
-        .collect();
+    let paths = lists_in(folder.path(), arguments);
     let paths: Vec<&str> = paths.iter().map(String::as_str).collect();
     let out = folder.path().join("known.users");
     run(&[&["users", "build", "-o", shown(&out)], &paths[..]].concat(), input)

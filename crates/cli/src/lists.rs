@@ -1,13 +1,12 @@
 //! Lists of names from elsewhere, as files.
 
 use std::fs::File;
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use tidewatch_ingest::name_lists::{NameLists, NamesOf};
 
-use crate::users::FILTER_BYTES_MAX;
+use crate::users::filter_bytes;
 
 /// The lists in these files.
 ///
@@ -19,10 +18,5 @@ pub fn read(paths: &[PathBuf]) -> Result<NameLists> {
 }
 
 fn one(path: &Path) -> Result<NamesOf> {
-    let mut bytes = Vec::new();
-    File::open(path)?.take(FILTER_BYTES_MAX + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > FILTER_BYTES_MAX {
-        bail!("it is larger than {}", bytesize::ByteSize(FILTER_BYTES_MAX));
-    }
-    Ok(NamesOf::parse(&bytes)?)
+    Ok(NamesOf::parse(&filter_bytes(File::open(path)?)?)?)
 }

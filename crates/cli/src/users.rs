@@ -25,7 +25,7 @@ use crate::progress::Progress;
 const LINE_BYTES_MAX: u64 = 64 * 1_024;
 
 /// The largest filter that is read: one of the most names there may be.
-pub const FILTER_BYTES_MAX: u64 = 256 << 20;
+const FILTER_BYTES_MAX: u64 = 256 << 20;
 
 /// Why a line gives no name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -231,6 +231,19 @@ fn checked(name: String) -> Result<String, Refused> {
     Ok(name)
 }
 
+/// All of a file that holds a filter, or a list of names, which is one too.
+///
+/// # Errors
+/// If it cannot be read, or is larger than any filter.
+pub fn filter_bytes(file: File) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    file.take(FILTER_BYTES_MAX + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > FILTER_BYTES_MAX {
+        return Err(anyhow!("it is larger than {}", bytesize::ByteSize(FILTER_BYTES_MAX)));
+    }
+    Ok(bytes)
+}
+
 /// A filter, and the file it was read from.
 #[derive(Clone, Debug)]
 pub struct FilterFile {
@@ -284,12 +297,7 @@ impl FilterFile {
         let file = File::open(path)?;
         // Before its content: what is written meanwhile makes another version.
         let version = Version::from(&file.metadata()?);
-        let mut bytes = Vec::new();
-        file.take(FILTER_BYTES_MAX + 1).read_to_end(&mut bytes)?;
-        if bytes.len() as u64 > FILTER_BYTES_MAX {
-            return Err(anyhow!("it is larger than {}", bytesize::ByteSize(FILTER_BYTES_MAX)));
-        }
-        let users = Arc::new(KnownUsers::parse(&bytes)?);
+        let users = Arc::new(KnownUsers::parse(&filter_bytes(file)?)?);
         Ok(FilterFile { path: path.to_owned(), users, version })
     }
 }

@@ -18,7 +18,7 @@ pub struct EventRing {
 impl EventRing {
     /// Notes an event; `false` if it is among the latest already.
     pub fn note(&mut self, event: EventTag, mask: u32) -> bool {
-        let tag = (event.0 >> 32) as u32 & mask;
+        let tag = kept(event, mask);
         if self.tags.contains(&tag) {
             return false;
         }
@@ -52,6 +52,11 @@ impl EventRing {
     pub fn heap_bytes(&self) -> usize {
         self.tags.capacity() * size_of::<u32>()
     }
+}
+
+/// The part of an event's tag that a home keeps which keeps these bits of the upper half.
+pub(crate) fn kept(event: EventTag, mask: u32) -> u32 {
+    (event.0 >> 32) as u32 & mask
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! One key in memory: what was counted, and what is put down to be counted with it soon.
 
 use crate::contribution::Point;
+use crate::event_ring;
 use crate::plan::KeyPlan;
 use crate::slack::Slack;
 use crate::state::KeyState;
@@ -52,7 +53,7 @@ impl Kept {
 
     /// Whether a point's event is among the latest, as far as their tags tell.
     fn may_be_a_copy(&self, plan: &KeyPlan, point: &Point) -> bool {
-        let tag = |point: &Point| (point.event.0 >> 32) as u32 & plan.retention.event_mask;
+        let tag = |point: &Point| event_ring::kept(point.event, plan.retention.event_mask);
         let own = tag(point);
         let counted = self.state.as_ref().map_or(&[][..], |state| state.events.tags());
         let is_down = || self.put_down.iter().any(|point| tag(point) == own);
