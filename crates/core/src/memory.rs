@@ -215,6 +215,7 @@ impl MemoryStore {
             absorbed
         };
         kept.newest = kept.newest.max(kept.state.as_ref().map_or(Time::MIN, |state| state.head));
+        kept.counted();
         self.charge(kept);
         Some(absorbed)
     }
@@ -240,6 +241,7 @@ impl MemoryStore {
             }
         }
         kept.put_down = put_down;
+        kept.counted();
         self.charge(kept);
     }
 

@@ -3,7 +3,7 @@
 //!
 //! Names are found by prints, four bytes of each: a whole list of them takes a few vector instructions. The oldest
 //! entries are looked for some at a time and put down; one that was seen again since is passed over. What is
-//! found is what a search through the list finds.
+//! found is what a search through the list finds, however late what comes is.
 
 use std::net::IpAddr;
 
@@ -106,11 +106,12 @@ impl<E: Dated> Index<E> {
                 self.oldest.extend(ages);
             }
             while let Some((last, name)) = self.oldest.last().copied() {
-                match self.find(list, name).filter(|at| list[*at].last() == last) {
-                    Some(at) => return at,
-                    // It was seen again, or is gone.
-                    None => self.oldest.pop(),
-                };
+                match self.find(list, name) {
+                    Some(at) if list[at].last() == last => return at,
+                    // Seen again, but long ago: it may be the oldest still.
+                    Some(at) if list[at].age() < self.oldest[0] => self.oldest.clear(),
+                    Some(_) | None => drop(self.oldest.pop()),
+                }
             }
         }
     }
