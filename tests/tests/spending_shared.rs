@@ -9,7 +9,8 @@ use tidewatch_core::meter::tariff::Terms;
 use tidewatch_core::plan::Plan;
 use tidewatch_core::sequence::{Sequence, ShardId};
 use tidewatch_core::signal::Signal;
-use tidewatch_core::spend::detector::{Number, SpendDetector};
+use tidewatch_core::spend::budget::Budgets;
+use tidewatch_core::spend::detector::{Number, Rule, SpendDetector};
 use tidewatch_core::spend::watch::{Prices, Watch, Weighing};
 use tidewatch_core::table_store::key_bytes;
 use tidewatch_core::table_store::store::SharedStore;
@@ -31,7 +32,9 @@ const MINUTE: Span = Span::minutes(1);
 fn weighing() -> Weighing {
     let shipped = tidewatch_rules::load_spending(tidewatch_rules::shipped()).expect("shipped");
     let lower = |rule: SpendDetector| {
-        let times = if rule.of == Number::Dollars { 0.005 } else { 1.0 };
+        // Shares of a budget are no dollars.
+        let is_dollars = rule.of == Number::Dollars && rule.rule != Rule::Budget;
+        let times = if is_dollars { 0.005 } else { 1.0 };
         let raises = rule.raises.iter().map(|(severity, least)| (*severity, least * times));
         SpendDetector { raises: raises.collect(), ..rule }
     };
@@ -40,7 +43,11 @@ fn weighing() -> Weighing {
     let prices = tidewatch_rules::prices::prices(&file, &text).expect("shipped");
     let tariff = prices.region("us-east-1").expect("a region").clone();
     let terms = Arc::new(|_: &str| Terms::default());
-    Weighing { detectors: detectors.into(), prices: Prices { tariff, terms } }
+    Weighing {
+        detectors: detectors.into(),
+        prices: Prices { tariff, terms },
+        budgets: Budgets { of: Arc::new(|_| Some(0.3)), all: None },
+    }
 }
 
 /// The invocations in a simulated fleet's log, by envelope.
@@ -90,9 +97,9 @@ fn said(finding: &Finding) -> (String, String, u8, Time) {
 
 /// What one process tells.
 fn embedded(envelopes: &[Vec<Signal>]) -> Vec<Finding> {
-    let Weighing { detectors, prices } = weighing();
+    let Weighing { detectors, prices, budgets } = weighing();
     let ledger = Ledger::new(Limits::default(), TagKey::new([1; 16]));
-    let mut watch = Watch::new(detectors.to_vec(), prices, ledger);
+    let mut watch = Watch::new(detectors.to_vec(), prices, ledger).budgeted(budgets);
     let mut told: Vec<Finding> =
         envelopes.iter().flatten().flat_map(|signal| watch.observe(signal)).collect();
     told.extend(watch.ended());
@@ -183,6 +190,20 @@ async fn equal(scenario: &str, seed: &str) {
 async fn a_spike_is_told_alike_in_both_homes() {
     equal("lambda-spike", "1").await;
     equal("lambda-spike", "2").await;
+}
+
+#[tokio::test]
+async fn a_budget_is_told_alike_in_both_homes() {
+    let envelopes = envelopes("lambda-quiet", "3");
+    let [embedded, shared] = [embedded(&envelopes), shared(&envelopes).await.0];
+    let burns = |findings: &[Finding]| {
+        let of = |finding: &Finding| finding.spending.as_deref().and_then(|s| s.budget.clone());
+        let mut burns: Vec<_> = findings.iter().filter_map(|f| Some((said(f), of(f)?))).collect();
+        burns.sort_by(|a, b| a.0.cmp(&b.0));
+        burns
+    };
+    assert!(!burns(&embedded).is_empty());
+    assert_eq!(burns(&shared), burns(&embedded));
 }
 
 #[tokio::test]

@@ -14,6 +14,7 @@ use tidewatch_core::key::KeyField;
 use tidewatch_core::limits::{FUTURE_MAX, WINDOW_MAX, WINDOW_MIN};
 use tidewatch_core::meter::ledger::{Ledger, Limits};
 use tidewatch_core::plan::Plan;
+use tidewatch_core::spend::budget::Budgets;
 use tidewatch_core::spend::detector::SpendDetector;
 use tidewatch_core::spend::watch::{Prices, Watch};
 use tidewatch_core::tag::TagKey;
@@ -74,6 +75,7 @@ pub struct Reporting {
     pub stats: bool,
     pub spend_detectors: Vec<SpendDetector>,
     pub prices: Prices,
+    pub budgets: Budgets,
 }
 
 impl Reporting {
@@ -82,7 +84,8 @@ impl Reporting {
         let limits = Limits { bytes: self.memory_bytes, ..Limits::default() };
         let ledger = Ledger::new(limits, self.key);
         let detectors = self.spend_detectors.clone();
-        (!detectors.is_empty()).then(|| Watch::new(detectors, self.prices.clone(), ledger))
+        let watch = || Watch::new(detectors, self.prices.clone(), ledger);
+        (!self.spend_detectors.is_empty()).then(|| watch().budgeted(self.budgets.clone()))
     }
 }
 
@@ -224,6 +227,7 @@ pub fn reporting(
             }
         }
     }
+    let pricing = Pricing::asked_for(&raw.pricing)?;
     Ok(Reporting {
         output: raw.output,
         plan: Arc::new(plan),
@@ -231,7 +235,8 @@ pub fn reporting(
         memory_bytes,
         stats: raw.stats,
         spend_detectors: files::spend_detectors(choice, "--detectors")?,
-        prices: Pricing::asked_for(&raw.pricing)?.prices(),
+        prices: pricing.prices(),
+        budgets: pricing.budgets(),
     })
 }
 

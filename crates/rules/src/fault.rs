@@ -113,6 +113,8 @@ pub enum Fault {
     NeverHolds { condition: String },
     #[error("`when` holds for a window with nothing in it")]
     RaisesOnSilence,
+    #[error("`{field}` goes with `{goes_with}` only")]
+    OutOfPlace { field: &'static str, goes_with: &'static str },
     #[error("the id `{id}` is taken by {other}")]
     DuplicateId { id: String, other: String },
     #[error("more than {} detectors", DETECTORS_MAX)]
@@ -170,6 +172,7 @@ impl Fault {
             Fault::MissingField { .. } => "something is missing here",
             Fault::WrongType { .. } => "wrong type",
             Fault::UnknownValue { .. } | Fault::UnknownOp { .. } => "unknown",
+            Fault::OutOfPlace { .. } => "not here",
             Fault::UnknownMeasure { .. } => "no such measure",
             Fault::DurationOutOfRange { .. } => "out of range",
             Fault::DuplicateId { .. }

@@ -15,6 +15,8 @@ use crate::meter::sums::Sums;
 use crate::meter::tariff::{Tariff, Terms};
 use crate::series::Series;
 use crate::signal::Origin;
+use crate::spend::budget::Budgets;
+use crate::spend::burning::{self, Spent, Whose};
 use crate::spend::detector::{Number, Rule, SpendDetector};
 use crate::spend::drivers::Driver;
 use crate::spend::episodes::{Episode, Latch, Raise};
@@ -52,6 +54,8 @@ pub struct Weighing {
     pub detectors: Arc<[SpendDetector]>,
     /// What things cost.
     pub prices: Prices,
+    /// What may be spent.
+    pub budgets: Budgets,
 }
 
 /// One function.
@@ -66,6 +70,9 @@ pub(crate) struct Course {
     pub(crate) first_pane: i64,
     /// The newest pane with a report.
     pub(crate) last_pane: i64,
+    /// What may be spent in a month.
+    pub(crate) budget: Option<f64>,
+    pub(crate) spent: Spent,
 }
 
 /// What a finding says of a pane besides its numbers; asked only where there is one.
@@ -94,6 +101,8 @@ impl Course {
     pub(crate) fn new(function: Function, weighing: &Weighing, pane: i64) -> Course {
         Course {
             terms: (weighing.prices.terms)(&function.name),
+            budget: (weighing.budgets.of)(&function.name),
+            spent: Spent::default(),
             function,
             series: BTreeMap::new(),
             latches: vec![Latch::default(); weighing.detectors.len()],
@@ -162,8 +171,12 @@ impl Course {
 
     fn judge(&mut self, weighing: &Weighing, seen: &Seen<'_>) -> Vec<Finding> {
         let mut judged: Vec<(usize, Option<Judged>)> = Vec::new();
+        let budgets =
+            (0..weighing.detectors.len()).filter_map(|nth| self.burn(weighing, nth, seen));
+        let budgets: Vec<Finding> = budgets.collect();
         for (nth, rule) in weighing.detectors.iter().enumerate() {
             let of_rule = match rule.rule {
+                Rule::Budget => continue,
                 Rule::Above => judged::above(rule, self, seen),
                 Rule::Driven => judged::driven(rule, self, seen),
                 Rule::Creeping => judged::creeping(rule, self),
@@ -179,7 +192,27 @@ impl Course {
         };
         judged.sort_by_key(|judged| Reverse(severity(judged)));
         let raised = judged.into_iter();
-        raised.filter_map(|(nth, judged)| self.raise(weighing, nth, judged, seen)).collect()
+        let odd = raised.filter_map(|(nth, judged)| self.raise(weighing, nth, judged, seen));
+        odd.chain(budgets).collect()
+    }
+
+    /// The message that follows about the function's budget, if it has one and any does.
+    fn burn(&mut self, weighing: &Weighing, nth: usize, seen: &Seen<'_>) -> Option<Finding> {
+        let rule = weighing.detectors.get(nth).filter(|rule| rule.rule == Rule::Budget)?;
+        let budget = self.budget?;
+        let mut latch = std::mem::take(&mut self.latches[nth]);
+        let panes = (seen.pane, self.last_pane);
+        let news = burning::news(rule, &mut latch, budget, panes, |month, with_ahead| {
+            self.progress(month, seen.pane, with_ahead)
+        });
+        self.latches[nth] = latch;
+        let (activity, episode, progress) = news?;
+        let whose = Whose { course: self, most: None };
+        let said = (activity, episode, &progress);
+        let finding = burning::finding(&whose, rule, said, (budget, seen));
+        let others = self.open(&weighing.detectors, nth);
+        let also = others.iter().map(|(of, episode)| judged::also(self, of, episode)).collect();
+        Some(Finding { also, ..finding })
     }
 
     /// The message that follows, if any does.

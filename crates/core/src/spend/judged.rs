@@ -43,7 +43,7 @@ pub(crate) struct Seen<'a> {
 
 impl Seen<'_> {
     /// Who made the pane's cost.
-    fn drivers(&self) -> Vec<Driver> {
+    pub(crate) fn drivers(&self) -> Vec<Driver> {
         self.around.drivers(self.pane, self.cost)
     }
 }
@@ -157,30 +157,53 @@ pub(crate) fn runs_from(rule: &SpendDetector, course: &Course, pane: i64) -> Opt
 
 /// An open finding about a function, as another one lists it.
 pub(crate) fn also(course: &Course, of: &SpendDetector, episode: &Episode) -> Also {
-    let uid = uid(&of.id, &key(&course.function), episode.start);
+    let uid = uid(&of.id, &key_of(&course.function), episode.start);
     Also { detector: of.id.clone(), severity: episode.severity, uid: Some(uid) }
 }
 
 /// What findings about a function are about.
-pub(crate) fn key(function: &Function) -> Key {
+pub(crate) fn key_of(function: &Function) -> Key {
     Key::of(KeyPart::Function(FunctionTag::of(function)))
 }
 
-/// The message.
+/// What a finding is about that says this: a function, or all of them.
+pub(crate) fn key(spending: &Spending) -> Key {
+    match &spending.budget {
+        Some(burn) if burn.of_all => Key::of(KeyPart::Global),
+        _ => key_of(&spending.function),
+    }
+}
+
+/// The message about what is odd.
 pub(crate) fn finding(
     course: &Course,
     rule: &SpendDetector,
-    (activity, episode): (Activity, Episode),
+    said: (Activity, Episode),
     judged: Option<Judged>,
     tariff: &Tariff,
     seen: &Seen<'_>,
 ) -> Finding {
-    let key = key(&course.function);
     let spending = spending(course, rule, judged.as_ref(), tariff, seen);
-    let amount = spending.amount;
+    let decided = judged
+        .iter()
+        .map(|judged| decided(rule, spending.amount, judged.usual.unwrap_or(0.0)))
+        .collect();
+    message(rule, said, decided, spending, seen)
+}
+
+/// The message that says `spending`.
+pub(crate) fn message(
+    rule: &SpendDetector,
+    (activity, episode): (Activity, Episode),
+    decided: Vec<Decided>,
+    spending: Spending,
+    seen: &Seen<'_>,
+) -> Finding {
+    let key = key(&spending);
     let (start_of, end) = (start(seen.pane), Time(start(seen.pane + 1).0 - 1));
     let (first_seen, last) = match activity {
-        Activity::Create => (start_of, end.min(seen.now)),
+        // What is raised for a span of its own has begun with that.
+        Activity::Create => (start_of.min(episode.start), end.min(seen.now)),
         Activity::Update => (episode.start, end.min(seen.now)),
         Activity::Close => (episode.start, Time(start(episode.last() + 1).0 - 1)),
     };
@@ -202,10 +225,7 @@ pub(crate) fn finding(
         window: FINE,
         quiet: rule.quiet,
         measures: measures(&seen.of_pane.sums, seen, &spending),
-        decided: judged
-            .iter()
-            .map(|judged| decided(rule, amount, judged.usual.unwrap_or(0.0)))
-            .collect(),
+        decided,
         peak: episode.peak,
         sources: Vec::new(),
         sources_total: 0,
@@ -269,11 +289,7 @@ fn spending(
     tariff: &Tariff,
     seen: &Seen<'_>,
 ) -> Spending {
-    let cost = course.series.get(&Number::Dollars);
-    let usual: Option<Usual> = cost.and_then(|series| series.usual_at(seen.pane));
-    let hour = PANES_AN_HOUR as f64;
-    let dollars = seen.cost.dollars() * hour;
-    let usual_dollars = usual.map_or(0.0, |usual| usual.median * hour);
+    let (dollars, dollars_above) = dollars_an_hour(course, seen);
     let now = rule.of.of(seen.of_pane, seen.cost.dollars()).unwrap_or(0.0) * by_the_hour(rule.of);
     Spending {
         function: course.function.clone(),
@@ -285,11 +301,21 @@ fn spending(
         nearest: judged.and_then(|judged| judged.nearest),
         as_far: judged.and_then(|judged| judged.as_far),
         dollars,
-        dollars_above: dollars - usual_dollars,
+        dollars_above,
         parts: parts(course, tariff, seen),
         drivers: seen.drivers(),
         deployment: deployment(seen),
+        budget: None,
     }
+}
+
+/// What the pane's dollars make in an hour, and how much of that is above usual.
+pub(crate) fn dollars_an_hour(course: &Course, seen: &Seen<'_>) -> (f64, f64) {
+    let cost = course.series.get(&Number::Dollars);
+    let usual: Option<Usual> = cost.and_then(|series| series.usual_at(seen.pane));
+    let hour = PANES_AN_HOUR as f64;
+    let dollars = seen.cost.dollars() * hour;
+    (dollars, dollars - usual.map_or(0.0, |usual| usual.median * hour))
 }
 
 /// The change of an hour like this pane against the hour before it.

@@ -11,12 +11,14 @@ use crate::meter::money::Money;
 use crate::meter::sums::Sums;
 use crate::series::{PAGING, quiet_max};
 use crate::signal::{Body, LogStream, Origin, Signal};
+use crate::spend::budget::Budgets;
 use crate::spend::course::{
     Around, Course, IDLE_PANES, Look, PANES_AN_HOUR, last_over, pane_of, start,
 };
 pub use crate::spend::course::{LATENESS, Prices, Weighing};
 use crate::spend::detector::{Number, SpendDetector};
 use crate::spend::drivers::{Driver, Recent};
+use crate::spend::episodes::Latch;
 use crate::time::Time;
 
 /// A function that runs away is looked for each time its pane has so many reports more.
@@ -25,27 +27,29 @@ const RUNAWAY_EVERY: u64 = 128;
 /// Watches what functions take.
 #[derive(Debug)]
 pub struct Watch {
-    weighing: Weighing,
+    pub(super) weighing: Weighing,
     numbers: BTreeSet<Number>,
-    ledger: Ledger,
-    functions: Vec<Watched>,
+    pub(super) ledger: Ledger,
+    pub(super) functions: Vec<Watched>,
     by_function: BTreeMap<Function, usize>,
     /// The stream of the last report, and which function that is.
     latest: Option<(Arc<LogStream>, Option<usize>)>,
-    newest: Time,
+    pub(super) newest: Time,
     /// The last pane that is over.
-    over: Option<i64>,
+    pub(super) over: Option<i64>,
     unwatched: u64,
+    /// Episodes about the budget of all functions together, one for each detector.
+    pub(super) of_all: Vec<Latch>,
     /// The function of what stands in no log group.
     unnamed: String,
 }
 
 /// One function.
 #[derive(Debug)]
-struct Watched {
-    course: Course,
+pub(super) struct Watched {
+    pub(super) course: Course,
     /// The last report.
-    sample: Option<Origin>,
+    pub(super) sample: Option<Origin>,
     drivers: Recent,
     /// Reports in the newest pane that has any.
     in_pane: u64,
@@ -64,7 +68,8 @@ impl Watch {
         let mut numbers = BTreeSet::from([Number::Dollars]);
         numbers.extend(detectors.iter().map(|detector| detector.of));
         Watch {
-            weighing: Weighing { detectors: detectors.into(), prices },
+            of_all: vec![Latch::default(); detectors.len()],
+            weighing: Weighing { detectors: detectors.into(), prices, budgets: Budgets::default() },
             numbers,
             ledger,
             functions: Vec::new(),
@@ -80,6 +85,12 @@ impl Watch {
     /// The same, by which what stands in no log group is of this function.
     pub fn naming(self, unnamed: String) -> Watch {
         Watch { unnamed, ..self }
+    }
+
+    /// The same, by which so much may be spent. To be said before there is any function.
+    pub fn budgeted(mut self, budgets: Budgets) -> Watch {
+        self.weighing.budgets = budgets;
+        self
     }
 
     /// What a function may cost above which the next pane raises for certain, by a detector of dollars with this
@@ -107,6 +118,7 @@ impl Watch {
     /// How many findings are open.
     pub fn open(&self) -> usize {
         let latches = self.functions.iter().flat_map(|watched| &watched.course.latches);
+        let latches = latches.chain(&self.of_all);
         latches.filter(|latch| latch.open().is_some()).count()
     }
 
@@ -155,13 +167,14 @@ impl Watch {
         let mut findings = Vec::new();
         while pane <= target {
             let active = self.functions.iter().map(|watched| watched.course.last_pane).max();
-            if active.is_none_or(|active| pane - active > IDLE_PANES) {
+            let Some(active) = active.filter(|active| pane - active <= IDLE_PANES) else {
                 // Nobody has anything to close: series fill in what is left out.
                 break;
-            }
+            };
             for at in 0..self.functions.len() {
                 findings.extend(self.close(at, pane));
             }
+            findings.extend(self.burn_all(pane, active));
             pane += 1;
         }
         self.over = self.over.max(Some(target));
