@@ -85,7 +85,9 @@ impl Reporting {
         let ledger = Ledger::new(limits, self.key);
         let detectors = self.spend_detectors.clone();
         let watch = || Watch::new(detectors, self.prices.clone(), ledger);
-        (!self.spend_detectors.is_empty()).then(|| watch().budgeted(self.budgets.clone()))
+        let allow = Arc::new(self.plan.allow.clone());
+        let is_any = !self.spend_detectors.is_empty();
+        is_any.then(|| watch().budgeted(self.budgets.clone()).allowing(allow))
     }
 }
 
@@ -212,7 +214,10 @@ pub fn reporting(
     let choice = files::Choice { instead: raw.detectors.as_deref(), with: &raw.with };
     let mut plan = files::detectors(choice, "--detectors")?;
     let usernames = usernames(raw, Usernames::Fold);
-    let allow = files::allow(&raw.with, &plan.detectors, started())?;
+    let spend_detectors = files::spend_detectors(choice, "--detectors")?;
+    let ids = plan.detectors.iter().map(|detector| &detector.id);
+    let ids = ids.chain(spend_detectors.iter().map(|detector| &detector.id));
+    let allow = files::allow(&raw.with, ids.map(String::as_str), started())?;
     let naming = Naming { key, usernames };
     let lists = reading.as_ref().map(|reading| reading.lists.clone()).unwrap_or_default();
     plan.allow = allow.tagged(|name| vec![lists.mark(naming.tag(name), name)]);
@@ -234,7 +239,7 @@ pub fn reporting(
         key,
         memory_bytes,
         stats: raw.stats,
-        spend_detectors: files::spend_detectors(choice, "--detectors")?,
+        spend_detectors,
         prices: pricing.prices(),
         budgets: pricing.budgets(),
     })

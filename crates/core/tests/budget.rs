@@ -4,7 +4,7 @@ mod functions;
 
 use std::sync::Arc;
 
-use functions::{DAY, HOUR, MINUTE, report, stream_of, watch};
+use functions::{DAY, MINUTE, report, stream_of, watch};
 use tidewatch_core::detector::Severity;
 use tidewatch_core::finding::{Activity, Finding};
 use tidewatch_core::key::{Key, KeyPart};
@@ -12,6 +12,8 @@ use tidewatch_core::signal::Signal;
 use tidewatch_core::spend::budget::{Budgets, Burn, Month};
 use tidewatch_core::spend::detector::{Number, Rule, SpendDetector};
 use tidewatch_core::time::Time;
+
+const HOUR: i64 = 60 * MINUTE;
 
 /// 2025-11-01T00:00:00Z.
 const NOVEMBER: i64 = 1_761_955_200_000;

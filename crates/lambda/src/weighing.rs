@@ -73,7 +73,7 @@ pub fn weighing(detectors: &Arc<[SpendDetector]>, tariff: &Tariff, running: &Run
     let functions = Arc::clone(&running.functions);
     // That of all together is not known to any one process.
     let budgets = Budgets { of: Arc::new(move |name: &str| functions.budget_of(name)), all: None };
-    Weighing { detectors: Arc::clone(detectors), prices, budgets }
+    Weighing { detectors: Arc::clone(detectors), prices, budgets, allow: Arc::default() }
 }
 
 #[cfg(test)]

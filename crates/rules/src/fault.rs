@@ -135,7 +135,9 @@ pub enum Fault {
     BadTimeFormat { why: String },
     #[error("`{name}` is captured by no pattern of this line")]
     NoCapture { name: String },
-    #[error("an entry must have exactly one of `source`, `user`, `user_tag` and `user_agent`")]
+    #[error(
+        "an entry must have exactly one of `source`, `user`, `user_tag`, `user_agent` and `function`"
+    )]
     AllowedWho,
     #[error("`{value}` is no network to allow: {why} (field `source`)")]
     BadNetwork { value: String, why: String },
@@ -143,6 +145,8 @@ pub enum Fault {
     TooWide { value: String, min: u8 },
     #[error("`{value}` from anywhere (field `user_agent`)")]
     AgentOfAnywhere { value: String },
+    #[error("`{value}` is every function (field `function`)")]
+    EveryFunction { value: String },
     #[error("`{value}` is no tag of a user (field `user_tag`)")]
     BadTag { value: String },
     #[error("`{value}` is no end (field `until`)")]

@@ -64,7 +64,7 @@ pub fn weighing() -> Weighing {
     let prices = Prices { tariff, terms: Arc::new(|_| Terms::default()) };
     // That is too little for a month, and for the hours that are played enough.
     let budgets = Budgets { of: Arc::new(|name| (name == "f1").then_some(400.0)), all: None };
-    Weighing { detectors: detectors.into(), prices, budgets }
+    Weighing { detectors: detectors.into(), prices, budgets, allow: Arc::default() }
 }
 
 /// The report of the invocation `nth` of a function: 100 ms with 1 GB.

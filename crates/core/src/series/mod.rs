@@ -44,7 +44,7 @@ use std::borrow::Cow;
 
 pub use kept::{Malformed, STORED_BYTES_MAX};
 pub use settings::{DOLLARS, NAB, PAGING, Settings};
-pub use weighed::{Novelty, QuietMax, Raised, Weighed, quiet_max, weigh};
+pub use weighed::{Bounds, Novelty, QuietMax, Raised, Weighed, quiet_max, weigh};
 
 use ahead::Ahead;
 use creep::Creep;

@@ -1,6 +1,8 @@
 //! The budget of all functions together, and how far along all budgets are: what one process knows of all it watches.
 
-use crate::finding::Finding;
+use crate::episode::uid;
+use crate::finding::{Activity, Finding};
+use crate::key::{Key, KeyPart};
 use crate::meter::ledger::Function;
 use crate::meter::money::Money;
 use crate::meter::panes::Pane;
@@ -8,11 +10,13 @@ use crate::meter::sums::Sums;
 use crate::series::ahead::Ahead;
 use crate::signal::Origin;
 use crate::spend::budget::{Burn, MOST_NAMED, Month, since};
-use crate::spend::burning::{self, Progress, Whose};
-use crate::spend::course::{Around, Course, start};
+use crate::spend::burning::{self, Progress, Said, Whose};
+use crate::spend::course::{Around, Course, Noted, start};
 use crate::spend::detector::Rule;
 use crate::spend::drivers::Driver;
+use crate::spend::episodes::Episode;
 use crate::spend::judged::Seen;
+use crate::spend::reasons::{Explained, Reasons};
 use crate::spend::watch::{Watch, Watched};
 use crate::time::Time;
 
@@ -53,22 +57,57 @@ impl Watch {
                 continue;
             }
             let mut latch = std::mem::take(&mut self.of_all[nth]);
-            let news = burning::news(rule, &mut latch, budget, (pane, active), |month, ahead| {
-                progress(&mut self.functions, month, pane, ahead)
-            });
+            let mut reasons = None;
+            let news = burning::news(
+                rule,
+                &mut latch,
+                budget,
+                (pane, active),
+                Said {
+                    progress: |month, ahead| progress(&mut self.functions, month, pane, ahead),
+                    is_held: false,
+                    reasons: &mut reasons,
+                },
+            );
             self.of_all[nth] = latch;
+            self.explain_all((nth, pane), reasons, news.as_ref().map(|(said, of, _)| (*said, *of)));
             let Some((activity, episode, progress)) = news else { continue };
             let (of_pane, cost) = self.pane_of_all(pane);
             let most = self.most(progress.month, pane);
             let course = Course::new(all(), &self.weighing, pane);
             let sample = self.functions.iter().max_by_key(|watched| watched.course.last_pane);
             let around = Together(sample.and_then(|watched| watched.sample.clone()));
-            let seen = Seen { pane, of_pane: &of_pane, around: &around, cost, now: self.newest };
+            let (now, noted) = (self.newest, &Noted::default());
+            let seen = Seen { pane, of_pane: &of_pane, around: &around, cost, now, noted };
             let whose = Whose { course: &course, most: Some(most) };
             let said = (activity, episode, &progress);
             findings.push(burning::finding(&whose, rule, said, (budget, &seen)));
         }
         findings
+    }
+
+    /// Keeps why, if somebody asks.
+    fn explain_all(
+        &mut self,
+        (nth, pane): (usize, i64),
+        reasons: Option<Reasons>,
+        told: Option<(Activity, Episode)>,
+    ) {
+        let (Some(reasons), Some(lookout)) = (reasons, &mut self.lookout) else { return };
+        let detectors = &self.weighing.detectors;
+        let rule = &detectors[nth];
+        let uid = |episode: Episode| uid(&rule.id, &Key::of(KeyPart::Global), episode.start);
+        let explained = Explained {
+            nth,
+            function: all(),
+            pane,
+            severity: reasons.severity(rule),
+            reasons,
+            told_by: None,
+            held_back: None,
+            told: told.map(|(activity, episode)| (uid(episode), activity)),
+        };
+        lookout.take(vec![explained], detectors);
     }
 
     /// What all functions took in a pane.

@@ -15,6 +15,7 @@ use crate::spend::course::{Course, IDLE_PANES, PANES_AN_HOUR, start};
 use crate::spend::detector::{Number, Rule, SpendDetector};
 use crate::spend::episodes::{Episode, Latch, Raise};
 use crate::spend::judged::{Seen, dollars_an_hour, message};
+use crate::spend::reasons::Reasons;
 use crate::spend::spending::Spending;
 use crate::time::{Span, Time};
 
@@ -118,39 +119,52 @@ pub(crate) struct Whose<'a> {
     pub(crate) most: Option<Vec<(Function, f64)>>,
 }
 
-/// What of a budget is news after a pane, and the progress that says so. `progress` tells that of a month, with what
-/// is to come if asked for.
+/// What is to be known of a month for news of it.
+pub(crate) struct Said<'a, F> {
+    /// How far along a month is, with what is to come if asked for.
+    pub(crate) progress: F,
+    /// Whether what raises is held back.
+    pub(crate) is_held: bool,
+    /// Takes what was decided by.
+    pub(crate) reasons: &'a mut Option<Reasons>,
+}
+
+/// What of a budget is news after a pane, and the progress that says so.
 pub(crate) fn news(
     rule: &SpendDetector,
     latch: &mut Latch,
     budget: f64,
     (pane, last_pane): (i64, i64),
-    mut progress: impl FnMut(Month, bool) -> Progress,
+    mut said: Said<'_, impl FnMut(Month, bool) -> Progress>,
 ) -> Option<(Activity, Episode, Progress)> {
     let month = Month::of(start(pane));
-    if let Some(open) = latch.open().filter(|open| open.start != month.start()) {
-        let over = Month::of(open.start);
+    let is_over = latch.open().filter(|open| open.start != month.start());
+    let of = is_over.map_or(month, |open| Month::of(open.start));
+    if is_over.is_some() || pane - last_pane >= IDLE_PANES {
         let episode = latch.close()?;
-        return Some((Activity::Close, episode, progress(over, false)));
+        let progress = (said.progress)(of, false);
+        let burn = progress.burn(budget, pane, None);
+        *said.reasons = Some(Reasons::Budget { burn, with_pace: false });
+        return Some((Activity::Close, episode, progress));
     }
-    if pane - last_pane >= IDLE_PANES {
-        let episode = latch.close()?;
-        return Some((Activity::Close, episode, progress(month, false)));
-    }
-    let told = progress(month, ends_hour(pane));
-    let burn = told.burn(budget, pane, None);
-    let said = match opinion(rule, &burn) {
-        Opinion::Neither => None,
-        Opinion::Below => latch.close().map(|episode| (Activity::Close, episode)),
-        Opinion::Raised(severity) => {
+    let with_pace = ends_hour(pane);
+    let burn = (said.progress)(month, with_pace).burn(budget, pane, None);
+    let (activity, episode) = match opinion(rule, &burn) {
+        Opinion::Raised(severity) if !said.is_held => {
             let amount = burn.projected.unwrap_or(burn.spent).max(burn.spent);
             let raise = Raise { pane, severity, amount, excess: amount };
             latch.raised_for(month.start(), raise)
         }
-    };
-    let (activity, episode) = said?;
+        // What is held back ends what was told before.
+        Opinion::Raised(_) | Opinion::Below => {
+            latch.close().map(|episode| (Activity::Close, episode))
+        }
+        Opinion::Neither => None,
+    }
+    .unzip();
+    *said.reasons = Some(Reasons::Budget { burn, with_pace });
     // What is told says what is to come, whenever it is.
-    Some((activity, episode, progress(month, true)))
+    Some((activity?, episode?, (said.progress)(month, true)))
 }
 
 /// The message about a budget.

@@ -18,5 +18,7 @@ pub mod detector;
 pub mod drivers;
 pub(crate) mod episodes;
 pub(crate) mod judged;
+pub mod lookout;
+pub mod reasons;
 pub mod spending;
 pub mod watch;

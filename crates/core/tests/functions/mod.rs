@@ -14,8 +14,7 @@ use tidewatch_core::tag::TagKey;
 use tidewatch_core::time::{Span, Time};
 
 pub const MINUTE: i64 = 60_000;
-pub const HOUR: i64 = 60 * MINUTE;
-pub const DAY: i64 = 24 * HOUR;
+pub const DAY: i64 = 24 * 60 * MINUTE;
 
 pub fn rule(id: &str, of: Number, rule: Rule, raises: &[(Severity, f64)]) -> SpendDetector {
     SpendDetector {
