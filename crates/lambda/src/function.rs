@@ -272,6 +272,7 @@ impl Detector {
             let functions = invocation.weigh_functions(weighing, engine.sink(), now);
             let (counts, fault) = Box::pin(functions).await;
             report.functions(&counts);
+            report.functions_held_back(&weighing.allow.entries, &counts);
             weighed = fault;
         }
         finish(&mut engine, report).await;

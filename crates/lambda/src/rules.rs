@@ -80,6 +80,9 @@ impl Rules {
     pub fn hold_back(&mut self, keys: &KeyRing) -> bool {
         let allow = self.allow.tagged(keys);
         let changed = allow != self.plan.allow;
+        if let Some(weighing) = self.weighing.as_mut().filter(|of| *of.allow != allow) {
+            weighing.allow = Arc::new(allow.clone());
+        }
         if changed {
             self.plan = Arc::new(Plan { allow, ..(*self.plan).clone() });
         }
@@ -115,7 +118,8 @@ pub async fn refresh(
     let packaged = tidewatch_rules::shipped();
     let named = packaged.iter().map(|(name, _)| name.trim_end_matches(".toml"));
     let loaded = rules.plan.detectors.iter().map(|detector| detector.id.as_str());
-    let ids: Vec<&str> = loaded.chain(named).collect();
+    let of_functions = rules.spending.iter().map(|detector| detector.id.as_str());
+    let ids: Vec<&str> = loaded.chain(of_functions).chain(named).collect();
     let (allow, allow_changed) = allowing::take(allow, found, &ids, source, (pace, deadline)).await;
     rules.allow = allow;
     (rules, changed || allow_changed)

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use tidewatch_aws::overrides::{FUNCTIONS, OverrideError};
 use tidewatch_core::meter::tariff::{Tariff, Terms};
+use tidewatch_core::spend::budget::Budgets;
 use tidewatch_core::spend::detector::SpendDetector;
 use tidewatch_core::spend::watch::{Prices, Weighing};
 use tidewatch_rules::deployed::told;
@@ -69,7 +70,10 @@ pub fn weighing(detectors: &Arc<[SpendDetector]>, tariff: &Tariff, running: &Run
     let functions = Arc::clone(&running.functions);
     let terms = Arc::new(move |name: &str| functions.terms(name, Terms::default()));
     let prices = Prices { tariff: tariff.clone(), terms };
-    Weighing { detectors: Arc::clone(detectors), prices }
+    let functions = Arc::clone(&running.functions);
+    // That of all together is not known to any one process.
+    let budgets = Budgets { of: Arc::new(move |name: &str| functions.budget_of(name)), all: None };
+    Weighing { detectors: Arc::clone(detectors), prices, budgets, allow: Arc::default() }
 }
 
 #[cfg(test)]

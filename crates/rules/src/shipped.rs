@@ -19,8 +19,8 @@ macro_rules! files {
 }
 
 const DETECTORS: &[Shipped] = files!("detectors":
-    "account-takeover" "account-under-attack" "account-under-slow-attack" "brute-force" "client-spray"
-    "cold-start-storm" "cost-drift" "cost-spike" "credential-scan" "credential-stuffing"
+    "account-takeover" "account-under-attack" "account-under-slow-attack" "brute-force" "budget-burn"
+    "client-spray" "cold-start-storm" "cost-drift" "cost-spike" "credential-scan" "credential-stuffing"
     "denial-of-wallet" "distributed-attack" "distributed-scan" "duration-regression" "error-storm" "first-contacts"
     "guessed-account" "network-spray" "network-takeover" "out-of-memory" "password-spray"
     "reset-abuse" "runaway-function" "signup-abuse" "slow-scan" "slow-spray" "timeout-storm"
