@@ -19,6 +19,7 @@ use tidewatch_core::plan::Plan;
 use tidewatch_core::spend::detector::SpendDetector;
 use tidewatch_core::spend::watch::Weighing;
 use tidewatch_core::time::Time;
+use tidewatch_ingest::name_lists::NameLists;
 use tidewatch_rules::deployed;
 
 use crate::allowing::{self, Allowing};
@@ -76,15 +77,16 @@ impl Rules {
         self.rejected.is_some() || self.allow.rejected.is_some() || self.running.rejected.is_some()
     }
 
-    /// Holds back what the user allows, names being tagged under `keys`; whether that has changed the plan.
-    pub fn hold_back(&mut self, keys: &KeyRing) -> bool {
-        let allow = self.allow.tagged(keys);
-        let changed = allow != self.plan.allow;
+    /// Holds back what the user allows, names being tagged under `keys` with the lists they are on, and tells of
+    /// these lists; whether that has changed the plan.
+    pub fn hold_back(&mut self, keys: &KeyRing, lists: &NameLists) -> bool {
+        let (allow, lists) = (self.allow.tagged(keys, lists), lists.about());
+        let changed = allow != self.plan.allow || lists != self.plan.lists;
         if let Some(weighing) = self.weighing.as_mut().filter(|of| *of.allow != allow) {
             weighing.allow = Arc::new(allow.clone());
         }
         if changed {
-            self.plan = Arc::new(Plan { allow, ..(*self.plan).clone() });
+            self.plan = Arc::new(Plan { allow, lists, ..(*self.plan).clone() });
         }
         changed
     }
