@@ -34,6 +34,7 @@ pub mod net;
 pub mod outbox;
 pub mod panes;
 pub mod plan;
+mod recency;
 pub mod refusal;
 pub mod retention;
 pub mod safeguards;
