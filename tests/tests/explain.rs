@@ -178,7 +178,7 @@ fn spike() -> String {
                   Billed Duration: 60000 ms\tMemory Size: 10240 MB\tMax Memory Used: 900 MB\n";
     let mut log = String::new();
     for pane in 0..594i64 {
-        let times = if !(576..582).contains(&pane) { 1 } else { 15 };
+        let times = if (576..582).contains(&pane) { 15 } else { 1 };
         let events: Vec<Value> = (0..times)
             .map(|n| {
                 let at = 1_767_603_600_000i64 + pane * 300_000;

@@ -1,7 +1,6 @@
 //! Detectors that a user has put in place of the packaged ones: `detectors/*.toml` in the bucket, and the
 //! last set of them that loaded, which the function keeps for itself; and the allowlist beside them,
-//! `allow.toml`, of which it keeps the last good one as well. What functions run on, `functions.toml`, is beside
-//! them too.
+//! `allow.toml`, and what is said of functions, `functions.toml`, of which it keeps the last good one as well.
 //!
 //! What the files say is nobody's business here. Invariant: a set is read whole or not at all, for half
 //! of one would be a set nobody wrote.
@@ -34,6 +33,9 @@ pub const FUNCTIONS: &str = "functions.toml";
 
 /// The last allowlist that loaded.
 pub const LAST_GOOD_ALLOW: &str = "last-good/allow.toml";
+
+/// What was said of functions last and is sound.
+pub const LAST_GOOD_FUNCTIONS: &str = "last-good/functions.toml";
 
 /// Bytes of an allowlist, or of what is said of functions, as of any other file of rules.
 pub const ALLOW_BYTES_MAX: u64 = 64 * 1_024;
@@ -260,6 +262,31 @@ impl OverrideSource {
             }
             answer => answer,
         }
+    }
+
+    /// What was said of functions and was remembered last.
+    ///
+    /// # Errors
+    /// If it cannot be read until `deadline`.
+    pub async fn last_good_functions(
+        &self,
+        pace: &TokioPace,
+        deadline: Time,
+    ) -> Result<Option<String>, OverrideError> {
+        self.text_at(LAST_GOOD_FUNCTIONS, pace, deadline).await
+    }
+
+    /// Remembers what is said of functions; nothing where the user has removed it.
+    ///
+    /// # Errors
+    /// If S3 does not take it until `deadline`.
+    pub async fn remember_functions(
+        &self,
+        text: &str,
+        pace: &TokioPace,
+        deadline: Time,
+    ) -> Result<(), OverrideError> {
+        self.put(LAST_GOOD_FUNCTIONS, (text, "application/toml"), pace, deadline).await
     }
 
     /// The allowlist that was remembered last.

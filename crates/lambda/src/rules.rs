@@ -114,7 +114,10 @@ pub async fn refresh(
         source.allow(pace, deadline),
         functions
     );
-    rules.running = weighing::take(running, said);
+    rules.running = match tariff {
+        Some(_) => weighing::refresh(running, said, source, (pace, deadline)).await,
+        None => Running::default(),
+    };
     rules.weighing =
         tariff.map(|tariff| weighing::weighing(&rules.spending, tariff, &rules.running));
     let packaged = tidewatch_rules::shipped();

@@ -56,6 +56,16 @@ impl Functions {
         self.entries.iter().filter(fits)
     }
 
+    /// How many entries there are.
+    pub fn entries(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// How many of them state a budget.
+    pub fn budgets(&self) -> usize {
+        self.entries.iter().filter(|entry| entry.budget.is_some()).count()
+    }
+
     /// What a function may cost, in dollars a calendar month.
     pub fn budget_of(&self, name: &str) -> Option<f64> {
         self.fitting(name).find_map(|entry| entry.budget)
