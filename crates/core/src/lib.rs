@@ -21,6 +21,7 @@ pub mod episode;
 pub mod event_ring;
 pub mod fault;
 pub mod finding;
+pub mod grounds;
 pub mod invocation;
 pub mod judge;
 pub mod key;

@@ -176,7 +176,7 @@ impl MemoryStore {
             return;
         }
         // Nothing is known of the windows that end before the newest event.
-        if point.time >= newest && kept.slack.take(point.time, point.attempts) {
+        if point.time >= newest && kept.slack.take(point.time, point.amount.weight()) {
             return;
         }
         let Kept { state: Some(state), slack, .. } = &mut *kept else { return };

@@ -84,9 +84,9 @@ impl Slack {
         self == Slack::NONE
     }
 
-    /// Takes attempts at `time` off; `false` where they are more than there is slack for.
+    /// Takes attempts at `time` off; `false` where they are more than there is slack for, or than can be told.
     pub fn take(&mut self, time: Time, attempts: u32) -> bool {
-        let lasts = time <= self.until && attempts <= self.attempts;
+        let lasts = time <= self.until && attempts <= self.attempts && attempts < u32::MAX;
         match lasts {
             true => self.attempts -= attempts,
             false => *self = Slack::NONE,
@@ -128,7 +128,8 @@ fn growing(condition: &Condition, detector: &DetectorPlan, window: &Window<'_>) 
     let Operand::Number(number) = condition.operand else { return Slack::NONE };
     let counted = detector.measures[condition.measure];
     let (most, step) = match counted {
-        Counted::Counter(_) => (window.bounds(counted, detector).high, 1.0),
+        // A point weighs as much as it adds to any of these.
+        Counted::Counter(_) | Counted::Sum(_) => (window.bounds(counted, detector).high, 1.0),
         // More than a list holds is estimated, and an estimate may be too high.
         Counted::Distinct(..) if number > window.plan.retention.list_tags_max as f64 => {
             return Slack::NONE;
@@ -148,7 +149,7 @@ fn growing(condition: &Condition, detector: &DetectorPlan, window: &Window<'_>) 
 fn steady(condition: &Condition, detector: &DetectorPlan, window: &Window<'_>) -> Slack {
     let left = detector.measures[condition.measure];
     let step = match left {
-        Counted::Counter(_) => 1.0,
+        Counted::Counter(_) | Counted::Sum(_) => 1.0,
         Counted::Change { change, .. } => change.step(),
         Counted::Distinct(..) | Counted::Sequential { .. } | Counted::Busiest(_) => {
             return Slack::NONE;
@@ -157,7 +158,7 @@ fn steady(condition: &Condition, detector: &DetectorPlan, window: &Window<'_>) -
     let number = match condition.operand {
         Operand::Number(number) => number,
         Operand::Scaled { factor, measure } => match detector.measures[measure] {
-            right @ Counted::Counter(_) if factor >= 0.0 => {
+            right @ (Counted::Counter(_) | Counted::Sum(_)) if factor >= 0.0 => {
                 factor * window.bounds(right, detector).low
             }
             // It looks at the day before only.
@@ -169,7 +170,7 @@ fn steady(condition: &Condition, detector: &DetectorPlan, window: &Window<'_>) -
     let grows_with_left = matches!(
         condition.operand,
         Operand::Scaled { measure, .. }
-            if matches!(detector.measures[measure], Counted::Counter(_))
+            if matches!(detector.measures[measure], Counted::Counter(_) | Counted::Sum(_))
     );
     let attempts = match condition.comparison {
         Comparison::AtLeast | Comparison::MoreThan => {

@@ -38,7 +38,7 @@ impl Kept {
         if point.time < self.newest || is_full || self.may_be_a_copy(plan, point) {
             return None;
         }
-        if !self.slack.take(point.time, point.attempts) {
+        if !self.slack.take(point.time, point.amount.weight()) {
             return None;
         }
         let capacity = self.put_down.capacity();
