@@ -14,7 +14,7 @@ use hyperloglogplus::{HyperLogLog, HyperLogLogPlus};
 use tidewatch_benches::clock::{median, timed};
 use tidewatch_benches::options::Options;
 use tidewatch_benches::{subject, table};
-use tidewatch_core::contribution::{Point, Source};
+use tidewatch_core::contribution::{Amount, Point, Source};
 use tidewatch_core::detector::Severity;
 use tidewatch_core::distinct::Room;
 use tidewatch_core::episode::Episode;
@@ -240,7 +240,7 @@ fn point(i: u64, names: u64) -> Point {
         generation: Generation::Even,
         event: EventTag(i),
         shape: Shape::of(&auth),
-        attempts: 1,
+        amount: Amount::of(1),
         user: auth.user,
         source: Some(Source { address: key().1, tag: 0 }),
     }

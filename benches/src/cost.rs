@@ -6,7 +6,7 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use tidewatch_core::contribution::{Again, Contribution, Part as Points, Point};
+use tidewatch_core::contribution::{Again, Amount, Contribution, Part as Points, Point};
 use tidewatch_core::judge::judge;
 use tidewatch_core::key::Key;
 use tidewatch_core::key_ring::{LiveKey, Phase};
@@ -176,7 +176,7 @@ fn newer(key: Key, at: Time, keys: &Phase) -> Result<Contribution> {
             generation: key.generation(),
             event: signal.event,
             shape: Shape::of(&auth),
-            attempts: 1,
+            amount: Amount::of(1),
             user: auth.user,
             source: None,
         }

@@ -129,6 +129,7 @@ fn detector(id: &str, key: &[KeyField], window: Span) -> Detector {
         after: Vec::new(),
         unless: Vec::new(),
         covers: Default::default(),
+        share: None,
     }
 }
 
@@ -189,7 +190,7 @@ fn truth<'a>(
         Measure::Distinct(_, filter) | Measure::Count(_, filter) | Measure::Sum(_, filter) => {
             filter
         }
-        Measure::Sequential(_) | Measure::Change(_) | Measure::Busiest(_) => ALL,
+        Measure::Sequential(_) | Measure::Change(_) | Measure::Busiest(..) => ALL,
     };
     let counted = events.filter(|t| t.time > after && t.time <= until);
     let counted = counted.filter(|t| filter.outcome.is_none() || t.failed);

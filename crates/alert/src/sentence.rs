@@ -6,7 +6,7 @@
 use tidewatch_core::finding::{Activity, Decided, Finding, Value};
 use tidewatch_core::key::{Key, KeyPart};
 
-use crate::number::{number, short};
+use crate::number::{is_bytes, of_measure, short};
 use crate::spending;
 
 /// The number a finding is about.
@@ -50,11 +50,19 @@ pub(crate) fn sentence(finding: &Finding) -> String {
         None => format!("raised in {}", finding.window),
         Some(leading) => {
             let threshold = match leading.threshold {
-                Some(threshold) => format!(" (threshold {})", number(threshold)),
+                Some(threshold) => {
+                    format!(" (threshold {})", of_measure(leading.name, threshold))
+                }
                 None => String::new(),
             };
-            let (amount, name) = (short(&leading.value), leading.name.replace('_', " "));
-            format!("{amount} {name} in {}{threshold}", finding.window)
+            let amount = short(leading.name, &leading.value);
+            match is_bytes(leading.name) {
+                true => format!("{amount} in {}{threshold}", finding.window),
+                false => {
+                    let name = leading.name.replace('_', " ");
+                    format!("{amount} {name} in {}{threshold}", finding.window)
+                }
+            }
         }
     };
     match finding.activity {

@@ -9,7 +9,7 @@ use tidewatch_core::finding::{Activity, Decided, Finding};
 use tidewatch_core::lists::Listed;
 use tidewatch_core::signal::{EventId, Origin, Outcome};
 
-use crate::number::{long, number, rfc3339};
+use crate::number::{long, number, of_measure, rfc3339};
 use crate::printable::{name, printable};
 use crate::sentence::{is_plain, sentence};
 use crate::spending;
@@ -45,13 +45,14 @@ pub fn text(finding: &Finding) -> String {
             line(&mut out, label, &what);
         }
     }
-    let measures = finding.measures.iter().map(|m| format!("{} {}", m.name, long(&m.value)));
+    let measures =
+        finding.measures.iter().map(|m| format!("{} {}", m.name, long(&m.name, &m.value)));
     line(&mut out, "counted", &format!("{} in {}", joined(measures), finding.window));
     let spends = finding.spending.is_some();
     if let (false, Activity::Close, Some(leading)) =
         (spends, finding.activity, finding.decided.first())
     {
-        let peak = number(finding.peak.max(leading.amount));
+        let peak = of_measure(&leading.measure, finding.peak.max(leading.amount));
         line(&mut out, "at worst", &format!("{} {peak} in {}", leading.measure, finding.window));
     }
     if !spends {
@@ -101,7 +102,8 @@ fn condition(decided: &Decided) -> String {
     if is_plain(decided) {
         return decided.condition.clone();
     }
-    format!("{} (= {})", decided.condition, number(decided.threshold))
+    let threshold = of_measure(&decided.measure, decided.threshold);
+    format!("{} (= {threshold})", decided.condition)
 }
 
 fn sources(finding: &Finding) -> String {

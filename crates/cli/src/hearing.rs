@@ -67,6 +67,9 @@ pub fn ingest(reading: &Reading) -> Ingest {
     if reading.hears_access {
         ingest.hear_access();
     }
+    if reading.hears_bytes {
+        ingest.hear_bytes();
+    }
     ingest.mark(reading.lists.clone());
     if let Some(agents) = &reading.agents {
         ingest.hear_agents(agents.clone());

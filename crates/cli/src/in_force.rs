@@ -155,5 +155,5 @@ fn of_the_files(error: OverrideError) -> Result<String, Failure> {
 /// The detectors that come with the program. The stack's may be an older or a newer version's.
 pub fn packaged() -> (Plan, &'static str) {
     // A test of the function loads them.
-    (plan(tidewatch_rules::shipped()).unwrap_or_default(), "packaged")
+    (plan(tidewatch_rules::packaged()).unwrap_or_default(), "packaged")
 }

@@ -14,6 +14,7 @@ use tidewatch_core::key::KeyField;
 use tidewatch_core::limits::{FUTURE_MAX, WINDOW_MAX, WINDOW_MIN};
 use tidewatch_core::meter::ledger::{Ledger, Limits};
 use tidewatch_core::plan::Plan;
+use tidewatch_core::signal::SignalKind;
 use tidewatch_core::spend::budget::Budgets;
 use tidewatch_core::spend::detector::SpendDetector;
 use tidewatch_core::spend::watch::{Prices, Watch};
@@ -61,6 +62,8 @@ pub struct Reading {
     pub agents: Option<AgentNames>,
     /// Whether every line is also asked who asked for something.
     pub hears_access: bool,
+    /// Whether lines that tell how many bytes were sent back are asked to whom.
+    pub hears_bytes: bool,
     /// Of inputs that are read twice and can be only once.
     pub copies: BTreeMap<PathBuf, Copy>,
 }
@@ -141,6 +144,7 @@ pub fn reading(
         networks: raw.asn_db.as_deref().map(networks).transpose()?,
         agents: None,
         hears_access: raw.drivers,
+        hears_bytes: false,
         copies: BTreeMap::new(),
     })
 }
@@ -164,6 +168,7 @@ pub fn metering(
         networks: None,
         agents: None,
         hears_access: false,
+        hears_bytes: false,
         copies: BTreeMap::new(),
     })
 }
@@ -223,6 +228,7 @@ pub fn reporting(
     plan.allow = allow.tagged(|name| vec![lists.mark(naming.tag(name), name)]);
     plan.lists = lists.about();
     if let Some(reading) = reading {
+        reading.hears_bytes = plan.counts(SignalKind::Access);
         reading.agents = plan.needs_agents().then(|| plan.agents.clone());
         if reading.networks.is_none() {
             for id in plan.detectors_by(KeyField::SourceAsn) {

@@ -132,7 +132,7 @@ impl Standing {
         let allow = &self.plan.allow;
         let is_allowed = allow.of_signal(auth, signal.time).is_some();
         let of = |(index, key): (usize, &tidewatch_core::plan::KeyPlan)| {
-            let place = key.takes(auth).then(|| Key::of_signal(&key.fields, signal))??;
+            let place = key.takes(auth).then(|| Key::of_auth(&key.fields, auth))??;
             let counts = !is_allowed || allow.counts(&place, signal.time);
             counts.then_some((KeyPlanId(index as u16), place))
         };

@@ -66,6 +66,7 @@ impl Summary {
                 "auth_mention": self.counts.mentions,
                 "reset": self.counts.resets,
                 "sign_up": self.counts.sign_ups,
+                "access": self.counts.accesses,
                 "invocation": self.counts.invocations,
                 "invocation_ending": self.counts.endings,
             },
@@ -124,10 +125,14 @@ impl Summary {
     /// Some lines of text.
     pub fn text(&self) -> String {
         let mut text = self.read();
-        let Counts { attempts, mentions, resets, sign_ups, .. } = self.counts;
+        let Counts { attempts, mentions, resets, sign_ups, accesses, .. } = self.counts;
         let others = match resets + sign_ups {
             0 => String::new(),
             _ => format!(", resets: {}, sign-ups: {}", grouped(resets), grouped(sign_ups)),
+        };
+        let others = match accesses {
+            0 => others,
+            _ => format!("{others}, accesses: {}", grouped(accesses)),
         };
         let _ = writeln!(
             text,

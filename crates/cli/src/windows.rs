@@ -67,7 +67,7 @@ impl Windows {
     pub fn add(&mut self, signal: &Signal) -> Result<(), OutOfMemory> {
         let login = signal.body.auth().filter(|auth| auth.action == SignalKind::Auth);
         let Some(auth) = login else { return Ok(()) };
-        let Some(key) = Key::of_signal(&self.fields, signal) else { return Ok(()) };
+        let Some(key) = Key::of_auth(&self.fields, auth) else { return Ok(()) };
         let index = signal.time.0.div_euclid(self.span.0);
         let next_id = self.cells.len() as u32;
         let cell = self

@@ -79,12 +79,36 @@ pub struct Point {
     pub event: EventTag,
     /// Which measures it satisfies, by way of the plan.
     pub shape: Shape,
-    /// How many tries it stands for.
-    pub attempts: u32,
-    /// The name tried, where it is known.
+    /// How much it adds.
+    pub amount: Amount,
+    /// The name tried, where it is known; of an access what was asked for.
     pub user: Option<UserTag>,
     /// Where it came from, where that is known.
     pub source: Option<Source>,
+}
+
+/// How many tries a point stands for, or how many bytes were sent back where these are summed; at least 1. In 48
+/// bits, so that a point has room for it beside its shape: a key may have many points.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Amount([u8; 6]);
+
+impl Amount {
+    /// Of a number; what is beyond 48 bits is cut to the largest there is.
+    pub fn of(number: u64) -> Amount {
+        let [low @ .., _, _] = number.clamp(1, (1 << 48) - 1).to_le_bytes();
+        Amount(low)
+    }
+
+    /// The number.
+    pub fn number(self) -> u64 {
+        let [a, b, c, d, e, f] = self.0;
+        u64::from_le_bytes([a, b, c, d, e, f, 0, 0])
+    }
+
+    /// By how much it may let any measure grow at most; `u32::MAX` where it is that or more.
+    pub fn weight(self) -> u32 {
+        u32::try_from(self.number()).unwrap_or(u32::MAX)
+    }
 }
 
 /// A source address and its tag.
@@ -117,7 +141,7 @@ impl Again {
     /// The tag of `field`, where the signal has one.
     pub fn tag(&self, field: DistinctField) -> Option<u64> {
         match field {
-            DistinctField::User => self.user.map(|UserTag(tag)| tag),
+            DistinctField::User | DistinctField::Resource => self.user.map(|UserTag(tag)| tag),
             DistinctField::SourceIp => self.source,
         }
     }
@@ -127,7 +151,7 @@ impl Point {
     /// The tag of `field`, where the signal has one.
     pub fn tag(&self, field: DistinctField) -> Option<u64> {
         match field {
-            DistinctField::User => self.user.map(|UserTag(tag)| tag),
+            DistinctField::User | DistinctField::Resource => self.user.map(|UserTag(tag)| tag),
             DistinctField::SourceIp => self.source.map(|source| source.tag),
         }
     }

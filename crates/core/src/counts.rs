@@ -65,6 +65,7 @@ impl Counts {
             (SignalKind::Auth, Role::Mention) => self.mentions += 1,
             (SignalKind::Reset, _) => self.resets += 1,
             (SignalKind::SignUp, _) => self.sign_ups += 1,
+            (SignalKind::Access, _) => self.accesses += 1,
         }
     }
 

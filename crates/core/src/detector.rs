@@ -33,15 +33,27 @@ pub struct Detector {
     /// When it raises, at least one, by severity from high to low.
     pub raises: Vec<Raise>,
     /// It raises only where one of these detectors raises for the same key too, or has an open finding
-    /// about it; none: wherever its conditions hold. Ids of detectors with the same
-    /// signals and key.
+    /// about it; none: wherever its conditions hold. Ids of detectors with the same signals and key; of accesses also
+    /// of others on the same key, whose findings must be open.
     pub after: Vec<String>,
     /// It is quiet where one of these raises as badly or worse, or has an open finding that is: they tell the
     /// same better.
     pub unless: Vec<String>,
+    /// It raises only where a measure makes this share of the same measure over everything: see
+    /// [`crate::grounds`].
+    pub share: Option<Share>,
     /// While a finding of this detector is open, findings by these keys, from the same signals, that lie
     /// within its key and are no worse are told by it: see [`crate::umbrella`].
     pub covers: KeyFields,
+}
+
+/// How much of everything one key must have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Share {
+    /// Of which measure, an index into [`Detector::measures`].
+    pub measure: usize,
+    /// At least this, in thousandths, 1 to 1,000.
+    pub thousandths: u16,
 }
 
 /// A technique of MITRE ATT&CK.
@@ -78,15 +90,18 @@ pub enum Measure {
     /// How sure it is that the share of the attempts that satisfy its filter among all has risen, in powers
     /// of ten: see [`crate::change`].
     Change(Change),
-    /// The most attempts that satisfy the filter in any span as long as the window, of the day before it.
-    Busiest(Filter),
+    /// The largest sum of a number over what satisfies the filter in any span as long as the window, of the day
+    /// before it.
+    Busiest(NumberField, Filter),
 }
 
 /// A number a signal carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum NumberField {
-    /// `attempts`: how many tries a line stands for.
+    /// `attempts`: how many tries a line stands for; of accesses each is one.
     Attempts,
+    /// `bytes`: how many were sent back; of accesses only.
+    Bytes,
 }
 
 /// A field whose different values can be counted.
@@ -96,6 +111,8 @@ pub enum DistinctField {
     User,
     /// `source.ip`: whole addresses, IPv6 too.
     SourceIp,
+    /// `resource`: what was asked for; of accesses only.
+    Resource,
 }
 
 /// Which signals a measure takes; an empty filter takes all.
@@ -171,12 +188,15 @@ pub enum Operand {
 }
 
 impl Detector {
-    /// How far before its windows it looks, for what is usual.
+    /// How far before its windows it looks, for what is usual: a day, and of accesses two windows more, so that what is
+    /// fetched at the same time each day is found there whole, also when it begins a little later.
     pub fn history(&self) -> Option<Span> {
-        let changes = |named: &NamedMeasure| {
-            matches!(named.measure, Measure::Change(_) | Measure::Busiest(_))
+        let looks_back = |named: &NamedMeasure| {
+            matches!(named.measure, Measure::Change(_) | Measure::Busiest(..))
         };
-        self.measures.iter().any(changes).then_some(HISTORY)
+        let longer = if self.signal == SignalKind::Access { 2 * self.window.0 } else { 0 };
+        let looks_back = self.share.is_some() || self.measures.iter().any(looks_back);
+        looks_back.then_some(Span(HISTORY.0 + longer))
     }
 
     /// A condition as its file writes it, e.g. `unknown_users >= 0.5 * users`.

@@ -16,7 +16,7 @@ use smallvec::{SmallVec, smallvec};
 
 use crate::admission::{Admission, Gate};
 use crate::allow::{Allowed, Held, Ledger};
-use crate::contribution::{Again, Contribution, Part, Point, Source};
+use crate::contribution::{Again, Amount, Contribution, Part, Point, Source};
 use crate::counts::Counts;
 use crate::delivery::{Acknowledged, Record};
 use crate::fault::Fault;
@@ -28,11 +28,12 @@ use crate::outbox::Outbox;
 use crate::plan::{KeyPlan, KeyPlanId, Plan};
 use crate::sequence::Sequence;
 use crate::shape::Shape;
-use crate::signal::{Auth, Body, Origin, Signal};
+use crate::signal::{Auth, Body, Origin, Signal, SignalKind};
 use crate::sink::AlertSink;
 use crate::slack::Slack;
 use crate::spend::watch::Watch;
 use crate::store::{DueNow, Place, WindowStore};
+use crate::tag::UserTag;
 use crate::time::Time;
 use crate::umbrella::Declined;
 
@@ -131,11 +132,12 @@ impl<S: WindowStore, A: AlertSink> Engine<S, A> {
             return Ok(());
         }
         self.counts.note(signal);
-        let Body::Auth(auth) = &signal.body else {
+        if !matches!(signal.body, Body::Auth(_)) {
             let told = self.watch.as_mut().map(|watch| watch.observe(signal));
-            return self.publish(told.unwrap_or_default()).await;
-        };
+            self.publish(told.unwrap_or_default()).await?;
+        }
         let plan = Arc::clone(&self.plan);
+        let Some(auth) = &tried(&plan, signal) else { return Ok(()) };
         let allowed = plan.allow.of_signal(auth, signal.time);
         match allowed {
             Some(entry) => self.held_back.note_signal(entry),
@@ -148,7 +150,7 @@ impl<S: WindowStore, A: AlertSink> Engine<S, A> {
         let (reading, mut source) = (self.keys.reading.key, None);
         for (index, key_plan) in plan.keys.iter().enumerate() {
             let tag = |address| *source.get_or_insert_with(|| reading.source(address));
-            let point = point(key_plan, (tag, Generation::Even), signal, shape);
+            let point = point(key_plan, (tag, Generation::Even), (signal, auth), shape);
             let counts = |key: &Key| allowed.is_none() || plan.allow.counts(key, signal.time);
             if let Some((key, point)) = point.filter(|(key, _)| counts(key)) {
                 let place = (KeyPlanId(index as u16), key);
@@ -313,8 +315,8 @@ impl<S: WindowStore, A: AlertSink> Engine<S, A> {
                 self.counts.note(signal);
                 let again = record.again.get(nth);
                 let event = self.keys.event(signal, again);
-                let Body::Auth(auth) = &signal.body else { continue };
-                let shape = Shape::of(auth);
+                let Some(auth) = tried(plan, signal) else { continue };
+                let (shape, auth) = (Shape::of(&auth), &auth);
                 let allowed = plan.allow.of_signal(auth, time);
                 if let Some(entry) = allowed {
                     self.held_back.note_signal(entry);
@@ -322,7 +324,7 @@ impl<S: WindowStore, A: AlertSink> Engine<S, A> {
                 for (index, key_plan) in plan.keys.iter().enumerate() {
                     let of = |key: &LiveKey, signal| {
                         let tags = (|address| key.key.source(address), key.generation());
-                        let (key, point) = point(key_plan, tags, signal, shape)?;
+                        let (key, point) = point(key_plan, tags, (signal, auth), shape)?;
                         Some(((KeyPlanId(index as u16), key), Point { time, event, ..point }))
                     };
                     let Some((place, point)) = of(&reading, signal) else { continue };
@@ -421,26 +423,38 @@ struct Counted {
     repeated: bool,
 }
 
+/// What a signal is counted as, if detectors count such signals.
+fn tried(plan: &Plan, signal: &Signal) -> Option<Auth> {
+    match &signal.body {
+        Body::Auth(auth) => Some(*auth),
+        Body::Access(access) if plan.counts(SignalKind::Access) => Some(access.tried()),
+        Body::Access(_) | Body::Invocation(_) => None,
+    }
+}
+
 /// What `signal` adds to the keys of one plan; `None` where it is of another kind, no measure selects it, or
 /// it lacks a field of the key.
 #[inline(always)]
 fn point(
     plan: &KeyPlan,
     (mut tag, generation): (impl FnMut(IpAddr) -> u64, Generation),
-    signal: &Signal,
+    (signal, auth): (&Signal, &Auth),
     shape: Shape,
 ) -> Option<(Key, Point)> {
-    let auth = signal.body.auth()?;
     if plan.signal != auth.action || plan.shape(shape).is_empty() {
         return None;
     }
-    let key = Key::of_signal(&plan.fields, signal)?;
+    let key = Key::of_auth(&plan.fields, auth)?;
     let tagged = plan.counts_sources() || !plan.tells_source(key.first);
     let source =
         auth.source.map(|address| Source { address, tag: if tagged { tag(address) } else { 0 } });
-    let Auth { attempts, user, .. } = *auth;
-    let (time, event) = (signal.time, signal.event);
-    Some((key, Point { time, generation, event, shape, attempts, user, source }))
+    let (user, amount) = match &signal.body {
+        Body::Access(access) if plan.sums() => (access.resource.map(UserTag), access.bytes_out),
+        Body::Access(access) => (access.resource.map(UserTag), 1),
+        _ => (auth.user, u64::from(auth.attempts)),
+    };
+    let (time, event, amount) = (signal.time, signal.event, Amount::of(amount));
+    Some((key, Point { time, generation, event, shape, amount, user, source }))
 }
 
 /// The log event that stands for a window that ends at `time`: the newest one of the batch in it.

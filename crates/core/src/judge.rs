@@ -328,7 +328,7 @@ impl<'a> Reading<'a> {
     /// What it costs to tell whether a condition holds.
     fn cost(&self, condition: &Condition) -> Cost {
         let cost = |measure: usize| match self.detector.measures[measure] {
-            Counted::Counter(_) => Cost::Counter,
+            Counted::Counter(_) | Counted::Sum(_) => Cost::Counter,
             Counted::Distinct(..) => Cost::Names,
             Counted::Busiest(_) | Counted::Change { .. } | Counted::Sequential { .. } => {
                 Cost::History

@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use smallvec::SmallVec;
 
 use crate::meter::ledger::Function;
-use crate::signal::{Auth, Signal, canonical};
+use crate::signal::{Auth, canonical};
 use crate::tag::{AgentTag, UserTag};
 
 /// A field a detector can be keyed by.
@@ -100,9 +100,8 @@ impl Key {
         format!("a key by {}", fields.collect::<Vec<_>>().join(" and "))
     }
 
-    /// The key of `signal` under `fields`, or `None` where the signal lacks one of them.
-    pub fn of_signal(fields: &KeyFields, signal: &Signal) -> Option<Key> {
-        let auth = signal.body.auth()?;
+    /// The key of a try under `fields`, or `None` where it lacks one of them.
+    pub fn of_auth(fields: &KeyFields, auth: &Auth) -> Option<Key> {
         let mut parts = fields.iter().map(|field| KeyPart::of_auth(*field, auth));
         let first = parts.next()??;
         let second = match parts.next() {

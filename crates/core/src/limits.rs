@@ -150,6 +150,10 @@ pub const FUNCTIONS_MAX: usize = 10_000;
 /// Requests that wait to be brought together with their reports, or the other way round.
 pub const REQUESTS_WAITING_MAX: usize = 65_536;
 
+/// Bytes of one response beyond which it is not believed: 1 TiB, a day at 100 Mbit/s. Whoever gets a number into
+/// a log must not be able to spoil a sum.
+pub const BYTES_OUT_MAX: u64 = 1 << 40;
+
 /// The longest route that is told, in bytes.
 pub const ROUTE_BYTES_MAX: usize = 200;
 

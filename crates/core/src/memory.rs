@@ -177,7 +177,7 @@ impl MemoryStore {
         }
         // Nothing is known of the windows that end before the newest event.
         if point.time >= newest
-            && kept.slack.take(point.time, point.shape.outcome(), point.attempts)
+            && kept.slack.take(point.time, point.shape.outcome(), point.amount.weight())
         {
             return;
         }

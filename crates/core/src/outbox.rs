@@ -108,6 +108,10 @@ impl<S: WindowStore, A: AlertSink> Outbox<'_, S, A> {
                 rest = &rest[1..];
                 continue;
             }
+            if opens && self.lacks_grounds(place, next, pane).await? {
+                rest = &rest[1..];
+                continue;
+            }
             let Some(mut step) = step(&known, rest, &terms) else {
                 rest = &rest[1..];
                 continue;
@@ -232,6 +236,7 @@ impl<S: WindowStore, A: AlertSink> Outbox<'_, S, A> {
         if !rule.covers.is_empty() {
             self.list_members(message.place.0, &mut finding).await?;
         }
+        self.tell_grounds(message.place, (message.detector, message.report), &mut finding).await?;
         self.sink.publish(&finding).await?;
         self.counts.published(message.activity);
         Ok(())

@@ -35,6 +35,54 @@ impl Resolution {
 /// A set of counters: bit i is counter i.
 pub type Slots = u64;
 
+/// A sum in two sets of counters, because a counter has 32 bits and a sum of bytes needs more: what one adds to
+/// both is split by [`Part::of`], so adding them up is as exact as adding the numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sum {
+    /// Those that count ones.
+    pub ones: Slots,
+    /// Those that count units of 1,024.
+    pub kibs: Slots,
+}
+
+/// What a counter holds of each number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// How many numbers there are, or their sum where they are small.
+    Whole,
+    /// The units of 1,024.
+    Kibs,
+    /// The rest.
+    Rest,
+}
+
+/// Ones in a unit of [`Part::Kibs`].
+const KIB: u64 = 1_024;
+
+impl Part {
+    /// The part of a number.
+    pub fn of(self, number: u64) -> u64 {
+        match self {
+            Part::Whole => number,
+            Part::Kibs => number / KIB,
+            Part::Rest => number % KIB,
+        }
+    }
+}
+
+impl Sum {
+    /// A sum of small numbers.
+    pub fn of_ones(ones: Slots) -> Sum {
+        Sum { ones, kibs: 0 }
+    }
+
+    /// The sum over panes `first..=last` of a ring.
+    pub fn over(self, ring: &Ring, panes: (i64, i64)) -> u64 {
+        let kibs = if self.kibs == 0 { 0 } else { ring.sum(self.kibs, panes) };
+        ring.sum(self.ones, panes).saturating_add(kibs.saturating_mul(KIB))
+    }
+}
+
 /// Counters that a pane holds in itself: as many as there are kinds of signal, and the shipped detectors need.
 const COUNTS_INLINE: usize = 6;
 

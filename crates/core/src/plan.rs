@@ -16,12 +16,12 @@ use smallvec::SmallVec;
 use crate::agents::AgentNames;
 use crate::allow::{Allowlist, Who};
 use crate::change::Change;
-use crate::detector::{Detector, DistinctField, Filter, Measure};
+use crate::detector::{Detector, DistinctField, Filter, Measure, NumberField};
 use crate::key::{KeyField, KeyFields, KeyPart};
 use crate::key_ring::Generation;
 use crate::limits::MEASURES_PER_KEY_MAX;
 use crate::lists::NameList;
-use crate::panes::Slots;
+use crate::panes::{Part, Slots, Sum};
 pub use crate::refusal::PlanError;
 use crate::refusal::{beyond_lists, decidable};
 use crate::retention::{Home, Retention};
@@ -30,6 +30,10 @@ use crate::signal::{Auth, Outcome, Role, SignalKind};
 use crate::time::Span;
 use crate::umbrella::Umbrella;
 use crate::walk::Rates;
+
+mod counting;
+
+use counting::{bit, count_all, index_of, kinds, others};
 
 /// All detectors, ready to run.
 #[derive(Clone, Debug, Default)]
@@ -70,8 +74,8 @@ pub struct KeyPlan {
     pub fields: KeyFields,
     /// The distinct measures, each with its field; at most 64.
     pub distinct: Vec<(DistinctField, Filter)>,
-    /// The counters; counts and sums alike. In the shared home none of mentions.
-    pub counters: Vec<(Role, Filter)>,
+    /// The counters, and what of each number they count. In the shared home none of mentions.
+    pub counters: Vec<(Role, Filter, Part)>,
     /// How many counters a pane has: in memory one a filter, in the shared home one a kind.
     pub slots: usize,
     /// What is kept for how long.
@@ -104,6 +108,17 @@ pub struct DetectorPlan {
     pub after: Vec<DetectorId>,
     /// See [`Detector::unless`].
     pub unless: Vec<DetectorId>,
+    /// Those of [`Detector::after`] that read other signals, with the plans of their keys.
+    pub beyond: Vec<(KeyPlanId, DetectorId)>,
+    /// Whether the window alone decides whether it raises: see [`crate::grounds`].
+    pub is_grounded: bool,
+}
+
+impl DetectorPlan {
+    /// Whether it tells of the key itself, so that of several that do one tells for all.
+    pub(crate) fn leads(&self) -> bool {
+        self.after.is_empty() && self.is_grounded
+    }
 }
 
 /// Where one measure is counted.
@@ -113,6 +128,8 @@ pub enum Counted {
     Distinct(DistinctField, Class),
     /// The sum of these counters.
     Counter(Slots),
+    /// The sum that these counters hold together.
+    Sum(Sum),
     /// The walk over the users of these classes.
     Sequential {
         /// Of those that failed.
@@ -132,7 +149,7 @@ pub enum Counted {
         change: Change,
     },
     /// The most that these counters came to in the day before.
-    Busiest(Slots),
+    Busiest(Sum),
 }
 
 /// What a signal of one shape adds to.
@@ -142,12 +159,19 @@ pub struct ShapePlan {
     pub classes: SmallVec<[(DistinctField, Class); 2]>,
     /// The counter slots it is added to.
     pub counters: SmallVec<[usize; 4]>,
+    /// The slots its number is added to, in parts.
+    pub sums: SmallVec<[(usize, Part); 2]>,
 }
 
 impl ShapePlan {
     /// Whether no measure selects the shape.
     pub fn is_empty(&self) -> bool {
-        self.classes.is_empty() && self.counters.is_empty()
+        self.classes.is_empty() && !self.counts()
+    }
+
+    /// Whether it is added to any counter.
+    pub fn counts(&self) -> bool {
+        !self.counters.is_empty() || !self.sums.is_empty()
     }
 }
 
@@ -188,9 +212,13 @@ impl Plan {
                 key.add(DetectorId(index as u16), detector)?;
             }
         }
-        for key in &mut keys {
-            key.relate(&detectors)?;
-            key.finish();
+        for detector in detectors.iter().filter(|detector| detector.share.is_some()) {
+            count_all(home, &mut keys, detector)?;
+        }
+        for index in 0..keys.len() {
+            let others = others(&keys, index);
+            keys[index].relate(&detectors, &others)?;
+            keys[index].finish();
         }
         let names = detectors.iter().map(|detector| name(&detector.id)).collect();
         let umbrellas = umbrellas(&keys, &detectors);
@@ -200,6 +228,11 @@ impl Plan {
     /// Whether something is counted by a field.
     pub fn counts_by(&self, field: KeyField) -> bool {
         self.keys.iter().any(|key| key.fields.contains(&field))
+    }
+
+    /// Whether something is counted of a kind of signal.
+    pub fn counts(&self, signal: SignalKind) -> bool {
+        self.keys.iter().any(|key| key.signal == signal)
     }
 
     /// Whether it matters what clients call themselves.
@@ -269,10 +302,16 @@ impl KeyPlan {
             .measures
             .iter()
             .map(|named| match named.measure {
-                // The only number of an authentication signal is its attempts, which a count sums.
                 Measure::Count(role, filter) => Counted::Counter(self.counter(role, filter)),
-                Measure::Sum(_, filter) => Counted::Counter(self.counter(Role::Attempt, filter)),
-                Measure::Busiest(filter) => Counted::Busiest(self.counter(Role::Attempt, filter)),
+                // A count sums attempts.
+                Measure::Sum(NumberField::Attempts, filter) => {
+                    Counted::Counter(self.counter(Role::Attempt, filter))
+                }
+                Measure::Sum(NumberField::Bytes, filter) => Counted::Sum(self.sum(filter)),
+                Measure::Busiest(NumberField::Attempts, filter) => {
+                    Counted::Busiest(Sum::of_ones(self.counter(Role::Attempt, filter)))
+                }
+                Measure::Busiest(NumberField::Bytes, filter) => Counted::Busiest(self.sum(filter)),
                 Measure::Change(change) => Counted::Change {
                     selected: self.counter(Role::Attempt, change.filter),
                     all: self.counter(Role::Attempt, Filter::default()),
@@ -307,8 +346,21 @@ impl KeyPlan {
             Home::Memory => Span(0),
             Home::Shared => Span(span.min(detector.quiet).0 / 2),
         };
-        let (after, unless) = (Vec::new(), Vec::new());
-        let plan = DetectorPlan { id, span, lengthen, rung, sketch, measures, after, unless };
+        let [after, unless] = [Vec::new(), Vec::new()];
+        let (beyond, is_grounded) = (Vec::new(), detector.share.is_none());
+        let lists = (rung, sketch, measures);
+        let plan = DetectorPlan {
+            id,
+            span,
+            lengthen,
+            rung: lists.0,
+            sketch: lists.1,
+            measures: lists.2,
+            after,
+            unless,
+            beyond,
+            is_grounded,
+        };
         if home == Home::Shared && beyond_lists(detector).next().is_some() {
             // Its conditions compare all its measures with one another.
             self.sketched.extend(plan.measures.iter().filter_map(|counted| match counted {
@@ -317,6 +369,7 @@ impl KeyPlan {
                     Some((*field, classes[0] | classes[1]))
                 }
                 Counted::Counter(_)
+                | Counted::Sum(_)
                 | Counted::Sequential { .. }
                 | Counted::Change { .. }
                 | Counted::Busiest(_) => None,
@@ -327,8 +380,12 @@ impl KeyPlan {
     }
 
     /// Finds the detectors that others of this key name. One that is quiet beside a detector that is not
-    /// loaded has nothing to be quiet about.
-    fn relate(&mut self, detectors: &[Detector]) -> Result<(), PlanError> {
+    /// loaded has nothing to be quiet about. `others` count other signals by the same key.
+    fn relate(
+        &mut self,
+        detectors: &[Detector],
+        others: &[(KeyPlanId, DetectorId)],
+    ) -> Result<(), PlanError> {
         let own: Vec<(DetectorId, &str)> = self
             .detectors
             .iter()
@@ -341,21 +398,17 @@ impl KeyPlan {
         for plan in &mut self.detectors {
             let detector = &detectors[usize::from(plan.id.0)];
             (plan.after, plan.unless) = (find(&detector.after), find(&detector.unless));
-            if plan.after.is_empty() && !detector.after.is_empty() {
+            let id = |other: DetectorId| &detectors[usize::from(other.0)].id;
+            let named = others.iter().filter(|(_, other)| detector.after.contains(id(*other)));
+            plan.beyond = named.copied().collect();
+            plan.is_grounded &= plan.beyond.is_empty();
+            let alone = plan.after.is_empty() && plan.beyond.is_empty();
+            if alone && !detector.after.is_empty() {
                 let after = detector.after.join(", ");
                 return Err(PlanError::Alone { detector: detector.id.clone(), after });
             }
         }
         Ok(())
-    }
-
-    /// The counter of what has this role and passes the filter, made where it is missing.
-    fn counter(&mut self, role: Role, filter: Filter) -> Slots {
-        let slot = index_of(&mut self.counters, (role, filter));
-        match self.home {
-            Home::Memory => bit(slot),
-            Home::Shared => kinds(filter),
-        }
     }
 
     fn finish(&mut self) {
@@ -364,38 +417,6 @@ impl KeyPlan {
             Home::Shared => KINDS,
         };
         self.shapes = (0..Shape::COUNT).map(|shape| self.shape_plan(Shape(shape))).collect();
-    }
-
-    fn shape_plan(&self, shape: Shape) -> ShapePlan {
-        let mut plan = ShapePlan::default();
-        let distinct = self.distinct.iter().enumerate();
-        for (measure, (field, _)) in distinct.filter(|(_, (_, filter))| shape.passes(*filter)) {
-            let class = match self.home {
-                Home::Memory => bit(measure),
-                Home::Shared => bit(shape.kind()),
-            };
-            match plan.classes.iter_mut().find(|(of, _)| of == field) {
-                Some((_, classes)) => *classes |= class,
-                None => plan.classes.push((*field, class)),
-            }
-        }
-        let counters = self.counters.iter().enumerate();
-        let counted =
-            counters.filter(|(_, (role, filter))| *role == shape.role() && shape.passes(*filter));
-        plan.counters = match self.home {
-            Home::Memory => counted.map(|(slot, _)| slot).collect(),
-            Home::Shared => counted.map(|_| shape.kind()).take(1).collect(),
-        };
-        plan
-    }
-
-    /// The counters that together count just this; `None` where no detector asks for it.
-    pub(crate) fn slots_of(&self, role: Role, filter: Filter) -> Option<Slots> {
-        let slot = self.counters.iter().position(|counter| *counter == (role, filter))?;
-        Some(match self.home {
-            Home::Memory => bit(slot),
-            Home::Shared => kinds(filter),
-        })
     }
 
     /// Whether a sketch is kept behind the list of (field, class) of the shared home.
@@ -474,22 +495,4 @@ fn umbrellas(keys: &[KeyPlan], detectors: &[Detector]) -> Vec<Umbrella> {
         key.detectors.iter().map(move |detector| Umbrella { detector: detector.id, plan })
     });
     all.filter(|umbrella| !detectors[usize::from(umbrella.detector.0)].covers.is_empty()).collect()
-}
-
-/// The n-th bit; none beyond 64, which [`PlanError::TooManyMeasures`] refuses.
-fn bit(n: usize) -> u64 {
-    1u64.checked_shl(n as u32).unwrap_or(0)
-}
-
-/// The kinds a filter takes, as bits.
-fn kinds(filter: Filter) -> u64 {
-    (0..KINDS as u8).filter(|kind| Shape(*kind).passes(filter)).map(|kind| 1 << kind).sum()
-}
-
-/// Where `item` stands in `items`, appended if it is new.
-fn index_of<T: PartialEq>(items: &mut Vec<T>, item: T) -> usize {
-    items.iter().position(|known| *known == item).unwrap_or_else(|| {
-        items.push(item);
-        items.len() - 1
-    })
 }

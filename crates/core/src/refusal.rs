@@ -100,7 +100,7 @@ pub(crate) fn beyond_lists(detector: &Detector) -> impl Iterator<Item = &Conditi
                 Measure::Count(..)
                 | Measure::Sum(..)
                 | Measure::Change(_)
-                | Measure::Busiest(_) => false,
+                | Measure::Busiest(..) => false,
             }
     })
 }

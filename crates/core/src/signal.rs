@@ -25,7 +25,7 @@ pub struct Signal {
 }
 
 /// What a signal says. Detectors read what is of their [`SignalKind`]; invocations are counted by the meter
-/// and are of none.
+/// and are of none. Who asked for something is for both.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Body {
     /// Somebody tried to log in, to get an account's password set anew, or to get an account.
@@ -56,11 +56,17 @@ pub enum SignalKind {
     Reset,
     /// An account of one's own, asked for, confirmed or made.
     SignUp,
+    /// A request that was answered: see [`Access`].
+    Access,
 }
 
 impl SignalKind {
     /// All of them.
-    pub const ALL: [SignalKind; 3] = [SignalKind::Auth, SignalKind::Reset, SignalKind::SignUp];
+    pub const ALL: [SignalKind; 4] =
+        [SignalKind::Auth, SignalKind::Reset, SignalKind::SignUp, SignalKind::Access];
+
+    /// Those that are tried: what formats read and call by their [`SignalKind::action`].
+    pub const TRIED: [SignalKind; 3] = [SignalKind::Auth, SignalKind::Reset, SignalKind::SignUp];
 
     /// The name in detector files.
     pub fn name(self) -> &'static str {
@@ -68,6 +74,7 @@ impl SignalKind {
             SignalKind::Auth => "auth",
             SignalKind::Reset => "reset",
             SignalKind::SignUp => "sign-up",
+            SignalKind::Access => "access",
         }
     }
 
@@ -75,7 +82,7 @@ impl SignalKind {
     pub fn action(self) -> &'static str {
         match self {
             SignalKind::Auth => "login",
-            SignalKind::Reset | SignalKind::SignUp => self.name(),
+            SignalKind::Reset | SignalKind::SignUp | SignalKind::Access => self.name(),
         }
     }
 }

@@ -93,10 +93,11 @@ impl Slack {
         self == Slack::NONE
     }
 
-    /// Takes attempts at `time` off; `false` where they are more than there is slack for.
+    /// Takes attempts at `time` off; `false` where they are more than there is slack for, or than can be told.
     pub fn take(&mut self, time: Time, outcome: Outcome, attempts: u32) -> bool {
         let failures = if outcome == Outcome::Failure { attempts } else { 0 };
-        let lasts = time <= self.until && attempts <= self.attempts && failures <= self.failures;
+        let enough = attempts <= self.attempts && failures <= self.failures;
+        let lasts = time <= self.until && enough && attempts < u32::MAX;
         match lasts {
             true if self.attempts == u32::MAX => self.failures -= failures,
             true => {
@@ -139,12 +140,13 @@ impl Slack {
 /// Whether only failures add to a measure. Who gets in after all lowers the odds of a walk, whenever they failed.
 fn of_failures(plan: &KeyPlan, counted: Counted) -> bool {
     let adds = |shape: &ShapePlan| match counted {
-        Counted::Counter(slots) | Counted::Busiest(slots) => adds_to(shape, slots),
+        Counted::Counter(slots) => adds_to(shape, slots),
         Counted::Change { selected, .. } => adds_to(shape, selected),
         Counted::Distinct(field, class) => {
             shape.classes.iter().any(|(of, classes)| *of == field && classes & class != 0)
         }
         Counted::Sequential { .. } => false,
+        Counted::Sum(_) | Counted::Busiest(_) => true,
     };
     !successes(plan).any(adds)
 }
@@ -193,7 +195,8 @@ fn growing(condition: &Condition, detector: &DetectorPlan, window: &Window<'_>) 
     let Operand::Number(number) = condition.operand else { return Slack::NONE };
     let counted = detector.measures[condition.measure];
     let (most, step) = match counted {
-        Counted::Counter(_) => (window.bounds(counted, detector).high, 1.0),
+        // A point weighs as much as it adds to any of these.
+        Counted::Counter(_) | Counted::Sum(_) => (window.bounds(counted, detector).high, 1.0),
         // More than a list holds is estimated, and an estimate may be too high.
         Counted::Distinct(..) if number > window.plan.retention.list_tags_max as f64 => {
             return Slack::NONE;
@@ -213,7 +216,7 @@ fn growing(condition: &Condition, detector: &DetectorPlan, window: &Window<'_>) 
 fn steady(condition: &Condition, detector: &DetectorPlan, window: &Window<'_>) -> Slack {
     let left = detector.measures[condition.measure];
     let step = match left {
-        Counted::Counter(_) => 1.0,
+        Counted::Counter(_) | Counted::Sum(_) => 1.0,
         Counted::Change { change, .. } => change.step(),
         Counted::Distinct(..) | Counted::Sequential { .. } | Counted::Busiest(_) => {
             return Slack::NONE;
@@ -222,7 +225,7 @@ fn steady(condition: &Condition, detector: &DetectorPlan, window: &Window<'_>) -
     let number = match condition.operand {
         Operand::Number(number) => number,
         Operand::Scaled { factor, measure } => match detector.measures[measure] {
-            right @ Counted::Counter(_) if factor >= 0.0 => {
+            right @ (Counted::Counter(_) | Counted::Sum(_)) if factor >= 0.0 => {
                 factor * window.bounds(right, detector).low
             }
             // It looks at the day before only.
@@ -234,7 +237,7 @@ fn steady(condition: &Condition, detector: &DetectorPlan, window: &Window<'_>) -
     let grows_with_left = matches!(
         condition.operand,
         Operand::Scaled { measure, .. }
-            if matches!(detector.measures[measure], Counted::Counter(_))
+            if matches!(detector.measures[measure], Counted::Counter(_) | Counted::Sum(_))
     );
     let attempts = match condition.comparison {
         Comparison::AtLeast | Comparison::MoreThan => {

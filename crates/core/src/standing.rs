@@ -4,7 +4,8 @@
 //! Among the detectors that stand at a window (their conditions hold there, or a finding of theirs is open) the
 //! worst leads and tells; the others are listed in its finding. Of several that are equally bad the one whose
 //! finding is open already goes on, unless it names another in `unless`: that one tells the same better.
-//! Detectors that come `after` others tell something more, so they neither lead nor are led.
+//! Detectors that come `after` others, or ask for a share of everything, tell something more, so they neither lead
+//! nor are led.
 //!
 //! Invariant: of those that stand one leads, in whatever order they are asked; so folding never makes all of
 //! them quiet. Only `unless` does, of two that each leave it to the other.
@@ -64,6 +65,8 @@ impl<'a> Standing<'a> {
             let quiet = plan.detector(detector.id).quiet;
             let known = covering(window.state.episodes.of(detector.id), window.told, quiet);
             let open = known.filter(|known| !known.closed);
+            // Whether one that asks for more than its conditions raises is not known until it has.
+            let raise = raise.filter(|_| detector.is_grounded);
             let severity = open.map(|known| known.severity).max(raise.map(|raise| raise.severity));
             let id = &plan.detector(detector.id).id;
             let held_back = plan.allow.holds_back(window.key, id, window.told);
@@ -84,7 +87,7 @@ impl<'a> Standing<'a> {
         let leading = self
             .stands
             .iter()
-            .filter(|stands| stands.detector.after.is_empty() && stands.held_back.is_none());
+            .filter(|stands| stands.detector.leads() && stands.held_back.is_none());
         leading.filter_map(|stands| stands.severity).max()
     }
 
@@ -123,7 +126,7 @@ impl<'a> Standing<'a> {
 
     /// The detector that tells what is seen in place of `detector`, if another one does.
     pub(crate) fn told_by(&self, plan: &Plan, detector: &DetectorPlan) -> Option<DetectorId> {
-        let led = plan.folds && detector.after.is_empty();
+        let led = plan.folds && detector.leads();
         let leader = self.leaders[usize::from(self.held_back(detector.id).is_some())];
         leader.filter(|leader| led && *leader != detector.id)
     }
@@ -131,9 +134,8 @@ impl<'a> Standing<'a> {
 
 /// Who leads among those whose findings are told, or are held back.
 fn leader(stands: &[Stands<'_>], held_back: bool) -> Option<DetectorId> {
-    let leading = |stands: &&Stands<'_>| {
-        stands.detector.after.is_empty() && stands.held_back.is_some() == held_back
-    };
+    let leading =
+        |stands: &&Stands<'_>| stands.detector.leads() && stands.held_back.is_some() == held_back;
     let worst = stands.iter().filter(leading).filter_map(|stands| stands.severity).max()?;
     let worst = |stands: &&Stands<'_>| leading(stands) && stands.severity == Some(worst);
     let mut candidates = stands.iter().filter(worst);

@@ -104,14 +104,14 @@ impl KeyState {
         if plan.counts() && !self.events.note(point.event, plan.retention.event_mask) {
             return Absorbed { repeated: true, ..absorbed };
         }
-        absorbed.late = !shape.counters.is_empty() && !self.count(plan, point);
+        absorbed.late = shape.counts() && !self.count(plan, point);
         if let Some(source) = point.source.filter(|_| !plan.tells_source(key.first)) {
             let sources = self.sources.get_or_insert_default();
             absorbed.sketch_refused |= sources.add(
                 key.first,
                 (source, point.generation),
                 point.time,
-                point.attempts,
+                plan.tries(point),
                 keeping,
             );
         }
@@ -242,10 +242,15 @@ impl KeyState {
         let rung = (0..rungs.len()).find(reaches);
         if let Some(rung) = rung {
             let index = rungs[rung].index(point.time);
-            let which = plan.shape(point.shape).counters.as_slice();
+            let shape = plan.shape(point.shape);
+            let which = shape.counters.as_slice();
             if !which.is_empty() {
-                let attempts = u64::from(point.attempts);
+                let attempts = u64::from(plan.tries(point));
                 self.rings[rung].add_to_all(index, point.time, (which, plan.slots), attempts);
+            }
+            for (slot, part) in &shape.sums {
+                let amount = part.of(point.amount.number());
+                self.rings[rung].add(index, point.time, *slot, plan.slots, amount);
             }
         }
         if head > self.settled_until {

@@ -51,6 +51,7 @@ enum Domain {
     Stream = 4,
     Seed = 5,
     Request = 6,
+    Resource = 7,
 }
 
 impl TagKey {
@@ -98,6 +99,11 @@ impl TagKey {
     /// The tag of a request id, which is a UUID.
     pub fn request(&self, id: u128) -> RequestTag {
         RequestTag(self.hash(Domain::Request, 0, &id.to_be_bytes()))
+    }
+
+    /// The tag of what was asked for, for counting different things.
+    pub fn resource(&self, name: &[u8]) -> u64 {
+        self.hash(Domain::Resource, 0, name)
     }
 
     /// A seed for hash maps, so that their layout cannot be attacked either.

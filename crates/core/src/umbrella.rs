@@ -42,11 +42,11 @@ pub struct Umbrella {
 pub struct Declined(BTreeMap<(Place, DetectorId), Time>);
 
 impl Declined {
-    fn holds(&self, place: Place, detector: DetectorId, at: Time) -> bool {
+    pub(crate) fn holds(&self, place: Place, detector: DetectorId, at: Time) -> bool {
         self.0.get(&(place, detector)).is_some_and(|until| at < *until)
     }
 
-    fn note(&mut self, place: Place, detector: DetectorId, until: Time) {
+    pub(crate) fn note(&mut self, place: Place, detector: DetectorId, until: Time) {
         if self.0.len() >= DECLINED_MAX {
             self.0.clear();
         }
@@ -190,7 +190,7 @@ fn leading(rule: &Detector) -> Option<Filter> {
         Measure::Count(_, filter)
         | Measure::Sum(_, filter)
         | Measure::Distinct(_, filter)
-        | Measure::Busiest(filter) => Some(filter),
+        | Measure::Busiest(_, filter) => Some(filter),
         Measure::Change(change) => Some(change.filter),
         Measure::Sequential(_) => None,
     }

@@ -14,12 +14,12 @@ use crate::detector::DistinctField;
 use crate::distinct::DistinctList;
 use crate::finding::{Accuracy, Value};
 use crate::key::Key;
-use crate::panes::{Ring, Slots};
+use crate::panes::{Ring, Slots, Sum};
 use crate::plan::{Counted, DetectorPlan, KeyPlan};
 use crate::shape::Class;
 use crate::sketch::Sketch;
 use crate::state::{ClassList, KeyState};
-use crate::time::Time;
+use crate::time::{Span, Time};
 use crate::walk::odds;
 
 /// One key's state as of a time.
@@ -52,13 +52,14 @@ impl Window<'_> {
     /// What is certain about a measure without asking a sketch.
     pub fn bounds(&self, counted: Counted, detector: &DetectorPlan) -> Bounds {
         match counted {
-            Counted::Counter(slots) => self.counted(slots, detector),
+            Counted::Counter(slots) => self.counted(Sum::of_ones(slots), detector),
+            Counted::Sum(sum) => self.counted(sum, detector),
             Counted::Change { selected, all, change } => {
                 let evidence = self.changed((selected, all), change, detector);
                 Bounds { low: evidence, high: evidence }
             }
-            Counted::Busiest(slots) => {
-                let most = self.busiest(slots, detector);
+            Counted::Busiest(sum) => {
+                let most = self.busiest(sum, detector.span);
                 Bounds { low: most, high: most }
             }
             Counted::Distinct(field, class) => {
@@ -159,13 +160,19 @@ impl Window<'_> {
         let bounds = self.bounds(counted, detector);
         let certain = bounds.low == bounds.high;
         match counted {
-            Counted::Counter(_) | Counted::Change { .. } | Counted::Busiest(_) if certain => {
+            Counted::Counter(_)
+            | Counted::Sum(_)
+            | Counted::Change { .. }
+            | Counted::Busiest(_)
+                if certain =>
+            {
                 let pane = self.plan.pane(detector);
                 Value { amount: bounds.low, error: Accuracy::Pane(pane) }
             }
-            Counted::Counter(_) | Counted::Change { .. } | Counted::Busiest(_) => {
-                Value { amount: bounds.low, error: Accuracy::AtLeast }
-            }
+            Counted::Counter(_)
+            | Counted::Sum(_)
+            | Counted::Change { .. }
+            | Counted::Busiest(_) => Value { amount: bounds.low, error: Accuracy::AtLeast },
             Counted::Distinct(..) | Counted::Sequential { .. } if certain => {
                 Value { amount: bounds.low, error: Accuracy::Exact }
             }
@@ -214,7 +221,7 @@ impl Window<'_> {
         let (after, until) = self.ends(detector);
         let lists = self.state.lists.iter();
         let listed = lists.flat_map(|list| list.list.within(after, until)).map(|seen| seen.last);
-        let counted = self.rungs(detector).filter_map(|(ring, panes)| ring.first(panes));
+        let counted = self.rungs(detector.span).filter_map(|(ring, panes)| ring.first(panes));
         let counted = counted.map(|time| time.max(Time(after.0 + 1)));
         listed.chain(counted).min().unwrap_or(self.at).min(self.at)
     }
@@ -226,13 +233,20 @@ impl Window<'_> {
         let mut panes: BTreeMap<Time, u64> = BTreeMap::new();
         match counted {
             Counted::Busiest(_) => {}
-            Counted::Counter(slots) | Counted::Change { selected: slots, .. } => {
+            Counted::Counter(_) | Counted::Sum(_) | Counted::Change { .. } => {
+                let sum = match counted {
+                    Counted::Sum(sum) => sum,
+                    Counted::Counter(slots) | Counted::Change { selected: slots, .. } => {
+                        Sum::of_ones(slots)
+                    }
+                    _ => return Vec::new(),
+                };
                 let rungs = self.plan.retention.counters.iter();
-                for ((ring, (first, last)), rung) in self.rungs(detector).zip(rungs) {
+                for ((ring, (first, last)), rung) in self.rungs(detector.span).zip(rungs) {
                     for (index, _, _) in
                         ring.panes().filter(|pane| (first..=last).contains(&pane.0))
                     {
-                        let amount = ring.sum(slots, (index, index));
+                        let amount = sum.over(ring, (index, index));
                         *panes.entry(Time(index * rung.pane.0)).or_default() += amount;
                     }
                 }
@@ -258,6 +272,20 @@ impl Window<'_> {
         panes.into_iter().filter(|(_, amount)| *amount > 0).collect()
     }
 
+    /// How many of the widest panes before the span have something in them.
+    pub(crate) fn panes_before(&self, span: Span) -> usize {
+        let last = self.rungs(span).skip(1).last();
+        last.map_or(0, |(ring, (first, _))| {
+            ring.panes().take_while(|(index, ..)| *index < first).count()
+        })
+    }
+
+    /// What counters hold of the span that ends with the window, with the oldest pane whole.
+    pub(crate) fn sum(&self, of: Sum, span: Span) -> f64 {
+        let sums = self.rungs(span).map(|(ring, panes)| of.over(ring, panes));
+        sums.fold(0, u64::saturating_add) as f64
+    }
+
     /// The window as lists read it: after the first, up to the second.
     pub(crate) fn ends(&self, detector: &DetectorPlan) -> (Time, Time) {
         (self.at.minus(detector.span), self.plan.retention.step(self.at))
@@ -269,24 +297,24 @@ impl Window<'_> {
     }
 
     /// Each rung of counters with the panes of it that the window touches, finest first.
-    fn rungs(&self, detector: &DetectorPlan) -> impl Iterator<Item = (&Ring, (i64, i64))> {
+    fn rungs(&self, span: Span) -> impl Iterator<Item = (&Ring, (i64, i64))> {
         let rungs = self.state.rings.iter().zip(&self.plan.retention.counters);
-        rungs.map(move |(ring, resolution)| (ring, resolution.window(self.at, detector.span)))
+        rungs.map(move |(ring, resolution)| (ring, resolution.window(self.at, span)))
     }
 
     /// A sum of counters: no less than the window's and no more than with its oldest pane whole. Where
     /// that pane has moved up to a wider one than the detector reckons with, only bounds are known.
-    fn counted(&self, slots: Slots, detector: &DetectorPlan) -> Bounds {
+    fn counted(&self, of: Sum, detector: &DetectorPlan) -> Bounds {
         if let ([ring], [resolution]) =
             (self.state.rings.as_slice(), self.plan.retention.counters.as_slice())
         {
-            let sum = ring.sum(slots, resolution.window(self.at, detector.span)) as f64;
+            let sum = of.over(ring, resolution.window(self.at, detector.span)) as f64;
             return Bounds { low: sum, high: sum };
         }
         let mut sums = [0u64; 2];
-        for (rung, (ring, panes)) in self.rungs(detector).enumerate() {
+        for (rung, (ring, panes)) in self.rungs(detector.span).enumerate() {
             let wider = usize::from(rung > detector.rung);
-            sums[wider] = sums[wider].saturating_add(ring.sum(slots, panes));
+            sums[wider] = sums[wider].saturating_add(of.over(ring, panes));
         }
         let [low, wider] = sums.map(|sum| sum as f64);
         Bounds { low, high: low + wider }
@@ -305,12 +333,12 @@ impl Window<'_> {
             };
             Tries { selected: sum(of.0), all: sum(of.1) }
         };
-        let before = self.rungs(detector).flat_map(|(ring, (first, _))| {
+        let before = self.rungs(detector.span).flat_map(|(ring, (first, _))| {
             ring.panes().take_while(move |pane| pane.0 < first).map(tries)
         });
         let usual = change.usual(before);
-        let busiest = self.busiest(of.1, detector);
-        let rungs = self.rungs(detector).zip(&self.plan.retention.counters);
+        let busiest = self.busiest(Sum::of_ones(of.1), detector.span);
+        let rungs = self.rungs(detector.span).zip(&self.plan.retention.counters);
         let within = rungs.flat_map(|((ring, (first, last)), rung)| {
             let rush = rush(busiest * rung.pane.0 as f64 / detector.span.0 as f64);
             let ending = ring.panes().rev().skip_while(move |pane| pane.0 > last);
@@ -321,12 +349,12 @@ impl Window<'_> {
 
     /// The most that counters came to in a span as long as the window, by the widest panes of the day before it;
     /// 0 where there is no such day yet.
-    fn busiest(&self, slots: Slots, detector: &DetectorPlan) -> f64 {
-        let rungs = self.rungs(detector).zip(&self.plan.retention.counters).skip(1);
+    pub(crate) fn busiest(&self, of: Sum, span: Span) -> f64 {
+        let rungs = self.rungs(span).zip(&self.plan.retention.counters).skip(1);
         let Some(((ring, (first, _)), rung)) = rungs.last() else { return 0.0 };
         let before = ring.panes().map(|(index, _, _)| index).take_while(|index| *index < first);
-        let most = before.map(|index| ring.sum(slots, (index, index))).max().unwrap_or(0);
-        most as f64 * detector.span.0 as f64 / rung.pane.0 as f64
+        let most = before.map(|index| of.over(ring, (index, index))).max().unwrap_or(0);
+        most as f64 * span.0 as f64 / rung.pane.0 as f64
     }
 
     fn lists(&self, field: DistinctField, class: Class) -> impl Iterator<Item = &DistinctList> {

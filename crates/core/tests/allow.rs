@@ -131,7 +131,8 @@ proptest! {
         let key = tag_key("a key");
         let is_allowed = |t: &&Try| {
             let signal = t.signal(&key, 0);
-            let keys = plan.keys.iter().filter_map(|p| Key::of_signal(&p.fields, &signal));
+            let auth = signal.body.auth().expect("a login");
+            let keys = plan.keys.iter().filter_map(|p| Key::of_auth(&p.fields, auth));
             let single = keys.filter(|key| key.second.is_none());
             single.into_iter().any(|key| allowed.iter().any(|entry| entry.is_about(&key)))
         };

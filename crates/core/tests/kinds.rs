@@ -14,7 +14,7 @@ use tidewatch_core::plan::{Plan, PlanError};
 use tidewatch_core::signal::{Auth, Body, Signal, SignalKind};
 use world::*;
 
-const KINDS: [SignalKind; 3] = SignalKind::ALL;
+const KINDS: [SignalKind; 3] = SignalKind::TRIED;
 
 /// Two detectors of a kind by source, one that speaks for its subnet, and one by user.
 fn detectors(kind: SignalKind) -> Vec<Detector> {

@@ -2,6 +2,7 @@
 //! from one reading to the next.
 
 use tidewatch_core::access::Access;
+use tidewatch_core::limits::BYTES_OUT_MAX;
 use tidewatch_core::signal::{Body, Origin, Signal};
 use tidewatch_core::tag::EventTag;
 use tidewatch_core::time::Time;
@@ -84,8 +85,12 @@ impl Batch {
         &mut self,
         (access, own): (Access, Option<When>),
         time: Option<When>,
+        place: Place<'_>,
         name: impl FnOnce() -> (EventTag, Origin),
     ) {
+        if access.bytes_out > BYTES_OUT_MAX {
+            return self.tally.reject(Problem::AbsurdBytes, place);
+        }
         let Some(when) = time.or(own) else { return };
         let (event, origin) = name();
         self.signals.push(Undated { when, event, origin, body: Body::Access(Box::new(access)) });

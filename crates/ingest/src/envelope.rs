@@ -128,8 +128,8 @@ impl Ingest {
                 self.survey_event((payload, event, promising), header, unnamed, buffers, batch);
                 continue;
             }
-            if self.hears_access {
-                self.ask_in_event(payload, event, header, buffers, batch);
+            if self.asks(&payload.bytes[event.message.range.clone()]) {
+                self.ask_in_event(payload, (event, index), header, buffers, batch);
             }
             // In a payload that is not UTF-8 every event is looked at, else only the promising.
             let promising = hits.any_in(event.message.range.start, event.message.range.end);
@@ -162,17 +162,18 @@ impl Ingest {
     fn ask_in_event(
         &self,
         payload: Piece<'_>,
-        event: &Event,
+        (event, index): (&Event, usize),
         header: &Header<'_>,
         buffers: &mut TextBuffers,
         batch: &mut Batch,
     ) {
+        let place = Place::Unnamed { group: &header.group, stream: &header.stream, index };
         let TextBuffers { marks, message, .. } = buffers;
         let message = event.text(payload, marks, message).ok();
         let access = message.and_then(|text| format::read_access(text, &header.group, &self.names));
         if let (Some(access), Ok(id)) = (access, text(payload, &event.id)) {
             let time = When::At(Time(event.timestamp_ms));
-            batch.ask(access, Some(time), || {
+            batch.ask(access, Some(time), place, || {
                 let origin = Origin {
                     stream: Arc::clone(&header.log_stream),
                     id: EventId::CloudWatch(Box::from(&*id)),

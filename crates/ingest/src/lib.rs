@@ -80,8 +80,8 @@ pub struct Ingest {
     formats: Arc<Formats>,
     /// Whether what Lambda's platform writes about invocations is read.
     hears_invocations: bool,
-    /// Whether every message is asked who asked for something.
-    hears_access: bool,
+    /// Which messages are asked who asked for something.
+    hears_access: Asked,
     /// Of the formats: what a message must hold to be worth reading.
     needles: Needles,
     /// The same and [`lines::EVENT_KEYS`]: what a line must hold to be worth a look.
@@ -90,6 +90,14 @@ pub struct Ingest {
     event_keys: Needles,
     /// Where plain lines of a record are said to stand.
     kinesis: Arc<LogStream>,
+}
+
+/// Which messages are asked who asked for something.
+enum Asked {
+    None,
+    /// Those that hold one of these.
+    Telling(Needles),
+    All,
 }
 
 /// Whether general formats, the nets behind all others, are asked too.
@@ -109,7 +117,7 @@ impl Ingest {
             names: Names::new(config.naming),
             own_group: config.own_group,
             hears_invocations: false,
-            hears_access: false,
+            hears_access: Asked::None,
             needles,
             line_needles,
             event_keys: Needles::new(lines::EVENT_KEYS),
@@ -126,12 +134,33 @@ impl Ingest {
 
     /// From now on every message is also asked who asked for something, needles or not: that takes far longer.
     pub fn hear_access(&mut self) {
-        self.hears_access = true;
+        self.hears_access = Asked::All;
+    }
+
+    /// From now on messages that tell how many bytes were sent back are also asked to whom, unless all are.
+    pub fn hear_bytes(&mut self) {
+        if let Asked::None = self.hears_access {
+            self.hears_access = Asked::Telling(Needles::new(format::BYTES_NEEDLES));
+        }
+    }
+
+    /// Whether a message, escaped or not, is asked who asked for something.
+    fn asks(&self, message: &[u8]) -> bool {
+        match &self.hears_access {
+            Asked::None => false,
+            Asked::Telling(bytes) => bytes.find(message, 0).is_some(),
+            Asked::All => true,
+        }
     }
 
     /// Who asked for something, as a message of a log group says, and nothing if it does not.
     pub fn hear_request(&self, message: &str, log_group: &str) -> Option<Access> {
         format::read_access(message, log_group, &self.names).map(|(access, _)| access)
+    }
+
+    /// Who was sent how many bytes, if a message says so and is asked.
+    pub fn hear_sent(&self, message: &str, log_group: &str) -> Option<Access> {
+        self.asks(message.as_bytes()).then(|| self.hear_request(message, log_group))?
     }
 
     /// The formats that are built in and in use.

@@ -222,7 +222,8 @@ impl Ingest {
     ) -> Result<(), Problem> {
         let text = line.text()?;
         let tails = matches!(source.kind, InputKind::Auto | InputKind::AwsTail);
-        let looks = line.promising || self.hears_access;
+        let asks = self.asks(line.piece.bytes);
+        let looks = line.promising || asks;
         let split = if tails && (looks || source.kind == InputKind::AwsTail) {
             tail::split(text)
         } else {
@@ -231,7 +232,7 @@ impl Ingest {
         if source.kind == InputKind::AwsTail && split.is_none() {
             return Err(Problem::WrongKind);
         }
-        if self.hears_access {
+        if asks {
             self.ask_in_line(text, split.as_ref(), line.offset, source, batch);
         }
         if !line.promising {
@@ -265,7 +266,9 @@ impl Ingest {
         batch: &mut Batch,
     ) {
         if let Some((access, time)) = self.access_in_line(text, tail) {
-            batch.ask(access, time, || {
+            let place =
+                source.record.unwrap_or(Place::Line { input: &source.stream.stream, offset });
+            batch.ask(access, time, place, || {
                 let event = self.names.naming.key.event(source.salt, &offset.to_be_bytes());
                 let stream = Arc::clone(source.stream);
                 (event, Origin { stream, id: EventId::Offset(offset) })

@@ -35,13 +35,15 @@ pub enum Problem {
     ReportForged,
     /// A report with numbers that no invocation can have.
     ReportAbsurd,
+    /// More bytes sent back at once than any response has.
+    AbsurdBytes,
     /// An input was not of the kind that `--input` said.
     WrongKind,
 }
 
 impl Problem {
     /// All of them.
-    pub const ALL: [Problem; 16] = [
+    pub const ALL: [Problem; 17] = [
         Problem::GzipTruncated,
         Problem::GzipCorrupt,
         Problem::InflateCap,
@@ -57,6 +59,7 @@ impl Problem {
         Problem::TimeUnreadable,
         Problem::ReportForged,
         Problem::ReportAbsurd,
+        Problem::AbsurdBytes,
         Problem::WrongKind,
     ];
 
@@ -78,6 +81,7 @@ impl Problem {
             Problem::TimeUnreadable => "time_unreadable",
             Problem::ReportForged => "report_forged",
             Problem::ReportAbsurd => "report_absurd",
+            Problem::AbsurdBytes => "bytes_absurd",
             Problem::WrongKind => "wrong_kind",
         }
     }
@@ -101,6 +105,7 @@ impl Problem {
             | Problem::TimeUnreadable
             | Problem::ReportForged
             | Problem::ReportAbsurd
+            | Problem::AbsurdBytes
             | Problem::WrongKind => false,
         }
     }
@@ -132,6 +137,7 @@ impl Problem {
                  that is no function's, or not whole"
             }
             Problem::ReportAbsurd => "a Lambda report with numbers that no invocation can have",
+            Problem::AbsurdBytes => "more than 1 TiB sent back at once",
             Problem::WrongKind => "not what --input says it is",
         }
     }

@@ -115,7 +115,7 @@ impl Names {
     ) -> Option<bool> {
         let says_enough = match action {
             SignalKind::Auth => outcome == Outcome::Success,
-            SignalKind::Reset => false,
+            SignalKind::Reset | SignalKind::Access => false,
             SignalKind::SignUp => true,
         };
         if told.is_some() || says_enough {

@@ -13,7 +13,7 @@ use tidewatch_core::delivery::Record;
 use tidewatch_core::key_ring::{LiveKey, Phase};
 use tidewatch_core::plan::Plan;
 use tidewatch_core::sequence::Sequence;
-use tidewatch_core::signal::{Body, Signal};
+use tidewatch_core::signal::{Body, Signal, SignalKind};
 use tidewatch_ingest::declared::Formats;
 use tidewatch_ingest::known_users::KnownUsers;
 use tidewatch_ingest::name_lists::NameLists;
@@ -106,14 +106,16 @@ impl Reader {
         }
     }
 
-    /// From now on signals say which client was used, if that matters to `plan`.
+    /// From now on signals say which client was used, and who was sent how much, if that matters to `plan`.
     pub fn hear(&mut self, plan: &Plan) {
-        if !plan.needs_agents() {
-            return;
-        }
-        self.reading.1.hear_agents(plan.agents.clone());
-        if let Some((_, ingest)) = &mut self.other {
-            ingest.hear_agents(plan.agents.clone());
+        let (agents, bytes) = (plan.needs_agents(), plan.counts(SignalKind::Access));
+        for (_, ingest) in std::iter::once(&mut self.reading).chain(&mut self.other) {
+            if agents {
+                ingest.hear_agents(plan.agents.clone());
+            }
+            if bytes {
+                ingest.hear_bytes();
+            }
         }
     }
 

@@ -211,7 +211,7 @@ async fn stay(
 /// The packaged detectors.
 fn packaged(rejected: Option<String>) -> Rules {
     // A test loads them, so they are not faulty; without any the function would say so at every batch.
-    let (plan, spending) = loaded(tidewatch_rules::shipped()).unwrap_or_else(|why| {
+    let (plan, spending) = loaded(tidewatch_rules::packaged()).unwrap_or_else(|why| {
         log::error("packaged_detectors_unusable", why);
         Default::default()
     });
@@ -245,13 +245,19 @@ fn loaded(files: Vec<(String, String)>) -> Result<(Plan, Vec<SpendDetector>), St
 
 #[cfg(test)]
 mod tests {
+    use tidewatch_core::signal::SignalKind;
+
     use super::*;
 
     #[test]
     fn the_packaged_detectors_run_in_the_shared_home() {
         let rules = packaged(None);
         let all = rules.plan.detectors.len() + rules.spending.len();
-        assert_eq!(all, tidewatch_rules::shipped().len());
+        assert_eq!(all, tidewatch_rules::packaged().len());
+        // Those about accesses run where they are put into the bucket.
+        assert!(!rules.plan.counts(SignalKind::Access));
+        let (plan, _) = loaded(tidewatch_rules::shipped()).expect("sound");
+        assert!(plan.counts(SignalKind::Access));
         assert!(!rules.spending.is_empty());
     }
 

@@ -87,6 +87,10 @@ pub enum Fault {
     BadChange { name: String },
     #[error("a detector by `{key}` cannot speak for findings by `{covered}`")]
     Covers { key: String, covered: String },
+    #[error("`{what}` is nothing that signals of `{signal}` tell")]
+    NotOfSignal { what: String, signal: &'static str },
+    #[error("`share` is no share of a number over everything: `{value}`")]
+    BadShare { value: String },
     #[error(
         "the measure `{name}` must have exactly one of `count`, `sum`, `distinct`, `sequential`, `change` and `busiest`"
     )]

@@ -17,6 +17,7 @@ pub mod duration;
 mod fault;
 mod format;
 pub mod functions;
+mod grounds;
 pub mod prices;
 mod raw;
 mod shipped;
@@ -33,7 +34,7 @@ use tidewatch_core::limits::DETECTORS_MAX;
 
 pub use fault::{Fault, RuleError};
 pub use format::{FORMATS_MAX, NEEDLE_BYTES_MIN, formats};
-pub use shipped::{shipped, shipped_cases, shipped_formats};
+pub use shipped::{packaged, shipped, shipped_cases, shipped_formats};
 pub use spend::load_spending;
 
 use fault::Faults;

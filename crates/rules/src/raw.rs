@@ -9,7 +9,7 @@ use crate::tree::{
     wrong_type,
 };
 
-const DETECTOR_FIELDS: [&str; 14] = [
+const DETECTOR_FIELDS: [&str; 15] = [
     "id",
     "title",
     "description",
@@ -22,6 +22,7 @@ const DETECTOR_FIELDS: [&str; 14] = [
     "after",
     "unless",
     "covers",
+    "share",
     "measure",
     "raise",
 ];
@@ -56,6 +57,7 @@ pub(crate) struct RawDetector {
     pub(crate) after: Option<Placed<Vec<Text>>>,
     pub(crate) unless: Option<Placed<Vec<Text>>>,
     pub(crate) covers: Option<Placed<Vec<Text>>>,
+    pub(crate) share: Option<Text>,
     /// `None` where the file has no `measure`; in the order of the file.
     pub(crate) measures: Option<Placed<Vec<RawMeasure>>>,
     /// `None` where the file has no `raise`; in the order of the file.
@@ -120,6 +122,7 @@ pub(crate) fn read(text: &str, faults: &mut Faults) -> Option<RawDetector> {
             "after" => raw.after = one_or_more(field, node, faults),
             "unless" => raw.unless = one_or_more(field, node, faults),
             "covers" => raw.covers = one_or_more(field, node, faults),
+            "share" => raw.share = string(field, node, faults),
             "measure" => raw.measures = measures(node, faults),
             "raise" => raw.raises = raises(node, faults),
             _ => unknown_field(name.span(), field, "a detector", &DETECTOR_FIELDS, faults),

@@ -20,9 +20,10 @@ macro_rules! files {
 
 const DETECTORS: &[Shipped] = files!("detectors":
     "account-takeover" "account-under-attack" "account-under-slow-attack" "brute-force" "budget-burn"
-    "client-spray" "cold-start-storm" "cost-drift" "cost-spike" "credential-scan" "credential-stuffing"
-    "denial-of-wallet" "distributed-attack" "distributed-scan" "duration-regression" "error-storm" "first-contacts"
-    "guessed-account" "network-spray" "network-takeover" "out-of-memory" "password-spray"
+    "bulk-download" "client-spray" "cold-start-storm" "cost-drift" "cost-spike" "credential-scan"
+    "credential-stuffing" "denial-of-wallet" "distributed-attack" "distributed-scan" "duration-regression"
+    "error-storm" "exposed-data" "first-contacts" "guessed-account" "network-spray" "network-takeover"
+    "object-enumeration" "out-of-memory" "password-spray"
     "reset-abuse" "runaway-function" "signup-abuse" "slow-scan" "slow-spray" "timeout-storm"
     "unknown-user-surge" "went-silent");
 
@@ -39,6 +40,13 @@ const FORMATS: &[Shipped] = files!("formats":
 /// The shipped detector files: name and text of each, as [`crate::load`] takes them.
 pub fn shipped() -> Vec<(String, String)> {
     owned(DETECTORS)
+}
+
+/// The shipped detector files that a stack runs unless its bucket says otherwise: all but those about accesses, of
+/// which there are many times as many as of logins, and each is written to its table.
+pub fn packaged() -> Vec<(String, String)> {
+    let counts_accesses = |text: &str| text.lines().any(|line| line == "signal = \"access\"");
+    shipped().into_iter().filter(|(_, text)| !counts_accesses(text)).collect()
 }
 
 /// The shipped format files: name and text of each, as [`crate::formats`] takes them.

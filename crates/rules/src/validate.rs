@@ -17,6 +17,7 @@ use tidewatch_core::walk::Rates;
 use crate::condition;
 use crate::duration;
 use crate::fault::{Fault, Faults};
+use crate::grounds;
 use crate::raw::{RawDetector, RawMeasure, RawRaise};
 use crate::suggest;
 use crate::tree::{Placed, Text};
@@ -52,6 +53,9 @@ pub(crate) fn detector(raw: RawDetector, faults: &mut Faults) -> Option<Detector
         some_raises(raw.raises, faults).iter().map(|raw| raise(raw, &names, faults)).collect();
     let measures: Vec<_> = raw_measures.iter().map(|raw| measure(raw, faults)).collect();
 
+    let share = raw.share.map(|text| grounds::share(&text, &names, &measures, &key, faults));
+    grounds::of_signal(signal, &key, &measures, &raw_measures, faults)?;
+
     let mut raises: Vec<Raise> = raises.into_iter().collect::<Option<_>>()?;
     raises.sort_by_key(|raise| std::cmp::Reverse(raise.severity));
     Some(Detector {
@@ -69,6 +73,7 @@ pub(crate) fn detector(raw: RawDetector, faults: &mut Faults) -> Option<Detector
         after: after?,
         unless: unless?,
         covers: covers?,
+        share: share.unwrap_or(Some(None))?,
     })
 }
 
@@ -247,22 +252,18 @@ fn measure(raw: &RawMeasure, faults: &mut Faults) -> Option<NamedMeasure> {
     let measure = match (&raw.count, &raw.sum, &raw.distinct) {
         (None, None, None) if raw.busiest.is_some() => {
             let what = raw.busiest.as_ref()?;
-            choice("busiest", "thing to count", what, &[("attempts", ())], faults)
-                .map(|()| Measure::Busiest(filter))
+            choice("busiest", "number to add up", what, &NUMBERS, faults)
+                .map(|field| Measure::Busiest(field, filter))
         }
         (Some(what), None, None) => {
             let roles = [("attempts", Role::Attempt), ("mentions", Role::Mention)];
             choice("count", "thing to count", what, &roles, faults)
                 .map(|role| Measure::Count(role, filter))
         }
-        (None, Some(field), None) => {
-            let fields = [("attempts", NumberField::Attempts)];
-            choice("sum", "number to add up", field, &fields, faults)
-                .map(|field| Measure::Sum(field, filter))
-        }
+        (None, Some(field), None) => choice("sum", "number to add up", field, &NUMBERS, faults)
+            .map(|field| Measure::Sum(field, filter)),
         (None, None, Some(field)) => {
-            let fields = [("user", DistinctField::User), ("source.ip", DistinctField::SourceIp)];
-            choice("distinct", "field to count the values of", field, &fields, faults)
+            choice("distinct", "field to count the values of", field, &VALUES, faults)
                 .map(|field| Measure::Distinct(field, filter))
         }
         _ => {
@@ -275,6 +276,17 @@ fn measure(raw: &RawMeasure, faults: &mut Faults) -> Option<NamedMeasure> {
     };
     Some(NamedMeasure { name: name?, measure: measure? })
 }
+
+/// What can be added up.
+const NUMBERS: [(&str, NumberField); 2] =
+    [("attempts", NumberField::Attempts), ("bytes", NumberField::Bytes)];
+
+/// Whose different values can be counted.
+const VALUES: [(&str, DistinctField); 3] = [
+    ("user", DistinctField::User),
+    ("source.ip", DistinctField::SourceIp),
+    ("resource", DistinctField::Resource),
+];
 
 const KIND_HELP: &str = "Write one of `count = \"attempts\"`, `count = \"mentions\"`, `sum = \
                          \"attempts\"`, `distinct = \"user\"`, `distinct = \"source.ip\"`, \

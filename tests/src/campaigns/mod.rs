@@ -10,6 +10,7 @@
 //! ([`play`]); findings are matched with what was planted ([`score`]), attacks being asked for from a stated
 //! [`bound`] on; [`table`] tells it.
 
+pub mod agents;
 pub mod attacks;
 pub mod bound;
 pub mod innocents;

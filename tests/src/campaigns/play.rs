@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use futures_util::FutureExt;
 use tidewatch_core::admission::Admission;
+use tidewatch_core::agents::AgentNames;
 use tidewatch_core::detector::{Detector, Operand};
 use tidewatch_core::engine::Engine;
 use tidewatch_core::finding::{Activity, Finding};
@@ -16,12 +17,13 @@ use tidewatch_core::signal::{
     Auth, Body, EventId, LogStream, Origin, Outcome, Role, Signal, SignalKind,
 };
 use tidewatch_core::sink::{AlertSink, SinkError};
-use tidewatch_core::tag::TagKey;
+use tidewatch_core::tag::{AgentTag, TagKey};
 use tidewatch_core::time::Time;
 use tidewatch_ingest::username::{Naming, Usernames};
 use tidewatch_ingest::when::When;
 use tidewatch_ingest::{Batch, Buffers, Config, Ingest, InputKind};
 
+use super::agents::agent;
 use super::world::{End, START_MS, Try, name};
 
 /// State of a day.
@@ -102,7 +104,7 @@ pub fn signals(tries: &[Try]) -> Vec<Signal> {
             user: Some(naming.tag(&name(tried.user))),
             source: Some(tried.source),
             asn: None,
-            agent: None,
+            agent: Some(AgentTag::of(&agent(tried))),
             attempts: 1,
         };
         Signal {
@@ -130,9 +132,10 @@ pub fn lines(tries: &[Try]) -> String {
             _ => r#""outcome":"failure","reason":"invalid_credentials""#,
         };
         let (ms, user, source) = (START_MS + tried.ms, name(tried.user), tried.source);
+        let agent = agent(tried);
         let line = writeln!(
             text,
-            r#"{{"timestamp":{ms},"event":"login",{said},"user":"{user}","ip":"{source}"}}"#
+            r#"{{"timestamp":{ms},"event":"login",{said},"user":"{user}","ip":"{source}","user_agent":"{agent}"}}"#
         );
         line.expect("a string takes everything");
     }
@@ -146,7 +149,8 @@ pub fn lines(tries: &[Try]) -> String {
 pub fn read(text: &str) -> Vec<Signal> {
     let formats = tidewatch_rules::formats(tidewatch_rules::shipped_formats());
     let formats = Arc::new(formats.expect("the shipped formats are good"));
-    let ingest = Ingest::new(Config { naming: naming(), own_group: None, formats });
+    let mut ingest = Ingest::new(Config { naming: naming(), own_group: None, formats });
+    ingest.hear_agents(AgentNames::default());
     let (mut buffers, mut batch) = (Buffers::default(), Batch::default());
     let stream = Arc::new(LogStream::default());
     ingest.lines(InputKind::Lines, text.as_bytes(), 0, &stream, &mut buffers, &mut batch);

@@ -107,6 +107,7 @@ pub(crate) fn detector(
         after: Vec::new(),
         unless: Vec::new(),
         covers: Default::default(),
+        share: None,
     }
 }
 

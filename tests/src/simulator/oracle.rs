@@ -168,7 +168,7 @@ impl Sighting {
     fn is_selected(&self, measure: Measure) -> bool {
         match measure {
             Measure::Distinct(_, filter) => self.passes(filter),
-            Measure::Sequential(_) | Measure::Change(_) | Measure::Busiest(_) => true,
+            Measure::Sequential(_) | Measure::Change(_) | Measure::Busiest(..) => true,
             Measure::Count(_, filter) | Measure::Sum(_, filter) => {
                 !self.mention && self.passes(filter)
             }
@@ -250,7 +250,7 @@ impl History {
                 let possible = self.within(after_ms - 1_000, until_ms);
                 possible.len() as f64 >= number && distinct(possible, field, filter) >= number
             }
-            Measure::Change(_) | Measure::Busiest(_) => panic!(
+            Measure::Change(_) | Measure::Busiest(..) => panic!(
                 "no simulated detector measures a change: its counters are what is simulated"
             ),
             // Whatever of it somebody knew who did not know all, no more names had failed.
@@ -278,7 +278,7 @@ impl History {
                 let low = if full { LIST_NAMES_MAX as f64 } else { truth };
                 Interval { low, high: distinct(possible, field, filter), truth, full }
             }
-            Measure::Change(_) | Measure::Busiest(_) => panic!(
+            Measure::Change(_) | Measure::Busiest(..) => panic!(
                 "no simulated detector measures a change: its counters are what is simulated"
             ),
             Measure::Sequential(rates) => {
@@ -410,7 +410,7 @@ fn count_distinct(mut names: Vec<u64>) -> usize {
 
 fn value(sighting: &Sighting, field: DistinctField) -> u64 {
     match (field, sighting.source) {
-        (DistinctField::User, _) => sighting.user,
+        (DistinctField::User | DistinctField::Resource, _) => sighting.user,
         (DistinctField::SourceIp, IpAddr::V4(v4)) => u64::from(u32::from(v4)),
         (DistinctField::SourceIp, IpAddr::V6(v6)) => {
             (u128::from(v6) >> 64) as u64 ^ u128::from(v6) as u64

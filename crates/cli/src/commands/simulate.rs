@@ -98,7 +98,7 @@ fn plan(args: &SimulateArgs, name: &str) -> Result<Plan, Failure> {
         let [least, most] = [LOGINS_PER_DAY.start(), LOGINS_PER_DAY.end()];
         return Err(anyhow!("--logins-per-day {}: {least} to {most}", args.logins_per_day).into());
     }
-    let scale = Scale::of_visits(args.logins_per_day);
+    let scale = Scale::of_visits(args.logins_per_day).for_scenario(scenario);
     Ok(Plan { seed: args.seed, start_ms: START.0, hours, scenario, scale })
 }
 

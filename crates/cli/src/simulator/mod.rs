@@ -21,6 +21,7 @@ mod acts;
 mod attempt;
 mod envelopes;
 pub(crate) mod fleet;
+mod gateway;
 mod lines;
 mod names;
 mod oracle;
@@ -37,7 +38,7 @@ pub(crate) use oracle::Busiest;
 use population::Population;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
-pub(crate) use scenario::{DEMO, SCENARIOS, Scenario, find};
+pub(crate) use scenario::{DEMO, EXFILTRATION, SCENARIOS, Scenario, find};
 
 /// How many hours a world lasts unless told otherwise: long enough for a scanner of one name every few
 /// minutes to be seen, or missed, over many windows.
@@ -132,6 +133,8 @@ pub(crate) struct Scale {
     errands_per_hour: u32,
     /// Whether the shop's lines tell the client's user agent.
     agents: bool,
+    /// Whether a gateway in front of it logs what is sent back.
+    gateway: bool,
 }
 
 /// Addresses of customers: the other carrier addresses are bots'.
@@ -145,6 +148,11 @@ pub(crate) const LOGINS_PER_DAY: std::ops::RangeInclusive<u32> = 1_000..=50_000_
 pub(crate) const SHOP: Scale = Scale { agents: false, ..Scale::of_visits(600_000) };
 
 impl Scale {
+    /// The same shop, in a scenario that may want a gateway's log.
+    pub(crate) fn for_scenario(self, scenario: &Scenario) -> Scale {
+        Scale { gateway: scenario.name == EXFILTRATION, ..self }
+    }
+
     /// A shop with so many logins a day, and everything else in the demo's proportions. Its lines tell user agents.
     pub(crate) const fn of_visits(per_day: u32) -> Scale {
         let visits_per_hour = per_day / 24;
@@ -154,6 +162,7 @@ impl Scale {
             visits_per_hour,
             errands_per_hour: visits_per_hour / 5 * 2,
             agents: true,
+            gateway: false,
         }
     }
 }

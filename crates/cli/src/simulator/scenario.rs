@@ -19,12 +19,15 @@ const fn scenario(name: &'static str, hours: u32, what: &'static str) -> Scenari
 pub(crate) const DEMO: Scenario =
     scenario("demo", super::HOURS_DEFAULT, "What `tidewatch demo` shows.");
 
+/// Its shop tells who is sent how many bytes.
+pub(crate) const EXFILTRATION: &str = "exfiltration";
+
 /// Long enough for what is slow.
 const A_DAY: u32 = 24;
 
 /// All that can be asked for, in the order they are listed.
-pub(crate) const SCENARIOS: [Scenario; 15] = [
-    scenario("all", A_DAY, "Everything below together."),
+pub(crate) const SCENARIOS: [Scenario; 16] = [
+    scenario("all", A_DAY, "Everything below together, but for exfiltration."),
     scenario("quiet", A_DAY, "Everything below that means no harm, but for the pentest."),
     scenario("scan", 4, "Single sources try hundreds of names that do not exist."),
     scenario(
@@ -41,6 +44,11 @@ pub(crate) const SCENARIOS: [Scenario; 15] = [
     scenario("slow-scan", A_DAY + 2, "One source tries a name every 20 minutes."),
     scenario("distributed", A_DAY, "10,000 sources try one name each."),
     scenario("takeover", A_DAY, "Each of these attacks again, and it gets in."),
+    scenario(
+        EXFILTRATION,
+        6,
+        "A scan gets in and carries off 600 orders; a gateway logs who is sent how many bytes.",
+    ),
     scenario("office", 4, "400 people behind one address log in on a Monday morning."),
     scenario("password-expiry", 4, "The same, with a third of the passwords expired."),
     scenario("marketing-spike", 4, "Ten times the logins for an hour, with more typos."),

@@ -13,7 +13,9 @@ use rand_chacha::ChaCha8Rng;
 
 use super::attempt::{Attempt, Door, Outcome};
 use super::envelopes::{LogEvent, StreamLog};
-use super::{Days, Form, HOUR_MS, MINUTE_MS, Scale, Strand, Written, envelopes, lines, strand};
+use super::{
+    Days, Form, HOUR_MS, MINUTE_MS, Scale, Strand, Written, envelopes, gateway, lines, strand,
+};
 
 /// A log group and the program behind it.
 struct Group {
@@ -36,11 +38,13 @@ enum Program {
     Cart,
     /// One of five.
     Checkout,
+    /// What was asked for after logins, and how many bytes were sent back.
+    Gateway,
     Bastion,
 }
 
 /// A group's place is its random strand: new ones go last.
-const GROUPS: [Group; 6] = [
+const GROUPS: [Group; 7] = [
     Group {
         name: "/aws/lambda/shop-login",
         program: Program::Login { door: Door::Web, platform: false },
@@ -67,6 +71,7 @@ const GROUPS: [Group; 6] = [
         memory_mb: 512,
     },
     Group { name: "/ec2/bastion/auth.log", program: Program::Bastion, warm: 1, memory_mb: 0 },
+    Group { name: "/aws/apigateway/shop", program: Program::Gateway, warm: 1, memory_mb: 0 },
 ];
 
 /// Everything the shop logs in `days`, in the form asked for, sorted by time. `attempts` are those of `days`,
@@ -82,6 +87,8 @@ pub(super) fn written(
     let write = |(place, group): (usize, &'static Group)| {
         let mut rng = strand(seed, Strand::Group(place as u8), slice);
         let logs = match group.program {
+            Program::Gateway if !scale.gateway => Vec::new(),
+            Program::Gateway => vec![gateway::log(group.name, attempts, &mut rng)],
             Program::Bastion => vec![bastion(group, days, attempts, &mut rng)],
             _ => function(group, days, scale, attempts, &mut rng),
         };
@@ -182,7 +189,7 @@ fn function(
         }
         Program::Cart => errands(scale.errands_per_hour / 5 * 4, rng),
         Program::Checkout => errands(scale.errands_per_hour / 5, rng),
-        Program::Bastion => Vec::new(),
+        Program::Bastion | Program::Gateway => Vec::new(),
     };
     let mut fleet = Fleet { group, live: Vec::new(), retired: Vec::new() };
     for deed in &deeds {

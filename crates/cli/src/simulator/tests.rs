@@ -18,6 +18,7 @@ const SMALL: Scale = Scale {
     visits_per_hour: 1_500,
     errands_per_hour: 400,
     agents: false,
+    gateway: false,
 };
 
 fn plan(seed: u64) -> Plan {
@@ -169,6 +170,7 @@ fn every_act_is_played_in_any_world() {
             visits_per_hour: 60,
             errands_per_hour: 50,
             agents: false,
+            gateway: false,
         };
         let world = simulate(&Plan { seed: 7, start_ms, hours, scenario: &DEMO, scale: tiny });
         let mut sources = HashSet::new();

@@ -69,7 +69,7 @@ impl Kept {
         if point.time < self.newest || is_full || self.may_be_a_copy(plan, tag) {
             return None;
         }
-        if !self.slack.take(point.time, point.shape.outcome(), point.attempts) {
+        if !self.slack.take(point.time, point.shape.outcome(), point.amount.weight()) {
             return None;
         }
         let capacity = self.put_down.capacity();

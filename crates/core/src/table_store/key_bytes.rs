@@ -13,7 +13,8 @@ use crate::table_store::bytes::{Reader, Unreadable};
 use crate::tag::{AgentTag, UserTag};
 
 /// The bytes that say which signals a key counts; none for logins, which came first.
-const SIGNALS: [(SignalKind, u8); 2] = [(SignalKind::Reset, 7), (SignalKind::SignUp, 8)];
+const SIGNALS: [(SignalKind, u8); 3] =
+    [(SignalKind::Reset, 7), (SignalKind::SignUp, 8), (SignalKind::Access, 12)];
 
 /// Begins the key of what a function takes, which is no key that logins are counted by: the account behind its
 /// length, and the name.
@@ -207,5 +208,6 @@ mod tests {
         assert_eq!(bytes[0], login);
         assert_eq!(bytes[1], [&[7], &login[..]].concat());
         assert_eq!(bytes[2], [&[8], &login[..]].concat());
+        assert_eq!(bytes[3], [&[12], &login[..]].concat());
     }
 }

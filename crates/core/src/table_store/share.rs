@@ -23,7 +23,11 @@
 //! sources: number; each: 4 or 16, address, seconds before head, attempts
 //! ```
 //!
-//! A list is 8 × field (user, source) + kind of signal, or 15 for all sources of the key. The version
+//! Of accesses only two kinds of signal occur, 0 that are refused and 3 that are not: there the two kinds that follow
+//! each count what was sent back, in units of 1,024 bytes and the rest.
+//!
+//! A list is 8 × field (user, source) + kind of signal, or 15 for all sources of the key; 6 and 7 are what was asked
+//! for, and refused or not. The version
 //! says whose lists there are: 1 those of even generations, 2 of odd ones, 3 even ones and then odd ones.
 //! What has no lists is version 1. So a share is as small under any one key, and only while a key is
 //! being replaced it is larger.
@@ -60,6 +64,12 @@ const BOTH: u8 = 3;
 
 /// The list of all sources behind a key.
 const ALL_SOURCES: u8 = 15;
+
+/// The list of what was asked for and refused; the next is of what was not.
+const RESOURCES: u8 = 6;
+
+/// How many kinds of signal lie between those two.
+const RESOURCE_KINDS: u8 = 3;
 
 /// More tags, panes or sources than this no share has.
 const ENTRIES_MAX: usize = 16 * 64;
@@ -399,11 +409,13 @@ fn decode_sources(state: &mut KeyState, from: &mut Reader<'_>) -> Result<(), Unr
 /// than in an even one.
 pub(crate) fn list_code(field: DistinctField, class: Class) -> u8 {
     let (generation, class) = Generation::of(class);
-    let field = match field {
-        DistinctField::User => 0,
-        DistinctField::SourceIp => 8,
+    let kind = class.trailing_zeros() as u8;
+    let code = match field {
+        DistinctField::User => kind,
+        DistinctField::SourceIp => 8 + kind,
+        DistinctField::Resource => RESOURCES + kind / RESOURCE_KINDS,
     };
-    16 * generation as u8 + field + class.trailing_zeros() as u8
+    16 * generation as u8 + code
 }
 
 /// The list with `code` in its generation, made where it is missing.
@@ -415,8 +427,11 @@ fn coded_list(
     if code == ALL_SOURCES {
         return Ok(state.sources.get_or_insert_default().all_mut(generation));
     }
-    let field = if code < 8 { DistinctField::User } else { DistinctField::SourceIp };
-    let kind = code & 7;
+    let (field, kind) = match code {
+        RESOURCES | 7 => (DistinctField::Resource, (code - RESOURCES) * RESOURCE_KINDS),
+        ..8 => (DistinctField::User, code),
+        8.. => (DistinctField::SourceIp, code - 8),
+    };
     if usize::from(kind) >= KINDS || code > ALL_SOURCES {
         return Err(Unreadable::Damaged("list"));
     }

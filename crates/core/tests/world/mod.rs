@@ -12,7 +12,7 @@ use std::sync::Arc;
 use proptest::prelude::*;
 use smallvec::smallvec;
 use tidewatch_core::admission::Admission;
-use tidewatch_core::contribution::{Point, Source};
+use tidewatch_core::contribution::{Amount, Point, Source};
 use tidewatch_core::detector::{
     Comparison, Condition, Detector, DistinctField, Filter, Measure, NamedMeasure, Operand, Raise,
     Severity,
@@ -143,7 +143,7 @@ impl Try {
             generation: Generation::Even,
             event: self.event(),
             shape: Shape::of(&auth),
-            attempts: self.attempts,
+            amount: Amount::of(u64::from(self.attempts)),
             user: auth.user,
             source: Some(Source { address: self.source, tag: key.source(self.source) }),
         }
@@ -175,12 +175,13 @@ pub(crate) fn oracle<'a>(
             let users = within.filter(|t| t.passes(filter)).filter_map(|t| t.user);
             users.collect::<BTreeSet<_>>().len() as u64
         }
+        Measure::Distinct(DistinctField::Resource, _) => panic!("no login asks for a resource"),
         Measure::Distinct(DistinctField::SourceIp, filter) => {
             let sources = within.filter(|t| t.passes(filter)).map(|t| t.source);
             sources.collect::<BTreeSet<_>>().len() as u64
         }
         Measure::Sequential(_) => panic!("a walk is no number of tries: see `walked`"),
-        Measure::Change(_) | Measure::Busiest(_) => {
+        Measure::Change(_) | Measure::Busiest(..) => {
             panic!("a change is no number of tries: see tests/change.rs")
         }
     }
@@ -248,6 +249,7 @@ pub(crate) fn detector(
         after: Vec::new(),
         unless: Vec::new(),
         covers: Default::default(),
+        share: None,
     }
 }
 

@@ -22,7 +22,18 @@ use crate::username::{Names, is_placeholder};
 use crate::when::When;
 
 /// Objects that are looked into.
-const HOLDERS: [&str; 6] = ["identity", "authorizer", "requestcontext", "message", "data", "http"];
+const HOLDERS: [&str; 9] = [
+    "identity",
+    "authorizer",
+    "requestcontext",
+    "message",
+    "data",
+    "http",
+    // CloudTrail's, of objects read from buckets.
+    "useridentity",
+    "requestparameters",
+    "additionaleventdata",
+];
 
 const PRINCIPAL: [&str; 11] = [
     "principalid",
@@ -38,10 +49,49 @@ const PRINCIPAL: [&str; 11] = [
     "user",
 ];
 const API_KEY: [&str; 2] = ["apikeyid", "apikey"];
-const SOURCE: [&str; 7] =
-    ["sourceip", "clientip", "srcip", "remoteip", "ip", "remoteaddr", "xforwardedfor"];
+const SOURCE: [&str; 8] = [
+    "sourceip",
+    "sourceipaddress",
+    "clientip",
+    "srcip",
+    "remoteip",
+    "ip",
+    "remoteaddr",
+    "xforwardedfor",
+];
 const ROUTE: [&str; 4] = ["routekey", "resourcepath", "route", "path"];
-const BYTES_OUT: [&str; 4] = ["responselength", "responsebytes", "bytesout", "bytessent"];
+const BYTES_OUT: [&str; 7] = [
+    "responselength",
+    "responsebytes",
+    "responsesize",
+    "bytesout",
+    "bytessent",
+    "bodybytessent",
+    "bytestransferredout",
+];
+
+/// One of these is in every message that tells how many bytes were sent back, as such fields are usually spelt.
+pub(crate) const NEEDLES: [&str; 14] = [
+    "esponseLength",
+    "esponse_length",
+    "esponse-length",
+    "esponseBytes",
+    "esponse_bytes",
+    "esponseSize",
+    "esponse_size",
+    "ytesOut",
+    "ytes_out",
+    "ytesSent",
+    "ytes_sent",
+    "ytesTransferredOut",
+    "responselength",
+    "bytessent",
+];
+
+/// Where the thing that was asked for is told, its path or the path it stands for.
+const PATH: [&str; 4] = ["path", "requestpath", "requesturi", "uri"];
+const STATUS: [&str; 3] = ["status", "statuscode", "responsestatus"];
+
 const LAMBDA_REQUEST: [&str; 3] = ["integrationrequestid", "awsrequestid", "lambdarequestid"];
 const TIME: [&str; 3] = ["timestamp", "time", "requesttime"];
 
@@ -77,6 +127,8 @@ pub(super) fn read(
         source: fields.find(&SOURCE).and_then(Value::as_str).and_then(address),
         route: fields.route(),
         bytes_out,
+        refused: fields.is_refused(),
+        resource: fields.resource().map(|name| names.naming.key.resource(name.as_bytes())),
     };
     let says = access.principal.is_some()
         || access.api_key.is_some()
@@ -125,6 +177,21 @@ impl<'v> Fields<'v> {
         })
     }
 
+    /// Whether the status is one of an error, or an error is named.
+    fn is_refused(&self) -> bool {
+        let status = self.find(&STATUS).and_then(number);
+        status.is_some_and(|status| status >= 400) || self.name(&["errorcode"]).is_some()
+    }
+
+    /// What was asked for: an object of a bucket, or the path without what stands behind its `?`.
+    fn resource(&self) -> Option<String> {
+        let object = self.name(&["bucketname"]).zip(self.name(&["key"]));
+        object.map(|(bucket, key)| format!("{bucket}/{key}")).or_else(|| {
+            let path = self.name(&PATH)?;
+            Some(path.split(['?', '#']).next().unwrap_or(&path).to_owned())
+        })
+    }
+
     fn uuid(&self, names: &[&str]) -> Option<u128> {
         self.find(names).and_then(Value::as_str).and_then(uuid)
     }
@@ -140,8 +207,12 @@ impl<'v> Fields<'v> {
     }
 }
 
+/// A number that is not negative; what is larger than the type holds is its largest. Some write whole numbers with a
+/// point.
 fn number(value: &Value) -> Option<u64> {
-    value.as_u64().or_else(|| value.as_str()?.parse().ok())
+    let float = |float: f64| (float >= 0.0).then_some(float as u64);
+    let text = |text: &str| text.parse().ok().or_else(|| float(text.parse().ok()?));
+    value.as_u64().or_else(|| float(value.as_f64()?)).or_else(|| text(value.as_str()?))
 }
 
 /// The address in a field; of several the last, which the nearest proxy wrote.

@@ -104,7 +104,7 @@ fn case(line: &str, at: usize, expected: &str, format: &str) -> Result<Case, Str
     let mut words = words(expected)?.into_iter();
     let mut outcome = words.next().unwrap_or_default();
     // Logins go without saying.
-    let named = SignalKind::ALL.into_iter().find(|kind| kind.action() == outcome);
+    let named = SignalKind::TRIED.into_iter().find(|kind| kind.action() == outcome);
     if let Some(action) = named.filter(|kind| *kind != SignalKind::Auth) {
         (signal.action, outcome) = (action, words.next().unwrap_or_default());
     }
@@ -170,6 +170,7 @@ impl Runner {
         let mut ingest = Ingest::new(Config { naming, own_group: None, formats });
         ingest.hear_agents(AgentNames::default());
         ingest.hear_invocations();
+        ingest.hear_bytes();
         Runner { ingest, naming }
     }
 

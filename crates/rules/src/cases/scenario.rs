@@ -10,7 +10,7 @@ use tidewatch_core::finding::Finding;
 use tidewatch_core::key::KeyField;
 use tidewatch_core::memory::MemoryStore;
 use tidewatch_core::plan::Plan;
-use tidewatch_core::signal::{Body, EventId, LogStream, Origin, Signal};
+use tidewatch_core::signal::{Body, EventId, LogStream, Origin, Signal, SignalKind};
 use tidewatch_core::time::{Span, Time};
 use tidewatch_ingest::format::Said;
 
@@ -305,16 +305,10 @@ impl Runner {
         detectors: &[Detector],
         variation: Variation,
     ) -> Result<Play, String> {
-        let [detector, others @ ..] = detectors else { return Err("no detector".to_owned()) };
-        let named = |other: &&Detector| {
-            let related = [&detector.after, &detector.unless].into_iter();
-            // Whose attack it is, if one source's, is known by what counts by source.
-            let counts_sources = other.key.as_slice() == [KeyField::SourceIp];
-            related.flatten().any(|id| *id == other.id)
-                || !detector.covers.is_empty() && counts_sources
-        };
-        let cast = std::iter::once(detector).chain(others.iter().filter(named));
-        let plan = Plan::new(cast.cloned().collect()).map_err(|error| error.to_string())?;
+        let Some(detector) = detectors.first() else { return Err("no detector".to_owned()) };
+        let cast = cast(detectors);
+        let plan = Plan::new(cast).map_err(|error| error.to_string())?;
+        let counts_accesses = plan.counts(SignalKind::Access);
         let plan = Arc::new(plan.folding());
         let store = MemoryStore::new(Arc::clone(&plan), MEMORY_BYTES, 0);
         let admission = Admission::until(Time(i64::MAX));
@@ -324,17 +318,47 @@ impl Runner {
         let mut play = Play::default();
         for (clock, line) in paced(scenario, variation) {
             play.lines += 1;
-            let Said::Signal { auth, .. } = self.ingest.hear(&line, "").0 else { continue };
-            play.heard += 1;
-            let origin = Origin { stream: Arc::clone(&stream), id: EventId::Offset(play.lines) };
-            let event = self.naming.key.event(0, &play.lines.to_be_bytes());
-            let signal = Signal { time: clock, event, origin, body: Body::Auth(auth) };
-            engine.observe(&signal).await.map_err(|error| error.to_string())?;
+            let sent = || self.ingest.hear_sent(&line, "").filter(|_| counts_accesses);
+            let tried = match self.ingest.hear(&line, "").0 {
+                Said::Signal { auth, .. } => Some(Body::Auth(auth)),
+                _ => None,
+            };
+            let bodies = tried.into_iter().chain(sent().map(|access| Body::Access(access.into())));
+            for body in bodies {
+                play.heard += 1;
+                let id = EventId::Offset(play.lines);
+                let origin = Origin { stream: Arc::clone(&stream), id };
+                let event = self.naming.key.event(0, &play.lines.to_be_bytes());
+                let signal = Signal { time: clock, event, origin, body };
+                engine.observe(&signal).await.map_err(|error| error.to_string())?;
+            }
         }
         let own = |finding: &&Finding| finding.detector == detector.id;
         play.raised = episodes(engine.sink().iter().filter(own));
         Ok(play)
     }
+}
+
+/// The first of the detectors with all that what it says hangs on.
+fn cast(detectors: &[Detector]) -> Vec<Detector> {
+    let Some(detector) = detectors.first() else { return Vec::new() };
+    let mut cast = vec![detector.clone()];
+    let mut met = 0;
+    while let Some(known) = cast.get(met).cloned() {
+        met += 1;
+        let related = |other: &&Detector| {
+            let named = known.after.iter().chain(&known.unless).any(|id| *id == other.id);
+            // Whose attack it is, if one source's, is known by what counts by source.
+            let counts_sources = other.key.as_slice() == [KeyField::SourceIp];
+            named || !known.covers.is_empty() && counts_sources && known.id == detector.id
+        };
+        for other in detectors.iter().filter(related) {
+            if !cast.iter().any(|known| known.id == other.id) {
+                cast.push(other.clone());
+            }
+        }
+    }
+    cast
 }
 
 /// The lines of a scenario with when each appears. Varied it begins up to a week later and not by whole panes, so

@@ -244,8 +244,8 @@ fn role(text: &Text, faults: &mut Faults) -> Option<Role> {
 }
 
 fn tried(text: &Text, faults: &mut Faults) -> Option<SignalKind> {
-    let named = SignalKind::ALL.into_iter().find(|kind| kind.action() == text.value);
-    let actions = SignalKind::ALL.map(SignalKind::action);
+    let named = SignalKind::TRIED.into_iter().find(|kind| kind.action() == text.value);
+    let actions = SignalKind::TRIED.map(SignalKind::action);
     named.or_else(|| unknown_value("action", "action", text, &actions, faults))
 }
 
@@ -278,7 +278,7 @@ fn action(
     if node.get_ref().is_str() {
         return Some(Choice::Always(tried(&string("action", node, faults)?, faults)?));
     }
-    let meanings = SignalKind::ALL.map(|kind| (kind.action(), kind));
+    let meanings = SignalKind::TRIED.map(|kind| (kind.action(), kind));
     by("action", node, &ACTION_FIELDS, &meanings, asked, faults, |node, faults| {
         tried(&string("otherwise", node, faults)?, faults)
     })

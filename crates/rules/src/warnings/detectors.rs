@@ -125,7 +125,7 @@ fn role(measure: Measure) -> Option<Role> {
         Measure::Distinct(..)
         | Measure::Sequential(_)
         | Measure::Change(_)
-        | Measure::Busiest(_) => None,
+        | Measure::Busiest(..) => None,
     }
 }
 
@@ -135,7 +135,7 @@ fn filter(measure: Measure) -> Filter {
             filter
         }
         Measure::Change(change) => change.filter,
-        Measure::Busiest(filter) => filter,
+        Measure::Busiest(_, filter) => filter,
         Measure::Sequential(_) => Filter::default(),
     }
 }

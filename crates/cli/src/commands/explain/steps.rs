@@ -178,7 +178,7 @@ fn invocation_text(invocation: &Invocation) -> String {
 /// `known_by` is the filter that says whether the account exists, if the line does not.
 fn auth_text(auth: &Auth, known_by: Option<String>) -> String {
     let action = match auth.action {
-        SignalKind::Auth => String::new(),
+        SignalKind::Auth | SignalKind::Access => String::new(),
         other => format!("{} ", other.action()),
     };
     let outcome = match auth.outcome {
@@ -230,7 +230,7 @@ fn adds(standing: &Standing, signal: &Signal) -> Vec<String> {
 
 fn is_added(counted: Counted, shape: &ShapePlan, auth: &Auth) -> bool {
     match counted {
-        Counted::Busiest(_) => false,
+        Counted::Busiest(_) | Counted::Sum(_) => false,
         Counted::Counter(slots) => shape.counters.iter().any(|slot| slots >> slot & 1 == 1),
         Counted::Change { selected, all, .. } => {
             is_added(Counted::Counter(selected | all), shape, auth)
@@ -241,7 +241,7 @@ fn is_added(counted: Counted, shape: &ShapePlan, auth: &Auth) -> bool {
         }
         Counted::Distinct(field, class) => {
             let there = match field {
-                DistinctField::User => auth.user.is_some(),
+                DistinctField::User | DistinctField::Resource => auth.user.is_some(),
                 DistinctField::SourceIp => auth.source.is_some(),
             };
             there && shape.classes.iter().any(|(of, classes)| *of == field && classes & class != 0)

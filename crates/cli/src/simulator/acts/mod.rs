@@ -21,7 +21,7 @@ use rand_chacha::ChaCha8Rng;
 use super::attempt::{Attempt, Door, Outcome};
 use super::names::Wordlist;
 use super::population::{self, Population};
-use super::scenario::Scenario;
+use super::scenario::{EXFILTRATION, Scenario};
 use super::{Days, PlantedKind, Strand, strand};
 
 /// One thing planted: its attempts, not sorted.
@@ -62,7 +62,7 @@ const fn benign(name: &'static str, scenarios: &'static [&'static str], script: 
 }
 
 /// All acts, in the order they are told. An act's place is its random strand: new ones go last.
-const ACTS: [Entry; 30] = [
+const ACTS: [Entry; 31] = [
     attack("fast scanner", &["demo"], demo::fast_scanner),
     attack("IPv6 scanner", &["demo", "scan"], demo::ipv6_scanner),
     attack("ssh brute force", &["demo", "brute-force"], demo::ssh_brute_force),
@@ -93,6 +93,7 @@ const ACTS: [Entry; 30] = [
     benign("broken client, 30 s", &["broken-client"], crowds::broken_client_30s),
     benign("broken client, 5 min", &["broken-client"], crowds::broken_client_5min),
     benign("pentest", &["pentest"], crowds::pentest),
+    attack("data carried off", &[EXFILTRATION], takeovers::then_collects),
 ];
 
 /// The act whose people are customers at their own addresses.
@@ -103,12 +104,11 @@ pub(super) const ANNOUNCED: &str = "pentest";
 
 impl Entry {
     fn is_part_of(&self, scenario: &str) -> bool {
-        let is_of_demo_alone = self.scenarios == ["demo"];
+        // Without the gateway's log there would be nothing to see of what is carried off.
+        let stands_alone = self.scenarios == ["demo"] || self.scenarios == [EXFILTRATION];
         match scenario {
-            "all" => !is_of_demo_alone,
-            "quiet" => {
-                self.kind == PlantedKind::Benign && !is_of_demo_alone && self.name != ANNOUNCED
-            }
+            "all" => !stands_alone,
+            "quiet" => self.kind == PlantedKind::Benign && !stands_alone && self.name != ANNOUNCED,
             scenario => self.scenarios.contains(&scenario),
         }
     }

@@ -18,6 +18,15 @@ pub(super) fn after_scan(scene: &Scene, rng: &mut ChaCha8Rng) -> (String, Vec<At
     gets_in(scene, "one address tries 150 unknown names".to_owned(), attempts, rng)
 }
 
+/// The same when there is a day's traffic to compare with; what follows is the shop's to tell.
+pub(super) fn then_collects(scene: &Scene, rng: &mut ChaCha8Rng) -> (String, Vec<Attempt>) {
+    let from = scene.days.at(rng.random_range(0.65..0.7));
+    let attempts = scans::list(scene, [60, from], |_| MINUTE_MS / 4, rng);
+    let what =
+        "one address tries 60 unknown names, gets in and fetches 600 orders twice".to_owned();
+    gets_in(scene, what, attempts, rng)
+}
+
 pub(super) fn after_stuffing(scene: &Scene, rng: &mut ChaCha8Rng) -> (String, Vec<Attempt>) {
     let (what, attempts) = guesses::stuffing(scene, rng);
     gets_in(scene, what, attempts, rng)

@@ -1,0 +1,189 @@
+//! The counters of a plan: which slots of a pane hold what measures count, in either home.
+//!
+//! In memory there is one for each filter and part of a number. In the shared home there is one a kind of signal, so
+//! that what is stored does not depend on the detectors; of accesses only two kinds occur, and the two slots behind
+//! each hold the bytes that were sent back.
+
+use super::{DetectorId, KeyPlan, KeyPlanId, ShapePlan};
+use crate::contribution::Point;
+use crate::detector::{Detector, Filter, Measure, NumberField};
+use crate::key::{KeyField, KeyFields};
+use crate::limits::MEASURES_PER_KEY_MAX;
+use crate::panes::{Part, Slots, Sum};
+use crate::refusal::PlanError;
+use crate::retention::{Home, Retention};
+use crate::shape::{KINDS, Shape};
+use crate::signal::{Role, SignalKind};
+
+/// The kinds of signal that accesses are of: refused or not, and nothing is known of users.
+const ACCESS_KINDS: u64 = 0b1001;
+
+impl KeyPlan {
+    /// The counter of what has this role and passes the filter, made where it is missing.
+    pub(super) fn counter(&mut self, role: Role, filter: Filter) -> Slots {
+        self.part(role, filter, Part::Whole)
+    }
+
+    /// The counters of the bytes of what passes the filter.
+    pub(super) fn sum(&mut self, filter: Filter) -> Sum {
+        let part = |of| self.part(Role::Attempt, filter, of);
+        let [kibs, ones] = [Part::Kibs, Part::Rest].map(part);
+        Sum { ones, kibs }
+    }
+
+    fn part(&mut self, role: Role, filter: Filter, part: Part) -> Slots {
+        let slot = index_of(&mut self.counters, (role, filter, part));
+        self.slots_at(slot)
+    }
+
+    /// The slots that together hold what the counter at `slot` counts.
+    fn slots_at(&self, slot: usize) -> Slots {
+        let (_, filter, part) = self.counters[slot];
+        match (self.home, self.signal) {
+            (Home::Memory, _) => bit(slot),
+            // What follows the two kinds of access are their parts.
+            (Home::Shared, SignalKind::Access) => (kinds(filter) & ACCESS_KINDS) << part as u32,
+            (Home::Shared, _) => kinds(filter),
+        }
+    }
+
+    /// The counters that hold what a measure counts; `None` of what no counter does, or none here.
+    pub(crate) fn sum_of(&self, measure: Measure) -> Option<Sum> {
+        let part = |role, filter, part| {
+            let slot = self.counters.iter().position(|of| *of == (role, filter, part))?;
+            Some(self.slots_at(slot))
+        };
+        match measure {
+            Measure::Sum(NumberField::Bytes, filter) => {
+                let of = |of| part(Role::Attempt, filter, of);
+                Some(Sum { ones: of(Part::Rest)?, kibs: of(Part::Kibs)? })
+            }
+            Measure::Sum(NumberField::Attempts, filter) => {
+                Some(Sum::of_ones(part(Role::Attempt, filter, Part::Whole)?))
+            }
+            Measure::Count(role, filter) => Some(Sum::of_ones(part(role, filter, Part::Whole)?)),
+            _ => None,
+        }
+    }
+
+    /// The counters that together count just this; `None` where no detector asks for it.
+    pub(crate) fn slots_of(&self, role: Role, filter: Filter) -> Option<Slots> {
+        let counter = (role, filter, Part::Whole);
+        let slot = self.counters.iter().position(|of| *of == counter)?;
+        Some(self.slots_at(slot))
+    }
+
+    /// How many tries a point stands for.
+    pub fn tries(&self, point: &Point) -> u32 {
+        match self.signal {
+            SignalKind::Access => 1,
+            _ => point.amount.weight(),
+        }
+    }
+
+    /// Whether the numbers of signals are summed, beside how many there are.
+    pub fn sums(&self) -> bool {
+        self.counters.iter().any(|(_, _, part)| *part != Part::Whole)
+    }
+
+    pub(super) fn shape_plan(&self, shape: Shape) -> ShapePlan {
+        let mut plan = ShapePlan::default();
+        let distinct = self.distinct.iter().enumerate();
+        for (measure, (field, _)) in distinct.filter(|(_, (_, filter))| shape.passes(*filter)) {
+            let class = match self.home {
+                Home::Memory => bit(measure),
+                Home::Shared => bit(shape.kind()),
+            };
+            match plan.classes.iter_mut().find(|(of, _)| of == field) {
+                Some((_, classes)) => *classes |= class,
+                None => plan.classes.push((*field, class)),
+            }
+        }
+        let counters = self.counters.iter().enumerate();
+        let counted = counters
+            .filter(|(_, (role, filter, _))| *role == shape.role() && shape.passes(*filter))
+            .map(|(slot, (_, _, part))| match self.home {
+                Home::Memory => (slot, *part),
+                Home::Shared => (shape.kind() + *part as usize, *part),
+            });
+        for (slot, part) in counted {
+            match part {
+                Part::Whole if !plan.counters.contains(&slot) => plan.counters.push(slot),
+                Part::Whole => {}
+                _ if plan.sums.contains(&(slot, part)) => {}
+                _ if slot < self.slots => plan.sums.push((slot, part)),
+                // Of what no line says there are no bytes.
+                _ => {}
+            }
+        }
+        plan
+    }
+}
+
+/// Has counted over everything what a detector asks a share of, with the day before.
+pub(super) fn count_all(
+    home: Home,
+    keys: &mut Vec<KeyPlan>,
+    detector: &Detector,
+) -> Result<(), PlanError> {
+    let Some(share) = detector.share else { return Ok(()) };
+    let is_all = |key: &KeyPlan| {
+        key.signal == detector.signal && key.fields.as_slice() == [KeyField::Global]
+    };
+    let at = keys.iter().position(is_all).unwrap_or_else(|| {
+        let retention = Retention::new(home, &[detector.window], detector.history());
+        let of = Detector { key: KeyFields::from_slice(&[KeyField::Global]), ..detector.clone() };
+        keys.push(KeyPlan::empty(&of, home, retention));
+        keys.len() - 1
+    });
+    let all = &mut keys[at];
+    match detector.measures[share.measure].measure {
+        Measure::Sum(NumberField::Bytes, filter) => {
+            all.sum(filter);
+        }
+        Measure::Sum(NumberField::Attempts, filter) => {
+            all.counter(Role::Attempt, filter);
+        }
+        Measure::Count(role, filter) => {
+            all.counter(role, filter);
+        }
+        _ => {}
+    }
+    match all.counters.len() > MEASURES_PER_KEY_MAX {
+        true => Err(PlanError::TooManyMeasures { detector: detector.id.clone() }),
+        false => Ok(()),
+    }
+}
+
+/// Of a key that accesses are counted by the detectors on the same key that read other signals, with the plans of their
+/// keys: what somebody has got may be told after what he did.
+pub(super) fn others(keys: &[KeyPlan], index: usize) -> Vec<(KeyPlanId, DetectorId)> {
+    let (signal, fields) = (keys[index].signal, &keys[index].fields);
+    if signal != SignalKind::Access {
+        return Vec::new();
+    }
+    let others = keys.iter().enumerate().filter(|(_, key)| key.signal != signal);
+    let others = others.filter(|(_, key)| key.fields == *fields);
+    let all = others.flat_map(|(at, key)| {
+        key.detectors.iter().map(move |detector| (KeyPlanId(at as u16), detector.id))
+    });
+    all.collect()
+}
+
+/// The n-th bit; none beyond 64, which [`PlanError::TooManyMeasures`] refuses.
+pub(super) fn bit(n: usize) -> u64 {
+    1u64.checked_shl(n as u32).unwrap_or(0)
+}
+
+/// The kinds a filter takes, as bits.
+pub(super) fn kinds(filter: Filter) -> u64 {
+    (0..KINDS as u8).filter(|kind| Shape(*kind).passes(filter)).map(|kind| 1 << kind).sum()
+}
+
+/// Where `item` stands in `items`, appended if it is new.
+pub(super) fn index_of<T: PartialEq>(items: &mut Vec<T>, item: T) -> usize {
+    items.iter().position(|known| *known == item).unwrap_or_else(|| {
+        items.push(item);
+        items.len() - 1
+    })
+}

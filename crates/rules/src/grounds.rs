@@ -1,0 +1,95 @@
+//! What a detector asks for beside its conditions, and what its signals can tell: checked when it is loaded, so that
+//! none waits for ever for what no line says.
+
+use tidewatch_core::detector::{
+    Comparison, DistinctField, Measure, NamedMeasure, NumberField, Operand, Share,
+};
+use tidewatch_core::key::{KeyField, KeyFields};
+use tidewatch_core::signal::{Role, SignalKind};
+
+use crate::condition;
+use crate::fault::{Fault, Faults};
+use crate::raw::RawMeasure;
+use crate::tree::Text;
+
+const SHARE_HELP: &str = "Write a sum or a count and a share of 0.001 to 1, like \"bytes >= 0.2\", for a key \
+                          that is not `global`.";
+
+/// `bytes >= 0.2`: the share of everything that a measure must make; `None` with a fault.
+pub(crate) fn share(
+    text: &Text,
+    names: &[&str],
+    measures: &[Option<NamedMeasure>],
+    key: &Option<KeyFields>,
+    faults: &mut Faults,
+) -> Option<Option<Share>> {
+    let condition = condition::parse(text, names, faults)?;
+    let measure = measures.get(condition.measure)?.as_ref()?;
+    let adds = matches!(measure.measure, Measure::Sum(..) | Measure::Count(Role::Attempt, _));
+    let is_global = key.as_ref()?.as_slice() == [KeyField::Global];
+    match (condition.comparison, condition.operand) {
+        (Comparison::AtLeast, Operand::Number(number))
+            if adds && !is_global && (0.001..=1.0).contains(&number) =>
+        {
+            let thousandths = (number * 1_000.0).round() as u16;
+            Some(Some(Share { measure: condition.measure, thousandths }))
+        }
+        _ => {
+            let fault = Fault::BadShare { value: text.value.clone() };
+            faults.add(text.place.clone(), fault, SHARE_HELP);
+            None
+        }
+    }
+}
+
+/// Whether signals of the kind tell what is counted, and what it is counted by; `None` with a fault.
+pub(crate) fn of_signal(
+    signal: Option<SignalKind>,
+    key: &Option<KeyFields>,
+    measures: &[Option<NamedMeasure>],
+    raw: &[RawMeasure],
+    faults: &mut Faults,
+) -> Option<()> {
+    let signal = signal?;
+    let is_access = signal == SignalKind::Access;
+    let untold = |measure: &Measure| {
+        let (bytes, resource) = (NumberField::Bytes, DistinctField::Resource);
+        let filter = match measure {
+            Measure::Sum(field, filter) | Measure::Busiest(field, filter) => {
+                return (*field == bytes && !is_access)
+                    .then_some("bytes")
+                    .or((is_access && filter.user_known.is_some()).then_some("user_known"));
+            }
+            Measure::Distinct(field, _) if (*field == resource) != is_access => match field {
+                DistinctField::Resource => return Some("resource"),
+                DistinctField::User => return Some("user"),
+                DistinctField::SourceIp => return None,
+            },
+            Measure::Sequential(_) if is_access => return Some("sequential"),
+            Measure::Change(_) if is_access => return Some("change"),
+            Measure::Count(Role::Mention, _) if is_access => return Some("mentions"),
+            Measure::Count(_, filter) | Measure::Distinct(_, filter) => *filter,
+            Measure::Sequential(_) | Measure::Change(_) => return None,
+        };
+        (is_access && filter.user_known.is_some()).then_some("user_known")
+    };
+    let mut fits = true;
+    for (measure, raw) in measures.iter().zip(raw) {
+        let Some(what) = measure.as_ref().and_then(|named| untold(&named.measure)) else {
+            continue;
+        };
+        let fault = Fault::NotOfSignal { what: what.to_owned(), signal: signal.name() };
+        let help = "Accesses tell attempts, bytes, resources and sources; logins, resets and sign-ups tell \
+                    attempts, mentions, users and sources.";
+        faults.add(raw.place.clone(), fault, help);
+        fits = false;
+    }
+    let by = |field: &&KeyField| matches!(field, KeyField::UserAgent | KeyField::SourceAsn);
+    if let Some(field) = key.iter().flatten().find(by).filter(|_| is_access) {
+        let fault = Fault::NotOfSignal { what: field.name().to_owned(), signal: signal.name() };
+        let help = "Count accesses by `source.ip`, `source.subnet`, `user` or `global`.";
+        faults.add(0..faults.text().len(), fault, help);
+        fits = false;
+    }
+    fits.then_some(())
+}
