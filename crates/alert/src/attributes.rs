@@ -31,7 +31,7 @@ pub fn attributes(finding: &Finding, context: &Context) -> Vec<Attribute> {
     let all = vec![
         text("schema", "ocsf-1.6.0"),
         text("detector", &finding.detector),
-        text("category", "credential"),
+        text("category", if finding.spending.is_some() { "cost" } else { "credential" }),
         text("severity", finding.severity.name()),
         Attribute { name: "severity_id", value: severity_id, is_number: true },
         text("activity", activity),

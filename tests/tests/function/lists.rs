@@ -27,10 +27,10 @@ fn put(host: &Host, key: &str, content: &[u8]) {
 /// The lists that the findings about a source tell of, each with how many of how many names stand on it.
 fn told(findings: &[Value], source: &str) -> Vec<(String, u64, u64)> {
     let ours = findings.iter().map(|finding| &finding["unmapped"]["tidewatch"]);
-    let about = ours.filter(|ours| {
+    let mut about = ours.filter(|ours| {
         ours["key"] == source && !ours["lists"].as_array().is_some_and(Vec::is_empty)
     });
-    let last = about.last().expect("a finding that tells of lists");
+    let last = about.next_back().expect("a finding that tells of lists");
     let lists = last["lists"].as_array().expect("a list").iter();
     let number = |list: &Value, name: &str| list[name].as_u64().expect("a number");
     lists

@@ -1,7 +1,7 @@
 //! Findings about functions in words: every rule, every kind of number, opened and closed.
 
 use expect_test::expect;
-use tidewatch_alert::{ocsf, text};
+use tidewatch_alert::{attributes, ocsf, text};
 use tidewatch_core::finding::Activity;
 use tidewatch_core::spend::budget::{Burn, Month};
 use tidewatch_core::spend::detector::{Number, Rule};
@@ -69,6 +69,13 @@ fn the_whole_text_says_what_it_costs_why_and_who_and_steers_no_terminal() {
             advice     Block the source.
             uid        0123456789abcdef0123456789abcdef
     "#]].assert_eq(&text);
+}
+
+#[test]
+fn filters_tell_what_is_about_money() {
+    let told = attributes(&burnt(Activity::Create), &context());
+    let category = told.iter().find(|one| one.name == "category").map(|one| one.value.as_str());
+    assert_eq!(category, Some("cost"));
 }
 
 #[test]

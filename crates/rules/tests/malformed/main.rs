@@ -80,10 +80,10 @@ fn top_level_fields() {
         expect![[r#"
             5:1 `widow` is no field of a detector
                 at widow
-                Did you mean `window`? Allowed fields: `id`, `title`, `description`, `advice`, `attack`, `signal`, `key`, `window`, `quiet`, `after`, `unless`, `covers`, `measure`, `raise`.
+                Did you mean `window`? Allowed fields: `id`, `title`, `description`, `advice`, `attack`, `signal`, `key`, `window`, `quiet`, `after`, `unless`, `covers`, `share`, `measure`, `raise`.
             6:1 `colour` is no field of a detector
                 at colour
-                Allowed fields: `id`, `title`, `description`, `advice`, `attack`, `signal`, `key`, `window`, `quiet`, `after`, `unless`, `covers`, `measure`, `raise`.
+                Allowed fields: `id`, `title`, `description`, `advice`, `attack`, `signal`, `key`, `window`, `quiet`, `after`, `unless`, `covers`, `share`, `measure`, `raise`.
             1:1 the detector has no `window`
                 at id = "scan"
                 Add a line like `window = "10m"`.
@@ -130,10 +130,10 @@ fn vocabulary() {
         expect![[r#"
             3:10 `atuh` is no signal (field `signal`)
                 at "atuh"
-                Did you mean `auth`? Allowed values: `auth`, `reset`, `sign-up`.
+                Did you mean `auth`? Allowed values: `auth`, `reset`, `sign-up`, `access`.
             3:10 `signup` is no signal (field `signal`)
                 at "signup"
-                Did you mean `sign-up`? Allowed values: `auth`, `reset`, `sign-up`.
+                Did you mean `sign-up`? Allowed values: `auth`, `reset`, `sign-up`, `access`.
             4:7 `ip` is no key field (field `key`)
                 at "ip"
                 Did you mean `source.ip`? Allowed values: `source.ip`, `source.subnet`, `source.asn`, `user_agent`, `user`, `global`.
@@ -222,13 +222,13 @@ fn measures() {
                 Write one of `count = "attempts"`, `count = "mentions"`, `sum = "attempts"`, `distinct = "user"`, `distinct = "source.ip"`, `sequential = "user"`, `change = "attempts"` and `busiest = "attempts"`.
             8:22 `usr` is no field to count the values of (field `distinct`)
                 at "usr"
-                Did you mean `user`? Allowed values: `user`, `source.ip`.
+                Did you mean `user`? Allowed values: `user`, `source.ip`, `resource`.
             8:19 `mention` is no thing to count (field `count`)
                 at "mention"
                 Did you mean `mentions`? Allowed values: `attempts`, `mentions`.
             8:17 `mentions` is no number to add up (field `sum`)
                 at "mentions"
-                Allowed values: `attempts`.
+                Allowed values: `attempts`, `bytes`.
             8:9 `users` must be a table, not string
                 at "user"
                 Write `users = { … }` or head it [users].
@@ -363,7 +363,7 @@ fn raises() {
                 Add `[[raise]]` and below it `severity = "high"` and `when = ["failures >= 30"]`.
             9:3 `raises` is no field of a detector
                 at raises
-                Did you mean `raise`? Allowed fields: `id`, `title`, `description`, `advice`, `attack`, `signal`, `key`, `window`, `quiet`, `after`, `unless`, `covers`, `measure`, `raise`.
+                Did you mean `raise`? Allowed fields: `id`, `title`, `description`, `advice`, `attack`, `signal`, `key`, `window`, `quiet`, `after`, `unless`, `covers`, `share`, `measure`, `raise`.
             1:1 the detector measures nothing
                 at id = "scan"
                 Add `[measure]` and below it a line like `failures = { count = "attempts", where = { outcome = "failure" } }`.
@@ -414,10 +414,10 @@ fn all_faults_of_a_file_are_reported_together() {
             Write lower-case words, joined by single hyphens, at most 64 bytes, like "credential-scan".
         5:1 `windw` is no field of a detector
             at windw
-            Did you mean `window`? Allowed fields: `id`, `title`, `description`, `advice`, `attack`, `signal`, `key`, `window`, `quiet`, `after`, `unless`, `covers`, `measure`, `raise`.
+            Did you mean `window`? Allowed fields: `id`, `title`, `description`, `advice`, `attack`, `signal`, `key`, `window`, `quiet`, `after`, `unless`, `covers`, `share`, `measure`, `raise`.
         8:22 `usr` is no field to count the values of (field `distinct`)
             at "usr"
-            Did you mean `user`? Allowed values: `user`, `source.ip`.
+            Did you mean `user`? Allowed values: `user`, `source.ip`, `resource`.
         10:12 `hihg` is no severity (field `severity`)
             at "hihg"
             Did you mean `high`? Allowed values: `informational`, `low`, `medium`, `high`, `critical`.
@@ -436,7 +436,7 @@ fn all_files_are_looked_at() {
     let errors = load(files).expect_err("three bad files");
     let lines: Vec<_> = errors.iter().map(|error| format!("{error}. {}\n", error.help)).collect();
     expect![[r#"
-        a.toml:3:10: `atuh` is no signal (field `signal`). Did you mean `auth`? Allowed values: `auth`, `reset`, `sign-up`.
+        a.toml:3:10: `atuh` is no signal (field `signal`). Did you mean `auth`? Allowed values: `auth`, `reset`, `sign-up`, `access`.
         c.toml:1:6: the id `scan` is taken by b.toml. An id names one detector: it is part of a finding's uid. Choose another.
         d.toml:1:6: this is not TOML: string values must be quoted, expected literal string. See https://toml.io for the syntax; the files that come with Tidewatch are examples of the format.
     "#]].assert_eq(&lines.concat());
