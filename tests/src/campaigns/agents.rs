@@ -58,7 +58,7 @@ pub fn agent(tried: &Try) -> String {
     match origin(tried.source) {
         Origin::Office(network) => common(mixed(network)),
         // A household has two devices, and a slip of the finger stays on its own.
-        Origin::Home(source) => common(mixed(source ^ mixed(tried.user.min(TYPO)) % 2)),
+        Origin::Home(source) => common(mixed(source ^ (mixed(tried.user.min(TYPO)) % 2))),
         Origin::Carrier => common(mixed(tried.user)),
         Origin::Planted(network) => match mixed(network) % 4 {
             0 | 1 => LIBRARIES[(mixed(network) / 4 % 3) as usize].to_owned(),
@@ -107,9 +107,9 @@ fn common(roll: u64) -> String {
 /// SplitMix64's finaliser (Steele, Lea, Flood, "Fast Splittable Pseudorandom Number Generators", OOPSLA 2014).
 fn mixed(number: u64) -> u64 {
     let number = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let number = (number ^ number >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let number = (number ^ number >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-    number ^ number >> 31
+    let number = (number ^ (number >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let number = (number ^ (number >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    number ^ (number >> 31)
 }
 
 #[cfg(test)]
