@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write as _;
 
+use expect_test::expect;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use rand::{Rng, SeedableRng};
@@ -281,6 +282,7 @@ fn what_is_asked_for_wrongly_is_told_and_nothing_run() {
         (vec!["--prices", path], "own.toml:3:11"),
         (vec!["--prices", "/nowhere.toml"], "--prices /nowhere.toml"),
         (vec!["--functions", path], "`prices` is no field of a file about"),
+        (vec!["--budget", "much"], "--budget much: a budget is dollars a calendar month"),
         (vec!["--memory", "1KiB"], "--memory 1KiB: at least 1.0 MiB"),
         (vec!["--not-after", "soon"], "--not-after soon: not an RFC 3339 time"),
         (vec!["--input", "xml"], "--input xml"),
@@ -400,4 +402,44 @@ fn who_drives_a_bill_is_told() {
     assert!(functions.any(|row| row["function"] == planted["function"]));
     let ran = run(&["bill", "--users", &list, "-"], b"");
     assert_eq!(ran.code, 2, "{}", ran.stderr);
+}
+
+#[test]
+fn a_bill_says_what_is_spent_of_a_budget_and_what_the_month_will_come_to() {
+    // A cent each five minutes for three days and an hour, from 10 November, 06:00, on: $2.88 a day.
+    let events = |function: u64| -> Vec<(i64, String)> {
+        let at = |nth: i64| {
+            (nth * 300_000, report(nth as u64 * 2 + function, 60_000, 60_000, 10_240, 9_000))
+        };
+        (0..876).map(at).collect()
+    };
+    let log = envelope("/aws/lambda/checkout", "a", &events(0))
+        + &envelope("/aws/lambda/login", "b", &events(1));
+    let folder = tempdir().expect("a folder");
+    let file = folder.path().join("functions.toml");
+    fs::write(&file, "budget = 200\n[[function]]\nname = \"check*\"\nbudget = 50.5\n")
+        .expect("written");
+    let path = file.to_str().expect("UTF-8");
+    let text = bill(&["--functions", path], &log).stdout;
+    let told = text.split("\n\n").find(|part| part.starts_with("November 2026")).expect("budgets");
+    expect![[r#"
+        November 2026 (UTC)  spent $  projected $  budget $
+        everything              8.76        59.80    200.00  is enough
+        checkout                8.75        59.79     50.50  is used up on 27 November
+        projected: as on the middle one of the last 3 days
+        counted since 2026-11-10T06:00:00Z: what the month had before is in no log here
+    "#]]
+    .assert_eq(told);
+    let json = json_bill(&["--functions", path, "--budget", "100"], &log);
+    let [all, checkout] = json["budgets"].as_array().expect("budgets").as_slice() else {
+        panic!("{}", json["budgets"])
+    };
+    assert_eq!((all["of"].as_str(), all["budget_dollars"].as_f64()), (Some("all"), Some(100.0)));
+    // From then on 20 days and 18 hours are left of November.
+    let projected = checkout["projected_dollars"].as_f64().expect("a number");
+    let expected = 0.0100002 * 12.0 * (20.0 * 24.0 + 18.0);
+    assert!((projected / expected - 1.0).abs() < 0.01, "{projected} for {expected}");
+    // What nobody has stated nobody is told of.
+    assert!(!bill(&[], &log).stdout.contains("projected"));
+    assert_eq!(json_bill(&[], &log).get("budgets"), None);
 }

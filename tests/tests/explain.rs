@@ -4,6 +4,7 @@ use std::fs;
 use std::io::Write as _;
 use std::path::Path;
 
+use expect_test::expect;
 use serde_json::Value;
 use tempfile::tempdir;
 use tidewatch_tests::binary::{Ran, run, run_into, run_keyed};
@@ -169,4 +170,94 @@ fn output_that_cannot_be_written_is_a_failure_and_a_closed_pipe_is_none() {
         let ran = run_into(arguments, writer.into());
         assert_eq!(ran.code, 0, "{arguments:?} {}", ran.stderr);
     }
+}
+
+/// A cent each five minutes for two days, then fifteen for half an hour.
+fn spike() -> String {
+    let report = "REPORT RequestId: 5f0c1a2b-3d4e-4f60-8182-93a4b5c6d7e8\tDuration: 60000.00 ms\t\
+                  Billed Duration: 60000 ms\tMemory Size: 10240 MB\tMax Memory Used: 900 MB\n";
+    let mut log = String::new();
+    for pane in 0..594i64 {
+        let times = if (576..582).contains(&pane) { 15 } else { 1 };
+        let events: Vec<Value> = (0..times)
+            .map(|n| {
+                let at = 1_767_603_600_000i64 + pane * 300_000;
+                serde_json::json!({"id": format!("{pane}-{n}"), "timestamp": at, "message": report})
+            })
+            .collect();
+        let envelope = serde_json::json!({
+            "messageType": "DATA_MESSAGE", "owner": "123456789012", "logGroup": "/aws/lambda/load-test-1",
+            "logStream": "2026/01/05/[7]5f0c1a2b3d4e5f60718293a4b5c6d7e8",
+            "subscriptionFilters": ["all"], "logEvents": events,
+        });
+        log += &format!("{envelope}\n");
+    }
+    log
+}
+
+#[test]
+fn why_a_function_was_raised_is_told_step_by_step() {
+    let folder = tempdir().expect("a folder");
+    let log = folder.path().join("spike.json");
+    fs::write(&log, spike()).expect("a log");
+    let log = shown(&log);
+    let found = run(&["replay", "--output", "json", log], b"").findings();
+    let uid = found[0]["finding_info"]["uid"].as_str().expect("a uid");
+    let ran = run(&["explain", "--finding", uid, log], b"");
+    expect![[r#"
+        2026-01-07T09:00:00Z cost-spike load-test-1: OPEN high, finding UID
+            number                       $1.8 an hour
+            usual                        $0.12 an hour; the middle one of 12 panes at this hour of the days before
+            novel                   no   4.34 against 4.5; by number: 0 of 476 panes were as far from all before them
+            novel and matters       yes  $1.8 an hour against $0.3 an hour
+            excessive               yes  $1.8 an hour against $0.36 an hour
+            above usual             yes  $1.68 an hour against $0.1 an hour
+    "#]].assert_eq(&ran.stdout.replace(uid, "UID"));
+    let document = json(&run(&["explain", "--output", "json", "--finding", uid, log], b""));
+    let steps = document["messages"][0]["steps"].as_array().expect("steps");
+    let excessive = steps.iter().find(|step| step["step"] == "excessive").expect("it is");
+    assert_eq!(
+        (excessive["holds"].as_bool(), excessive["unit"].as_str()),
+        (Some(true), Some("dollars an hour"))
+    );
+    // The pane before is quiet, and says why.
+    let at = "2026-01-07T08:58:00Z";
+    let ran = run(&["explain", "--function", "load-test-1", "--at", at, log], b"");
+    assert!(
+        ran.stdout.contains("2026-01-07T08:55:00Z cost-spike load-test-1: quiet\n"),
+        "{}",
+        ran.stdout
+    );
+    assert!(ran.stdout.contains("    excessive               no "), "{}", ran.stdout);
+    let ran = run(&["explain", "--lines", "0", log], b"");
+    assert!(
+        ran.stdout.contains(&format!("load-test-1: OPEN high, finding {uid}; nearest at")),
+        "{}",
+        ran.stdout
+    );
+    let ran = run(&["explain", "--function", "nobody", "--at", at, log], b"");
+    assert_eq!(ran.code, 1);
+    assert!(ran.stderr.contains("nothing was made of `nobody` at that time"), "{}", ran.stderr);
+    let ran = run(&["explain", "--function", "f", "--at", "then", log], b"");
+    assert_eq!(ran.code, 2);
+}
+
+#[test]
+fn an_allowed_function_is_held_back_counted_and_explained() {
+    let folder = tempdir().expect("a folder");
+    let log = folder.path().join("spike.json");
+    fs::write(&log, spike()).expect("a log");
+    let rules = folder.path().join("rules");
+    fs::create_dir(&rules).expect("a folder");
+    let entry = "[[allow]]\nfunction = 'load-test-*'\ndetectors = 'cost-spike'\nreason = 'ticket 12'\nuntil = 'never'\n";
+    fs::write(rules.join("allow.toml"), entry).expect("an allow file");
+    let with = ["--with", shown(&rules), shown(&log)];
+    let ran = run(&[&["replay", "--stats"][..], &with].concat(), b"");
+    assert_eq!((ran.code, ran.stdout.as_str()), (0, ""), "{}", ran.stderr);
+    let stats = ran.stats();
+    assert_eq!(stats["suppressed"], 1, "{stats}");
+    assert_eq!(stats["suppressed_by"][0]["findings"], 1, "{stats}");
+    let ran = run(&[&["explain", "--lines", "0"][..], &with].concat(), b"");
+    assert!(ran.stdout.contains("load-test-1: high, held back for good by"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("(ticket 12)"), "{}", ran.stdout);
 }

@@ -20,8 +20,8 @@ fn in_calm_weather_each_pane_is_what_reports_say_and_each_message_leaves_once() 
             }
         }
         assert_eq!((played.counts.late, played.counts.refused, played.counts.lost), (0, 0, 0));
-        // Of each function a spike and a silence, opened and closed, and the silence at the end.
-        assert_eq!(played.told.len(), 10, "{:?}", played.told);
+        // Of each function a spike and a silence, opened and closed, and the silence at the end; and of one its budget.
+        assert_eq!(played.told.len(), 11, "{:?}", played.told);
         assert!(played.shares > 1_000);
         // One KB of shares is one unit of a write.
         assert!(played.bytes["shares"] < 2_048, "{:?}", played.bytes);

@@ -1,13 +1,33 @@
 //! Simulated spend: small editions of `cargo run --release -p tidewatch-tests --bin spend`.
 
-use tidewatch_tests::spend::innocent;
 use tidewatch_tests::spend::planted::{creep, incidents};
+use tidewatch_tests::spend::{innocent, projected};
 
 /// A tenth of a fleet: an hourly job, two nightly ones, and functions that serve people.
 #[test]
 fn four_weeks_without_anything_wrong_are_quiet() {
     let told = innocent(0..20, 4);
     assert!(told.is_empty(), "{told:?}");
+}
+
+/// A fleet with days, weekends, holidays and deployments that change costs by a twelfth.
+#[test]
+fn a_month_is_projected_within_some_per_cent() {
+    // How far half of the functions are off at most, and nine of ten, after a day of the month.
+    let check = |known: usize, days: &[(usize, [f64; 2])]| {
+        let all: Vec<Vec<f64>> = (0..20).map(|seed| projected(seed, known)).collect();
+        for (day, most) in days {
+            let off = all.iter().filter_map(|errors| Some(errors.get(day - 2)?.abs()));
+            let mut off: Vec<f64> = off.collect();
+            off.sort_by(f64::total_cmp);
+            let off = [off[off.len() / 2], off[off.len() * 9 / 10]];
+            println!("{known} days before, day {day}: {off:.3?}");
+            assert!(off[0] <= most[0] && off[1] <= most[1], "{known} {day}: {off:?}");
+        }
+    };
+    // Two days are no week: weekends are not known.
+    check(0, &[(2, [0.20, 0.35]), (8, [0.08, 0.15])]);
+    check(14, &[(8, [0.08, 0.15]), (20, [0.03, 0.06])]);
 }
 
 #[test]

@@ -171,3 +171,20 @@ fn nothing_is_found_where_nothing_was_planted() {
         assert!(played.ran.stats()["signals"]["invocation"].as_u64().expect("counted") > 10_000);
     }
 }
+
+#[test]
+fn a_budget_that_will_not_do_is_told_and_one_that_will_is_not() {
+    // Two and a half days of a fleet that takes cents a day.
+    let quiet = |more: &[&str]| Played::of("lambda-quiet", "2", &FLEET, more);
+    let played = quiet(&["--budget", "0.5"]);
+    let findings = played.ran.findings();
+    let [finding] = findings.as_slice() else { panic!("{findings:?}") };
+    assert_eq!(finding["finding_info"]["analytic"]["uid"], "budget-burn");
+    let budget = &finding["unmapped"]["tidewatch"]["spending"]["budget"];
+    let amount = |name: &str| budget[name].as_f64().expect("a number");
+    // As much as the bill says that a month like this costs, but for the days that were before.
+    assert!(amount("spent_dollars") < amount("budget_dollars"), "{budget}");
+    assert!(amount("projected_dollars") >= amount("budget_dollars"), "{budget}");
+    assert_eq!(budget["most"].as_array().map(Vec::len), Some(5), "{budget}");
+    assert_eq!(quiet(&["--budget", "100"]).opened(), []);
+}

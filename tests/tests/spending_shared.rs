@@ -2,14 +2,17 @@
 
 use std::sync::Arc;
 
+use tidewatch_core::allow::{Allowed, Allowlist, Who};
 use tidewatch_core::delivery::Record;
 use tidewatch_core::finding::Finding;
+use tidewatch_core::glob::Glob;
 use tidewatch_core::meter::ledger::{Function, Ledger, Limits};
 use tidewatch_core::meter::tariff::Terms;
 use tidewatch_core::plan::Plan;
 use tidewatch_core::sequence::{Sequence, ShardId};
 use tidewatch_core::signal::Signal;
-use tidewatch_core::spend::detector::{Number, SpendDetector};
+use tidewatch_core::spend::budget::Budgets;
+use tidewatch_core::spend::detector::{Number, Rule, SpendDetector};
 use tidewatch_core::spend::watch::{Prices, Watch, Weighing};
 use tidewatch_core::table_store::key_bytes;
 use tidewatch_core::table_store::store::SharedStore;
@@ -31,7 +34,9 @@ const MINUTE: Span = Span::minutes(1);
 fn weighing() -> Weighing {
     let shipped = tidewatch_rules::load_spending(tidewatch_rules::shipped()).expect("shipped");
     let lower = |rule: SpendDetector| {
-        let times = if rule.of == Number::Dollars { 0.005 } else { 1.0 };
+        // Shares of a budget are no dollars.
+        let is_dollars = rule.of == Number::Dollars && rule.rule != Rule::Budget;
+        let times = if is_dollars { 0.005 } else { 1.0 };
         let raises = rule.raises.iter().map(|(severity, least)| (*severity, least * times));
         SpendDetector { raises: raises.collect(), ..rule }
     };
@@ -40,7 +45,12 @@ fn weighing() -> Weighing {
     let prices = tidewatch_rules::prices::prices(&file, &text).expect("shipped");
     let tariff = prices.region("us-east-1").expect("a region").clone();
     let terms = Arc::new(|_: &str| Terms::default());
-    Weighing { detectors: detectors.into(), prices: Prices { tariff, terms } }
+    Weighing {
+        detectors: detectors.into(),
+        prices: Prices { tariff, terms },
+        budgets: Budgets { of: Arc::new(|_| Some(0.3)), all: None },
+        allow: Arc::default(),
+    }
 }
 
 /// The invocations in a simulated fleet's log, by envelope.
@@ -90,9 +100,14 @@ fn said(finding: &Finding) -> (String, String, u8, Time) {
 
 /// What one process tells.
 fn embedded(envelopes: &[Vec<Signal>]) -> Vec<Finding> {
-    let Weighing { detectors, prices } = weighing();
+    embedded_by(&weighing(), envelopes)
+}
+
+fn embedded_by(weighing: &Weighing, envelopes: &[Vec<Signal>]) -> Vec<Finding> {
+    let Weighing { detectors, prices, budgets, allow } = weighing.clone();
     let ledger = Ledger::new(Limits::default(), TagKey::new([1; 16]));
-    let mut watch = Watch::new(detectors.to_vec(), prices, ledger);
+    let watch = Watch::new(detectors.to_vec(), prices, ledger);
+    let mut watch = watch.budgeted(budgets).allowing(allow);
     let mut told: Vec<Finding> =
         envelopes.iter().flatten().flat_map(|signal| watch.observe(signal)).collect();
     told.extend(watch.ended());
@@ -101,11 +116,14 @@ fn embedded(envelopes: &[Vec<Signal>]) -> Vec<Finding> {
 
 /// What the shared home tells of the same records on two shards, by two environments that take turns.
 async fn shared(envelopes: &[Vec<Signal>]) -> (Vec<Finding>, Sizes) {
+    shared_by(&weighing(), envelopes).await
+}
+
+async fn shared_by(weighing: &Weighing, envelopes: &[Vec<Signal>]) -> (Vec<Finding>, Sizes) {
     let clock = Executor::new(0).clock();
     let table = UnluckyTable::new(clock.clone());
     table.set_fate(|_, _| Fate::Arrives);
     let chance = Chance::new(1, Stream::Weather);
-    let weighing = weighing();
     let environment = |_| {
         let pace = UnluckyPace { clock: clock.clone(), ahead_ms: 0, chance: chance.clone() };
         SharedStore::new(Arc::new(Plan::default()), table.clone(), pace, Default::default())
@@ -132,13 +150,14 @@ async fn shared(envelopes: &[Vec<Signal>]) -> (Vec<Finding>, Sizes) {
         for (shard, records) in (0..).zip(&batches) {
             turn += 1;
             let invocation = environments[turn % 2].invocation(ShardId(shard), deadline);
-            let (acknowledged, counts) = invocation.count_functions(&weighing, records).await;
+            let (acknowledged, counts) = invocation.count_functions(weighing, records).await;
             assert_eq!((acknowledged.first_unapplied, counts.late), (None, 0));
         }
         let invocation = environments[turn / 2 % 2].invocation(ShardId::TICK, deadline);
-        let (counts, fault) = invocation.weigh_functions(&weighing, &mut told, now).await;
+        let (counts, fault) = invocation.weigh_functions(weighing, &mut told, now).await;
         assert_eq!((fault, counts.lost, counts.unwatched), (None, 0, 0));
         sizes.panes += counts.closed_panes;
+        sizes.held_back += counts.held_back.values().sum::<u64>();
         sizes.note(&table, envelopes[0][0].origin.stream.function().expect("a function's")).await;
         now = now.plus(MINUTE);
     }
@@ -153,6 +172,7 @@ struct Sizes {
     chronicle: Vec<usize>,
     writes: u64,
     panes: u64,
+    held_back: u64,
 }
 
 impl Sizes {
@@ -186,6 +206,46 @@ async fn a_spike_is_told_alike_in_both_homes() {
 }
 
 #[tokio::test]
+async fn a_budget_is_told_alike_in_both_homes() {
+    let envelopes = envelopes("lambda-quiet", "3");
+    let [embedded, shared] = [embedded(&envelopes), shared(&envelopes).await.0];
+    let burns = |findings: &[Finding]| {
+        let of = |finding: &Finding| finding.spending.as_deref().and_then(|s| s.budget.clone());
+        let mut burns: Vec<_> = findings.iter().filter_map(|f| Some((said(f), of(f)?))).collect();
+        burns.sort_by(|a, b| a.0.cmp(&b.0));
+        burns
+    };
+    assert!(!burns(&embedded).is_empty());
+    assert_eq!(burns(&shared), burns(&embedded));
+}
+
+#[tokio::test]
+async fn what_is_held_back_is_held_back_alike_in_both_homes() {
+    let envelopes = envelopes("lambda-spike", "1");
+    let all = embedded(&envelopes);
+    let function = all[0].spending.as_deref().expect("about a function").function.name.clone();
+    let entry = Allowed {
+        who: Who::Function(Glob::new(&function)),
+        detectors: Vec::new(),
+        reason: "a load test".to_owned(),
+        until: None,
+        place: "allow.toml:1".to_owned(),
+    };
+    let allow = Arc::new(Allowlist { entries: vec![entry] });
+    let weighing = Weighing { allow, ..weighing() };
+    let told = embedded_by(&weighing, &envelopes);
+    let (shared, sizes) = shared_by(&weighing, &envelopes).await;
+    let said = |findings: &[Finding]| {
+        let mut all: Vec<_> = findings.iter().map(said).collect();
+        all.sort();
+        all
+    };
+    assert_eq!(said(&shared), said(&told));
+    assert!(told.iter().all(|f| f.spending.as_deref().expect("it is").function.name != function));
+    assert!(told.len() < all.len() && sizes.held_back > 0, "{} {}", told.len(), sizes.held_back);
+}
+
+#[tokio::test]
 async fn a_slow_version_is_told_alike_in_both_homes() {
     equal("lambda-slow", "1").await;
 }
@@ -215,7 +275,7 @@ async fn a_loop_is_told_alike_in_both_homes_and_before_its_pane_is_over() {
 #[tokio::test]
 async fn the_items_of_a_function_are_small() {
     let (_, sizes) = shared(&envelopes("lambda-quiet", "1")).await;
-    let Sizes { shares, chronicle, writes, panes } = sizes;
+    let Sizes { shares, chronicle, writes, panes, .. } = sizes;
     let told = |what: &str, sizes: &[usize]| {
         let mean = sizes.iter().sum::<usize>() / sizes.len();
         let largest = sizes.iter().max().expect("there are some");

@@ -134,6 +134,7 @@ fn what_is_broken_is_named_and_nothing_else() {
         "/aws/lambda/tidewatch-test-rotation",
         "findings",
         "function",
+        "functions",
         "on-failure",
         "overrides",
         "quarantine",
@@ -213,6 +214,7 @@ fn what_is_broken_is_named_and_nothing_else() {
     });
     step("on-failure", "blind", "1 batches were given up", &|| world.store("aws/lambda/x"));
     step("overrides", "blind", "has a fault", &|| world.of_stack("OverridesRejected"));
+    step("functions", "blind", "functions.toml:1:", &|| world.store("functions.toml"));
     step("rules", "blind", "one.toml", &|| world.store("detectors/one.toml"));
     step("topics", "blind", "could not be published", &|| world.of_stack("PublishFailed"));
     step("table", "blind", "5 writes were throttled", &|| {
@@ -251,7 +253,7 @@ fn what_may_not_be_asked_is_unknown() {
     let cases: [(&str, &[&str]); 5] = [
         ("dynamodb:DescribeTimeToLive", &["table"]),
         ("secretsmanager:DescribeSecret", &["secret"]),
-        ("s3:GetObject", &["rules"]),
+        ("s3:GetObject", &["functions", "rules"]),
         // A log group with a filter is sent by that.
         ("logs:DescribeAccountPolicies", &[detector, rotation]),
         ("s3:ListBucket", &["on-failure", "overrides", "quarantine", "rules"]),

@@ -9,6 +9,7 @@
 //! ([`MESSAGE_BYTES_MAX`]).
 
 mod attributes;
+mod budget;
 mod context;
 mod insights;
 mod notice;
@@ -20,6 +21,7 @@ mod spending;
 mod text;
 
 pub use attributes::{ATTRIBUTES_MAX, Attribute, attributes};
+pub use budget::goes_on;
 pub use context::Context;
 pub use insights::insights_link;
 pub use notice::{Notice, SUBJECT_CHARS_MAX, notice};

@@ -12,6 +12,7 @@ use tidewatch_core::tag::UserTag;
 
 use serde_json::{Value as Json, json};
 
+use crate::budget;
 use crate::number::{number, rfc3339};
 use crate::printable::name;
 
@@ -26,9 +27,20 @@ pub(crate) fn who(function: &Function) -> String {
     }
 }
 
+/// Whom a finding is about.
+pub(crate) fn whom(spending: &Spending) -> String {
+    match &spending.budget {
+        Some(burn) if burn.of_all => "everything watched".to_owned(),
+        _ => who(&spending.function),
+    }
+}
+
 /// The sentence, without the detector's title.
 pub(crate) fn sentence(finding: &Finding, spending: &Spending) -> String {
-    let who = who(&spending.function);
+    let who = whom(spending);
+    if let Some(burn) = &spending.budget {
+        return budget::sentence(finding, &who, burn);
+    }
     match (finding.activity, spending.rule) {
         (Activity::Close, Rule::Silent) => format!("{who} is invoked again."),
         (Activity::Close, _) => {
@@ -57,7 +69,8 @@ pub(crate) fn sentence(finding: &Finding, spending: &Spending) -> String {
                 amount(spending.number, before)
             )
         }
-        (_, Rule::Above) => above(&who, spending),
+        // One of a budget says how far along it is, and is told above.
+        (_, Rule::Above | Rule::Budget) => above(&who, spending),
         (_, Rule::Driven) => {
             let by = spending.drivers.first().map_or(String::new(), |driver| {
                 format!(" The {} makes {} of it.", driver_name(driver), percent(driver.share))
@@ -102,6 +115,7 @@ fn month(dollars_an_hour: f64, number: Number) -> String {
 /// The lines of text below the headline: label and what.
 pub(crate) fn lines(spending: &Spending) -> Vec<(&'static str, String)> {
     let mut lines = vec![("costs", costs(spending))];
+    lines.extend(spending.budget.iter().flat_map(budget::lines));
     let why = why(spending);
     if !why.is_empty() {
         lines.push(("why", why));
@@ -135,7 +149,7 @@ pub(crate) fn lines(spending: &Spending) -> Vec<(&'static str, String)> {
 
 fn costs(spending: &Spending) -> String {
     let now = format!("{} an hour", dollars(spending.dollars));
-    match spending.dollars_above >= 0.005 {
+    match spending.dollars_above >= 0.005 && spending.budget.is_none() {
         true => format!("{now}, {} more than usual", dollars(spending.dollars_above)),
         false => now,
     }
@@ -186,6 +200,7 @@ pub(crate) fn document(spending: &Spending) -> Json {
         "is": spending.rule.name(),
         "amount": spending.amount,
         "usual": spending.usual,
+        "budget": spending.budget.as_ref().map(budget::document),
         "nearest": spending.nearest,
         "as_far": spending.as_far.map(|(as_far, of)| json!({ "panes": as_far, "of": of })),
         "dollars_an_hour": spending.dollars,
@@ -225,7 +240,7 @@ fn duration(ms: f64) -> String {
 }
 
 /// `$1,234`, `$41.20`, `$0.034`.
-fn dollars(amount: f64) -> String {
+pub(crate) fn dollars(amount: f64) -> String {
     match amount.abs() {
         size if size >= 100.0 => format!("${}", grouped(amount.round())),
         size if size >= 0.1 || size == 0.0 => format!("${amount:.2}"),

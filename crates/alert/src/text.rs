@@ -33,7 +33,7 @@ pub fn text(finding: &Finding) -> String {
     };
     let (time, severity) = (rfc3339(finding.time), finding.severity.name());
     let who = match &finding.spending {
-        Some(spending) => spending::who(&spending.function),
+        Some(spending) => spending::whom(spending),
         None => finding.key.to_string(),
     };
     let headline = format!("{time} {activity} {severity} {}: {who}", printable(&finding.title));

@@ -1,6 +1,6 @@
 //! AWS, as Tidewatch uses it: the shared state's home in DynamoDB with the clock and chance its store
-//! waits by, the topics that findings leave by, the secret key and its rotation, a user's overrides
-//! and known users, and the quarantine of what cannot be read.
+//! waits by, the topics that findings leave by, the secret key and its rotation, a user's overrides,
+//! known users and lists, and the quarantine of what cannot be read.
 //!
 //! Nothing of the shared state's protocol is here. One write is one request with its conditions in it,
 //! and every answer is handed on as it is; what a refusal means and when to try again is the store's
@@ -16,10 +16,12 @@ mod asked;
 pub mod client;
 pub mod downstream;
 pub mod failure;
+mod folder;
 pub mod functions;
 mod insistence;
 mod item;
 pub mod latency;
+pub mod lists;
 pub mod log_groups;
 pub mod overrides;
 pub mod pace;

@@ -1,7 +1,6 @@
 //! Detectors that a user has put in place of the packaged ones: `detectors/*.toml` in the bucket, and the
 //! last set of them that loaded, which the function keeps for itself; and the allowlist beside them,
-//! `allow.toml`, of which it keeps the last good one as well. What functions run on, `functions.toml`, is beside
-//! them too.
+//! `allow.toml`, and what is said of functions, `functions.toml`, of which it keeps the last good one as well.
 //!
 //! What the files say is nobody's business here. Invariant: a set is read whole or not at all, for half
 //! of one would be a set nobody wrote.
@@ -10,12 +9,13 @@ use aws_config::SdkConfig;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::primitives::ByteStream;
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 use tidewatch_core::time::Time;
 
 use crate::asked::{Asked, Service};
 use crate::client;
 use crate::failure::Failure;
+use crate::folder::Folder;
+pub use crate::folder::{Fingerprint, OBJECTS_MAX};
 use crate::insistence::insist;
 use crate::pace::TokioPace;
 
@@ -34,6 +34,9 @@ pub const FUNCTIONS: &str = "functions.toml";
 /// The last allowlist that loaded.
 pub const LAST_GOOD_ALLOW: &str = "last-good/allow.toml";
 
+/// What was said of functions last and is sound.
+pub const LAST_GOOD_FUNCTIONS: &str = "last-good/functions.toml";
+
 /// Bytes of an allowlist, or of what is said of functions, as of any other file of rules.
 pub const ALLOW_BYTES_MAX: u64 = 64 * 1_024;
 
@@ -45,9 +48,6 @@ pub const FILES_MAX: usize = 100;
 
 /// Bytes of all files of a set together.
 pub const BYTES_MAX: u64 = 1_024 * 1_024;
-
-/// Objects under [`PREFIX`] that are looked at, whatever they are called.
-pub const OBJECTS_MAX: usize = 5_000;
 
 /// Bytes of a remembered set: escaped as JSON, a byte takes six at most.
 const REMEMBERED_BYTES_MAX: u64 = 8 * BYTES_MAX;
@@ -61,10 +61,6 @@ pub struct OverrideSource {
     client: Client,
     bucket: String,
 }
-
-/// Tells one set of files from another, without reading them.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fingerprint(String);
 
 /// What is under [`PREFIX`].
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -157,25 +153,25 @@ impl OverrideSource {
         pace: &TokioPace,
         deadline: Time,
     ) -> Result<Fetched, OverrideError> {
-        let listed = self.list(pace, deadline).await?;
+        let too_many = || OverrideError::TooMany { bucket: self.bucket.clone() };
+        let listed = self.folder().list(pace, deadline).await?.ok_or_else(too_many)?;
         if listed.is_empty() {
             return Ok(Fetched::None);
         }
-        let fingerprint = fingerprint(&listed);
+        let fingerprint = Fingerprint::of(&listed);
         if known == Some(&fingerprint) {
             return Ok(Fetched::Unchanged);
         }
         if listed.len() > FILES_MAX {
-            return Err(OverrideError::TooMany { bucket: self.bucket.clone() });
+            return Err(too_many());
         }
-        let mut left = BYTES_MAX;
-        let mut files = Vec::with_capacity(listed.len());
-        for Listed { key, .. } in &listed {
-            let bytes = self.get(key, left, pace, deadline).await.map_err(went)?;
-            left = left.saturating_sub(bytes.len() as u64);
-            let text = self.text(key, bytes)?;
-            files.push((key.strip_prefix(PREFIX).unwrap_or(key).to_owned(), text));
-        }
+        let files = self.folder().read(&listed, BYTES_MAX, pace, deadline).await?;
+        let files = files.ok_or_else(|| OverrideError::TooLarge { bucket: self.bucket.clone() })?;
+        let text = |(name, bytes): (String, Vec<u8>)| {
+            let text = self.text(&format!("{PREFIX}{name}"), bytes)?;
+            Ok::<_, OverrideError>((name, text))
+        };
+        let files = files.into_iter().map(text).collect::<Result<_, _>>()?;
         Ok(Fetched::Files { files, fingerprint })
     }
 
@@ -268,6 +264,31 @@ impl OverrideSource {
         }
     }
 
+    /// What was said of functions and was remembered last.
+    ///
+    /// # Errors
+    /// If it cannot be read until `deadline`.
+    pub async fn last_good_functions(
+        &self,
+        pace: &TokioPace,
+        deadline: Time,
+    ) -> Result<Option<String>, OverrideError> {
+        self.text_at(LAST_GOOD_FUNCTIONS, pace, deadline).await
+    }
+
+    /// Remembers what is said of functions; nothing where the user has removed it.
+    ///
+    /// # Errors
+    /// If S3 does not take it until `deadline`.
+    pub async fn remember_functions(
+        &self,
+        text: &str,
+        pace: &TokioPace,
+        deadline: Time,
+    ) -> Result<(), OverrideError> {
+        self.put(LAST_GOOD_FUNCTIONS, (text, "application/toml"), pace, deadline).await
+    }
+
     /// The allowlist that was remembered last.
     ///
     /// # Errors
@@ -337,39 +358,8 @@ impl OverrideSource {
         format!("{}/{key}", self.bucket)
     }
 
-    /// The files under [`PREFIX`], in the order of their names.
-    async fn list(&self, pace: &TokioPace, deadline: Time) -> Result<Vec<Listed>, OverrideError> {
-        let resource = self.resource(PREFIX);
-        let asked = Asked { service: Service::S3, operation: "ListObjectsV2", resource: &resource };
-        let mut files = Vec::new();
-        let (mut seen, mut next) = (0, None);
-        loop {
-            let list = || async {
-                let request = self.client.list_objects_v2().bucket(&self.bucket).prefix(PREFIX);
-                let sent = request.set_continuation_token(next.clone()).send().await;
-                sent.map_err(|error| asked.failed(&error))
-            };
-            let page = insist(asked, pace, deadline, list).await.answer?;
-            let objects = page.contents.unwrap_or_default();
-            seen += objects.len();
-            if seen > OBJECTS_MAX {
-                return Err(OverrideError::TooMany { bucket: self.bucket.clone() });
-            }
-            for object in objects {
-                let key = object.key.filter(|key| key.ends_with(SUFFIX));
-                let Some(key) = key else { continue };
-                files.push(Listed {
-                    key,
-                    tag: object.e_tag.unwrap_or_default(),
-                    size: object.size,
-                });
-            }
-            next = page.next_continuation_token;
-            if next.is_none() {
-                files.sort_by(|a, b| a.key.cmp(&b.key));
-                return Ok(files);
-            }
-        }
+    fn folder(&self) -> Folder<'_> {
+        Folder { client: &self.client, bucket: &self.bucket, prefix: PREFIX, suffix: SUFFIX }
     }
 
     /// The bytes of an object, at most `bytes_max`.
@@ -380,53 +370,7 @@ impl OverrideSource {
         pace: &TokioPace,
         deadline: Time,
     ) -> Result<Vec<u8>, OverrideError> {
-        let resource = self.resource(key);
-        let asked = Asked { service: Service::S3, operation: "GetObject", resource: &resource };
-        let get = || async {
-            let sent = self.client.get_object().bucket(&self.bucket).key(key).send().await;
-            let object = sent.map_err(|error| asked.failed(&error))?;
-            let length = object.content_length.and_then(|length| u64::try_from(length).ok());
-            // Without a length nothing would bound what is read.
-            let length = length.ok_or_else(|| asked.incomplete("length"))?;
-            if length > bytes_max {
-                return Ok(None);
-            }
-            let body = object.body.collect().await;
-            let body = body.map_err(|error| Failure::Unanswered(format!("{asked}: {error}")))?;
-            Ok(Some(body.to_vec()))
-        };
-        let bytes = insist(asked, pace, deadline, get).await.answer?;
+        let bytes = self.folder().get(key, bytes_max, pace, deadline).await?;
         bytes.ok_or_else(|| OverrideError::TooLarge { bucket: self.bucket.clone() })
     }
-}
-
-/// A file that was listed and is not there any more: the next look will see the set as it is then.
-fn went(error: OverrideError) -> OverrideError {
-    match error {
-        OverrideError::Storage(Failure::Missing(says)) => OverrideError::Storage(
-            Failure::Unanswered(format!("{says}: it was removed while the set was read")),
-        ),
-        error => error,
-    }
-}
-
-/// A file as a listing shows it.
-struct Listed {
-    key: String,
-    tag: String,
-    size: Option<i64>,
-}
-
-/// The same for the same names, entity tags and sizes.
-fn fingerprint(listed: &[Listed]) -> Fingerprint {
-    let mut hash = Sha256::new();
-    for Listed { key, tag, size } in listed {
-        // Lengths first, so that no two lists run together to the same bytes.
-        for text in [key, tag] {
-            hash.update((text.len() as u64).to_be_bytes());
-            hash.update(text);
-        }
-        hash.update(size.unwrap_or(-1).to_be_bytes());
-    }
-    Fingerprint(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
 }

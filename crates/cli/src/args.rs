@@ -72,6 +72,7 @@ Examples:
   tidewatch explain 'login failed for user ann from 192.0.2.7'
   tidewatch explain auth.log
   tidewatch explain --finding 0123456789abcdef0123456789abcdef auth.log
+  tidewatch explain --function checkout-api --at 2026-11-22T18:03:00Z envelopes.json
   tidewatch explain --with my-rules/ --output json auth.log
 
 An argument that names a file is read as a file, any other is a line. A finding's uid is the last line
@@ -257,6 +258,12 @@ pub struct ExplainArgs {
     /// Show the windows behind this finding, instead of each line
     #[arg(long, value_name = "UID")]
     pub finding: Option<String>,
+    /// Show how this Lambda function was weighed in the five minutes of --at, instead of each line
+    #[arg(long, value_name = "NAME", requires = "at", conflicts_with = "finding")]
+    pub function: Option<String>,
+    /// The time of --function, as in 2026-11-22T18:03:00Z
+    #[arg(long, value_name = "TIME", requires = "function")]
+    pub at: Option<String>,
     /// The log group the lines stand in
     #[arg(long, value_name = "NAME", default_value = "")]
     pub log_group: String,

@@ -123,18 +123,21 @@ pub fn formats(choice: Choice<'_>) -> Result<Formats, Failure> {
     tidewatch_rules::formats(files).map_err(Failure::Rules)
 }
 
-/// Loads the allow files of a run, among those that add to the shipped rules. `loaded` are the detectors
+/// Loads the allow files of a run, among those that add to the shipped rules. `loaded` are the ids of the detectors
 /// of the run: entries may name these, and those that are shipped.
 ///
 /// # Errors
 /// As [`detectors`].
-pub fn allow(with: &[PathBuf], loaded: &[Detector], now: Time) -> Result<Allow, Failure> {
-    let ids = loaded.iter().map(|detector| detector.id.as_str());
+pub fn allow<'a>(
+    with: &[PathBuf],
+    loaded: impl Iterator<Item = &'a str>,
+    now: Time,
+) -> Result<Allow, Failure> {
     let mut all = Folder::default();
     for place in with {
         all.allow.extend(Folder::open(place).context("--with")?.allow);
     }
-    allowed(&all, ids, now).map_err(Failure::Rules)
+    allowed(&all, loaded, now).map_err(Failure::Rules)
 }
 
 /// The entries of the allow files of `folder`, which may name detectors of these ids and shipped ones.

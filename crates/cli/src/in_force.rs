@@ -3,12 +3,14 @@
 
 use tidewatch_aws::TokioPace;
 use tidewatch_aws::failure::Failure;
-use tidewatch_aws::overrides::{ALLOW, Fetched, OverrideError, OverrideSource};
+use tidewatch_aws::overrides::{ALLOW, FUNCTIONS, Fetched, OverrideError, OverrideSource};
 use tidewatch_core::plan::Plan;
+use tidewatch_core::spend::detector::SpendDetector;
 use tidewatch_core::table_store::table::Pace;
 use tidewatch_core::time::{Span, Time};
 use tidewatch_rules::allow::Allow;
-use tidewatch_rules::deployed::{plan, told};
+use tidewatch_rules::deployed::{plan, spending, told};
+use tidewatch_rules::functions::{Functions, functions};
 
 /// How long is asked for them.
 const PATIENCE: Span = Span::seconds(60);
@@ -18,6 +20,8 @@ const PATIENCE: Span = Span::seconds(60);
 pub struct InForce {
     /// What its detectors need counted.
     pub plan: Plan,
+    /// Its detectors of what functions take.
+    pub spending: Vec<SpendDetector>,
     /// Where they come from: `packaged`, `overrides` or `last good overrides`.
     pub origin: &'static str,
     /// Whom the user allows what.
@@ -33,13 +37,52 @@ pub struct InForce {
 pub async fn in_force(source: &OverrideSource, pace: &TokioPace) -> Result<InForce, Failure> {
     let deadline = pace.now().plus(PATIENCE);
     let mut faults = Vec::new();
-    let (plan, origin) = detectors(source, pace, deadline, &mut faults).await?;
+    let (plan, spending, origin) = detectors(source, pace, deadline, &mut faults).await?;
     let packaged = tidewatch_rules::shipped();
     let named = packaged.iter().map(|(name, _)| name.trim_end_matches(".toml"));
     let loaded = plan.detectors.iter().map(|detector| detector.id.as_str());
-    let ids: Vec<&str> = loaded.chain(named).collect();
+    let of_functions = spending.iter().map(|detector| detector.id.as_str());
+    let ids: Vec<&str> = loaded.chain(of_functions).chain(named).collect();
     let allow = allow(source, pace, deadline, &ids, &mut faults).await?;
-    Ok(InForce { plan, origin, allow, faults })
+    Ok(InForce { plan, spending, origin, allow, faults })
+}
+
+/// What is said of functions, as a stack goes by it.
+#[derive(Debug)]
+pub struct OfFunctions {
+    /// What is in force: `functions.toml`, `last good functions.toml`, or `none`.
+    pub origin: &'static str,
+    /// What it says.
+    pub functions: Functions,
+    /// Why the file in the bucket is not in force, if it is not.
+    pub fault: Option<String>,
+}
+
+/// What is said of functions; a deployed function that knew an earlier file goes on with that one.
+///
+/// # Errors
+/// If the bucket does not tell.
+pub async fn of_functions(
+    source: &OverrideSource,
+    pace: &TokioPace,
+) -> Result<OfFunctions, Failure> {
+    let deadline = pace.now().plus(PATIENCE);
+    let loaded = |text: &str| functions(FUNCTIONS, text).map_err(|faults| told(&faults));
+    let none = || OfFunctions { origin: "none", functions: Functions::default(), fault: None };
+    let fault = match source.functions(pace, deadline).await {
+        Ok(None) => return Ok(none()),
+        Ok(Some(text)) => match loaded(&text) {
+            Ok(functions) => return Ok(OfFunctions { origin: FUNCTIONS, functions, ..none() }),
+            Err(why) => why,
+        },
+        Err(error) => of_the_files(error)?,
+    };
+    let kept = match source.last_good_functions(pace, deadline).await {
+        Ok(text) => text.filter(|text| !text.is_empty()).and_then(|text| loaded(&text).ok()),
+        Err(error) => of_the_files(error).map(|_| None)?,
+    };
+    let origin = if kept.is_some() { "last good functions.toml" } else { "none" };
+    Ok(OfFunctions { origin, functions: kept.unwrap_or_default(), fault: Some(fault) })
 }
 
 async fn detectors(
@@ -47,20 +90,26 @@ async fn detectors(
     pace: &TokioPace,
     deadline: Time,
     faults: &mut Vec<String>,
-) -> Result<(Plan, &'static str), Failure> {
+) -> Result<(Plan, Vec<SpendDetector>, &'static str), Failure> {
+    // A set is in force as a whole: what functions are weighed by is faulty where the plan is.
+    let both = |files: Vec<(String, String)>| Ok((plan(files.clone())?, spending(files)?));
+    let packaged = || {
+        let (plan, origin) = packaged();
+        (plan, spending(Vec::new()).unwrap_or_default(), origin)
+    };
     match source.fetch(None, pace, deadline).await {
         Ok(Fetched::None | Fetched::Unchanged) => return Ok(packaged()),
-        Ok(Fetched::Files { files, .. }) => match plan(files) {
-            Ok(plan) => return Ok((plan, "overrides")),
+        Ok(Fetched::Files { files, .. }) => match both(files) {
+            Ok((plan, spending)) => return Ok((plan, spending, "overrides")),
             Err(why) => faults.push(why),
         },
         Err(error) => faults.push(of_the_files(error)?),
     }
     match source.last_good(pace, deadline).await {
         Ok(None) => {}
-        Ok(Some(files)) => match plan(files) {
-            Ok(plan) => return Ok((plan, "last good overrides")),
-            Err(why) => faults.push(format!("the last good overrides: {why}")),
+        Ok(Some(files)) => match both(files) {
+            Ok((plan, spending)) => return Ok((plan, spending, "last good overrides")),
+            Err::<_, String>(why) => faults.push(format!("the last good overrides: {why}")),
         },
         Err(error) => faults.push(of_the_files(error)?),
     }

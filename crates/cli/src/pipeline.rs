@@ -321,7 +321,9 @@ impl<A: AlertSink> Work<A> {
         fn of<A: AlertSink>(engine: &Engine<MemoryStore, A>) -> (Counts, Usage, u64) {
             let of_functions = engine.watch().map_or(0, Watch::open);
             let open = engine.store().open_episodes() + of_functions as u64;
-            (engine.counts(), engine.store().usage(), open)
+            let mut counts = engine.counts();
+            counts.suppressed += engine.watch().map_or(0, Watch::suppressed);
+            (counts, engine.store().usage(), open)
         }
         match self {
             Work::Detect(engine) => of(engine),
@@ -342,7 +344,12 @@ impl<A: AlertSink> Work<A> {
     /// The entries of the allowlist, and what each held back.
     pub fn held_back(&self) -> Vec<(Allowed, Held)> {
         fn of<S: WindowStore, A: AlertSink>(engine: &Engine<S, A>) -> Vec<(Allowed, Held)> {
-            engine.held_back().map(|(entry, held)| (entry.clone(), held)).collect()
+            let of_functions = |nth| engine.watch().map_or(0, |watch| watch.held_back(nth));
+            let all = engine.held_back().enumerate().map(|(nth, (entry, held))| {
+                let findings = held.findings + of_functions(nth);
+                (entry.clone(), Held { findings, ..held })
+            });
+            all.collect()
         }
         match self {
             Work::Detect(engine) => of(engine),

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, anyhow};
 use tidewatch_core::meter::tariff::{Tariff, Terms};
+use tidewatch_core::spend::budget::Budgets;
 use tidewatch_core::spend::watch::Prices;
 use tidewatch_rules::functions::{self, Functions};
 use tidewatch_rules::prices::{self, shipped_prices};
@@ -26,6 +27,8 @@ pub struct Pricing {
     pub told: BTreeMap<String, Terms>,
     /// What a function runs on of which nothing is said.
     pub otherwise: Terms,
+    /// What all functions together may cost, in dollars a calendar month: that of `--budget`, or of the file.
+    pub budget: Option<f64>,
 }
 
 impl Pricing {
@@ -41,6 +44,13 @@ impl Pricing {
         let terms =
             Arc::new(move |function: &str| terms_of(&told, &functions, otherwise, function));
         Prices { tariff: self.tariff.clone(), terms }
+    }
+
+    /// What may be spent.
+    pub fn budgets(&self) -> Budgets {
+        let functions = self.functions.clone();
+        let of = Arc::new(move |function: &str| functions.budget_of(function));
+        Budgets { of, all: self.budget }
     }
 
     /// What the command line asks for.
@@ -67,8 +77,13 @@ impl Pricing {
             anyhow!("--architecture {}: no such architecture. {help}", args.architecture)
         })?;
         let otherwise = Terms { architecture, ..Terms::default() };
+        let budget = args
+            .budget
+            .as_deref()
+            .map(|text| functions::budget(text).with_context(|| format!("--budget {text}")));
+        let budget = budget.transpose()?.or(functions.budget);
         let (tariff, told) = (tariff.clone(), BTreeMap::new());
-        Ok(Pricing { tariff, file, functions, told, otherwise })
+        Ok(Pricing { tariff, file, functions, told, otherwise, budget })
     }
 }
 

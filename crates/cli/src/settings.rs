@@ -15,6 +15,7 @@ use tidewatch_core::limits::{FUTURE_MAX, WINDOW_MAX, WINDOW_MIN};
 use tidewatch_core::meter::ledger::{Ledger, Limits};
 use tidewatch_core::plan::Plan;
 use tidewatch_core::signal::SignalKind;
+use tidewatch_core::spend::budget::Budgets;
 use tidewatch_core::spend::detector::SpendDetector;
 use tidewatch_core::spend::watch::{Prices, Watch};
 use tidewatch_core::tag::TagKey;
@@ -77,6 +78,7 @@ pub struct Reporting {
     pub stats: bool,
     pub spend_detectors: Vec<SpendDetector>,
     pub prices: Prices,
+    pub budgets: Budgets,
 }
 
 impl Reporting {
@@ -85,7 +87,10 @@ impl Reporting {
         let limits = Limits { bytes: self.memory_bytes, ..Limits::default() };
         let ledger = Ledger::new(limits, self.key);
         let detectors = self.spend_detectors.clone();
-        (!detectors.is_empty()).then(|| Watch::new(detectors, self.prices.clone(), ledger))
+        let watch = || Watch::new(detectors, self.prices.clone(), ledger);
+        let allow = Arc::new(self.plan.allow.clone());
+        let is_any = !self.spend_detectors.is_empty();
+        is_any.then(|| watch().budgeted(self.budgets.clone()).allowing(allow))
     }
 }
 
@@ -214,7 +219,10 @@ pub fn reporting(
     let choice = files::Choice { instead: raw.detectors.as_deref(), with: &raw.with };
     let mut plan = files::detectors(choice, "--detectors")?;
     let usernames = usernames(raw, Usernames::Fold);
-    let allow = files::allow(&raw.with, &plan.detectors, started())?;
+    let spend_detectors = files::spend_detectors(choice, "--detectors")?;
+    let ids = plan.detectors.iter().map(|detector| &detector.id);
+    let ids = ids.chain(spend_detectors.iter().map(|detector| &detector.id));
+    let allow = files::allow(&raw.with, ids.map(String::as_str), started())?;
     let naming = Naming { key, usernames };
     let lists = reading.as_ref().map(|reading| reading.lists.clone()).unwrap_or_default();
     plan.allow = allow.tagged(|name| vec![lists.mark(naming.tag(name), name)]);
@@ -230,14 +238,16 @@ pub fn reporting(
             }
         }
     }
+    let pricing = Pricing::asked_for(&raw.pricing)?;
     Ok(Reporting {
         output: raw.output,
         plan: Arc::new(plan),
         key,
         memory_bytes,
         stats: raw.stats,
-        spend_detectors: files::spend_detectors(choice, "--detectors")?,
-        prices: Pricing::asked_for(&raw.pricing)?.prices(),
+        spend_detectors,
+        prices: pricing.prices(),
+        budgets: pricing.budgets(),
     })
 }
 

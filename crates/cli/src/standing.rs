@@ -15,8 +15,12 @@ use tidewatch_core::key::Key;
 use tidewatch_core::memory::MemoryStore;
 use tidewatch_core::plan::{DetectorId, KeyPlanId, Plan};
 use tidewatch_core::signal::{Body, Signal};
+use tidewatch_core::spend::detector::SpendDetector;
+use tidewatch_core::spend::reasons::Explained;
 use tidewatch_core::store::{Place, WindowStore};
 use tidewatch_core::time::Time;
+
+use crate::commands::explain::functions;
 
 /// Keys that are kept of each detector.
 pub const NEAREST_MAX: usize = 5;
@@ -32,6 +36,18 @@ pub struct Standing {
     pub behind: Vec<Behind>,
     /// Of all findings, each once: uid, detector and key.
     pub found: Vec<Finding>,
+    /// What was kept of functions, once the log has ended.
+    functions: Option<Functions>,
+}
+
+/// What was kept of functions.
+pub struct Functions {
+    /// The detectors.
+    pub detectors: Vec<SpendDetector>,
+    /// What was asked for, of what they made of panes.
+    pub explained: Vec<Explained>,
+    /// How many functions were watched.
+    pub watched: usize,
 }
 
 /// A key, when it came nearest, and what its window came to then.
@@ -59,7 +75,8 @@ impl Standing {
         wanted: Option<String>,
     ) -> Standing {
         let nearest = vec![Vec::new(); plan.detectors.len()];
-        Standing { plan, engine, nearest, wanted, behind: Vec::new(), found: Vec::new() }
+        let (behind, found) = (Vec::new(), Vec::new());
+        Standing { plan, engine, nearest, wanted, behind, found, functions: None }
     }
 
     /// Passes a signal on, and looks at every key it belongs to.
@@ -86,11 +103,27 @@ impl Standing {
 
     /// Lets time pass to `now`, and takes what follows from that.
     pub async fn end(&mut self, now: Time) -> Result<(), Fault> {
+        // Where the log ends functions are not silent: they are looked at to there, and no farther.
+        self.engine.ended().await?;
+        let mut messages = std::mem::take(self.engine.sink());
+        self.functions = self.engine.watch().map(|watch| Functions {
+            detectors: watch.detectors().to_vec(),
+            explained: watch.explained().to_vec(),
+            watched: watch.watched().0,
+        });
         self.engine.tick(now).await?;
-        for finding in std::mem::take(self.engine.sink()) {
+        let later = std::mem::take(self.engine.sink()).into_iter();
+        messages.extend(later.filter(|finding| finding.spending.is_none()));
+        for finding in messages {
             self.take(finding, None).await?;
         }
         Ok(())
+    }
+
+    /// What was kept of functions, where they are weighed and the log has ended.
+    pub fn functions(&self) -> Option<functions::Shown<'_>> {
+        let functions = self.functions.as_ref()?;
+        Some(functions::Shown { functions, allow: &self.plan.allow })
     }
 
     /// What of the plan's keys a signal belongs to.

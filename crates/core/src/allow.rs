@@ -7,14 +7,16 @@
 //!
 //! An entry is in force by event time. Held back is decided anew for each window and remembered nowhere: no
 //! episode is latched, so the first window that raises after the end opens a finding as if there had been
-//! no entry. (In the shared home the ends of windows before the newest event are known to the second, and so
+//! no entry. Functions are allowed by their names: findings about what they take are held back, and what they take counts
+//! in the bill and in the budget of all. (In the shared home the ends of windows before the newest event are known to the second, and so
 //! is then the end of an entry.) Invariant: under keys that no entry names, all is as if the log had no line
 //! of those who are allowed (tests/allow.rs).
 
 use std::collections::BTreeMap;
 use std::fmt;
 
-use crate::key::{Key, KeyPart};
+use crate::glob::Glob;
+use crate::key::{FunctionTag, Key, KeyPart};
 use crate::limits::HELD_BACK_MAX;
 use crate::net::Net;
 use crate::plan::DetectorId;
@@ -54,6 +56,8 @@ pub enum Who {
     User(Vec<UserTag>),
     /// Clients that say they are this, from anywhere or from a network.
     Agent(AgentTag, Option<Net>),
+    /// Lambda functions of these names.
+    Function(Glob),
 }
 
 /// What an entry has held back.
@@ -71,6 +75,8 @@ pub struct Ledger {
     held: Vec<Held>,
     /// The findings that go on, each with the last time it was held back.
     going_on: BTreeMap<(Place, DetectorId), Time>,
+    /// The same of functions, by the detector's place among those about them.
+    functions: BTreeMap<(FunctionTag, usize), Time>,
 }
 
 impl Allowlist {
@@ -95,6 +101,7 @@ impl Allowlist {
                         let is_there = |net: &Net| source.is_some_and(|part| net.covers_part(part));
                         auth.agent == Some(*agent) && net.as_ref().is_none_or(is_there)
                     }
+                    Who::Function(_) => false,
                     Who::Source(_) | Who::User(_) => {
                         [source, user].into_iter().flatten().any(|part| entry.is_of(part))
                     }
@@ -119,6 +126,16 @@ impl Allowlist {
         })
     }
 
+    /// The entry that holds back what `detector` says of a function as of a time.
+    pub fn holds_back_function(&self, function: &str, detector: &str, at: Time) -> Option<usize> {
+        self.first(|entry| {
+            let detectors = &entry.detectors;
+            matches!(&entry.who, Who::Function(glob) if glob.fits(function))
+                && entry.is_in_force(at)
+                && (detectors.is_empty() || detectors.iter().any(|id| id == detector))
+        })
+    }
+
     fn first(&self, of: impl Fn(&Allowed) -> bool) -> Option<usize> {
         self.entries.iter().position(of)
     }
@@ -140,7 +157,8 @@ impl Allowed {
             (Who::Source(net), part) => net.covers_part(part),
             (Who::User(tags), KeyPart::User(tag)) => tags.contains(&tag),
             (Who::Agent(agent, None), KeyPart::Agent(tag)) => *agent == tag,
-            (Who::User(_) | Who::Agent(..), _) => false,
+            // A key has no name of a function; see `holds_back_function`.
+            (Who::User(_) | Who::Agent(..) | Who::Function(_), _) => false,
         }
     }
 }
@@ -154,6 +172,7 @@ impl fmt::Display for Who {
                 Some(tag) => write!(f, "{}", KeyPart::User(*tag)),
                 None => f.write_str("a user"),
             },
+            Who::Function(glob) => write!(f, "functions {}", glob.as_str()),
             Who::Agent(agent, None) => write!(f, "{}", KeyPart::Agent(*agent)),
             Who::Agent(agent, Some(net)) => write!(f, "{} from {net}", KeyPart::Agent(*agent)),
         }
@@ -187,6 +206,20 @@ impl Ledger {
         }
         let last = self.going_on.get(&(place, detector)).copied();
         self.going_on.insert((place, detector), last.map_or(at, |last| last.max(at)));
+        let is_new = last.is_none_or(|last| at >= last.plus(quiet));
+        self.entry(entry).findings += u64::from(is_new);
+        is_new
+    }
+
+    /// The same about a function, of the detector `nth` of those about functions.
+    pub(crate) fn note_function(
+        &mut self,
+        (function, nth): (FunctionTag, usize),
+        quiet: Span,
+        at: Time,
+        entry: usize,
+    ) -> bool {
+        let last = self.functions.insert((function, nth), at);
         let is_new = last.is_none_or(|last| at >= last.plus(quiet));
         self.entry(entry).findings += u64::from(is_new);
         is_new

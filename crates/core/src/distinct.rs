@@ -12,6 +12,7 @@
 //! Only the last sighting is kept, so a window that ends before the newest event is a lower bound.
 
 use crate::panes::Resolution;
+use crate::recency::{INDEXED_MIN, Index};
 use crate::retention::Retention;
 use crate::sketch::Sketch;
 use crate::time::Time;
@@ -32,6 +33,8 @@ const LOOKED_AT_TOGETHER: usize = 16;
 #[derive(Clone, Debug, Default)]
 pub struct DistinctList {
     seen: Vec<Seen>,
+    /// Of `seen` as it is, or none.
+    index: Option<Box<Index<Seen>>>,
     evicted: Option<Time>,
     sketches: Option<Box<PaneSketches>>,
 }
@@ -81,11 +84,13 @@ impl DistinctList {
             return false;
         }
         let tags_max = keeping.retention.list_tags_max;
-        if self.seen.len() == self.seen.capacity() || self.seen.len() >= tags_max {
+        if self.seen.len() >= tags_max {
+            self.forget_at_cap(keeping);
+        } else if self.seen.len() == self.seen.capacity() {
             self.forget(keeping);
         }
         if self.seen.len() < tags_max {
-            self.seen.push(Seen { last: time, tag });
+            self.push(Seen { last: time, tag });
             return false;
         }
         let refused = self.begin_sketches(keeping);
@@ -146,7 +151,7 @@ impl DistinctList {
 
     /// Puts back a tag that was listed, as it was.
     pub(crate) fn restore(&mut self, seen: Seen) {
-        self.seen.push(seen);
+        self.push(seen);
     }
 
     /// Notes that a tag last seen at `time` is listed no more.
@@ -166,6 +171,7 @@ impl DistinctList {
             other.seen.iter().any(|theirs| theirs.tag == mine.tag && theirs.last > mine.last)
         };
         self.seen.retain(|mine| !newer(mine));
+        self.index = Index::of(&self.seen);
         let listed_here = |theirs: &&Seen| self.seen.iter().any(|mine| mine.tag == theirs.tag);
         let only_there = other.seen.iter().filter(|theirs| !listed_here(theirs));
         let mut both: Vec<Seen> = self.seen.iter().chain(only_there).copied().collect();
@@ -177,6 +183,7 @@ impl DistinctList {
         let gone = self.seen.iter().filter(|seen| **seen < oldest).map(|seen| seen.last).max();
         self.evicted = self.evicted.max(gone);
         self.seen.retain(|seen| *seen >= oldest);
+        self.index = Index::of(&self.seen);
     }
 
     /// How many tags are listed, whatever their age.
@@ -192,13 +199,30 @@ impl DistinctList {
     /// Bytes on the heap.
     pub fn heap_bytes(&self) -> usize {
         self.seen.capacity() * size_of::<Seen>()
+            + self.index.as_ref().map_or(0, |index| index.bytes())
             + self.sketches.as_ref().map_or(0, |s| size_of::<PaneSketches>() + s.heap_bytes())
     }
 
     /// Drops what no window can reach any more.
     pub(crate) fn forget(&mut self, keeping: Keeping<'_>) {
-        let horizon = keeping.horizon();
+        let (horizon, listed) = (keeping.horizon(), self.seen.len());
         self.seen.retain(|seen| seen.last > horizon);
+        if self.seen.len() < listed {
+            self.index = Index::of(&self.seen);
+        }
+        self.forget_evicted(horizon);
+    }
+
+    /// The same for a full list, which need not be gone through as long as its oldest matters.
+    fn forget_at_cap(&mut self, keeping: Keeping<'_>) {
+        let horizon = keeping.horizon();
+        if self.oldest().is_none_or(|at| self.seen[at].last <= horizon) {
+            return self.forget(keeping);
+        }
+        self.forget_evicted(horizon);
+    }
+
+    fn forget_evicted(&mut self, horizon: Time) {
         if self.evicted.is_some_and(|evicted| evicted <= horizon) {
             self.evicted = None;
             self.sketches = None;
@@ -223,9 +247,23 @@ impl DistinctList {
         false
     }
 
-    /// Where a tag is listed; the newest come last as a rule.
+    fn push(&mut self, new: Seen) {
+        self.seen.push(new);
+        match &mut self.index {
+            Some(index) => index.pushed(&new),
+            None if self.seen.len() == INDEXED_MIN => self.index = Index::of(&self.seen),
+            None => {}
+        }
+    }
+
+    /// Where a tag is listed.
+    #[inline]
     fn position(&self, tag: u64) -> Option<usize> {
-        // Most tags that come are new to their list, so all of it is looked at: some at once.
+        if let Some(index) = &self.index {
+            return index.find(&self.seen, tag);
+        }
+        // Most tags that come are new to their list, so all of it is looked at: some at once, the newest, which
+        // come last as a rule, first.
         let mut end = self.seen.len();
         for together in self.seen.rchunks(LOOKED_AT_TOGETHER) {
             let start = end - together.len();
@@ -237,15 +275,25 @@ impl DistinctList {
         None
     }
 
+    /// Where the oldest of all stands; among equals the one with the smallest tag.
+    fn oldest(&mut self) -> Option<usize> {
+        match &mut self.index {
+            Some(index) => Some(index.oldest(&self.seen)),
+            None => (0..self.seen.len()).min_by_key(|at| self.seen[*at]),
+        }
+    }
+
     /// Takes `new` in for the oldest of all, which may be itself; among equals the smallest tag goes,
     /// so that order of arrival does not matter.
     fn replace_oldest(&mut self, new: Seen) {
-        // The times first, which decide nearly always.
-        let last = self.seen.iter().map(|seen| seen.last.0).fold(i64::MAX, i64::min);
-        let of_last = self.seen.iter_mut().filter(|seen| seen.last.0 == last);
-        let gone = match of_last.min_by_key(|seen| seen.tag) {
-            Some(oldest) if *oldest < new => std::mem::replace(oldest, new),
-            _ => new,
+        let gone = match self.oldest().filter(|at| self.seen[*at] < new) {
+            Some(at) => {
+                if let Some(index) = &mut self.index {
+                    index.replaced(at, &new);
+                }
+                std::mem::replace(&mut self.seen[at], new)
+            }
+            None => new,
         };
         self.evicted = self.evicted.max(Some(gone.last));
     }

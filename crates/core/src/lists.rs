@@ -2,8 +2,9 @@
 //! That tells where an attacker has his names from, and an attack from a morning of typos.
 //!
 //! A tag is all that is kept of a name, so it says itself on which lists the name stands: in a few bits among
-//! those that every home keeps, below those that sketches sort by. Without lists tags are what they were. With
-//! others a name has another tag, so a run keeps its lists from its beginning to its end.
+//! those that every home keeps, below those that sketches sort by. With other lists a name on one of them has
+//! another tag, so a run keeps its lists from its beginning to its end. In the shared home, which outlives them,
+//! the bits are kept free also where there is no list: whoever begins with one changes the tags of the names on it.
 //!
 //! Whether a share is odd is decided against the operator's own users, some of whom stand on every large list:
 //! by the chance that as many of as many names, each drawn from them, would (the binomial distribution's tail).
@@ -37,6 +38,8 @@ const QUANTILE: f64 = 1.96;
 pub struct NameList {
     /// What it is called.
     pub name: String,
+    /// Which bit of a tag tells of it, less than [`LISTS_MAX`].
+    pub place: usize,
     /// The operator's own users, where they were compared with it: those on it, and all.
     pub own: Option<(u64, u64)>,
     /// The share of names that pass for names on it.
@@ -92,9 +95,9 @@ pub fn unmarked(tag: u64) -> u64 {
     tag & !BITS
 }
 
-/// Whether a tag says that its name stands on list `nth`.
-fn is_on(tag: u64, nth: usize) -> bool {
-    tag >> (FIRST_BIT + nth as u32) & 1 == 1
+/// Whether a tag says that its name stands on the list of this place.
+fn is_on(tag: u64, place: usize) -> bool {
+    tag >> (FIRST_BIT + place as u32) & 1 == 1
 }
 
 /// The lists on which more of these accounts' names stand than chance brings there, in the order of `lists`.
@@ -104,8 +107,8 @@ pub fn listed(lists: &[NameList], accounts: &[Account]) -> Vec<Listed> {
     if lists.is_empty() || of < NAMES_MIN {
         return Vec::new();
     }
-    let all = lists.iter().enumerate().map(|(nth, list)| {
-        let on = tried().filter(|account| is_on(account.tag, nth)).count() as u64;
+    let all = lists.iter().map(|list| {
+        let on = tried().filter(|account| is_on(account.tag, list.place)).count() as u64;
         let usual = list.usual();
         let chance = usual.map(|usual| at_least(on, of, usual));
         Listed { list: list.name.clone(), on, of, usual, chance }
@@ -142,7 +145,7 @@ mod tests {
     use crate::time::Time;
 
     fn list(own: Option<(u64, u64)>) -> NameList {
-        NameList { name: "leak".to_owned(), own, foreign: 1.0 / 65_536.0 }
+        NameList { name: "leak".to_owned(), place: 0, own, foreign: 1.0 / 65_536.0 }
     }
 
     fn accounts(on: u64, of: u64) -> Vec<Account> {

@@ -176,7 +176,9 @@ impl MemoryStore {
             return;
         }
         // Nothing is known of the windows that end before the newest event.
-        if point.time >= newest && kept.slack.take(point.time, point.amount.weight()) {
+        if point.time >= newest
+            && kept.slack.take(point.time, point.shape.outcome(), point.amount.weight())
+        {
             return;
         }
         let Kept { state: Some(state), slack, .. } = &mut *kept else { return };
@@ -213,6 +215,7 @@ impl MemoryStore {
             absorbed
         };
         kept.newest = kept.newest.max(kept.state.as_ref().map_or(Time::MIN, |state| state.head));
+        kept.counted();
         self.charge(kept);
         Some(absorbed)
     }
@@ -238,6 +241,7 @@ impl MemoryStore {
             }
         }
         kept.put_down = put_down;
+        kept.counted();
         self.charge(kept);
     }
 

@@ -6,26 +6,35 @@
 //! `k` attempts more. Such a condition asks a count to grow to a number: nothing but new attempts lets it grow,
 //! each by one, and time only takes away. Where two numbers are compared that both slide, that holds for a
 //! while: of counters as long as no pane enters or leaves the window, of names for what is seen that long.
+//! Most conditions ask only failures to grow, and most attempts of most keys get in: so failures are told apart.
 //!
 //! Invariant: within its slack no window of a key that ends at its newest event raises. It is a pure function
 //! of the window, and forgetting it costs time only.
 
-use crate::detector::{Comparison, Condition, Operand, Raise};
+use crate::detector::{Comparison, Condition, DistinctField, Operand, Raise};
 use crate::key::{Key, KeyPart};
-use crate::plan::{Counted, DetectorPlan, KeyPlan, Plan};
+use crate::panes::Slots;
+use crate::plan::{Counted, DetectorPlan, KeyPlan, Plan, ShapePlan};
+use crate::shape::{Class, Shape};
+use crate::signal::Outcome;
 use crate::state::KeyState;
 use crate::time::{Span, Time};
 use crate::window::Window;
 
-/// Attempts that may still be counted, and until when, without any detector of the key raising.
+/// Attempts that may still be counted, and failures among them, and until when, without any detector of the key
+/// raising.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Slack {
     attempts: u32,
+    failures: u32,
     until: Time,
 }
 
 /// Below this a condition that holds out until a pane moves is looked for as well.
 const ATTEMPTS_ENOUGH: u32 = 8;
+
+/// For so many attempts a failure is reckoned, where slack for failures is compared with slack for attempts.
+const ATTEMPTS_PER_FAILURE: u32 = 4;
 
 /// For how long a comparison of names is decided ahead: this part of its window.
 const SLIDES_PER_WINDOW: i64 = 8;
@@ -38,9 +47,9 @@ impl Default for Slack {
 
 impl Slack {
     /// Nothing is known: a detector may raise now.
-    pub const NONE: Slack = Slack { attempts: 0, until: Time::MIN };
+    pub const NONE: Slack = Slack { attempts: 0, failures: 0, until: Time::MIN };
 
-    const ENDLESS: Slack = Slack { attempts: u32::MAX, until: Time(i64::MAX) };
+    const ENDLESS: Slack = Slack { attempts: u32::MAX, failures: u32::MAX, until: Time(i64::MAX) };
 
     /// The slack of a key by a window that ends with its newest event; of any other window none.
     pub fn of(plan: &Plan, window: &Window<'_>) -> Slack {
@@ -85,24 +94,82 @@ impl Slack {
     }
 
     /// Takes attempts at `time` off; `false` where they are more than there is slack for, or than can be told.
-    pub fn take(&mut self, time: Time, attempts: u32) -> bool {
-        let lasts = time <= self.until && attempts <= self.attempts && attempts < u32::MAX;
+    pub fn take(&mut self, time: Time, outcome: Outcome, attempts: u32) -> bool {
+        let failures = if outcome == Outcome::Failure { attempts } else { 0 };
+        let enough = attempts <= self.attempts && failures <= self.failures;
+        let lasts = time <= self.until && enough && attempts < u32::MAX;
         match lasts {
-            true => self.attempts -= attempts,
+            true if self.attempts == u32::MAX => self.failures -= failures,
+            true => {
+                self.attempts -= attempts;
+                self.failures -= failures;
+            }
             false => *self = Slack::NONE,
         }
         lasts
     }
 
+    /// Slack for so many attempts, of failures alone or of both.
+    fn for_attempts(attempts: u32, failures_only: bool, until: Time) -> Slack {
+        match failures_only {
+            true => Slack { failures: attempts, until, ..Slack::ENDLESS },
+            false => Slack { attempts, until, ..Slack::ENDLESS },
+        }
+    }
+
     /// As long as both last.
     fn and(self, other: Slack) -> Slack {
-        Slack { attempts: self.attempts.min(other.attempts), until: self.until.min(other.until) }
+        Slack {
+            attempts: self.attempts.min(other.attempts),
+            failures: self.failures.min(other.failures),
+            until: self.until.min(other.until),
+        }
     }
 
     /// The one that allows more attempts.
     fn or(self, other: Slack) -> Slack {
-        if other.attempts > self.attempts || self.is_none() { other } else { self }
+        if other.worth() > self.worth() || self.is_none() { other } else { self }
     }
+
+    /// About how many attempts it lasts for.
+    fn worth(self) -> u32 {
+        self.attempts.min(self.failures.saturating_mul(ATTEMPTS_PER_FAILURE))
+    }
+}
+
+/// Whether only failures add to a measure. Who gets in after all lowers the odds of a walk, whenever they failed.
+fn of_failures(plan: &KeyPlan, counted: Counted) -> bool {
+    let adds = |shape: &ShapePlan| match counted {
+        Counted::Counter(slots) => adds_to(shape, slots),
+        Counted::Change { selected, .. } => adds_to(shape, selected),
+        Counted::Distinct(field, class) => {
+            shape.classes.iter().any(|(of, classes)| *of == field && classes & class != 0)
+        }
+        Counted::Sequential { .. } => false,
+        Counted::Sum(_) | Counted::Busiest(_) => true,
+    };
+    !successes(plan).any(adds)
+}
+
+/// Whether only failures add to what the second measure counts and the first does not.
+fn only_by_failures(plan: &KeyPlan, first: Counted, second: Counted) -> bool {
+    let (Counted::Distinct(of, first), Counted::Distinct(field, second)) = (first, second) else {
+        return false;
+    };
+    let adds = |(to, classes): &(DistinctField, Class)| {
+        *to == field && classes & second != 0 && (of != field || classes & first == 0)
+    };
+    !successes(plan).any(|shape| shape.classes.iter().any(adds))
+}
+
+fn adds_to(shape: &ShapePlan, slots: Slots) -> bool {
+    shape.counters.iter().any(|slot| slots >> slot & 1 == 1)
+}
+
+/// What those who get in add to.
+fn successes(plan: &KeyPlan) -> impl Iterator<Item = &ShapePlan> {
+    let shapes = (0..Shape::COUNT).map(Shape);
+    shapes.filter(|shape| shape.outcome() == Outcome::Success).map(|shape| plan.shape(shape))
 }
 
 /// Whether one of the detectors that `detector` comes after has an open finding.
@@ -114,7 +181,7 @@ fn follows(detector: &DetectorPlan, window: &Window<'_>) -> bool {
 fn of_raise(raise: &Raise, detector: &DetectorPlan, window: &Window<'_>) -> Slack {
     let growing = raise.when.iter().map(|condition| growing(condition, detector, window));
     let slack = growing.fold(Slack::NONE, Slack::or);
-    if slack.attempts >= ATTEMPTS_ENOUGH {
+    if slack.worth() >= ATTEMPTS_ENOUGH {
         return slack;
     }
     let others = raise.when.iter().flat_map(|condition| {
@@ -140,7 +207,7 @@ fn growing(condition: &Condition, detector: &DetectorPlan, window: &Window<'_>) 
     };
     let until = Time(i64::MAX);
     match steps(condition.comparison, most, number, step) {
-        Some(attempts) => Slack { attempts, until },
+        Some(attempts) => Slack::for_attempts(attempts, of_failures(window.plan, counted), until),
         None => Slack::NONE,
     }
 }
@@ -184,7 +251,7 @@ fn steady(condition: &Condition, detector: &DetectorPlan, window: &Window<'_>) -
     match attempts {
         Some(attempts) => {
             let until = window.plan.retention.steady_until(window.at, detector.span);
-            Slack { attempts, until }
+            Slack::for_attempts(attempts, of_failures(window.plan, left), until)
         }
         None => Slack::NONE,
     }
@@ -200,30 +267,33 @@ fn sliding(condition: &Condition, detector: &DetectorPlan, window: &Window<'_>) 
         (Operand::Number(number), Counted::Sequential { rates, .. }) => {
             let most = window.odds_at_most(left, detector, until);
             let attempts = steps(condition.comparison, most, number, rates.failure());
-            return attempts.map_or(Slack::NONE, |attempts| Slack { attempts, until });
+            return attempts.map_or(Slack::NONE, |attempts| {
+                Slack::for_attempts(attempts, of_failures(window.plan, left), until)
+            });
         }
         (Operand::Number(_), _) => return Slack::NONE,
     };
     let right = detector.measures[measure];
-    let attempts = match condition.comparison {
+    let (attempts, failures_only) = match condition.comparison {
         Comparison::AtLeast | Comparison::MoreThan => {
             let most = match left {
                 Counted::Distinct(..) => window.at_most(left, detector),
                 _ => return Slack::NONE,
             };
             let number = factor * window.at_least(right, detector, until);
-            steps(condition.comparison, most, number, 1.0)
+            (steps(condition.comparison, most, number, 1.0), of_failures(window.plan, left))
         }
         // Right is at most left and what only right counts: so left ≤ factor × right asks for
         // (1 − factor) × left ≤ factor × that.
         Comparison::AtMost | Comparison::LessThan if factor < 1.0 => {
             let least = (1.0 - factor) * window.at_least(left, detector, until);
             let only_right = window.only_in_second((left, right), detector);
-            steps(Comparison::AtLeast, factor * only_right, least, factor)
+            let attempts = steps(Comparison::AtLeast, factor * only_right, least, factor);
+            (attempts, only_by_failures(window.plan, left, right))
         }
-        Comparison::AtMost | Comparison::LessThan => None,
+        Comparison::AtMost | Comparison::LessThan => return Slack::NONE,
     };
-    attempts.map_or(Slack::NONE, |attempts| Slack { attempts, until })
+    attempts.map_or(Slack::NONE, |attempts| Slack::for_attempts(attempts, failures_only, until))
 }
 
 /// How many steps may be added to `most` before it reaches `number`; `None` where it has.
@@ -257,10 +327,24 @@ mod tests {
 
     #[test]
     fn attempts_are_taken_off_until_there_are_none() {
-        let mut slack = Slack { attempts: 3, until: Time(10) };
-        assert!(slack.take(Time(5), 2) && slack.take(Time(10), 1));
-        assert!(!slack.take(Time(10), 1) && slack.is_none());
-        let mut slack = Slack { attempts: 3, until: Time(10) };
-        assert!(!slack.take(Time(11), 1) && !slack.take(Time(5), 1));
+        use Outcome::{Failure, Success};
+        let slack = Slack { attempts: 3, failures: 9, until: Time(10) };
+        let mut left = slack;
+        assert!(left.take(Time(5), Success, 2) && left.take(Time(10), Failure, 1));
+        assert!(!left.take(Time(10), Success, 1) && left.is_none());
+        let mut left = slack;
+        assert!(!left.take(Time(11), Success, 1) && !left.take(Time(5), Success, 1));
+    }
+
+    #[test]
+    fn where_only_failures_count_successes_are_free() {
+        use Outcome::{Failure, Success};
+        let mut left = Slack::for_attempts(2, true, Time(10));
+        assert!((0..100).all(|_| left.take(Time(5), Success, 1_000)));
+        assert!(left.take(Time(5), Failure, 1) && left.take(Time(5), Failure, 1));
+        assert!(!left.take(Time(5), Failure, 1) && left.is_none());
+        let both =
+            Slack::for_attempts(2, true, Time(10)).and(Slack::for_attempts(5, false, Time(9)));
+        assert_eq!(both, Slack { attempts: 5, failures: 2, until: Time(9) });
     }
 }

@@ -12,12 +12,15 @@ use crate::distinct::{DistinctList, Keeping};
 use crate::key::KeyPart;
 use crate::key_ring::Generation;
 use crate::limits::{SOURCES_NAMED_MAX, SOURCES_OF_NET_MAX};
+use crate::recency::{Dated, INDEXED_MIN, Index};
 use crate::time::Time;
 
 /// The sources of one key.
 #[derive(Clone, Debug, Default)]
 pub struct Sources {
     recent: Vec<Behind>,
+    /// Of `recent` as it is, or none.
+    index: Option<Box<Index<Behind>>>,
     all: DistinctList,
     /// The same under keys of the other generation; there only while a key is being replaced, or after.
     odd: Option<Box<DistinctList>>,
@@ -141,7 +144,7 @@ impl Sources {
 
     /// Puts back an address that was kept, as it was.
     pub(crate) fn restore(&mut self, behind: Behind) {
-        self.recent.push(behind);
+        self.push(behind);
     }
 
     /// As [`DistinctList::leave_out`], for the count of all addresses.
@@ -155,21 +158,42 @@ impl Sources {
     /// Bytes on the heap.
     pub fn heap_bytes(&self) -> usize {
         let odd = self.odd.as_ref().map_or(0, |odd| size_of::<DistinctList>() + odd.heap_bytes());
-        self.recent.capacity() * size_of::<Behind>() + self.all.heap_bytes() + odd
+        let index = self.index.as_ref().map_or(0, |index| index.bytes());
+        self.recent.capacity() * size_of::<Behind>() + index + self.all.heap_bytes() + odd
     }
 
     fn add_behind(&mut self, first: KeyPart, new: Behind, most: usize) {
-        if let Some(known) = self.recent.iter_mut().rev().find(|b| b.address == new.address) {
+        let known = match &self.index {
+            Some(index) => index.find(&self.recent, new.address),
+            None => self.recent.iter().rposition(|known| known.address == new.address),
+        };
+        if let Some(at) = known {
+            let known = &mut self.recent[at];
             known.last = known.last.max(new.last);
             known.attempts = known.attempts.saturating_add(new.attempts);
             return;
         }
-        self.recent.push(new);
-        if self.recent.len() > kept_max(first, most) {
-            let oldest = self.recent.iter().enumerate().min_by_key(|(_, b)| (b.last, b.address));
-            if let Some(at) = oldest.map(|(at, _)| at) {
-                self.recent.swap_remove(at);
+        if self.recent.len() < kept_max(first, most) {
+            return self.push(new);
+        }
+        let oldest = match &mut self.index {
+            Some(index) => Some(index.oldest(&self.recent)),
+            None => (0..self.recent.len()).min_by_key(|at| self.recent[*at].age()),
+        };
+        if let Some(at) = oldest.filter(|at| self.recent[*at].age() < new.age()) {
+            self.recent[at] = new;
+            if let Some(index) = &mut self.index {
+                index.replaced(at, &new);
             }
+        }
+    }
+
+    fn push(&mut self, new: Behind) {
+        self.recent.push(new);
+        match &mut self.index {
+            Some(index) => index.pushed(&new),
+            None if self.recent.len() == INDEXED_MIN => self.index = Index::of(&self.recent),
+            None => {}
         }
     }
 }

@@ -9,8 +9,15 @@
 //!
 //! It is a function of the lists of names, and so of merged state, like every other measure.
 
+use std::cmp::Reverse;
+
+use smallvec::SmallVec;
+
 use crate::distinct::Seen;
 use crate::time::Time;
+
+/// Names, when they were last tried, and whether they got in.
+type Contacts = SmallVec<[(u64, Time, bool); 64]>;
 
 /// How often a first contact succeeds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -40,22 +47,26 @@ pub fn odds<'a>(
     succeeded: impl Iterator<Item = &'a Seen>,
     rates: Rates,
 ) -> f64 {
-    let all = failed.map(|seen| (seen, false)).chain(succeeded.map(|seen| (seen, true)));
-    let mut sightings: Vec<(u64, Time, bool)> =
-        all.map(|(seen, success)| (seen.tag, seen.last, success)).collect();
-    sightings.sort_unstable();
-    let names = sightings.chunk_by(|a, b| a.0 == b.0).map(|of_name| {
-        let last = of_name.iter().map(|(_, last, _)| *last).fold(Time::MIN, Time::max);
-        (last, of_name.iter().any(|(_, _, got_in)| *got_in))
+    let failed: Contacts = failed.map(|seen| (seen.tag, seen.last, false)).collect();
+    let mut contacts: Contacts = succeeded.map(|seen| (seen.tag, seen.last, true)).collect();
+    contacts.extend(failed);
+    // A name may be in several lists.
+    contacts.sort_unstable();
+    contacts.dedup_by(|next, known| {
+        let same = next.0 == known.0;
+        if same {
+            known.1 = known.1.max(next.1);
+            known.2 |= next.2;
+        }
+        same
     });
-    let mut contacts: Vec<(Time, bool)> = names.collect();
-    contacts.sort_unstable_by(|a, b| b.cmp(a));
+    contacts.sort_unstable_by_key(|(_, last, _)| Reverse(*last));
     let (mut sum, mut best) = (0.0, 0.0f64);
     // What was seen at one time is one step: there is no order within it.
-    for together in contacts.chunk_by(|a, b| a.0 == b.0) {
+    for together in contacts.chunk_by(|a, b| a.1 == b.1) {
         sum += together
             .iter()
-            .map(|(_, got_in)| if *got_in { rates.success() } else { rates.failure() })
+            .map(|(_, _, got_in)| if *got_in { rates.success() } else { rates.failure() })
             .sum::<f64>();
         best = best.max(sum);
     }

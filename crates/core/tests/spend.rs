@@ -1,84 +1,27 @@
 //! What functions take, watched: findings do not depend on the order in which reports of a minute come, each episode
 //! is told once, opened and closed, and the worst of several findings about one function tells.
 
+mod functions;
+
 use std::sync::Arc;
 
+use functions::{DAY, MINUTE, report, rule, stream_of, watch};
 use proptest::prelude::*;
 use tidewatch_core::detector::Severity;
 use tidewatch_core::finding::{Activity, Finding};
-use tidewatch_core::invocation::{Ending, Invocation, Report, Written};
-use tidewatch_core::meter::ledger::{Ledger, Limits};
-use tidewatch_core::meter::money::Price;
-use tidewatch_core::meter::tariff::{Rates, Tariff, Terms, Tier};
-use tidewatch_core::signal::{Body, EventId, LogStream, Origin, Signal};
+use tidewatch_core::signal::{EventId, LogStream, Origin, Signal};
 use tidewatch_core::spend::detector::{Number, Rule, SpendDetector};
-use tidewatch_core::spend::watch::{Prices, Watch};
 use tidewatch_core::tag::TagKey;
-use tidewatch_core::time::{Span, Time};
 
 const START: i64 = 1_760_000_100_000;
-const MINUTE: i64 = 60_000;
-const DAY: i64 = 24 * 60 * MINUTE;
-
-fn rule(id: &str, of: Number, rule: Rule, raises: &[(Severity, f64)]) -> SpendDetector {
-    SpendDetector {
-        id: id.to_owned(),
-        title: String::new(),
-        description: String::new(),
-        advice: String::new(),
-        attacks: Vec::new(),
-        of,
-        rule,
-        share: 0.0,
-        quiet: Span::minutes(60),
-        raises: raises.to_vec(),
-    }
-}
-
-fn watch(detectors: Vec<SpendDetector>) -> Watch {
-    // A dollar a GB-second, so that numbers are easy to read.
-    let rates = || Rates {
-        tiers: vec![Tier { from_gb_s: 0, price: Price(1_000_000_000_000) }],
-        request: Price(0),
-        storage: Price(0),
-    };
-    let tariff = Tariff { region: "nowhere".to_owned(), x86_64: rates(), arm64: rates() };
-    let ledger = Ledger::new(Limits::default(), TagKey::new([1; 16]));
-    Watch::new(detectors, Prices { tariff, terms: Arc::new(|_| Terms::default()) }, ledger)
-}
-
-/// A report of an invocation of so many milliseconds, of a function with 1 GB.
-fn report(nth: u64, at: i64, ms: u64, stream: &Arc<LogStream>) -> Signal {
-    let report = Report::checked(Written {
-        duration_us: ms * 1_000,
-        billed_us: ms * 1_000,
-        memory_mb: 1_024,
-        used_mb: 100,
-        init_us: None,
-        restore_us: None,
-    });
-    let invocation =
-        Invocation { request: None, ending: Ending::Finished, report: Some(report.expect("fits")) };
-    Signal {
-        time: Time(START + at),
-        event: TagKey::new([2; 16]).event(0, &nth.to_be_bytes()),
-        origin: Origin { stream: Arc::clone(stream), id: EventId::Offset(nth) },
-        body: Body::Invocation(invocation),
-    }
-}
-
-fn stream() -> Arc<LogStream> {
-    let group = "/aws/lambda/checkout".to_owned();
-    Arc::new(LogStream { account: String::new(), group, stream: "[1]".to_owned() })
-}
 
 /// Two days of `usual` invocations of 100 ms every five minutes, then an hour of `spike` of them, then a day.
 fn spiked(usual: u64, spike: u64) -> Vec<Signal> {
-    let (stream, mut all) = (stream(), Vec::new());
+    let (stream, mut all) = (stream_of("checkout"), Vec::new());
     for pane in 0..2 * 288 + 12 + 288 {
         let invocations = if (576..588).contains(&pane) { spike } else { usual };
         for n in 0..invocations {
-            let at = pane * 5 * MINUTE + (n as i64) * 5 * MINUTE / invocations as i64;
+            let at = START + pane * 5 * MINUTE + (n as i64) * 5 * MINUTE / invocations as i64;
             all.push(report(all.len() as u64, at, 100, &stream));
         }
     }
@@ -166,7 +109,10 @@ fn what_comes_twice_counts_once_and_what_is_of_another_account_apart() {
     let [once, again] = [told(vec![spike()], &signals), told(vec![spike()], &twice)];
     assert_eq!(said(&once), said(&again));
     assert_eq!(once[0].spending, again[0].spending);
-    let other = Arc::new(LogStream { account: "210987654321".to_owned(), ..(*stream()).clone() });
+    let other = Arc::new(LogStream {
+        account: "210987654321".to_owned(),
+        ..(*stream_of("checkout")).clone()
+    });
     let both: Vec<Signal> = signals
         .iter()
         .zip(1_000_000u64..)

@@ -41,7 +41,10 @@ pub struct NamesOf {
 /// The lists of a run.
 #[derive(Clone, Debug, Default)]
 pub struct NameLists {
-    lists: Arc<[NamesOf]>,
+    /// Each with its place.
+    lists: Arc<[(usize, NamesOf)]>,
+    /// Whether tags have room for lists also where there are none.
+    reserved: bool,
 }
 
 /// Why there is no list.
@@ -103,10 +106,10 @@ impl NamesOf {
         self.filter.names()
     }
 
-    /// What a plan is told of it.
-    pub fn about(&self) -> NameList {
+    /// What a plan is told of it where it has this place.
+    fn about(&self, place: usize) -> NameList {
         let foreign = self.filter.false_positive_rate();
-        NameList { name: self.name.clone(), own: self.own, foreign }
+        NameList { name: self.name.clone(), place, own: self.own, foreign }
     }
 
     /// Its form, as [`NamesOf::parse`] reads it.
@@ -152,34 +155,46 @@ impl NamesOf {
 }
 
 impl NameLists {
-    /// These lists, in this order.
+    /// These lists, in this order; tags are as they were where there are none.
     ///
     /// # Errors
     /// If there are too many, or two of one name.
     pub fn new(lists: Vec<NamesOf>) -> Result<NameLists, ListError> {
-        if lists.len() > LISTS_MAX {
+        NameLists::placed(lists.into_iter().enumerate().collect(), false)
+    }
+
+    /// These lists, each in its place, for tags that are kept: they have room for lists also without any.
+    ///
+    /// # Errors
+    /// If a tag has no such place, or two have one name.
+    pub fn kept(lists: Vec<(usize, NamesOf)>) -> Result<NameLists, ListError> {
+        NameLists::placed(lists, true)
+    }
+
+    fn placed(lists: Vec<(usize, NamesOf)>, reserved: bool) -> Result<NameLists, ListError> {
+        if lists.iter().any(|(place, _)| *place >= LISTS_MAX) {
             return Err(ListError::TooMany);
         }
-        for (nth, list) in lists.iter().enumerate() {
-            if lists[..nth].iter().any(|other| other.name == list.name) {
+        for (nth, (_, list)) in lists.iter().enumerate() {
+            if lists[..nth].iter().any(|(_, other)| other.name == list.name) {
                 return Err(ListError::Twice(list.name.clone()));
             }
         }
-        Ok(NameLists { lists: lists.into() })
+        Ok(NameLists { lists: lists.into(), reserved })
     }
 
     /// What a plan is told of them.
     pub fn about(&self) -> Vec<NameList> {
-        self.lists.iter().map(NamesOf::about).collect()
+        self.lists.iter().map(|(place, list)| list.about(*place)).collect()
     }
 
-    /// The tag of a raw name with the lists it stands on; as it was where there are no lists.
+    /// The tag of a raw name with the lists it stands on; as it was where there are none, and no room for any.
     pub fn mark(&self, tag: UserTag, name: &str) -> UserTag {
-        if self.lists.is_empty() {
+        if self.lists.is_empty() && !self.reserved {
             return tag;
         }
-        let lists = self.lists.iter().enumerate();
-        marked(tag, lists.map(|(nth, list)| u8::from(list.has(name)) << nth).sum())
+        let lists = self.lists.iter();
+        marked(tag, lists.map(|(place, list)| u8::from(list.has(name)) << place).sum())
     }
 }
 
@@ -212,7 +227,7 @@ mod tests {
     fn a_list_is_read_back_as_it_was_written() {
         let written = list("leak of 2019", &["ann", "bob"]);
         let read = NamesOf::parse(&written.to_bytes()).unwrap();
-        assert_eq!(read.about(), written.about());
+        assert_eq!(read.about(0), written.about(0));
         assert!(read.has("ANN ") && read.has("bob") && !read.has("eve"));
     }
 
@@ -237,6 +252,21 @@ mod tests {
         assert_eq!(unmarked(marked), unmarked(!0));
         let none = NameLists::default();
         assert_eq!(none.mark(UserTag(!0), "bob"), UserTag(!0));
+    }
+
+    #[test]
+    fn tags_that_are_kept_change_with_a_list_for_the_names_on_it_only() {
+        let [first, second] = [list("a", &["ann", "bob"]), list("b", &["bob"])];
+        let kept = |lists: &[(usize, &NamesOf)]| {
+            let lists = lists.iter().map(|(place, list)| (*place, (*list).clone())).collect();
+            let lists = NameLists::kept(lists).unwrap();
+            ["ann", "bob", "eve"].map(|name| lists.mark(UserTag(!0), name).0 >> 32 & 0x3f)
+        };
+        assert_eq!(kept(&[]), [0, 0, 0]);
+        assert_eq!(kept(&[(5, &second)]), [0, 32, 0]);
+        assert_eq!(kept(&[(1, &first), (5, &second)]), [2, 34, 0]);
+        let beyond = NameLists::kept(vec![(LISTS_MAX, first)]);
+        assert_eq!(beyond.unwrap_err(), ListError::TooMany);
     }
 
     #[test]

@@ -91,7 +91,7 @@ impl Needles {
             Needles::Teddy { searcher, patterns } => loop {
                 let hit = searcher.find_in(bytes, span)?;
                 let (needle, front) = &patterns[hit.pattern().as_usize()];
-                if bytes[from..hit.start()].ends_with(front) {
+                if stands_before(&bytes[from..hit.start()], front) {
                     let start = hit.start() - front.len();
                     return Some(Hit { needle: *needle, start, seen: hit.start() });
                 }
@@ -104,6 +104,12 @@ impl Needles {
             }
         }
     }
+}
+
+/// Whether `bytes` end with `front`; most do not, as their last byte tells.
+#[inline]
+fn stands_before(bytes: &[u8], front: &[u8]) -> bool {
+    bytes.len() >= front.len() && front.iter().rev().eq(bytes.iter().rev().take(front.len()))
 }
 
 /// A walk over ranges of the bytes, in order, asking of each whether it holds a needle. The bytes are

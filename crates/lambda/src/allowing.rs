@@ -11,6 +11,7 @@ use tidewatch_core::allow::Allowlist;
 use tidewatch_core::key_ring::KeyRing;
 use tidewatch_core::table_store::table::Pace;
 use tidewatch_core::time::Time;
+use tidewatch_ingest::name_lists::NameLists;
 use tidewatch_ingest::username::{Naming, Usernames};
 use tidewatch_rules::allow::Allow;
 use tidewatch_rules::deployed::told;
@@ -29,12 +30,13 @@ pub struct Allowing {
 }
 
 impl Allowing {
-    /// The allowlist, with users tagged as the signals that `keys` are used for.
-    pub fn tagged(&self, keys: &KeyRing) -> Allowlist {
+    /// The allowlist, with users tagged as the signals that `keys` and `lists` are used for.
+    pub fn tagged(&self, keys: &KeyRing, lists: &NameLists) -> Allowlist {
         let keys = std::iter::once(&keys.current).chain(&keys.previous);
         let naming = |key| Naming { key, usernames: Usernames::Fold };
         let namings: Vec<Naming> = keys.map(|live| naming(live.key)).collect();
-        self.allow.tagged(|name| namings.iter().map(|naming| naming.tag(name)).collect())
+        let tag = |naming: &Naming, name: &str| lists.mark(naming.tag(name), name);
+        self.allow.tagged(|name| namings.iter().map(|naming| tag(naming, name)).collect())
     }
 }
 

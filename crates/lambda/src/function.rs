@@ -12,6 +12,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use aws_lambda_events::event::streams::KinesisEventResponse;
 use tidewatch_aws::client::{self, SdkConfig};
+use tidewatch_aws::lists::ListsSource;
 use tidewatch_aws::overrides::OverrideSource;
 use tidewatch_aws::quarantine::{Quarantine, Rotten};
 use tidewatch_aws::secret::{SecretError, SecretSource};
@@ -33,6 +34,7 @@ use tidewatch_core::table_store::table::Pace;
 use tidewatch_core::time::{Span, Time};
 
 use crate::event::{Data, Record};
+use crate::lists::{self, Lists};
 use crate::log;
 use crate::metrics::Metric;
 use crate::reading::{Read, Reader, packaged_formats};
@@ -60,6 +62,7 @@ pub struct Detector {
     secret: SecretSource,
     overrides: OverrideSource,
     users_source: UsersSource,
+    lists_source: ListsSource,
     quarantine: Quarantine,
     keys: Option<KeyRing>,
     key_made: Option<Time>,
@@ -68,7 +71,8 @@ pub struct Detector {
     keys_stale: Option<SecretError>,
     rules: Option<Rules>,
     users: Option<Users>,
-    /// When rules and users are looked for again.
+    lists: Lists,
+    /// When rules, users and lists are looked for again.
     rules_due: Time,
     store: Option<DynamoStore>,
     reader: Option<Reader>,
@@ -104,6 +108,7 @@ impl Detector {
             secret: SecretSource::new(config, settings.secret.clone()),
             overrides: OverrideSource::new(config, settings.bucket.clone()),
             users_source: UsersSource::new(config, settings.bucket.clone()),
+            lists_source: ListsSource::new(config, settings.bucket.clone()),
             quarantine: Quarantine::new(config, settings.bucket.clone()),
             tariff: match settings.weighs_functions {
                 true => weighing::tariff(settings.region.as_deref()),
@@ -116,6 +121,7 @@ impl Detector {
             keys_stale: None,
             rules: None,
             users: None,
+            lists: Lists::default(),
             rules_due: Time::MIN,
             store: None,
             reader: None,
@@ -201,6 +207,7 @@ impl Detector {
         };
         reader.hear(&rules.plan);
         reader.know(self.users.as_ref().and_then(|users| users.known.as_ref()));
+        reader.mark(&self.lists.marks);
         let read = reader.read(records);
         report.read(&read.tally);
         let sink = topics.sink(pace, deadline);
@@ -272,6 +279,7 @@ impl Detector {
             let functions = invocation.weigh_functions(weighing, engine.sink(), now);
             let (counts, fault) = Box::pin(functions).await;
             report.functions(&counts);
+            report.functions_held_back(&weighing.allow.entries, &counts);
             weighed = fault;
         }
         finish(&mut engine, report).await;
@@ -279,7 +287,7 @@ impl Detector {
         weighed.map_or(Ok(()), |fault| Err(fault.into()))
     }
 
-    /// Reads the secret, the overrides and the known users where that is due. What was known stays where they
+    /// Reads the secret, the overrides, the known users and the lists where that is due. What was known stays where they
     /// cannot be read; without ever having had a key nothing can begin.
     async fn look_up(&mut self, deadline: Time, report: &mut Report) -> anyhow::Result<()> {
         let now = self.pace.now();
@@ -289,7 +297,8 @@ impl Detector {
         let (pace, tariff) = (&self.pace, self.tariff.as_ref());
         let (keys_due, rules_due) = (now >= self.keys_due, now >= self.rules_due);
         let (known, users) = (self.rules.take(), self.users.take());
-        let (keys, (rules, changed), users) = tokio::join!(
+        let lists = std::mem::take(&mut self.lists);
+        let (keys, (rules, changed), users, lists) = tokio::join!(
             async {
                 match keys_due {
                     true => Some(secret.fetch_dated(pace, until).await),
@@ -307,6 +316,12 @@ impl Detector {
                     Some(users) if !rules_due => users,
                     known => users::refresh(known, source, pace, until).await,
                 }
+            },
+            async {
+                match rules_due {
+                    true => lists::refresh(lists, &self.lists_source, pace, until).await,
+                    false => lists,
+                }
             }
         );
         if rules_due {
@@ -314,9 +329,10 @@ impl Detector {
         }
         report.note("detectors", rules.origin.name());
         report.note("known_users", users.origin.name());
-        let is_rejected = rules.is_rejected() || users.rejected.is_some();
+        let is_rejected =
+            rules.is_rejected() || users.rejected.is_some() || lists.rejected.is_some();
         report.metrics.add(Metric::OverridesRejected, u64::from(is_rejected));
-        (self.rules, self.users) = (Some(rules), Some(users));
+        (self.rules, self.users, self.lists) = (Some(rules), Some(users), lists);
         if let Some(answer) = keys {
             self.take_keys(answer, now)?;
         }
@@ -325,7 +341,7 @@ impl Detector {
                 let days = (now.0 - made.0) / Span::minutes(24 * 60).0;
                 report.metrics.set(Metric::KeyAgeDays, days.max(0) as f64);
             }
-            if rules.hold_back(keys) || changed || self.store.is_none() {
+            if rules.hold_back(keys, &self.lists.marks) || changed || self.store.is_none() {
                 let plan = Arc::clone(&rules.plan);
                 self.store = Some(self.store(plan, keys));
             }

@@ -15,6 +15,7 @@
 pub mod allowing;
 pub mod event;
 pub mod function;
+mod lists;
 pub mod log;
 pub mod metrics;
 pub mod reading;

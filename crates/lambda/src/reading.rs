@@ -16,6 +16,7 @@ use tidewatch_core::sequence::Sequence;
 use tidewatch_core::signal::{Body, Signal, SignalKind};
 use tidewatch_ingest::declared::Formats;
 use tidewatch_ingest::known_users::KnownUsers;
+use tidewatch_ingest::name_lists::NameLists;
 use tidewatch_ingest::problem::Problem;
 use tidewatch_ingest::username::{Naming, Usernames};
 use tidewatch_ingest::when::When;
@@ -94,6 +95,14 @@ impl Reader {
         self.reading.1.know(users.cloned());
         if let Some((_, ingest)) = &mut self.other {
             ingest.know(users.cloned());
+        }
+    }
+
+    /// From now on tags say on which of these lists their names stand.
+    pub fn mark(&mut self, lists: &NameLists) {
+        self.reading.1.mark(lists.clone());
+        if let Some((_, ingest)) = &mut self.other {
+            ingest.mark(lists.clone());
         }
     }
 

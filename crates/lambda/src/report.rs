@@ -116,10 +116,29 @@ impl Report {
     /// nor why.
     pub fn held_back<'a>(&mut self, entries: impl Iterator<Item = (&'a Allowed, Held)>) {
         let held = entries.filter(|(_, held)| held.findings > 0);
-        let held: Map<String, Value> =
-            held.map(|(entry, held)| (entry.place.clone(), json!(held.findings))).collect();
-        if !held.is_empty() {
-            self.note("suppressed_by", held);
+        let held: Vec<_> = held.map(|(entry, held)| (entry.place.clone(), held.findings)).collect();
+        self.suppressed_by(held);
+    }
+
+    /// The same of functions: in how many of their panes.
+    pub fn functions_held_back(&mut self, entries: &[Allowed], counts: &FunctionCounts) {
+        let held = counts.held_back.iter();
+        let held: Vec<_> = held
+            .filter_map(|(entry, panes)| Some((entries.get(*entry)?.place.clone(), *panes)))
+            .collect();
+        let panes = held.iter().map(|(_, panes)| panes).sum();
+        self.metrics.add(Metric::FindingsSuppressed, panes);
+        self.suppressed_by(held);
+    }
+
+    fn suppressed_by(&mut self, held: Vec<(String, u64)>) {
+        if held.is_empty() {
+            return;
+        }
+        let known = self.notes.entry("suppressed_by").or_insert_with(|| json!({}));
+        for (place, count) in held {
+            let before = known[&place].as_u64().unwrap_or(0);
+            known[&place] = json!(before + count);
         }
     }
 

@@ -19,6 +19,7 @@ use tidewatch_core::plan::Plan;
 use tidewatch_core::spend::detector::SpendDetector;
 use tidewatch_core::spend::watch::Weighing;
 use tidewatch_core::time::Time;
+use tidewatch_ingest::name_lists::NameLists;
 use tidewatch_rules::deployed;
 
 use crate::allowing::{self, Allowing};
@@ -76,12 +77,16 @@ impl Rules {
         self.rejected.is_some() || self.allow.rejected.is_some() || self.running.rejected.is_some()
     }
 
-    /// Holds back what the user allows, names being tagged under `keys`; whether that has changed the plan.
-    pub fn hold_back(&mut self, keys: &KeyRing) -> bool {
-        let allow = self.allow.tagged(keys);
-        let changed = allow != self.plan.allow;
+    /// Holds back what the user allows, names being tagged under `keys` with the lists they are on, and tells of
+    /// these lists; whether that has changed the plan.
+    pub fn hold_back(&mut self, keys: &KeyRing, lists: &NameLists) -> bool {
+        let (allow, lists) = (self.allow.tagged(keys, lists), lists.about());
+        let changed = allow != self.plan.allow || lists != self.plan.lists;
+        if let Some(weighing) = self.weighing.as_mut().filter(|of| *of.allow != allow) {
+            weighing.allow = Arc::new(allow.clone());
+        }
         if changed {
-            self.plan = Arc::new(Plan { allow, ..(*self.plan).clone() });
+            self.plan = Arc::new(Plan { allow, lists, ..(*self.plan).clone() });
         }
         changed
     }
@@ -109,13 +114,17 @@ pub async fn refresh(
         source.allow(pace, deadline),
         functions
     );
-    rules.running = weighing::take(running, said);
+    rules.running = match tariff {
+        Some(_) => weighing::refresh(running, said, source, (pace, deadline)).await,
+        None => Running::default(),
+    };
     rules.weighing =
         tariff.map(|tariff| weighing::weighing(&rules.spending, tariff, &rules.running));
     let packaged = tidewatch_rules::shipped();
     let named = packaged.iter().map(|(name, _)| name.trim_end_matches(".toml"));
     let loaded = rules.plan.detectors.iter().map(|detector| detector.id.as_str());
-    let ids: Vec<&str> = loaded.chain(named).collect();
+    let of_functions = rules.spending.iter().map(|detector| detector.id.as_str());
+    let ids: Vec<&str> = loaded.chain(of_functions).chain(named).collect();
     let (allow, allow_changed) = allowing::take(allow, found, &ids, source, (pace, deadline)).await;
     rules.allow = allow;
     (rules, changed || allow_changed)

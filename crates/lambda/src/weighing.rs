@@ -1,15 +1,19 @@
 //! What functions are weighed by: prices of the function's own Region, and what functions run on, which no log says:
 //! `functions.toml` in the bucket, looked for together with the override detectors.
 //!
-//! A faulty file changes nothing and every invocation says so; an environment that starts meanwhile takes all
-//! functions for what they are by default, x86-64 with the storage that costs nothing.
+//! A faulty file changes nothing and every invocation says so; the last good one is kept in the bucket for environments
+//! that start meanwhile. Where there is none either all functions are taken for what they are by default, x86-64 with the
+//! storage that costs nothing.
 
 use std::sync::Arc;
 
-use tidewatch_aws::overrides::{FUNCTIONS, OverrideError};
+use tidewatch_aws::overrides::{FUNCTIONS, OverrideError, OverrideSource};
+use tidewatch_aws::pace::TokioPace;
 use tidewatch_core::meter::tariff::{Tariff, Terms};
+use tidewatch_core::spend::budget::Budgets;
 use tidewatch_core::spend::detector::SpendDetector;
 use tidewatch_core::spend::watch::{Prices, Weighing};
+use tidewatch_core::time::Time;
 use tidewatch_rules::deployed::told;
 use tidewatch_rules::functions::{Functions, functions};
 use tidewatch_rules::prices::{prices, shipped_prices};
@@ -26,8 +30,54 @@ pub struct Running {
     seen: Option<String>,
 }
 
+/// Takes what a look for the file brought, and sees to it that the last good one is at hand. `known` is what is in force,
+/// if anything is.
+pub async fn refresh(
+    known: Option<Running>,
+    found: Result<Option<String>, OverrideError>,
+    source: &OverrideSource,
+    (pace, deadline): (&TokioPace, Time),
+) -> Running {
+    let before = known.as_ref().map(|known| known.seen.clone());
+    let is_first = known.is_none();
+    let taken = take(known, found);
+    match (&taken.rejected, is_first) {
+        (Some(_), true) => {
+            let functions = match source.last_good_functions(pace, deadline).await {
+                Ok(text) => loaded(&text.unwrap_or_default()),
+                Err(error) => Err(error.to_string()),
+            };
+            let functions = functions.unwrap_or_else(|why| {
+                log::error("last_good_functions_unusable", why);
+                Functions::default()
+            });
+            return Running { functions: Arc::new(functions), ..taken };
+        }
+        // What the user has removed must not come back with the next fault.
+        (None, _) if before.as_ref() != Some(&taken.seen) => {
+            let text = taken.seen.as_deref().unwrap_or_default();
+            let kept = match text.is_empty() {
+                true => source.last_good_functions(pace, deadline).await.unwrap_or_default(),
+                false => None,
+            };
+            if !(text.is_empty() && kept.is_none_or(|kept| kept.is_empty()))
+                && let Err(error) = source.remember_functions(text, pace, deadline).await
+            {
+                log::error("functions_not_remembered", error);
+            }
+        }
+        _ => {}
+    }
+    taken
+}
+
+/// What a file says, or all that is wrong with it.
+fn loaded(text: &str) -> Result<Functions, String> {
+    functions(FUNCTIONS, text).map_err(|faults| told(&faults))
+}
+
 /// Takes what a look for the file brought. `known` is what is in force, if anything is.
-pub fn take(known: Option<Running>, found: Result<Option<String>, OverrideError>) -> Running {
+fn take(known: Option<Running>, found: Result<Option<String>, OverrideError>) -> Running {
     let known = known.unwrap_or_default();
     let text = match found {
         Ok(text) => text,
@@ -39,14 +89,13 @@ pub fn take(known: Option<Running>, found: Result<Option<String>, OverrideError>
     };
     if text == known.seen {
         // Where only the bucket could not be read, that is over; a faulty file still is one.
-        let is_faulty = || text.as_deref().and_then(|text| functions(FUNCTIONS, text).err());
+        let is_faulty = || text.as_deref().and_then(|text| loaded(text).err());
         let rejected = known.rejected.as_ref().and_then(|_| is_faulty());
-        return Running { rejected: rejected.map(|faults| told(&faults)), ..known };
+        return Running { rejected, ..known };
     }
-    match functions(FUNCTIONS, text.as_deref().unwrap_or_default()) {
+    match loaded(text.as_deref().unwrap_or_default()) {
         Ok(functions) => Running { functions: Arc::new(functions), rejected: None, seen: text },
-        Err(faults) => {
-            let why = told(&faults);
+        Err(why) => {
             log::error("functions_rejected", &why);
             Running { rejected: Some(why), seen: text, ..known }
         }
@@ -69,7 +118,10 @@ pub fn weighing(detectors: &Arc<[SpendDetector]>, tariff: &Tariff, running: &Run
     let functions = Arc::clone(&running.functions);
     let terms = Arc::new(move |name: &str| functions.terms(name, Terms::default()));
     let prices = Prices { tariff: tariff.clone(), terms };
-    Weighing { detectors: Arc::clone(detectors), prices }
+    let functions = Arc::clone(&running.functions);
+    // That of all together is not known to any one process.
+    let budgets = Budgets { of: Arc::new(move |name: &str| functions.budget_of(name)), all: None };
+    Weighing { detectors: Arc::clone(detectors), prices, budgets, allow: Arc::default() }
 }
 
 #[cfg(test)]

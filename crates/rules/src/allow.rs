@@ -3,12 +3,14 @@
 //!
 //! An entry must say why and until when. Its end is at most a year ahead, so that each is looked at again
 //! once a year and a mistyped century is noticed; what shall stand for good must say so, `until = "never"`.
-//! A network wider than a site's needs `force = true`: every address in it could attack unseen.
+//! A network wider than a site's needs `force = true`: every address in it could attack unseen; so does a name that fits
+//! every function.
 
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use tidewatch_core::allow::{Allowed, Allowlist, Who};
+use tidewatch_core::glob::Glob;
 use tidewatch_core::limits::ALLOWED_MAX;
 use tidewatch_core::net::{Net, NetError};
 use tidewatch_core::tag::{AgentTag, UserTag};
@@ -31,8 +33,17 @@ pub const IPV6_PREFIX_MIN: u8 = 48;
 /// How far ahead the end of an entry may lie.
 pub const AHEAD_MAX: Span = Span::minutes(366 * 24 * 60);
 
-const FIELDS: [&str; 8] =
-    ["source", "user", "user_tag", "user_agent", "detectors", "reason", "until", "force"];
+const FIELDS: [&str; 9] = [
+    "source",
+    "user",
+    "user_tag",
+    "user_agent",
+    "function",
+    "detectors",
+    "reason",
+    "until",
+    "force",
+];
 
 /// Allow files, validated; users still have their names.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -69,6 +80,8 @@ pub enum Named {
     Tag(UserTag),
     /// Clients that call themselves this, from anywhere or from a network.
     Agent(String, Option<Net>),
+    /// Lambda functions.
+    Function(Glob),
 }
 
 impl Allow {
@@ -79,6 +92,7 @@ impl Allow {
             Named::User(name) => Who::User(tags(name)),
             Named::Tag(tag) => Who::User(vec![*tag]),
             Named::Agent(agent, net) => Who::Agent(AgentTag::of(agent), *net),
+            Named::Function(glob) => Who::Function(glob.clone()),
         };
         let entries = self.entries.iter().map(|entry| Allowed {
             who: who(&entry.who),
@@ -164,6 +178,7 @@ struct Raw {
     user: Option<Text>,
     user_tag: Option<Text>,
     user_agent: Option<Text>,
+    function: Option<Text>,
     detectors: Option<Placed<Vec<Text>>>,
     reason: Option<Text>,
     until: Option<Text>,
@@ -182,6 +197,7 @@ fn entry(node: Node<'_, '_>, terms: &Terms<'_>, faults: &mut Faults) -> Option<E
             "user" => raw.user = string(field, node, faults),
             "user_tag" => raw.user_tag = string(field, node, faults),
             "user_agent" => raw.user_agent = string(field, node, faults),
+            "function" => raw.function = string(field, node, faults),
             "detectors" => raw.detectors = one_or_more(field, node, faults),
             "reason" => raw.reason = string(field, node, faults),
             "until" => raw.until = text_or_time(field, node, faults),
@@ -195,12 +211,12 @@ fn entry(node: Node<'_, '_>, terms: &Terms<'_>, faults: &mut Faults) -> Option<E
     let is_sound = faults.list.len() == faults_before;
     // A network may narrow a user agent.
     let alone = raw.source.as_ref().filter(|_| raw.user_agent.is_none());
-    let given = [alone, raw.user.as_ref(), raw.user_tag.as_ref(), raw.user_agent.as_ref()];
-    let given = given.into_iter().flatten().count();
+    let others = [&raw.user, &raw.user_tag, &raw.user_agent, &raw.function];
+    let given = others.into_iter().flatten().chain(alone).count();
     if given != 1 && is_sound {
         let help = "Name one: `source = \"198.51.100.0/24\"`, `user = \"healthcheck\"`, the tag of a \
-                    finding, `user_tag = \"0123456789abcdef\"`, or `user_agent = \"scanner/2\"`, \
-                    with a `source` beside it. Write an entry for each.";
+                    finding, `user_tag = \"0123456789abcdef\"`, `user_agent = \"scanner/2\"`, with a \
+                    `source` beside it, or `function = \"load-test-*\"`. Write an entry for each.";
         faults.add(node.span(), Fault::AllowedWho, help);
     }
     for (field, example, there) in [
@@ -219,6 +235,9 @@ fn entry(node: Node<'_, '_>, terms: &Terms<'_>, faults: &mut Faults) -> Option<E
         Raw { source: Some(text), force, .. } => source(&text, force, faults).map(Named::Source),
         Raw { user: Some(text), .. } => user(&text, faults).map(Named::User),
         Raw { user_tag: Some(text), .. } => user_tag(&text, faults).map(Named::Tag),
+        Raw { function: Some(text), force, .. } => {
+            function(&text, force, faults).map(Named::Function)
+        }
         _ => None,
     };
     let reason = raw.reason.and_then(|text| prose("reason", &text, faults));
@@ -302,6 +321,24 @@ fn user_agent(text: &Text, from: Option<&Text>, force: bool, faults: &mut Faults
         }
     };
     Some(Named::Agent(text.value.clone(), net))
+}
+
+/// Functions by their names; all of them only by force.
+fn function(text: &Text, force: bool, faults: &mut Faults) -> Option<Glob> {
+    let (name, value) = (text.value.trim(), text.value.clone());
+    let glob = Glob::new(name);
+    if name.is_empty() {
+        let help = "Name functions, like \"load-test-*\"; `*` stands for any text.";
+        faults.add(text.place.clone(), Fault::EmptyText { field: "function" }, help);
+        return None;
+    }
+    if glob.fits_all() && !force {
+        let help = "Whatever a function costs or does is not told of then. Name those that are meant, or say \
+                    `force = true` beside it.";
+        faults.add(text.place.clone(), Fault::EveryFunction { value }, help);
+        return None;
+    }
+    Some(glob)
 }
 
 fn user_tag(text: &Text, faults: &mut Faults) -> Option<UserTag> {

@@ -117,6 +117,8 @@ pub enum Fault {
     NeverHolds { condition: String },
     #[error("`when` holds for a window with nothing in it")]
     RaisesOnSilence,
+    #[error("`{field}` goes with `{goes_with}` only")]
+    OutOfPlace { field: &'static str, goes_with: &'static str },
     #[error("the id `{id}` is taken by {other}")]
     DuplicateId { id: String, other: String },
     #[error("more than {} detectors", DETECTORS_MAX)]
@@ -137,7 +139,9 @@ pub enum Fault {
     BadTimeFormat { why: String },
     #[error("`{name}` is captured by no pattern of this line")]
     NoCapture { name: String },
-    #[error("an entry must have exactly one of `source`, `user`, `user_tag` and `user_agent`")]
+    #[error(
+        "an entry must have exactly one of `source`, `user`, `user_tag`, `user_agent` and `function`"
+    )]
     AllowedWho,
     #[error("`{value}` is no network to allow: {why} (field `source`)")]
     BadNetwork { value: String, why: String },
@@ -145,6 +149,8 @@ pub enum Fault {
     TooWide { value: String, min: u8 },
     #[error("`{value}` from anywhere (field `user_agent`)")]
     AgentOfAnywhere { value: String },
+    #[error("`{value}` is every function (field `function`)")]
+    EveryFunction { value: String },
     #[error("`{value}` is no tag of a user (field `user_tag`)")]
     BadTag { value: String },
     #[error("`{value}` is no end (field `until`)")]
@@ -174,6 +180,7 @@ impl Fault {
             Fault::MissingField { .. } => "something is missing here",
             Fault::WrongType { .. } => "wrong type",
             Fault::UnknownValue { .. } | Fault::UnknownOp { .. } => "unknown",
+            Fault::OutOfPlace { .. } => "not here",
             Fault::UnknownMeasure { .. } => "no such measure",
             Fault::DurationOutOfRange { .. } => "out of range",
             Fault::DuplicateId { .. }

@@ -100,7 +100,7 @@ fn tariffs(text: &str, faults: &mut Faults) -> Vec<Tariff> {
 }
 
 /// The tables of a file that has one list of them, `[[field]]`.
-pub(crate) fn tables<'t>(
+fn tables<'t>(
     text: &'t str,
     field: &'static str,
     of: &'static str,

@@ -14,6 +14,9 @@
 //! severity = "high"
 //! above = 2.5         # dollars an hour above usual
 //! ```
+//!
+//! A detector of budgets, `is = "over-budget"`, says instead of `above` from what share of the budget on it raises:
+//! `projected = 1.0` by the end of the month, `spent = 1.0` so far, or both, as either raises.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -21,7 +24,7 @@ use std::collections::BTreeMap;
 use tidewatch_core::detector::Severity;
 use tidewatch_core::spend::detector::{Number, Rule, SpendDetector};
 
-use crate::fault::{Fault, Faults, RuleError};
+use crate::fault::{Fault, Faults, Place, RuleError};
 use crate::raw::number;
 use crate::tree::{
     Node, Placed, Text, in_file_order, parse, string, strings, table, unknown_field, wrong_type,
@@ -34,7 +37,10 @@ pub const SIGNAL: &str = "invocation";
 const FIELDS: [&str; 10] =
     ["id", "title", "description", "advice", "attack", "signal", "key", "quiet", "series", "raise"];
 const SERIES_FIELDS: [&str; 3] = ["of", "is", "share"];
-const RAISE_FIELDS: [&str; 2] = ["severity", "above"];
+const RAISE_FIELDS: [&str; 4] = ["severity", "above", "projected", "spent"];
+
+/// The largest share of a budget that can be asked for.
+const BUDGETS_MAX: f64 = 100.0;
 
 /// Whether the text of a detector file is about invocations; a file that is no TOML is not.
 pub fn is_about_invocations(text: &str) -> bool {
@@ -82,10 +88,20 @@ struct Raw {
     of: Option<Text>,
     is: Option<Text>,
     share: Option<Placed<f64>>,
-    raises: Vec<(Option<Text>, Option<Placed<f64>>)>,
+    raises: Vec<RawRaise>,
 }
 
-fn read(text: &str, faults: &mut Faults) -> Option<(SpendDetector, crate::fault::Place)> {
+/// A raise as it is written.
+#[derive(Default)]
+struct RawRaise {
+    place: Place,
+    severity: Option<Text>,
+    above: Option<Placed<f64>>,
+    projected: Option<Placed<f64>>,
+    spent: Option<Placed<f64>>,
+}
+
+fn read(text: &str, faults: &mut Faults) -> Option<(SpendDetector, Place)> {
     let tree = parse(text, faults)?;
     let mut raw = Raw::default();
     for (name, node) in in_file_order(tree.get_ref()) {
@@ -129,12 +145,14 @@ fn raises(raw: &mut Raw, node: Node<'_, '_>, faults: &mut Faults) {
     };
     for node in array.iter() {
         let Some(table) = table("raise", node, faults) else { continue };
-        let mut raise = (None, None);
+        let mut raise = RawRaise { place: node.span(), ..RawRaise::default() };
         for (name, node) in in_file_order(table) {
             let field = name.get_ref().as_ref();
             match field {
-                "severity" => raise.0 = string(field, node, faults),
-                "above" => raise.1 = number(field, node, faults),
+                "severity" => raise.severity = string(field, node, faults),
+                "above" => raise.above = number(field, node, faults),
+                "projected" => raise.projected = number(field, node, faults),
+                "spent" => raise.spent = number(field, node, faults),
                 _ => unknown_field(name.span(), field, "a raise", &RAISE_FIELDS, faults),
             }
         }
@@ -152,7 +170,7 @@ fn detector(raw: Raw, faults: &mut Faults) -> Option<SpendDetector> {
         .and_then(|key| choice("key", "key field", &key, &[("function", ())], faults));
     let quiet = needed("quiet", raw.quiet, faults).and_then(|text| span("quiet", &text, faults));
     let numbers = Number::ALL.map(|number| (number.name(), number));
-    let of = needed("of", raw.of, faults)
+    let of = needed("of", raw.of.clone(), faults)
         .and_then(|of| choice("of", "number of a pane", &of, &numbers, faults));
     let rules = Rule::ALL.map(|rule| (rule.name(), rule));
     let rule = needed("is", raw.is, faults)
@@ -165,20 +183,10 @@ fn detector(raw: Raw, faults: &mut Faults) -> Option<SpendDetector> {
         let help = "Add `[[raise]]` and below it `severity = \"high\"` and `above = 2.5`.";
         faults.add(0..faults.text().len(), Fault::NoRaises, help);
     }
-    let severities = Severity::ALL.map(|severity| (severity.name(), severity));
-    let raises: Vec<_> = raw
-        .raises
-        .into_iter()
-        .map(|(severity, above)| {
-            let severity = needed("severity", severity, faults)
-                .and_then(|text| choice("severity", "severity", &text, &severities, faults));
-            let above =
-                needed("above", above, faults).and_then(|n| within("above", &n, 1e12, faults));
-            Some((severity?, above?))
-        })
-        .collect();
-    let mut raises: Vec<(Severity, f64)> = raises.into_iter().collect::<Option<_>>()?;
-    raises.sort_by_key(|(severity, _)| Reverse(*severity));
+    let (raises, spent) = match rule {
+        Some(Rule::Budget) => of_budget(raw.raises, of, raw.of.as_ref(), faults),
+        _ => (of_amount(raw.raises, faults), Some(Vec::new())),
+    };
     key?;
     Some(SpendDetector {
         id: id?,
@@ -190,8 +198,84 @@ fn detector(raw: Raw, faults: &mut Faults) -> Option<SpendDetector> {
         rule: rule?,
         share: share?,
         quiet: quiet?,
-        raises,
+        raises: raises?,
+        spent: spent?,
     })
+}
+
+/// Severities with what they are raised from on, from high to low.
+type Raises = Vec<(Severity, f64)>;
+
+fn severity_of(raise: &mut RawRaise, faults: &mut Faults) -> Option<Severity> {
+    let severities = Severity::ALL.map(|severity| (severity.name(), severity));
+    let severity = needed("severity", raise.severity.take(), faults)?;
+    choice("severity", "severity", &severity, &severities, faults)
+}
+
+/// The raises of a detector of what is above usual.
+fn of_amount(raises: Vec<RawRaise>, faults: &mut Faults) -> Option<Raises> {
+    let raises: Vec<_> = raises
+        .into_iter()
+        .map(|mut raise| {
+            let severity = severity_of(&mut raise, faults);
+            let out_of_place = [("projected", &raise.projected), ("spent", &raise.spent)];
+            for (field, number) in out_of_place {
+                let Some(number) = number else { continue };
+                let fault = Fault::OutOfPlace { field, goes_with: "is = \"over-budget\"" };
+                faults.add(number.place.clone(), fault, "Write `above = 2.5` instead.");
+            }
+            let above = needed("above", raise.above, faults)
+                .and_then(|number| within("above", &number, 1e12, faults));
+            Some((severity?, above?))
+        })
+        .collect();
+    raises.into_iter().collect::<Option<Raises>>().map(sorted)
+}
+
+/// Those of a detector of budgets: by what is projected, and by what is spent.
+fn of_budget(
+    raises: Vec<RawRaise>,
+    of: Option<Number>,
+    of_text: Option<&Text>,
+    faults: &mut Faults,
+) -> (Option<Raises>, Option<Raises>) {
+    if let (Some(other), Some(text)) = (of.filter(|of| *of != Number::Dollars), of_text) {
+        let field = "is = \"over-budget\"";
+        let fault = Fault::OutOfPlace { field, goes_with: "of = \"dollars\"" };
+        let help = format!("Budgets are in dollars, and `{}` are not.", other.name());
+        faults.add(text.place.clone(), fault, help);
+    }
+    let (mut projected, mut spent) = (Some(Vec::new()), Some(Vec::new()));
+    for mut raise in raises {
+        let severity = severity_of(&mut raise, faults);
+        if let Some(above) = &raise.above {
+            let fault = Fault::OutOfPlace { field: "above", goes_with: "is = \"above\"" };
+            let help =
+                "Write from what share of the budget on, `projected = 1.0` or `spent = 1.0`.";
+            faults.add(above.place.clone(), fault, help);
+        } else if raise.projected.is_none() && raise.spent.is_none() {
+            let fault = Fault::MissingField { field: "projected", of: "the raise" };
+            let help =
+                "Write from what share of the budget on, `projected = 1.0` or `spent = 1.0`.";
+            faults.add(raise.place.clone(), fault, help);
+        }
+        for (all, field, number) in
+            [(&mut projected, "projected", raise.projected), (&mut spent, "spent", raise.spent)]
+        {
+            let Some(number) = number else { continue };
+            let least = within(field, &number, BUDGETS_MAX, faults);
+            match (severity, least, all.as_mut()) {
+                (Some(severity), Some(least), Some(all)) => all.push((severity, least)),
+                _ => *all = None,
+            }
+        }
+    }
+    (projected.map(sorted), spent.map(sorted))
+}
+
+fn sorted(mut raises: Raises) -> Raises {
+    raises.sort_by_key(|(severity, _)| Reverse(*severity));
+    raises
 }
 
 /// A number that is not negative and at most `most`.

@@ -124,7 +124,33 @@ fn faults_of_a_file_about_functions_are_told_where_they_are() {
         f.toml:5:1: the entry has no `name`
             Name functions, `name = "checkout-*"`; `*` stands for any text.
         f.toml:6:1: `memory` is no field of a function
-            Allowed fields: `name`, `architecture`, `storage_mb`.
+            Allowed fields: `name`, `architecture`, `storage_mb`, `budget`.
     "#]]
     .assert_eq(&told(errors));
+}
+
+#[test]
+fn budgets_are_of_each_function_that_fits_and_of_all() {
+    let text = "budget = 1000\n[[function]]\nname = \"checkout-*\"\nbudget = 500\n\
+                [[function]]\nname = \"*\"\narchitecture = \"arm64\"\nbudget = 2.5\n";
+    let of = functions("f.toml", text).expect("entries");
+    let found = ["checkout-api", "checkout-pdf", "login"].map(|name| of.budget_of(name));
+    assert_eq!((found, of.budget), ([Some(500.0), Some(500.0), Some(2.5)], Some(1_000.0)));
+    let none = functions("f.toml", "[[function]]\nname = \"a\"\n").expect("an entry");
+    assert_eq!((none.budget_of("a"), none.budget), (None, None));
+    let text = "budget = 0\nbugdet = 3\n[[function]]\nname = \"a\"\nbudget = \"500\"\n";
+    let errors = functions("f.toml", text).expect_err("faults");
+    expect![[r#"
+        f.toml:1:10: `budget` is 0, outside 0.01 to 1000000000
+            A budget is in dollars a calendar month (UTC), like 500.
+        f.toml:2:1: `bugdet` is no field of a file about functions
+            Did you mean `budget`? Allowed fields: `budget`, `function`.
+        f.toml:5:10: `budget` must be a number, not string
+            Make `budget` a number.
+    "#]]
+    .assert_eq(&told(errors));
+    for (text, budget) in [("1000", Some(1_000.0)), ("$12.5", Some(12.5)), ("0", None), ("x", None)]
+    {
+        assert_eq!(tidewatch_rules::functions::budget(text).ok(), budget, "{text}");
+    }
 }

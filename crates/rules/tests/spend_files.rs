@@ -61,7 +61,7 @@ fn what_is_wrong_is_said_with_its_place_and_what_to_do() {
         "\"abov\"",
         expect![[r#"
         bad.toml:9:6: `abov` is no way to be odd (field `is`)
-          Did you mean `above`? Allowed values: `above`, `driven`, `creeping`, `silent`, `runaway`.
+          Did you mean `above`? Allowed values: `above`, `driven`, `creeping`, `silent`, `runaway`, `over-budget`.
     "#]],
     );
     check(
@@ -93,7 +93,7 @@ fn what_is_wrong_is_said_with_its_place_and_what_to_do() {
         "severty = \"low\"",
         expect![[r#"
         bad.toml:13:1: `severty` is no field of a raise
-          Did you mean `severity`? Allowed fields: `severity`, `above`.
+          Did you mean `severity`? Allowed fields: `severity`, `above`, `projected`, `spent`.
     "#]],
     );
     check(
@@ -139,4 +139,87 @@ fn an_id_names_one_detector() {
     let twice = ["a.toml", "b.toml"].map(|name| (name.to_owned(), GOOD.to_owned()));
     let faults = load_spending(twice).expect_err("the same id");
     assert!(faults[0].to_string().contains("`cost-spike` is taken by a.toml"), "{}", faults[0]);
+}
+
+const BUDGET: &str = r#"id = "burn"
+title = "A budget"
+signal = "invocation"
+key = "function"
+quiet = "1h"
+
+[series]
+of = "dollars"
+is = "over-budget"
+
+[[raise]]
+severity = "critical"
+spent = 1.0
+
+[[raise]]
+severity = "high"
+projected = 1.0
+spent = 0.9
+"#;
+
+#[test]
+fn a_detector_of_budgets_says_from_what_share_on() {
+    let loaded = load_spending([("burn.toml".to_owned(), BUDGET.to_owned())]).expect("good");
+    assert_eq!(loaded[0].rule, Rule::Budget);
+    assert_eq!(loaded[0].raises, [(Severity::High, 1.0)]);
+    assert_eq!(loaded[0].spent, [(Severity::Critical, 1.0), (Severity::High, 0.9)]);
+    let check = |from: &str, to: &str, expected: Expect| {
+        let text = BUDGET.replacen(from, to, 1);
+        assert_ne!(text, BUDGET, "{from} stands in the file");
+        let faults = load_spending([("bad.toml".to_owned(), text)]).expect_err("a fault");
+        let told = faults.iter().map(|fault| format!("{fault}\n  {}\n", fault.help));
+        expected.assert_eq(&told.collect::<String>());
+    };
+    check(
+        "spent = 1.0",
+        "above = 1.0",
+        expect![[r#"
+            bad.toml:13:9: `above` goes with `is = "above"` only
+              Write from what share of the budget on, `projected = 1.0` or `spent = 1.0`.
+        "#]],
+    );
+    check(
+        "spent = 1.0",
+        "",
+        expect![[r#"
+        bad.toml:11:1: the raise has no `projected`
+          Write from what share of the budget on, `projected = 1.0` or `spent = 1.0`.
+    "#]],
+    );
+    check(
+        "spent = 0.9",
+        "spent = 900",
+        expect![[r#"
+        bad.toml:18:9: `spent` is 900, outside 0 to 100
+          Write a number from 0 to 100.
+    "#]],
+    );
+    check(
+        "\"dollars\"",
+        "\"errors\"",
+        expect![[r#"
+        bad.toml:8:6: `is = "over-budget"` goes with `of = "dollars"` only
+          Budgets are in dollars, and `errors` are not.
+    "#]],
+    );
+    check(
+        "\"over-budget\"",
+        "\"above\"",
+        expect![[r#"
+        bad.toml:1:1: the detector has no `above`
+          Add a line like `above = 2.5` below `[[raise]]`.
+        bad.toml:1:1: the detector has no `above`
+          Add a line like `above = 2.5` below `[[raise]]`.
+        bad.toml:13:9: `spent` goes with `is = "over-budget"` only
+          Write `above = 2.5` instead.
+        bad.toml:17:13: `projected` goes with `is = "over-budget"` only
+          Write `above = 2.5` instead.
+        bad.toml:18:9: `spent` goes with `is = "over-budget"` only
+          Write `above = 2.5` instead.
+    "#]],
+    );
 }

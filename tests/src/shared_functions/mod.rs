@@ -19,6 +19,7 @@ use tidewatch_core::invocation::{Ending, Invocation, Report};
 use tidewatch_core::meter::money::Price;
 use tidewatch_core::meter::tariff::{Rates, Tariff, Terms, Tier};
 use tidewatch_core::signal::{Body, EventId, LogStream, Origin, Signal};
+use tidewatch_core::spend::budget::Budgets;
 use tidewatch_core::spend::detector::{Number, Rule, SpendDetector};
 use tidewatch_core::spend::watch::{Prices, Weighing};
 use tidewatch_core::tag::TagKey;
@@ -30,7 +31,7 @@ pub const PANE_MS: i64 = 300_000;
 /// When all begins: late on a Sunday, so that a day ends soon.
 pub const START: Time = Time(1_760_299_200_000);
 
-/// What is looked for: money, and silence.
+/// What is looked for: money, silence, and a budget of one function.
 pub fn weighing() -> Weighing {
     let rule = |id: &str, of, rule, least| SpendDetector {
         id: id.to_owned(),
@@ -43,10 +44,15 @@ pub fn weighing() -> Weighing {
         share: 0.0,
         quiet: Span::minutes(30),
         raises: vec![(Severity::High, 10.0 * least), (Severity::Low, least)],
+        spent: Vec::new(),
     };
     let detectors = vec![
         rule("spike", Number::Dollars, Rule::Above, 10.0),
         rule("silent", Number::Invocations, Rule::Silent, 5.0),
+        SpendDetector {
+            spent: vec![(Severity::Critical, 1.0)],
+            ..rule("burn", Number::Dollars, Rule::Budget, 1.0)
+        },
     ];
     // A dollar a GB-second, so that numbers are easy to read.
     let rates = || Rates {
@@ -56,7 +62,9 @@ pub fn weighing() -> Weighing {
     };
     let tariff = Tariff { region: "nowhere".to_owned(), x86_64: rates(), arm64: rates() };
     let prices = Prices { tariff, terms: Arc::new(|_| Terms::default()) };
-    Weighing { detectors: detectors.into(), prices }
+    // That is too little for a month, and for the hours that are played enough.
+    let budgets = Budgets { of: Arc::new(|name| (name == "f1").then_some(400.0)), all: None };
+    Weighing { detectors: detectors.into(), prices, budgets, allow: Arc::default() }
 }
 
 /// The report of the invocation `nth` of a function: 100 ms with 1 GB.

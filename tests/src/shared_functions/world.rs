@@ -325,9 +325,9 @@ fn said(finding: &Finding) -> Said {
 impl Played {
     /// What one process that closed the same panes would have told and was not, and what else was told.
     pub fn untold(&self) -> (Vec<Said>, Vec<Said>) {
-        let Weighing { detectors, prices } = weighing();
+        let Weighing { detectors, prices, budgets, .. } = weighing();
         let ledger = Ledger::new(Limits::default(), TagKey::new([1; 16]));
-        let mut watch = Watch::new(detectors.to_vec(), prices, ledger);
+        let mut watch = Watch::new(detectors.to_vec(), prices, ledger).budgeted(budgets);
         let mut signals = Vec::new();
         for (function, panes) in &self.closed {
             let function = function[1..].parse().expect("a number");

@@ -100,6 +100,28 @@ impl Function {
     }
 }
 
+/// How far off a month of 30 days is that is projected at the end of each of its days from the second on, of what it
+/// comes to, by the days before it too: `known` of them. Nothing of a function that costs nothing.
+pub fn projected(seed: u64, known: usize) -> Vec<f64> {
+    let (weeks, month) = ((known + 30).div_ceil(7), 30 * DAY_PANES);
+    let mut function = Function::new(seed, weeks + 1);
+    let first = known * DAY_PANES;
+    let dollars: Vec<f64> = (0..first + month).map(|pane| function.dollars(pane)).collect();
+    let total: f64 = dollars[first..].iter().sum();
+    let mut series = Series::new(PANE, Gap::Zero);
+    let mut errors = Vec::new();
+    for (pane, dollars) in dollars.iter().enumerate() {
+        series.close(pane as i64, Some(*dollars)).expect("in order");
+        let over = pane + 1;
+        if over % DAY_PANES == 0 && over > first + DAY_PANES && total > 0.0 {
+            let ahead = series.ahead(pane as i64, (first + month) as i64).expect("a day");
+            let spent = series.sum(first as i64, pane as i64);
+            errors.push((spent + ahead.sum()) / total - 1.0);
+        }
+    }
+    errors
+}
+
 /// Something that was told about a function.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Finding {

@@ -6,5 +6,6 @@
 
 mod events;
 mod host;
+mod lists;
 mod misfortune;
 mod users;

@@ -220,6 +220,41 @@ async fn an_allowlist_is_taken_in_and_a_typo_leaves_the_last_good_one() {
 }
 
 #[tokio::test]
+async fn of_functions_the_last_good_file_is_kept_and_a_typo_is_told() {
+    let host = Host::without(None).await;
+    let bucket = &host.variables["TIDEWATCH_BUCKET"];
+    let put = |text: &str| {
+        let body = bytes(text.as_bytes());
+        let object = json!({ "Bucket": bucket, "Key": "functions.toml", "Body": body });
+        host.cloud.must("s3", "PutObject", object);
+    };
+    let kept = || {
+        let ask = json!({ "Bucket": bucket, "Prefix": "last-good/functions.toml" });
+        let listed = host.cloud.must("s3", "ListObjectsV2", ask);
+        listed["Contents"][0]["Size"].as_u64().unwrap_or(0)
+    };
+    let good = "[[function]]\nname = \"checkout-*\"\nbudget = 500\n";
+    put(good);
+    assert_eq!(host.environment().invoke(&attack(), LIMIT), again_from(None));
+    assert_eq!(kept(), good.len() as u64);
+
+    // A new environment starts while the file is at fault.
+    put(&good.replace("budget", "bugdet"));
+    let mut cold = host.environment();
+    assert_eq!(cold.invoke(&attack(), LIMIT), again_from(None));
+    assert_eq!(cold.said("batch", 0)["OverridesRejected"], 1);
+    let why = complaint(&cold, "functions_rejected", 0);
+    assert!(why.contains("functions.toml:3:1") && why.contains("bugdet"), "{why}");
+    assert_eq!(kept(), good.len() as u64);
+
+    // The user removes it, and it does not come back with the next fault.
+    let object = json!({ "Bucket": bucket, "Key": "functions.toml" });
+    host.cloud.must("s3", "DeleteObject", object);
+    assert_eq!(host.environment().invoke(&attack(), LIMIT), again_from(None));
+    assert_eq!(kept(), 0);
+}
+
+#[tokio::test]
 async fn an_environment_set_up_wrongly_says_what_is_wrong() {
     let host = Host::without(None).await;
     let says = |name: &str, value: Option<&str>, words: &[&str]| {

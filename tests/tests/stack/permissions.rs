@@ -18,6 +18,7 @@ const STARS: &[(&str, &str, &str)] = &[
     ("s3:*", "Bucket/*", "a denial, of whatever is asked without TLS"),
     ("s3:GetObject", "Bucket/detectors/*", "objects below a prefix"),
     ("s3:GetObject", "Bucket/last-good/*", "objects below a prefix"),
+    ("s3:GetObject", "Bucket/lists/*", "objects below a prefix"),
     ("s3:PutObject", "Bucket/last-good/*", "objects below a prefix"),
     ("s3:PutObject", "Bucket/quarantine/*", "objects below a prefix"),
     ("s3:PutObject", "Bucket/aws/lambda/*", "objects below a prefix"),

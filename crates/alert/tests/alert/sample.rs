@@ -11,8 +11,10 @@ use tidewatch_core::key::{FunctionTag, Key, KeyPart};
 use tidewatch_core::lists::Listed;
 use tidewatch_core::meter::attribution::{DriverKind, DriverName};
 use tidewatch_core::meter::ledger::Function;
+use tidewatch_core::series::ahead::Pace;
 use tidewatch_core::series::season::Basis;
 use tidewatch_core::signal::{EventId, LogStream, Origin, Outcome};
+use tidewatch_core::spend::budget::{Burn, Month};
 use tidewatch_core::spend::detector::{Number, Rule};
 use tidewatch_core::spend::drivers::Driver;
 use tidewatch_core::spend::spending::Spending;
@@ -182,6 +184,7 @@ pub(crate) fn spent(activity: Activity, number: Number, rule: Rule) -> Finding {
             driver(DriverKind::Source, DriverName::Address(address("203.0.113.9")), 0.8),
         ],
         deployment: Some(("71\u{1b}[2J".into(), NOW)),
+        budget: None,
     };
     Finding {
         key: Key::of(KeyPart::Function(FunctionTag::of(&function))),
@@ -198,5 +201,41 @@ pub(crate) fn spent(activity: Activity, number: Number, rule: Rule) -> Finding {
         also: Vec::new(),
         spending: Some(Box::new(spending)),
         ..finding(activity)
+    }
+}
+
+/// A finding about the budget of all functions together, in November of 2026.
+pub(crate) fn burnt(activity: Activity) -> Finding {
+    let function = |name: &str| Function { account: "".into(), name: name.into() };
+    let burn = Burn {
+        budget: 1_000.0,
+        of_all: true,
+        month: Month { year: 2026, month: 11 },
+        since: None,
+        spent: 610.0,
+        projected: Some(1_240.0),
+        pace: Some(Pace::Weekdays),
+        used_up: Some(Time(1_795_536_000_000)),
+        most: vec![(function("checkout-api"), 420.0), (function("login\u{1b}[2J"), 190.0)],
+    };
+    let finding = spent(activity, Number::Dollars, Rule::Budget);
+    let spending = Spending {
+        function: function(""),
+        budget: Some(burn),
+        parts: Vec::new(),
+        drivers: Vec::new(),
+        deployment: None,
+        as_far: None,
+        nearest: None,
+        usual: None,
+        basis: None,
+        ..*finding.spending.clone().expect("about functions")
+    };
+    Finding {
+        key: Key::of(KeyPart::Global),
+        title: "A month's spend passes its budget".to_owned(),
+        detector: "budget-burn".to_owned(),
+        spending: Some(Box::new(spending)),
+        ..finding
     }
 }

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use crate::sample::{bare, context, finding, spent};
+use crate::sample::{bare, burnt, context, finding, spent};
 use expect_test::{expect, expect_file};
 use serde_json::{Value, json};
 use tidewatch_alert::ocsf;
@@ -122,6 +122,7 @@ fn findings() -> Vec<Finding> {
         findings.push(finding(activity));
         findings.push(bare(activity));
         findings.push(spent(activity, Number::Dollars, Rule::Driven));
+        findings.push(burnt(activity));
         findings.push(Finding {
             key: Key::of(KeyPart::Global),
             measures: Vec::new(),

@@ -3,9 +3,11 @@
 use expect_test::expect;
 use tidewatch_alert::{ocsf, text};
 use tidewatch_core::finding::Activity;
+use tidewatch_core::spend::budget::{Burn, Month};
 use tidewatch_core::spend::detector::{Number, Rule};
+use tidewatch_core::time::Time;
 
-use crate::sample::{context, spent};
+use crate::sample::{burnt, context, spent};
 
 /// The sentence of a finding.
 fn said(activity: Activity, number: Number, rule: Rule) -> String {
@@ -15,7 +17,9 @@ fn said(activity: Activity, number: Number, rule: Rule) -> String {
 
 #[test]
 fn each_rule_has_its_sentence() {
-    let all = Rule::ALL.map(|rule| said(Activity::Create, Number::Dollars, rule)).join("\n");
+    let odd = Rule::ALL.into_iter().filter(|rule| *rule != Rule::Budget);
+    let all: Vec<String> = odd.map(|rule| said(Activity::Create, Number::Dollars, rule)).collect();
+    let all = all.join("\n");
     expect![[r#"
         checkout-api costs $41.25 an hour, 12 times its usual $3.40 an hour at this hour; +$27,631 a month if it goes on.
         checkout-api costs $41.25 an hour, 12 times its usual $3.40 an hour at this hour; +$27,631 a month if it goes on. The principal user:00000000000000ab makes 83 % of it.
@@ -79,6 +83,7 @@ fn the_document_has_all_of_it() {
             "of": 9800,
             "panes": 3
           },
+          "budget": null,
           "change": [
             {
               "dollars_an_hour": 30.0,
@@ -129,4 +134,74 @@ fn the_document_has_all_of_it() {
           "usual": 3.4
         }"#]]
     .assert_eq(&format!("{spending:#}"));
+}
+
+#[test]
+fn a_budget_is_told_with_what_is_spent_what_is_to_come_and_whose_it_is() {
+    let said = |activity, change: fn(&mut Burn)| {
+        let mut finding = burnt(activity);
+        let spending = finding.spending.as_deref_mut().expect("about functions");
+        change(spending.budget.as_mut().expect("about a budget"));
+        ocsf(&finding, &context())["message"].as_str().expect("a sentence").to_owned()
+    };
+    let over = |burn: &mut Burn| (burn.projected, burn.pace, burn.used_up) = (None, None, None);
+    let all = [
+        said(Activity::Create, |_| {}),
+        said(Activity::Update, |burn| burn.spent = 1_003.0),
+        said(Activity::Create, |burn| burn.since = Some(Time(1_794_441_600_000))),
+        said(Activity::Close, |burn| burn.projected = Some(720.0)),
+        said(Activity::Close, over),
+        said(Activity::Close, |burn| {
+            burn.month = Month { year: 2026, month: 10 };
+            (burn.projected, burn.pace, burn.used_up) = (None, None, None);
+        }),
+    ];
+    expect![[r#"
+        everything watched: $1,240 by the end of November at this pace, budget $1,000; spent so far $610; the budget is used up on 24 November.
+        everything watched: $1,003 spent so far in November, more than the budget of $1,000; $1,240 by the end of November at this pace.
+        everything watched: $1,240 by the end of November at this pace, budget $1,000; spent so far since 12 November $610; the budget is used up on 24 November.
+        everything watched: $720 by the end of November at this pace, within the budget of $1,000 again; spent so far $610.
+        everything watched: $610 spent so far in November, of a budget of $1,000; nothing has been invoked for a day.
+        everything watched: October is over; it came to $610, budget $1,000."#]].assert_eq(&all.join("\n"));
+    let text = text(&burnt(Activity::Create));
+    expect![[r#"
+        2026-11-22T10:15:30Z OPEN high A month's spend passes its budget: everything watched
+                       everything watched: $1,240 by the end of November at this pace, budget $1,000; spent so far $610; the budget is used up on 24 November.
+            costs      $41.25 an hour
+            pace       as on the same days of the last week; months are those of UTC
+            most       checkout-api $420, login\u{1b}[2J $190
+            counted    dollars_an_hour 41.25 in 10m
+            seen       2026-11-22T10:12:10Z to 2026-11-22T10:15:30Z
+            events     /aws/lambda/login 2026/11/22/[$LATEST]aa 3811
+                       /aws/lambda/login 2026/11/22/[$LATEST]bb 3812
+                       /aws/lambda/login 2026/11/22/[$LATEST]aa 3813
+            advice     Block the source.
+            uid        0123456789abcdef0123456789abcdef
+    "#]].assert_eq(&text);
+    let document = ocsf(&burnt(Activity::Create), &context());
+    let budget = &document["unmapped"]["tidewatch"]["spending"]["budget"];
+    expect![[r#"
+        {
+          "budget_dollars": 1000.0,
+          "month": "2026-11",
+          "most": [
+            {
+              "account": "",
+              "function": "checkout-api",
+              "spent_dollars": 420.0
+            },
+            {
+              "account": "",
+              "function": "login\\u{1b}[2J",
+              "spent_dollars": 190.0
+            }
+          ],
+          "of": "all",
+          "pace": "as on the same days of the last week",
+          "projected_dollars": 1240.0,
+          "since": null,
+          "spent_dollars": 610.0,
+          "used_up": 1795536000000
+        }"#]]
+    .assert_eq(&format!("{budget:#}"));
 }

@@ -374,7 +374,7 @@ impl Status<'_> {
     async fn overrides(&self, numbers: &Result<Numbers, Failure>) -> Result<Line, StackError> {
         self.stack.output("BucketName")?;
         let mut in_force = Vec::new();
-        for prefix in ["detectors/", "allow.toml", "users/known.users"] {
+        for prefix in ["detectors/", "allow.toml", "functions.toml", "users/known.users"] {
             match self.objects(prefix).await {
                 Ok((_, _, keys)) => {
                     in_force.extend(keys.into_iter().filter(|key| !key.ends_with('/')))

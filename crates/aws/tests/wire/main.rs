@@ -1,5 +1,6 @@
 //! What goes over the wire, to the byte, and what each answer means; one file a service.
 
+mod lists;
 mod log_groups;
 mod overrides;
 mod proving;

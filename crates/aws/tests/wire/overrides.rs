@@ -14,7 +14,7 @@ fn source(http: &Replay) -> OverrideSource {
 }
 
 /// A page of a listing: keys with their tags, and what to go on from.
-fn page(objects: &[(&str, &str)], next: Option<&str>) -> (u16, String) {
+pub(crate) fn page(objects: &[(&str, &str)], next: Option<&str>) -> (u16, String) {
     let object = |(key, tag): &(&str, &str)| {
         format!("<Contents><Key>{key}</Key><ETag>&quot;{tag}&quot;</ETag><Size>7</Size></Contents>")
     };
@@ -26,7 +26,7 @@ fn page(objects: &[(&str, &str)], next: Option<&str>) -> (u16, String) {
     (200, format!("<ListBucketResult xmlns=\"{xmlns}\">{objects}{next}</ListBucketResult>"))
 }
 
-fn text(text: &str) -> (u16, String) {
+pub(crate) fn text(text: &str) -> (u16, String) {
     (200, text.to_owned())
 }
 

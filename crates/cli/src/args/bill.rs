@@ -22,6 +22,7 @@ otherwise, as in
   name = \"checkout-*\"
   architecture = \"arm64\"
   storage_mb = 2048
+  budget = 500
 
 With --group or --stack the log groups /aws/lambda/* of your account are read that fit, or are sent to the stack,
 since --since. Lambda is asked what each function runs on; --functions and --architecture stand where it does not
@@ -88,9 +89,13 @@ pub struct PricingArgs {
     /// What functions run on, x86_64 or arm64, where --functions does not say
     #[arg(long, value_name = "NAME", default_value = "x86_64")]
     pub architecture: String,
-    /// File (TOML) that says what functions run on, and their ephemeral storage
+    /// File (TOML) that says what functions run on, their ephemeral storage, and what they may cost
     #[arg(long, value_name = "FILE")]
     pub functions: Option<PathBuf>,
+    /// What all functions together may cost, in dollars a calendar month (UTC); a file of --functions may say it too,
+    /// and what each may cost
+    #[arg(long, value_name = "DOLLARS")]
+    pub budget: Option<String>,
     /// File of prices (TOML) instead of the shipped one, infra/prices/lambda.toml
     #[arg(long, value_name = "FILE")]
     pub prices: Option<PathBuf>,

@@ -51,7 +51,9 @@ pub fn run(args: CheckArgs) -> Result<Exit, Failure> {
             Some((name, text)) => faults.case(cases::scenarios(name, text)),
         }
     }
-    let allowed = files::allowed(&folder, loaded.iter().copied(), started());
+    let of_functions = folder.detectors.iter().filter(|file| file.is_about_invocations());
+    let ids = loaded.iter().copied().chain(of_functions.map(|file| file.id()));
+    let allowed = files::allowed(&folder, ids, started());
     if let Some(allow) = faults.take(allowed) {
         warnings.extend(of_allow(&allow, started()));
     }

@@ -8,10 +8,11 @@ use tidewatch_aws::overrides::OverrideSource;
 use tidewatch_aws::stack::Stack;
 use tidewatch_aws::status::{Line, Status, Verdict};
 use tidewatch_aws::{TokioPace, client};
+use tidewatch_rules::prices::{prices, shipped_prices};
 
 use crate::args::{Output, StatusArgs};
 use crate::exit::{Exit, Failure};
-use crate::in_force::{InForce, in_force};
+use crate::in_force::{InForce, OfFunctions, in_force, of_functions};
 use crate::output::{deliver, say};
 
 /// Asks and reports.
@@ -36,10 +37,57 @@ async fn ask(args: &StatusArgs) -> Result<Vec<Line>> {
     let globs = if args.globs.is_empty() { &all[..] } else { &args.globs };
     let mut lines = Status::new(&config, &stack, pace.clone()).ask(globs).await?;
     let bucket = stack.output("BucketName")?.to_owned();
-    let rules = rules(in_force(&OverrideSource::new(&config, bucket), &pace).await);
+    let source = OverrideSource::new(&config, bucket);
+    let in_force = in_force(&source, &pace).await;
+    let weighed_by = match &in_force {
+        Ok(rules) => rules.spending.len(),
+        Err(_) => 0,
+    };
+    let is_off = stack.parameters.get("WeighFunctions").is_some_and(|of| of == "no");
+    let region = config.region().map(|region| region.to_string()).unwrap_or_default();
+    let functions = match is_off {
+        true => Line::part("functions", Verdict::Healthy, vec![("weighed", "no".to_owned())]),
+        false => functions(of_functions(&source, &pace).await, weighed_by, &region),
+    };
     let place = lines.iter().position(|line| line.about == "overrides");
-    lines.insert(place.map_or(lines.len(), |at| at + 1), rules);
+    let place = place.map_or(lines.len(), |at| at + 1);
+    lines.insert(place, functions);
+    lines.insert(place, rules(in_force));
     Ok(lines)
+}
+
+/// What functions are weighed by: detectors, prices of the Region, and what is said of functions.
+fn functions(found: Result<OfFunctions, AwsFailure>, detectors: usize, region: &str) -> Line {
+    let of = match found {
+        Ok(of) => of,
+        Err(failure) => return Line::part("functions", Verdict::of(failure), Vec::new()),
+    };
+    let facts = vec![
+        ("weighed", "yes".to_owned()),
+        ("detectors", detectors.to_string()),
+        ("in_force", of.origin.to_owned()),
+        ("entries", of.functions.entries().to_string()),
+        ("budgets", of.functions.budgets().to_string()),
+    ];
+    let (file, text) = shipped_prices();
+    let priced = prices(&file, &text).is_ok_and(|prices| prices.region(region).is_ok());
+    let verdict = match (of.fault, priced) {
+        (Some(fault), _) => Verdict::blind(
+            format!("`functions.toml` in the bucket has a fault: {fault}"),
+            "mend it; until then an environment goes on with the last good one it knows, and a new one with that of the bucket",
+        ),
+        (None, false) => Verdict::blind(
+            format!("there are no prices of `{region}`: functions are not weighed"),
+            "use another Region, or watch their logs with `tidewatch watch --stream` and `--prices`",
+        ),
+        (None, true) if of.functions.budget.is_some() => Verdict::blind(
+            "the budget of all functions together is not watched by the deployed function"
+                .to_owned(),
+            "state budgets of functions, or run `tidewatch watch --stream` with `--budget`; then remove it",
+        ),
+        (None, true) => Verdict::Healthy,
+    };
+    Line::part("functions", verdict, facts)
 }
 
 /// The rules in force: read from the bucket and loaded as the function does.

@@ -23,22 +23,53 @@ pub(super) struct Kept {
     pub(super) bytes: usize,
     /// How much longer nothing need be judged.
     pub(super) slack: Slack,
+    /// The events among which a copy is looked for, so that most are told to be none without looking.
+    events: EventFilter,
+}
+
+/// Which tags may be among some: a Bloom filter with two bits a tag ("Space/time trade-offs in hash coding with
+/// allowable errors", Communications of the ACM, 1970). Of at most 32 tags it takes one of seven others for one of them.
+#[derive(Clone, Copy, Debug, Default)]
+struct EventFilter([u64; 2]);
+
+impl EventFilter {
+    /// The bits of a tag, whose upper ones are as random as the lower.
+    fn bits(tag: u32) -> [(usize, u64); 2] {
+        [tag >> 25, tag >> 18 & 0x7f].map(|bit| ((bit >> 6) as usize, 1 << (bit & 0x3f)))
+    }
+
+    fn add(&mut self, tag: u32) {
+        Self::bits(tag).into_iter().for_each(|(word, bit)| self.0[word] |= bit);
+    }
+
+    fn may_have(self, tag: u32) -> bool {
+        Self::bits(tag).into_iter().all(|(word, bit)| self.0[word] & bit != 0)
+    }
 }
 
 impl Kept {
     /// A key of which nothing is known, with the slack of an empty window.
     pub(super) fn new(slack: Slack) -> Kept {
-        Kept { state: None, put_down: Vec::new(), newest: Time::MIN, bytes: 0, slack }
+        let (put_down, events) = (Vec::new(), EventFilter::default());
+        Kept { state: None, put_down, newest: Time::MIN, bytes: 0, slack, events }
+    }
+
+    /// To be called when what was put down has been counted, or anything else.
+    pub(super) fn counted(&mut self) {
+        self.events = EventFilter::default();
+        let counted = self.state.as_ref().map_or(&[][..], |state| state.events.tags());
+        counted.iter().for_each(|tag| self.events.add(*tag));
     }
 
     /// Puts a point down, if it is the newest, may raise nothing and is no copy; the bytes that takes, or `None`
     /// where it must be counted now.
     pub(super) fn put_down(&mut self, plan: &KeyPlan, point: &Point) -> Option<usize> {
         let is_full = self.put_down.len() >= PUT_DOWN_MAX;
-        if point.time < self.newest || is_full || self.may_be_a_copy(plan, point) {
+        let tag = event_ring::kept(point.event, plan.retention.event_mask);
+        if point.time < self.newest || is_full || self.may_be_a_copy(plan, tag) {
             return None;
         }
-        if !self.slack.take(point.time, point.amount.weight()) {
+        if !self.slack.take(point.time, point.shape.outcome(), point.amount.weight()) {
             return None;
         }
         let capacity = self.put_down.capacity();
@@ -47,16 +78,18 @@ impl Kept {
             self.put_down.reserve_exact(capacity.max(1));
         }
         self.put_down.push(*point);
+        self.events.add(tag);
         self.newest = point.time;
         Some((self.put_down.capacity() - capacity) * size_of::<Point>())
     }
 
-    /// Whether a point's event is among the latest, as far as their tags tell.
-    fn may_be_a_copy(&self, plan: &KeyPlan, point: &Point) -> bool {
+    /// Whether an event is among the latest, as far as its tag tells.
+    fn may_be_a_copy(&self, plan: &KeyPlan, own: u32) -> bool {
+        if !plan.counts() || !self.events.may_have(own) {
+            return false;
+        }
         let tag = |point: &Point| event_ring::kept(point.event, plan.retention.event_mask);
-        let own = tag(point);
         let counted = self.state.as_ref().map_or(&[][..], |state| state.events.tags());
-        let is_down = || self.put_down.iter().any(|point| tag(point) == own);
-        plan.counts() && (is_down() || counted.contains(&own))
+        self.put_down.iter().any(|point| tag(point) == own) || counted.contains(&own)
     }
 }

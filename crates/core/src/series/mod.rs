@@ -9,7 +9,7 @@
 //! | duration-regression | p50, p95, p99 in milliseconds, absent without invocations | as cost-spike |
 //! | timeout-storm, error-storm, cold-start-storm | their counts, with a floor in counts | as cost-spike |
 //! | went-silent | invocations | `silence` |
-//! | budget-burn | dollars | [`Series::sum`] of the month so far and [`Series::usual_at`] of the panes to come |
+//! | budget-burn | dollars | the sum of the month so far and [`Series::ahead`] of the rest of it |
 //!
 //! [`Series::close`] takes each pane in once, when it is over, and [`weigh`] says what it is: how far it is from
 //! everything before ([`novelty`]), how rare that is ([`rank`]), what is usual at its hour ([`season`]), whether
@@ -26,6 +26,7 @@
 //! of the Numenta Anomaly Benchmark by value alone, 55 where their distances are kept out too. A repeated incident
 //! is found by its hour instead: see [`season`].
 
+pub mod ahead;
 pub mod creep;
 pub mod episode;
 pub mod history;
@@ -43,8 +44,9 @@ use std::borrow::Cow;
 
 pub use kept::{Malformed, STORED_BYTES_MAX};
 pub use settings::{DOLLARS, NAB, PAGING, Settings};
-pub use weighed::{Novelty, QuietMax, Raised, Weighed, quiet_max, weigh};
+pub use weighed::{Bounds, Novelty, QuietMax, Raised, Weighed, quiet_max, weigh};
 
+use ahead::Ahead;
 use creep::Creep;
 use history::History;
 use novelty::Reference;
@@ -207,6 +209,11 @@ impl Series {
     pub fn sum(&self, first: i64, last: i64) -> f64 {
         let numbers = self.history.between(first, last + 1).filter_map(Step::number);
         numbers.map(f64::from).sum()
+    }
+
+    /// What usually comes in the panes behind `pane`, the newest or a later one, and before `end`.
+    pub fn ahead(&self, pane: i64, end: i64) -> Option<Ahead> {
+        Ahead::of(&self.history, pane, end, self.width)
     }
 
     fn closed_before(&self, today: i64) -> ClosedDays {

@@ -60,6 +60,17 @@ pub struct Silence {
     pub usual: f64,
 }
 
+/// What a pane must come to: novel enough and enough to matter, or excessive.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Bounds {
+    /// The novelty score from which on it is novel.
+    pub threshold: f64,
+    /// From which number on what is novel matters.
+    pub matters: f64,
+    /// From which number on it is excessive at its hour; nothing where that says nothing.
+    pub excessive: Option<f64>,
+}
+
 /// The newest pane, and what it is weighed by.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Weighed {
@@ -79,6 +90,8 @@ pub struct Weighed {
     pub creep: Option<Creep>,
     /// That it is silent, and how long.
     pub silence: Option<Silence>,
+    /// What it must come to, to be raised.
+    pub bounds: Bounds,
     /// Why it is raised.
     pub raised: Raised,
 }
@@ -92,6 +105,17 @@ pub struct QuietMax {
     pub novelty: Option<f64>,
     /// By what is excessive at its hour.
     pub excessive: Option<f64>,
+}
+
+impl Channel {
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Channel::Value => "number",
+            Channel::Shape => "course of an hour",
+            Channel::Hours => "mean of two hours",
+        }
+    }
 }
 
 impl QuietMax {
@@ -166,6 +190,11 @@ pub fn weigh(series: &Series, settings: &Settings) -> Option<Weighed> {
         novelty: series.novelty(),
         creep: closed.creep,
         silence: silence(series, &closed.season, pane, step),
+        bounds: Bounds {
+            threshold: settings.threshold,
+            matters: settings.matters(usual.as_ref()),
+            excessive: usual.and_then(|usual| settings.excessive(&usual)),
+        },
         raised: Raised::default(),
     };
     weighed.raised = raised(&weighed, settings);
@@ -178,9 +207,9 @@ pub fn weigh(series: &Series, settings: &Settings) -> Option<Weighed> {
 }
 
 fn raised(weighed: &Weighed, settings: &Settings) -> Raised {
-    let most = weighed.novelty.most().filter(|(_, score)| *score >= settings.threshold);
-    let matters = weighed.number >= settings.matters(weighed.usual.as_ref());
-    let excessive = weighed.usual.and_then(|usual| settings.excessive(&usual));
+    let Bounds { threshold, matters, excessive } = weighed.bounds;
+    let most = weighed.novelty.most().filter(|(_, score)| *score >= threshold);
+    let matters = weighed.number >= matters;
     Raised {
         novel: most.filter(|_| !settings.upward || matters).map(|(channel, _)| channel),
         excessive: excessive.is_some_and(|excessive| weighed.number >= excessive),

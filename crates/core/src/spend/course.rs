@@ -1,11 +1,15 @@
 //! The course of one function: the series of its numbers and its findings, and how a pane that is over moves both
 //! on. Both homes, one process and the shared table, judge by what is here and by nothing else.
 
+use std::cell::RefCell;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
+use crate::allow::Allowlist;
+use crate::detector::Severity;
+use crate::episode::uid;
 use crate::finding::{Activity, Finding};
 use crate::meter::book::FINE;
 use crate::meter::ledger::Function;
@@ -15,10 +19,14 @@ use crate::meter::sums::Sums;
 use crate::meter::tariff::{Tariff, Terms};
 use crate::series::Series;
 use crate::signal::Origin;
+use crate::spend::budget::Budgets;
+use crate::spend::burning::{self, Said, Spent, Whose};
 use crate::spend::detector::{Number, Rule, SpendDetector};
 use crate::spend::drivers::Driver;
 use crate::spend::episodes::{Episode, Latch, Raise};
 use crate::spend::judged::{self, Judged, Seen};
+use crate::spend::lookout::Notes;
+use crate::spend::reasons::{Explained, Reasons};
 use crate::time::{Span, Time};
 
 /// How long after its end a pane is over.
@@ -52,6 +60,10 @@ pub struct Weighing {
     pub detectors: Arc<[SpendDetector]>,
     /// What things cost.
     pub prices: Prices,
+    /// What may be spent.
+    pub budgets: Budgets,
+    /// Which functions are allowed what.
+    pub allow: Arc<Allowlist>,
 }
 
 /// One function.
@@ -66,6 +78,9 @@ pub(crate) struct Course {
     pub(crate) first_pane: i64,
     /// The newest pane with a report.
     pub(crate) last_pane: i64,
+    /// What may be spent in a month.
+    pub(crate) budget: Option<f64>,
+    pub(crate) spent: Spent,
 }
 
 /// What a finding says of a pane besides its numbers; asked only where there is one.
@@ -87,13 +102,28 @@ pub(crate) struct Look<'a> {
     pub(crate) of_pane: &'a Pane,
     pub(crate) around: &'a dyn Around,
     pub(crate) now: Time,
+    pub(crate) noted: &'a Noted,
 }
+
+/// What is noted while a pane is judged, besides what is told.
+#[derive(Debug, Default)]
+pub(crate) struct Noted {
+    /// What detectors made of it, where somebody asks.
+    pub(crate) explained: Option<Notes>,
+    /// What was held back: by which entry of the allowlist, of which detector.
+    pub(crate) held: RefCell<Vec<(usize, usize)>>,
+}
+
+/// What came of a detector's reasons: the worst other finding, what is news, and which entry holds it back.
+type Outcome = (Option<(String, Severity)>, Option<(Activity, Episode)>, Option<usize>);
 
 impl Course {
     /// That of a function whose first report is in `pane`.
     pub(crate) fn new(function: Function, weighing: &Weighing, pane: i64) -> Course {
         Course {
             terms: (weighing.prices.terms)(&function.name),
+            budget: (weighing.budgets.of)(&function.name),
+            spent: Spent::default(),
             function,
             series: BTreeMap::new(),
             latches: vec![Latch::default(); weighing.detectors.len()],
@@ -127,16 +157,16 @@ impl Course {
         let mut findings = Vec::new();
         let all = weighing.detectors.iter().enumerate();
         for (nth, rule) in all.filter(|(_, rule)| rule.rule == Rule::Runaway) {
-            let judged = judged::runaway(rule, self, &seen);
-            findings.extend(self.raise(weighing, nth, judged, &seen));
+            let reasons = judged::reasons(rule, self, &seen);
+            findings.extend(self.raise(weighing, nth, reasons, &seen));
         }
         findings
     }
 
     fn seen<'a>(&self, weighing: &Weighing, look: Look<'a>) -> Seen<'a> {
-        let Look { pane, of_pane, around, now } = look;
+        let Look { pane, of_pane, around, now, noted } = look;
         let cost = weighing.prices.tariff.cost(&of_pane.sums, self.terms);
-        Seen { pane, of_pane, around, cost, now }
+        Seen { pane, of_pane, around, cost, now, noted }
     }
 
     /// Puts a number at the end of its series. A count's series begins when there is something to count, and with
@@ -161,25 +191,58 @@ impl Course {
     }
 
     fn judge(&mut self, weighing: &Weighing, seen: &Seen<'_>) -> Vec<Finding> {
-        let mut judged: Vec<(usize, Option<Judged>)> = Vec::new();
-        for (nth, rule) in weighing.detectors.iter().enumerate() {
-            let of_rule = match rule.rule {
-                Rule::Above => judged::above(rule, self, seen),
-                Rule::Driven => judged::driven(rule, self, seen),
-                Rule::Creeping => judged::creeping(rule, self),
-                Rule::Silent => judged::silent(rule, self),
-                // It is over, and may not have been looked at since.
-                Rule::Runaway => judged::runaway(rule, self, seen),
-            };
-            judged.push((nth, of_rule));
-        }
+        let budgets =
+            (0..weighing.detectors.len()).filter_map(|nth| self.burn(weighing, nth, seen));
+        let budgets: Vec<Finding> = budgets.collect();
+        let odd = weighing.detectors.iter().enumerate();
+        let odd = odd.filter(|(_, rule)| rule.rule != Rule::Budget);
+        let odd = odd.map(|(nth, rule)| (nth, judged::reasons(rule, self, seen)));
+        let mut odd: Vec<(usize, Reasons)> = odd.collect();
         // The worst comes first: it tells, and the others need not.
-        let severity = |(nth, judged): &(usize, Option<Judged>)| {
-            judged.as_ref().and_then(|judged| weighing.detectors[*nth].severity(judged.excess))
-        };
-        judged.sort_by_key(|judged| Reverse(severity(judged)));
-        let raised = judged.into_iter();
-        raised.filter_map(|(nth, judged)| self.raise(weighing, nth, judged, seen)).collect()
+        odd.sort_by_key(|(nth, reasons)| Reverse(reasons.severity(&weighing.detectors[*nth])));
+        let odd = odd.into_iter();
+        let odd = odd.filter_map(|(nth, reasons)| self.raise(weighing, nth, reasons, seen));
+        odd.chain(budgets).collect()
+    }
+
+    /// The message that follows about the function's budget, if it has one and any does.
+    fn burn(&mut self, weighing: &Weighing, nth: usize, seen: &Seen<'_>) -> Option<Finding> {
+        let rule = weighing.detectors.get(nth).filter(|rule| rule.rule == Rule::Budget)?;
+        let budget = self.budget?;
+        let mut latch = std::mem::take(&mut self.latches[nth]);
+        let held = self.held_by(weighing, nth, seen);
+        let (mut reasons, last_pane) = (None, self.last_pane);
+        let news = burning::news(
+            rule,
+            &mut latch,
+            budget,
+            (seen.pane, last_pane),
+            Said {
+                progress: |month, with_ahead| self.progress(month, seen.pane, with_ahead),
+                is_held: held.is_some(),
+                reasons: &mut reasons,
+            },
+        );
+        self.latches[nth] = latch;
+        if let Some(reasons) = reasons {
+            let held_back = held.filter(|_| reasons.severity(rule).is_some());
+            seen.noted.held.borrow_mut().extend(held_back.map(|entry| (entry, nth)));
+            let told = news.as_ref().map(|(activity, episode, _)| (*activity, *episode));
+            self.explain(weighing, (nth, reasons), (None, told, held), seen);
+        }
+        let (activity, episode, progress) = news?;
+        let whose = Whose { course: self, most: None };
+        let said = (activity, episode, &progress);
+        let finding = burning::finding(&whose, rule, said, (budget, seen));
+        let others = self.open(&weighing.detectors, nth);
+        let also = others.iter().map(|(of, episode)| judged::also(self, of, episode)).collect();
+        Some(Finding { also, ..finding })
+    }
+
+    /// The entry of the allowlist that holds back what a detector says of a pane.
+    fn held_by(&self, weighing: &Weighing, nth: usize, seen: &Seen<'_>) -> Option<usize> {
+        let (name, id) = (&self.function.name, &weighing.detectors[nth].id);
+        weighing.allow.holds_back_function(name, id, start(seen.pane))
     }
 
     /// The message that follows, if any does.
@@ -187,35 +250,75 @@ impl Course {
         &mut self,
         weighing: &Weighing,
         nth: usize,
-        judged: Option<Judged>,
+        reasons: Reasons,
         seen: &Seen<'_>,
     ) -> Option<Finding> {
         let detectors = &weighing.detectors;
         let rule = &detectors[nth];
+        let judged = reasons.judged(rule);
         let raised = judged.as_ref().and_then(|judged| {
             let severity = rule.severity(judged.excess)?;
             let Judged { amount, excess, .. } = *judged;
             Some(Raise { pane: seen.pane, severity, amount, excess })
         });
+        let held = raised.and_then(|_| self.held_by(weighing, nth, seen));
+        seen.noted.held.borrow_mut().extend(held.map(|entry| (entry, nth)));
         let others = self.open(detectors, nth);
-        let is_measured = rule.of.of(seen.of_pane, seen.cost.dollars()).is_some();
-        let latch = &mut self.latches[nth];
-        let (activity, episode) = match raised {
-            Some(raise) => {
-                // What creeps, or is silent, is another matter.
-                let same = others.iter().filter(|_| rule.rule.is_sudden());
-                let worst =
-                    same.filter(|(of, _)| of.rule.is_sudden()).map(|(_, e)| e.severity).max();
-                latch.raised(raise, rule, worst, FINE)?
-            }
-            // What was not measured may go on; but not for longer than a function is looked at.
-            None if !is_measured && latch.since(seen.pane) < IDLE_PANES => return None,
-            None => (Activity::Close, latch.quiet(seen.pane, rule, FINE)?),
-        };
+        // What creeps, or is silent, is another matter.
+        let same = others.iter().filter(|_| rule.rule.is_sudden());
+        let worst = same.filter(|(of, _)| of.rule.is_sudden()).max_by_key(|(_, e)| e.severity);
+        let worst = worst.map(|(of, episode)| (of.id.clone(), episode.severity));
+        let said = self.latch(rule, nth, raised.filter(|_| held.is_none()), worst.as_ref(), seen);
+        self.explain(weighing, (nth, reasons), (worst, said, held), seen);
+        let said = said?;
         let also = others.iter().map(|(of, episode)| judged::also(self, of, episode)).collect();
         let tariff = &weighing.prices.tariff;
-        let finding = judged::finding(self, rule, (activity, episode), judged, tariff, seen);
+        let finding = judged::finding(self, rule, said, judged, tariff, seen);
         Some(Finding { also, ..finding })
+    }
+
+    /// What is news of a pane that raises, or does not.
+    fn latch(
+        &mut self,
+        rule: &SpendDetector,
+        nth: usize,
+        raised: Option<Raise>,
+        worst: Option<&(String, Severity)>,
+        seen: &Seen<'_>,
+    ) -> Option<(Activity, Episode)> {
+        let is_measured = rule.of.of(seen.of_pane, seen.cost.dollars()).is_some();
+        let latch = &mut self.latches[nth];
+        match raised {
+            Some(raise) => latch.raised(raise, rule, worst.map(|(_, severity)| *severity), FINE),
+            // What was not measured may go on; but not for longer than a function is looked at.
+            None if !is_measured && latch.since(seen.pane) < IDLE_PANES => None,
+            None => Some((Activity::Close, latch.quiet(seen.pane, rule, FINE)?)),
+        }
+    }
+
+    /// Notes what was made of a pane, if somebody asks.
+    fn explain(
+        &self,
+        weighing: &Weighing,
+        (nth, reasons): (usize, Reasons),
+        (worst, said, held): Outcome,
+        seen: &Seen<'_>,
+    ) {
+        let Some(notes) = &seen.noted.explained else { return };
+        let rule = &weighing.detectors[nth];
+        let severity = reasons.severity(rule);
+        let is_folded = severity.is_some() && said.is_none() && held.is_none();
+        let key = judged::key_of(&self.function);
+        notes.borrow_mut().push(Explained {
+            nth,
+            function: self.function.clone(),
+            pane: seen.pane,
+            told_by: worst.filter(|(_, worst)| is_folded && severity <= Some(*worst)),
+            severity,
+            held_back: held.filter(|_| severity.is_some()),
+            told: said.map(|(activity, episode)| (uid(&rule.id, &key, episode.start), activity)),
+            reasons,
+        });
     }
 
     /// The open findings about the function, but for those of detector `nth`.

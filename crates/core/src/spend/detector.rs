@@ -29,7 +29,10 @@ pub struct SpendDetector {
     pub quiet: Span,
     /// From how much above usual on it is how bad, from high to low, at least one: in the number's unit, dollars
     /// and counts by the hour. Below the last nothing is raised.
+    /// Of a budget: from what share of it on, projected by the end of the month.
     pub raises: Vec<(Severity, f64)>,
+    /// Of a budget: from what share of it on, spent, is how bad, from high to low; of anything else none.
+    pub spent: Vec<(Severity, f64)>,
 }
 
 impl SpendDetector {
@@ -58,6 +61,8 @@ pub enum Rule {
     /// It is [`RUNAWAY_TIMES`] the largest pane of five weeks before the pane is even over. It is raised by how
     /// much there is in the pane.
     Runaway,
+    /// A budget is passed, or will be by the end of the month.
+    Budget,
 }
 
 /// How many times the largest pane of five weeks runs away.
@@ -91,8 +96,8 @@ pub const DURATIONS_MIN: u64 = 10;
 
 impl Rule {
     /// All of them.
-    pub const ALL: [Rule; 5] =
-        [Rule::Above, Rule::Driven, Rule::Creeping, Rule::Silent, Rule::Runaway];
+    pub const ALL: [Rule; 6] =
+        [Rule::Above, Rule::Driven, Rule::Creeping, Rule::Silent, Rule::Runaway, Rule::Budget];
 
     /// Whether it says that something is going on now: of several findings that do, about one function, the worst
     /// tells.
@@ -108,6 +113,7 @@ impl Rule {
             Rule::Creeping => "creeping",
             Rule::Silent => "silent",
             Rule::Runaway => "runaway",
+            Rule::Budget => "over-budget",
         }
     }
 }

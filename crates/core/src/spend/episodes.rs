@@ -96,6 +96,41 @@ impl Latch {
         known.told.then_some(*known)
     }
 
+    /// What of a raise is news that belongs to the episode with a given start: there is one of it.
+    pub(crate) fn raised_for(&mut self, start: Time, raise: Raise) -> Option<(Activity, Episode)> {
+        let known = self.episode.filter(|known| known.start == start);
+        let is_new = known.is_none();
+        let mut known = known.unwrap_or(Episode {
+            start,
+            severity: raise.severity,
+            peak: raise.amount,
+            opened: raise.pane,
+            last: raise.pane,
+            told_excess: raise.excess,
+            told: true,
+            closed: false,
+        });
+        let worse =
+            raise.severity > known.severity || raise.excess >= TIMES_TOLD * known.told_excess;
+        let is_news = is_new || worse || known.closed;
+        known.severity = known.severity.max(raise.severity);
+        known.peak = known.peak.max(raise.amount);
+        known.last = known.last.max(raise.pane);
+        known.closed = false;
+        if is_news {
+            known.told_excess = known.told_excess.max(raise.excess);
+        }
+        self.episode = Some(known);
+        is_news.then_some((if is_new { Activity::Create } else { Activity::Update }, known))
+    }
+
+    /// Closes the finding that is open, if one is.
+    pub(crate) fn close(&mut self) -> Option<Episode> {
+        let known = self.episode.as_mut().filter(|known| known.told && !known.closed)?;
+        known.closed = true;
+        Some(*known)
+    }
+
     /// How many panes ago one raised.
     pub(crate) fn since(&self, pane: i64) -> i64 {
         self.episode.map_or(0, |known| pane - known.last)

@@ -13,21 +13,22 @@ use crate::meter::sums::Sums;
 use crate::meter::tariff::Tariff;
 use crate::series::season::{Basis, Usual};
 use crate::series::{PAGING, Weighed, weigh};
-use crate::spend::course::{Around, Course, PANES_AN_HOUR, start};
-use crate::spend::detector::{Number, RUNAWAY_TIMES, SpendDetector};
+use crate::spend::course::{Around, Course, Noted, PANES_AN_HOUR, start};
+use crate::spend::detector::{Number, RUNAWAY_TIMES, Rule, SpendDetector};
 use crate::spend::drivers::Driver;
 use crate::spend::episodes::Episode;
+use crate::spend::reasons::Reasons;
 use crate::spend::spending::Spending;
 use crate::time::Time;
 
 /// Nothing is told of silence, and nobody runs away, in a shorter history than this, in panes.
-const HISTORY_MIN: usize = 12;
+pub(crate) const HISTORY_MIN: usize = 12;
 
 /// Silence is told of after a day.
-const SILENCE_HISTORY_MIN: usize = 24 * 12;
+pub(crate) const SILENCE_HISTORY_MIN: usize = 24 * 12;
 
 /// And after so many silent panes.
-const SILENT_PANES_MIN: usize = 3;
+pub(crate) const SILENT_PANES_MIN: usize = 3;
 
 /// How far back a deployment coincides, in panes.
 const DEPLOYMENT_PANES: i64 = 3;
@@ -39,11 +40,12 @@ pub(crate) struct Seen<'a> {
     pub(crate) around: &'a dyn Around,
     pub(crate) cost: Money,
     pub(crate) now: Time,
+    pub(crate) noted: &'a Noted,
 }
 
 impl Seen<'_> {
     /// Who made the pane's cost.
-    fn drivers(&self) -> Vec<Driver> {
+    pub(crate) fn drivers(&self) -> Vec<Driver> {
         self.around.drivers(self.pane, self.cost)
     }
 }
@@ -53,14 +55,21 @@ impl Seen<'_> {
 pub(crate) struct Judged {
     pub(crate) amount: f64,
     pub(crate) excess: f64,
-    usual: Option<f64>,
-    basis: Option<Basis>,
-    nearest: Option<f64>,
-    as_far: Option<(usize, usize)>,
+    pub(crate) usual: Option<f64>,
+    pub(crate) basis: Option<Basis>,
+    pub(crate) nearest: Option<f64>,
+    pub(crate) as_far: Option<(usize, usize)>,
+}
+
+impl Judged {
+    /// An amount and how much of it is odd, and nothing besides.
+    pub(crate) fn of(amount: f64, excess: f64) -> Judged {
+        Judged { amount, excess, usual: None, basis: None, nearest: None, as_far: None }
+    }
 }
 
 /// What a pane's number is multiplied by: durations are as they are, the others are told by the hour.
-fn by_the_hour(number: Number) -> f64 {
+pub(crate) fn by_the_hour(number: Number) -> f64 {
     if number.is_duration() { 1.0 } else { PANES_AN_HOUR as f64 }
 }
 
@@ -70,78 +79,49 @@ fn weighed(rule: &SpendDetector, course: &Course) -> Option<Weighed> {
     weigh(series, &PAGING.with_floors(floor, floor))
 }
 
-/// A pane that is above everything, or above what is usual at its hour.
-pub(crate) fn above(rule: &SpendDetector, course: &Course, seen: &Seen<'_>) -> Option<Judged> {
-    let weighed = weighed(rule, course)?;
-    let share = weighed.number / (seen.of_pane.sums.invocations.max(1)) as f64;
-    let enough = !rule.of.is_count() || share >= rule.share;
-    if !weighed.raised.at_once() || !enough {
-        return None;
+/// What a detector decides by, of a pane that was taken in, or that is not over.
+pub(crate) fn reasons(rule: &SpendDetector, course: &Course, seen: &Seen<'_>) -> Reasons {
+    match rule.rule {
+        Rule::Above | Rule::Driven => above(rule, course, seen),
+        Rule::Creeping => weighed(rule, course).map_or(Reasons::Nothing, |weighed| {
+            Reasons::Creeping { creep: weighed.creep, creeps: weighed.raised.creeps }
+        }),
+        Rule::Silent => {
+            let panes = course.series.get(&rule.of).map_or(0, |series| series.history().panes());
+            weighed(rule, course).map_or(Reasons::Nothing, |weighed| Reasons::Silent {
+                silence: weighed.silence,
+                panes,
+            })
+        }
+        Rule::Runaway => runaway(rule, course, seen),
+        // It is decided by the month, and not by the pane.
+        Rule::Budget => Reasons::Nothing,
     }
-    let times = by_the_hour(rule.of);
-    let rank = weighed.raised.novel.and_then(|channel| weighed.novelty.by(channel));
-    Some(Judged {
-        amount: weighed.number * times,
-        excess: weighed.excess() * times,
-        usual: weighed.usual.map(|usual| usual.median * times),
-        basis: weighed.usual.map(|usual| usual.basis),
-        nearest: weighed.nearest.map(|nearest| nearest * times),
-        as_far: rank.map(|rank| (rank.as_far, rank.of)),
-    })
 }
 
-/// The same, if somebody makes most of it.
-pub(crate) fn driven(rule: &SpendDetector, course: &Course, seen: &Seen<'_>) -> Option<Judged> {
-    let judged = above(rule, course, seen)?;
-    let most = seen.drivers().first().map_or(0.0, |driver| driver.share);
-    (most >= rule.share && rule.share > 0.0).then_some(judged)
+/// Of a pane that is above everything, or above what is usual at its hour; and of one that somebody makes most of.
+fn above(rule: &SpendDetector, course: &Course, seen: &Seen<'_>) -> Reasons {
+    let Some(weighed) = weighed(rule, course) else { return Reasons::Nothing };
+    let invocations = seen.of_pane.sums.invocations.max(1) as f64;
+    let share = rule.of.is_count().then(|| (weighed.number / invocations, rule.share));
+    let driven = (rule.rule == Rule::Driven).then(|| {
+        // Who it is matters only where the pane does.
+        let drivers = if weighed.raised.at_once() { seen.drivers() } else { Vec::new() };
+        let most = drivers.first().map_or(0.0, |driver| driver.share);
+        (most, rule.share.max(f64::MIN_POSITIVE))
+    });
+    let share = share.filter(|_| rule.rule == Rule::Above);
+    Reasons::Above { weighed: Box::new(weighed), share, driven }
 }
 
-/// Days that creep.
-pub(crate) fn creeping(rule: &SpendDetector, course: &Course) -> Option<Judged> {
-    let weighed = weighed(rule, course)?;
-    let creep = weighed.creep.filter(|_| weighed.raised.creeps)?;
-    let times = by_the_hour(rule.of);
-    Some(Judged {
-        amount: creep.mean * times,
-        excess: (creep.mean - creep.before) * times,
-        usual: Some(creep.before * times),
-        basis: None,
-        nearest: None,
-        as_far: None,
-    })
-}
-
-/// Nothing where something usually is. The number is what has not come.
-pub(crate) fn silent(rule: &SpendDetector, course: &Course) -> Option<Judged> {
-    let series = course.series.get(&rule.of)?;
-    let silence = weighed(rule, course)?.silence?;
-    let told = silence.panes >= SILENT_PANES_MIN
-        && silence.panes > silence.longest_before
-        && series.history().panes() >= SILENCE_HISTORY_MIN;
-    told.then_some(Judged {
-        amount: 0.0,
-        excess: silence.usual,
-        usual: Some(silence.usual / silence.panes as f64 * by_the_hour(rule.of)),
-        basis: None,
-        nearest: None,
-        as_far: None,
-    })
-}
-
-/// More in a pane that need not be over than in any before, many times over. The number is what is in the pane.
-pub(crate) fn runaway(rule: &SpendDetector, course: &Course, seen: &Seen<'_>) -> Option<Judged> {
-    let (from, largest) = runs_from(rule, course, seen.pane)?;
-    let amount = rule.of.of(seen.of_pane, seen.cost.dollars())?;
+/// Of more in a pane that need not be over than in any before, many times over. The number is what is in the pane.
+fn runaway(rule: &SpendDetector, course: &Course, seen: &Seen<'_>) -> Reasons {
+    let Some(amount) = rule.of.of(seen.of_pane, seen.cost.dollars()) else {
+        return Reasons::Nothing;
+    };
     let usual = course.series.get(&rule.of).and_then(|series| series.usual_at(seen.pane));
-    (amount >= from).then_some(Judged {
-        amount,
-        excess: amount,
-        usual: usual.map(|usual| usual.median),
-        basis: None,
-        nearest: Some(largest),
-        as_far: None,
-    })
+    let usual = usual.map(|usual| usual.median);
+    Reasons::Runaway { amount, from: runs_from(rule, course, seen.pane), usual }
 }
 
 /// From how much in `pane` on a function runs away, and the largest pane before it; nothing while its history is
@@ -157,30 +137,53 @@ pub(crate) fn runs_from(rule: &SpendDetector, course: &Course, pane: i64) -> Opt
 
 /// An open finding about a function, as another one lists it.
 pub(crate) fn also(course: &Course, of: &SpendDetector, episode: &Episode) -> Also {
-    let uid = uid(&of.id, &key(&course.function), episode.start);
+    let uid = uid(&of.id, &key_of(&course.function), episode.start);
     Also { detector: of.id.clone(), severity: episode.severity, uid: Some(uid) }
 }
 
 /// What findings about a function are about.
-pub(crate) fn key(function: &Function) -> Key {
+pub(crate) fn key_of(function: &Function) -> Key {
     Key::of(KeyPart::Function(FunctionTag::of(function)))
 }
 
-/// The message.
+/// What a finding is about that says this: a function, or all of them.
+pub(crate) fn key(spending: &Spending) -> Key {
+    match &spending.budget {
+        Some(burn) if burn.of_all => Key::of(KeyPart::Global),
+        _ => key_of(&spending.function),
+    }
+}
+
+/// The message about what is odd.
 pub(crate) fn finding(
     course: &Course,
     rule: &SpendDetector,
-    (activity, episode): (Activity, Episode),
+    said: (Activity, Episode),
     judged: Option<Judged>,
     tariff: &Tariff,
     seen: &Seen<'_>,
 ) -> Finding {
-    let key = key(&course.function);
     let spending = spending(course, rule, judged.as_ref(), tariff, seen);
-    let amount = spending.amount;
+    let decided = judged
+        .iter()
+        .map(|judged| decided(rule, spending.amount, judged.usual.unwrap_or(0.0)))
+        .collect();
+    message(rule, said, decided, spending, seen)
+}
+
+/// The message that says `spending`.
+pub(crate) fn message(
+    rule: &SpendDetector,
+    (activity, episode): (Activity, Episode),
+    decided: Vec<Decided>,
+    spending: Spending,
+    seen: &Seen<'_>,
+) -> Finding {
+    let key = key(&spending);
     let (start_of, end) = (start(seen.pane), Time(start(seen.pane + 1).0 - 1));
     let (first_seen, last) = match activity {
-        Activity::Create => (start_of, end.min(seen.now)),
+        // What is raised for a span of its own has begun with that.
+        Activity::Create => (start_of.min(episode.start), end.min(seen.now)),
         Activity::Update => (episode.start, end.min(seen.now)),
         Activity::Close => (episode.start, Time(start(episode.last() + 1).0 - 1)),
     };
@@ -202,10 +205,7 @@ pub(crate) fn finding(
         window: FINE,
         quiet: rule.quiet,
         measures: measures(&seen.of_pane.sums, seen, &spending),
-        decided: judged
-            .iter()
-            .map(|judged| decided(rule, amount, judged.usual.unwrap_or(0.0)))
-            .collect(),
+        decided,
         peak: episode.peak,
         sources: Vec::new(),
         sources_total: 0,
@@ -269,11 +269,7 @@ fn spending(
     tariff: &Tariff,
     seen: &Seen<'_>,
 ) -> Spending {
-    let cost = course.series.get(&Number::Dollars);
-    let usual: Option<Usual> = cost.and_then(|series| series.usual_at(seen.pane));
-    let hour = PANES_AN_HOUR as f64;
-    let dollars = seen.cost.dollars() * hour;
-    let usual_dollars = usual.map_or(0.0, |usual| usual.median * hour);
+    let (dollars, dollars_above) = dollars_an_hour(course, seen);
     let now = rule.of.of(seen.of_pane, seen.cost.dollars()).unwrap_or(0.0) * by_the_hour(rule.of);
     Spending {
         function: course.function.clone(),
@@ -285,11 +281,21 @@ fn spending(
         nearest: judged.and_then(|judged| judged.nearest),
         as_far: judged.and_then(|judged| judged.as_far),
         dollars,
-        dollars_above: dollars - usual_dollars,
+        dollars_above,
         parts: parts(course, tariff, seen),
         drivers: seen.drivers(),
         deployment: deployment(seen),
+        budget: None,
     }
+}
+
+/// What the pane's dollars make in an hour, and how much of that is above usual.
+pub(crate) fn dollars_an_hour(course: &Course, seen: &Seen<'_>) -> (f64, f64) {
+    let cost = course.series.get(&Number::Dollars);
+    let usual: Option<Usual> = cost.and_then(|series| series.usual_at(seen.pane));
+    let hour = PANES_AN_HOUR as f64;
+    let dollars = seen.cost.dollars() * hour;
+    (dollars, dollars - usual.map_or(0.0, |usual| usual.median * hour))
 }
 
 /// The change of an hour like this pane against the hour before it.

@@ -10,10 +10,15 @@
 //!
 //! Invariant: what is told is a function of the reports and of how far the clock has come when each pane is closed.
 
+pub mod all;
+pub mod budget;
+pub(crate) mod burning;
 pub mod course;
 pub mod detector;
 pub mod drivers;
 pub(crate) mod episodes;
 pub(crate) mod judged;
+pub mod lookout;
+pub mod reasons;
 pub mod spending;
 pub mod watch;

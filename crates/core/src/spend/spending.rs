@@ -2,6 +2,7 @@
 
 use crate::meter::ledger::Function;
 use crate::series::season::Basis;
+use crate::spend::budget::Burn;
 use crate::spend::detector::{Number, Rule};
 use crate::spend::drivers::Driver;
 use crate::time::Time;
@@ -39,6 +40,8 @@ pub struct Spending {
     pub drivers: Vec<Driver>,
     /// A version that was first seen shortly before.
     pub deployment: Option<(Box<str>, Time)>,
+    /// How far along a budget is, where the finding is about one.
+    pub budget: Option<Burn>,
 }
 
 impl Spending {

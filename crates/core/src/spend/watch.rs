@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use crate::allow::{self, Allowlist};
 use crate::finding::Finding;
+use crate::key::FunctionTag;
 use crate::limits::FUNCTIONS_WATCHED_MAX;
 use crate::meter::book::Book;
 use crate::meter::ledger::{Function, Ledger};
@@ -11,13 +13,17 @@ use crate::meter::money::Money;
 use crate::meter::sums::Sums;
 use crate::series::{PAGING, quiet_max};
 use crate::signal::{Body, LogStream, Origin, Signal};
+use crate::spend::budget::Budgets;
 use crate::spend::course::{
-    Around, Course, IDLE_PANES, Look, PANES_AN_HOUR, last_over, pane_of, start,
+    Around, Course, IDLE_PANES, Look, Noted, PANES_AN_HOUR, last_over, pane_of, start,
 };
 pub use crate::spend::course::{LATENESS, Prices, Weighing};
-use crate::spend::detector::{Number, SpendDetector};
+use crate::spend::detector::{Number, Rule, SpendDetector};
 use crate::spend::drivers::{Driver, Recent};
-use crate::time::Time;
+use crate::spend::episodes::Latch;
+use crate::spend::lookout::{Asked, Lookout, Notes};
+use crate::spend::reasons::Explained;
+use crate::time::{Span, Time};
 
 /// A function that runs away is looked for each time its pane has so many reports more.
 const RUNAWAY_EVERY: u64 = 128;
@@ -25,27 +31,34 @@ const RUNAWAY_EVERY: u64 = 128;
 /// Watches what functions take.
 #[derive(Debug)]
 pub struct Watch {
-    weighing: Weighing,
+    pub(super) weighing: Weighing,
     numbers: BTreeSet<Number>,
-    ledger: Ledger,
-    functions: Vec<Watched>,
+    pub(super) ledger: Ledger,
+    pub(super) functions: Vec<Watched>,
     by_function: BTreeMap<Function, usize>,
     /// The stream of the last report, and which function that is.
     latest: Option<(Arc<LogStream>, Option<usize>)>,
-    newest: Time,
+    pub(super) newest: Time,
     /// The last pane that is over.
-    over: Option<i64>,
+    pub(super) over: Option<i64>,
     unwatched: u64,
+    /// Episodes about the budget of all functions together, one for each detector.
+    pub(super) of_all: Vec<Latch>,
+    /// What is kept for somebody who asks why.
+    pub(super) lookout: Option<Lookout>,
+    /// What was held back of findings.
+    held_back: allow::Ledger,
+    suppressed: u64,
     /// The function of what stands in no log group.
     unnamed: String,
 }
 
 /// One function.
 #[derive(Debug)]
-struct Watched {
-    course: Course,
+pub(super) struct Watched {
+    pub(super) course: Course,
     /// The last report.
-    sample: Option<Origin>,
+    pub(super) sample: Option<Origin>,
     drivers: Recent,
     /// Reports in the newest pane that has any.
     in_pane: u64,
@@ -64,7 +77,16 @@ impl Watch {
         let mut numbers = BTreeSet::from([Number::Dollars]);
         numbers.extend(detectors.iter().map(|detector| detector.of));
         Watch {
-            weighing: Weighing { detectors: detectors.into(), prices },
+            of_all: vec![Latch::default(); detectors.len()],
+            weighing: Weighing {
+                detectors: detectors.into(),
+                prices,
+                budgets: Budgets::default(),
+                allow: Arc::default(),
+            },
+            lookout: None,
+            held_back: allow::Ledger::default(),
+            suppressed: 0,
             numbers,
             ledger,
             functions: Vec::new(),
@@ -80,6 +102,43 @@ impl Watch {
     /// The same, by which what stands in no log group is of this function.
     pub fn naming(self, unnamed: String) -> Watch {
         Watch { unnamed, ..self }
+    }
+
+    /// The same, by which so much may be spent. To be said before there is any function.
+    pub fn budgeted(mut self, budgets: Budgets) -> Watch {
+        self.weighing.budgets = budgets;
+        self
+    }
+
+    /// The same, by which functions are allowed what.
+    pub fn allowing(mut self, allow: Arc<Allowlist>) -> Watch {
+        self.weighing.allow = allow;
+        self
+    }
+
+    /// The same, which keeps what is asked.
+    pub fn explaining(self, asked: Asked) -> Watch {
+        Watch { lookout: Some(Lookout::new(asked)), ..self }
+    }
+
+    /// What was kept for who asks.
+    pub fn explained(&self) -> &[Explained] {
+        self.lookout.as_ref().map_or(&[], |lookout| &lookout.found)
+    }
+
+    /// The detectors.
+    pub fn detectors(&self) -> &[SpendDetector] {
+        &self.weighing.detectors
+    }
+
+    /// How many findings the nth entry of the allowlist has held back, each once as long as it goes on.
+    pub fn held_back(&self, entry: usize) -> u64 {
+        self.held_back.of(entry).findings
+    }
+
+    /// How many all of them have.
+    pub fn suppressed(&self) -> u64 {
+        self.suppressed
     }
 
     /// What a function may cost above which the next pane raises for certain, by a detector of dollars with this
@@ -107,6 +166,7 @@ impl Watch {
     /// How many findings are open.
     pub fn open(&self) -> usize {
         let latches = self.functions.iter().flat_map(|watched| &watched.course.latches);
+        let latches = latches.chain(&self.of_all);
         latches.filter(|latch| latch.open().is_some()).count()
     }
 
@@ -155,13 +215,14 @@ impl Watch {
         let mut findings = Vec::new();
         while pane <= target {
             let active = self.functions.iter().map(|watched| watched.course.last_pane).max();
-            if active.is_none_or(|active| pane - active > IDLE_PANES) {
+            let Some(active) = active.filter(|active| pane - active <= IDLE_PANES) else {
                 // Nobody has anything to close: series fill in what is left out.
                 break;
-            }
+            };
             for at in 0..self.functions.len() {
                 findings.extend(self.close(at, pane));
             }
+            findings.extend(self.burn_all(pane, active));
             pane += 1;
         }
         self.over = self.over.max(Some(target));
@@ -238,8 +299,27 @@ impl Watch {
         let Some(book) = self.ledger.get(account, name) else { return Vec::new() };
         let of_pane = book.fine.between(start(pane), start(pane + 1));
         let around = Told { book, drivers, sample: sample.as_ref() };
-        let look = Look { pane, of_pane: &of_pane, around: &around, now };
-        judge(course, &self.weighing, &self.numbers, look)
+        let noted = Noted {
+            explained: self.lookout.as_ref().map(|_| Notes::default()),
+            ..Noted::default()
+        };
+        let look = Look { pane, of_pane: &of_pane, around: &around, now, noted: &noted };
+        let findings = judge(course, &self.weighing, &self.numbers, look);
+        let detectors = &self.weighing.detectors;
+        for (entry, nth) in noted.held.into_inner() {
+            let of = (FunctionTag::of(&course.function), nth);
+            // A budget is looked at once an hour.
+            let quiet = match detectors[nth].rule {
+                Rule::Budget => detectors[nth].quiet.max(Span::minutes(120)),
+                _ => detectors[nth].quiet,
+            };
+            let is_new = self.held_back.note_function(of, quiet, start(pane), entry);
+            self.suppressed += u64::from(is_new);
+        }
+        if let (Some(notes), Some(lookout)) = (noted.explained, &mut self.lookout) {
+            lookout.take(notes.into_inner(), detectors);
+        }
+        findings
     }
 }
 

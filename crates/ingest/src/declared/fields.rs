@@ -80,20 +80,32 @@ impl<'m> Fields<'m> {
     }
 }
 
+/// Letters, the commonest in logs first.
+const COMMON: &[u8; 26] = b"etaonisrlducmpghfbvykwxjqz";
+
 impl Condition {
     /// Whether the field may be in a message that is an object, as far as its name tells: the last name of
     /// its path stands there, in whatever case. An escape may write any letter, so with one nothing is sure.
     pub(super) fn may_hold(&self, message: &str) -> bool {
         let is_name = |part: &&str| part.parse::<usize>().is_err();
         let name = self.field.rsplit('.').find(is_name).filter(|_| self.field != WHOLE);
-        let stands = |name: &str| {
-            let Some((first, rest)) = name.as_bytes().split_first() else { return true };
-            let (lower, upper) = (first.to_ascii_lowercase(), first.to_ascii_uppercase());
-            memchr::memchr2_iter(lower, upper, message.as_bytes()).any(|at| {
-                let next = message.as_bytes()[at + 1..].get(..rest.len());
-                next.is_some_and(|next| next.eq_ignore_ascii_case(rest))
-            })
-        };
-        name.is_none_or(stands) || message.contains("\\u")
+        name.is_none_or(|name| stands_in(message, name)) || message.contains("\\u")
     }
+}
+
+/// Whether a name stands in a message, in whatever case: it is looked for by its rarest letter.
+fn stands_in(message: &str, name: &str) -> bool {
+    let (bytes, name) = (message.as_bytes(), name.as_bytes());
+    let rank = |byte: &u8| COMMON.iter().position(|c| *c == byte.to_ascii_lowercase());
+    let rarest =
+        (0..name.len()).max_by_key(|at| rank(&name[*at]).map_or(COMMON.len(), |rank| rank));
+    let Some(rarest) = rarest else { return true };
+    let letter = name[rarest];
+    let stands = |at: usize| {
+        let start = at.checked_sub(rarest);
+        let there = start.and_then(|start| bytes.get(start..)?.get(..name.len()));
+        there.is_some_and(|there| there.eq_ignore_ascii_case(name))
+    };
+    let (lower, upper) = (letter.to_ascii_lowercase(), letter.to_ascii_uppercase());
+    memchr::memchr2_iter(lower, upper, bytes).any(stands)
 }

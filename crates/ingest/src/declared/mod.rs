@@ -12,7 +12,6 @@
 
 mod claims;
 mod fields;
-mod glob;
 mod json;
 mod pairs;
 mod pattern;
@@ -25,8 +24,8 @@ use tidewatch_core::signal::{Outcome, Role, SignalKind};
 pub use claims::{Claim, Formats};
 pub(crate) use claims::{Interest, Read};
 pub use fields::WHOLE;
-pub use glob::Glob;
 pub use pattern::{Pattern, PatternError};
+pub use tidewatch_core::glob::Glob;
 pub use time_as::TimeAs;
 
 /// A format as its file declares it.

@@ -28,7 +28,7 @@
 //! nothing; else there is one `->` for each episode, its worst severity and its key.
 //!
 //! Scenarios of a detector about invocations are the same with reports, which all stand in the log of the function
-//! `checkout`: that is their key.
+//! `checkout`: that is their key. `budget 10:` says what it may cost, in dollars a calendar month.
 //!
 //! Any case can be [varied](Variation): other addresses, names and times from a seed, the same outcome.
 //! What holds only as it is written was fitted.

@@ -39,6 +39,8 @@ pub struct Scenario {
     pub at: usize,
     /// What happens, one after the other.
     pub steps: Vec<Step>,
+    /// What the function of the scenario may cost, in dollars a calendar month, if that is said.
+    pub budget: Option<f64>,
     /// One entry for each episode; empty for none.
     pub expected: Vec<Raised>,
 }
@@ -110,6 +112,7 @@ pub fn scenarios(file: &str, text: &str) -> Result<Vec<Scenario>, CaseError> {
                 name: named(),
                 at,
                 steps: Vec::new(),
+                budget: None,
                 expected: Vec::new(),
             });
             paced = add(scenario, line, paced).map_err(error)?;
@@ -166,6 +169,11 @@ fn add(scenario: &mut Scenario, line: &str, paced: bool) -> Result<bool, String>
     let span = |text: &str| {
         duration::parse(text).ok_or_else(|| format!("`{text}` is no duration. {}", duration::HELP))
     };
+    if let Some(dollars) = line.strip_prefix("budget ").and_then(|rest| rest.strip_suffix(':')) {
+        let budget = crate::functions::budget(dollars);
+        scenario.budget = Some(budget.map_err(|why| format!("`{line}`: {why}"))?);
+        return Ok(false);
+    }
     if let Some(pause) = line.strip_prefix("after ").and_then(|rest| rest.strip_suffix(':')) {
         span_in_all(scenario, span(pause)?.0)?;
         scenario.steps.push(Step::Pause(span(pause)?));
@@ -417,7 +425,10 @@ pub(super) fn episodes<'a>(findings: impl Iterator<Item = &'a Finding>) -> Vec<R
     let mut episodes: Vec<(&str, Raised)> = Vec::new();
     for finding in findings {
         let key = match &finding.spending {
-            Some(spending) => spending.function.name.to_string(),
+            Some(spending) => match &spending.budget {
+                Some(burn) if burn.of_all => finding.key.to_string(),
+                _ => spending.function.name.to_string(),
+            },
             None => finding.key.to_string(),
         };
         let raised = Raised { severity: finding.severity, key: Some(key) };

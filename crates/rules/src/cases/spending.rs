@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tidewatch_core::meter::ledger::{Ledger, Limits};
 use tidewatch_core::meter::tariff::Terms;
 use tidewatch_core::signal::{Body, EventId, LogStream, Origin, Signal};
+use tidewatch_core::spend::budget::Budgets;
 use tidewatch_core::spend::detector::SpendDetector;
 use tidewatch_core::spend::watch::{Prices, Watch};
 use tidewatch_core::time::Span;
@@ -46,7 +47,10 @@ impl Runner {
         let tariff = prices.region(REGION).map_err(|error| error.to_string())?.clone();
         let terms = Arc::new(|_: &str| Terms::default());
         let ledger = Ledger::new(Limits::default(), self.naming.key);
-        let mut watch = Watch::new(vec![detector.clone()], Prices { tariff, terms }, ledger);
+        let budget = scenario.budget;
+        let budgets = Budgets { of: Arc::new(move |_: &str| budget), all: None };
+        let mut watch =
+            Watch::new(vec![detector.clone()], Prices { tariff, terms }, ledger).budgeted(budgets);
         let (group, stream) = (GROUP.to_owned(), STREAM.to_owned());
         let stream = Arc::new(LogStream { account: String::new(), group, stream });
         let (mut play, mut findings) = (Play::default(), Vec::new());

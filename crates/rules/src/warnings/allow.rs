@@ -46,6 +46,9 @@ fn place(entry: &Entry) -> String {
 fn overlap(one: &Entry, other: &Entry) -> bool {
     let same = match (&one.who, &other.who) {
         (Named::Source(one), Named::Source(other)) => one.covers(*other) || other.covers(*one),
+        (Named::Function(one), Named::Function(other)) => {
+            one.fits(other.as_str()) || other.fits(one.as_str())
+        }
         (one, other) => one == other,
     };
     let any = |entry: &Entry| entry.detectors.is_empty();
@@ -56,6 +59,8 @@ fn overlap(one: &Entry, other: &Entry) -> bool {
 fn covers(one: &Entry, other: &Entry) -> bool {
     let who = match (&one.who, &other.who) {
         (Named::Source(one), Named::Source(other)) => one.covers(*other),
+        // What fits the other's name with its stars fits whatever that does.
+        (Named::Function(one), Named::Function(other)) => one.fits(other.as_str()),
         (one, other) => one == other,
     };
     let detectors = one.detectors.is_empty()

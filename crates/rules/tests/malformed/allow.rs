@@ -114,7 +114,7 @@ fn who_is_allowed() {
             2:10 `2001:db8::/47` is wider than /48 (field `source`) ["2001:db8::/47"]
                 Whoever attacks from there is not told of. Name the networks that are meant, or say `force = true` beside it.
             2:1 `sourc` is no field of an entry [sourc]
-                Did you mean `source`? Allowed fields: `source`, `user`, `user_tag`, `user_agent`, `detectors`, `reason`, `until`, `force`.
+                Did you mean `source`? Allowed fields: `source`, `user`, `user_tag`, `user_agent`, `function`, `detectors`, `reason`, `until`, `force`.
             2:10 `source` must be a string, not integer [7]
                 Put it in quotes: `source = "…"`.
             2:8 `user` is empty [" "]
@@ -123,10 +123,10 @@ fn who_is_allowed() {
                 Copy the 16 hexadecimal digits behind `user:` in a finding. They are another user's, or nobody's, under another TIDEWATCH_KEY.
             2:21 this is not TOML: unexpected key or value, expected newline, `#` []
                 See https://toml.io for the syntax; the files that come with Tidewatch are examples of the format.
-            1:1 an entry must have exactly one of `source`, `user`, `user_tag` and `user_agent` [[[allow]]]
-                Name one: `source = "198.51.100.0/24"`, `user = "healthcheck"`, the tag of a finding, `user_tag = "0123456789abcdef"`, or `user_agent = "scanner/2"`, with a `source` beside it. Write an entry for each.
-            1:1 an entry must have exactly one of `source`, `user`, `user_tag` and `user_agent` [[[allow]]]
-                Name one: `source = "198.51.100.0/24"`, `user = "healthcheck"`, the tag of a finding, `user_tag = "0123456789abcdef"`, or `user_agent = "scanner/2"`, with a `source` beside it. Write an entry for each.
+            1:1 an entry must have exactly one of `source`, `user`, `user_tag`, `user_agent` and `function` [[[allow]]]
+                Name one: `source = "198.51.100.0/24"`, `user = "healthcheck"`, the tag of a finding, `user_tag = "0123456789abcdef"`, `user_agent = "scanner/2"`, with a `source` beside it, or `function = "load-test-*"`. Write an entry for each.
+            1:1 an entry must have exactly one of `source`, `user`, `user_tag`, `user_agent` and `function` [[[allow]]]
+                Name one: `source = "198.51.100.0/24"`, `user = "healthcheck"`, the tag of a finding, `user_tag = "0123456789abcdef"`, `user_agent = "scanner/2"`, with a `source` beside it, or `function = "load-test-*"`. Write an entry for each.
         "#]],
     );
     for wide in ["0.0.0.0/0", "10.0.0.0/15", "::/0"] {
@@ -257,4 +257,39 @@ fn what_ran_out_or_overlaps_is_warned_about() {
     let other = "detectors = \"credential-scan\"\n";
     let both = [entry(wide, "never", only), entry(wide, "never", other)];
     assert_eq!(warnings(&both), Vec::<String>::new(), "of other detectors each");
+}
+
+#[test]
+fn functions_are_allowed_by_name_and_all_of_them_only_by_force() {
+    let entry =
+        |what: &str| format!("[[allow]]\n{what}\nreason = 'a load test'\nuntil = 'never'\n");
+    let allow = good(&entry("function = 'Load-Test-*'"));
+    let list = allow.tagged(|_| Vec::new());
+    let held = |function: &str| list.holds_back_function(function, "cost-spike", NOW);
+    assert_eq!([held("load-test-7"), held("checkout")], [Some(0), None]);
+    assert_eq!(list.entries[0].who.to_string(), "functions load-test-*");
+    assert!(load(&entry("function = '*'\nforce = true")).is_ok());
+    let told = |what: &str| {
+        let errors = load(&entry(what)).expect_err("a fault");
+        errors.iter().map(|error| format!("{error}\n  {}\n", error.help)).collect::<String>()
+    };
+    let all = [
+        told("function = '*'"),
+        told("function = '**'"),
+        told("function = ' '"),
+        told("function = 'a'\nuser = 'b'"),
+    ];
+    expect![[r#"
+        allow.toml:2:12: `*` is every function (field `function`)
+          Whatever a function costs or does is not told of then. Name those that are meant, or say `force = true` beside it.
+        allow.toml:2:12: `**` is every function (field `function`)
+          Whatever a function costs or does is not told of then. Name those that are meant, or say `force = true` beside it.
+        allow.toml:2:12: `function` is empty
+          Name functions, like "load-test-*"; `*` stands for any text.
+        allow.toml:1:1: an entry must have exactly one of `source`, `user`, `user_tag`, `user_agent` and `function`
+          Name one: `source = "198.51.100.0/24"`, `user = "healthcheck"`, the tag of a finding, `user_tag = "0123456789abcdef"`, `user_agent = "scanner/2"`, with a `source` beside it, or `function = "load-test-*"`. Write an entry for each.
+    "#]].assert_eq(&all.concat());
+    let twice = entry("function = 'load-*'") + &entry("function = 'load-test-*'");
+    let warnings = of_allow(&good(&twice), NOW);
+    assert!(warnings[0].what.contains("has no effect"), "{}", warnings[0].what);
 }

@@ -3,6 +3,7 @@
 //! The way of the data: inputs, or [`groups`] of the account → reports → the ledger (core's meter) → [`rows`] with their dollars → [`text`],
 //! or [`tables`] for programs. Everything is worked out of the ledger when the inputs have ended.
 
+mod budgets;
 mod drivers;
 mod groups;
 mod rows;
@@ -94,7 +95,8 @@ async fn bill(args: &BillArgs, account: Option<Account>) -> Result<Exit, Failure
     let limits = Limits { bytes, hours_kept: HOURS_KEPT, ..Limits::default() };
     let mut work: Work<Vec<Finding>> = Work::Meter(Box::new(Metering {
         watch: Watch::new(Vec::new(), pricing.prices(), Ledger::new(limits, key))
-            .naming(args.function.clone()),
+            .naming(args.function.clone())
+            .budgeted(pricing.budgets()),
         gate: Gate::new(reading.admission),
         counts: Counts::default(),
         unnamed: args.function.clone(),
@@ -111,6 +113,7 @@ async fn bill(args: &BillArgs, account: Option<Account>) -> Result<Exit, Failure
     let mut exit = driven.told();
     let Work::Meter(mut metering) = work else { return Ok(Exit::Failed) };
     metering.watch.ended();
+    let burns = metering.watch.burns();
     let named = drivers.map(|kind| (kind, named.tagged(reading.naming)));
     let mut untold =
         untold.as_deref().map(|kept| kept.lock().unwrap_or_else(PoisonError::into_inner));
@@ -120,7 +123,7 @@ async fn bill(args: &BillArgs, account: Option<Account>) -> Result<Exit, Failure
     if untold.as_ref().is_some_and(|untold| !untold.is_whole()) {
         exit = Exit::Failed;
     }
-    let exit = deliver(&shown(&metering, args, named, untold.as_deref()), exit);
+    let exit = deliver(&shown((&metering, &burns), args, named, untold.as_deref()), exit);
     say(format_args!("{}", driven.summary.bill_text().trim_end()));
     if args.stats {
         say(format_args!("{}", driven.summary.json()));
@@ -136,7 +139,7 @@ enum From<'a> {
 
 /// A bill, with what it leaves out.
 fn shown(
-    metering: &Metering,
+    (metering, burns): (&Metering, &budgets::Burns),
     args: &BillArgs,
     drivers: Option<(DriverKind, BTreeMap<UserTag, String>)>,
     untold: Option<&Untold>,
@@ -153,6 +156,7 @@ fn shown(
                 Some((bill, given_up)) => bill.text(*given_up),
                 None => text::text(&of_rows(), pricing),
             };
+            let text = format!("{text}{}", budgets::text(burns));
             format!("{}{text}", untold.map(|it| it.text(pricing)).unwrap_or_default())
         }
         BillForm::Csv => {
@@ -170,6 +174,9 @@ fn shown(
                 Some((bill, _)) => bill.json(),
                 None => tables::json(&of_rows(), pricing),
             };
+            if !burns.is_empty() {
+                whole["budgets"] = budgets::json(burns);
+            }
             if let Some(untold) = untold {
                 whole["log_groups"] = untold.json();
             }

@@ -4,6 +4,7 @@
 //! has no time. Files are replayed as `replay` replays them; of each detector the keys that came nearest
 //! are shown, or with `--finding` the windows behind one finding.
 
+pub mod functions;
 mod of_files;
 mod steps;
 mod weighed;
@@ -14,12 +15,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, anyhow};
+use jiff::Timestamp;
 use serde_json::{Value, json};
 use tidewatch_alert::printable;
 use tidewatch_core::engine::Engine;
 use tidewatch_core::finding::Finding;
 use tidewatch_core::memory::MemoryStore;
+use tidewatch_core::meter::book::FINE;
 use tidewatch_core::signal::{Body, EventId, LogStream, Origin, Signal};
+use tidewatch_core::spend::lookout::Asked;
 use tidewatch_core::time::{Span, Time};
 use tidewatch_ingest::format::Said;
 use tidewatch_ingest::username::Usernames;
@@ -51,7 +55,7 @@ pub async fn run(args: ExplainArgs) -> Result<Exit, Failure> {
     let key = settings::tag_key()?;
     let mut reading = settings::reading(&args.read, &args.report, key, Usernames::Fold, started())?;
     let reporting = settings::reporting(&args.report, key, Some(&mut reading))?;
-    let standing = standing(&reading, &reporting, args.finding.clone());
+    let standing = standing(&reading, &reporting, asked(&args)?);
     let is_file = |subject: &&String| *subject == "-" || Path::new(subject).exists();
     let is_meant = |subject: &&String| !is_file(subject) && looks_like_a_path(subject);
     if let Some(path) = args.subjects.iter().find(is_meant) {
@@ -63,7 +67,7 @@ pub async fn run(args: ExplainArgs) -> Result<Exit, Failure> {
         return Err(why.into());
     }
     let files = args.subjects.iter().filter(is_file).count();
-    if files == 0 && args.finding.is_none() {
+    if files == 0 && args.finding.is_none() && args.function.is_none() {
         return lines(&args, &reading, standing).await;
     }
     if let Some(line) = args.subjects.iter().find(|subject| !is_file(subject)) {
@@ -99,11 +103,30 @@ fn copies(paths: &[PathBuf]) -> Result<BTreeMap<PathBuf, Copy>, anyhow::Error> {
     .collect()
 }
 
-fn standing(reading: &Reading, reporting: &Reporting, wanted: Option<String>) -> Standing {
+/// What of functions is asked.
+fn asked(args: &ExplainArgs) -> Result<Asked, anyhow::Error> {
+    if let Some(uid) = &args.finding {
+        return Ok(Asked::Finding(uid.clone()));
+    }
+    let (Some(function), Some(at)) = (&args.function, &args.at) else { return Ok(Asked::Nearest) };
+    let at: Timestamp = at
+        .parse()
+        .with_context(|| format!("--at {at}: not an RFC 3339 time such as 2026-11-22T18:03:00Z"))?;
+    let pane = at.as_millisecond().div_euclid(FINE.0);
+    Ok(Asked::At(function.as_str().into(), pane))
+}
+
+fn standing(reading: &Reading, reporting: &Reporting, asked: Asked) -> Standing {
+    let wanted = match &asked {
+        Asked::Finding(uid) => Some(uid.clone()),
+        Asked::Nearest | Asked::At(..) => None,
+    };
     let Reporting { plan, key, memory_bytes, .. } = reporting;
     let store = MemoryStore::new(Arc::clone(plan), *memory_bytes, key.map_seed());
     let sink = Vec::<Finding>::new();
-    let engine = Engine::new(Arc::clone(plan), store, sink, *key, reading.admission);
+    let watch = reporting.watch().map(|watch| watch.explaining(asked));
+    let engine =
+        Engine::new(Arc::clone(plan), store, sink, *key, reading.admission).watching(watch);
     Standing::new(Arc::clone(plan), engine, wanted)
 }
 
@@ -188,24 +211,20 @@ async fn files_of(
     // A day more without a line, so that what has been quiet closes.
     let end = standing.engine.now().plus(Span::minutes(24 * 60));
     standing.end(end).await.map_err(|fault| anyhow!("{fault}"))?;
-    let text = match (&args.finding, args.report.output) {
-        (Some(uid), output) => match behind(uid, &standing, output) {
-            Ok(text) => text,
-            Err(why) => {
-                say(format_args!("tidewatch: {why}"));
-                return Ok(Exit::Failed);
-            }
-        },
-        (None, output) => {
+    let output = args.report.output;
+    let asked = match (&args.finding, &args.function) {
+        (Some(uid), _) => behind(uid, &standing, output),
+        (None, Some(function)) => pane_of(function, &standing, output),
+        (None, None) => {
             let shown = looked_at(paths, reading, &standing, args.lines, outcome.stopped.is_some());
-            match output {
-                Output::Text => shown.text() + &weighed::text(&standing, false),
-                Output::Json => {
-                    let mut document = shown.json();
-                    document["detectors"] = weighed::json(&standing);
-                    document.to_string()
-                }
-            }
+            Ok(whole(&shown, &standing, output))
+        }
+    };
+    let text = match asked {
+        Ok(text) => text,
+        Err(why) => {
+            say(format_args!("tidewatch: {why}"));
+            return Ok(Exit::Failed);
         }
     };
     let exit = deliver(&text, exit);
@@ -214,6 +233,38 @@ async fn files_of(
         say(format_args!("{}", summary.json()));
     }
     Ok(exit)
+}
+
+/// Lines, and of each detector what came nearest.
+fn whole(shown: &OfFiles, standing: &Standing, output: Output) -> String {
+    let functions = standing.functions();
+    match output {
+        Output::Text => {
+            let functions = functions.map_or(String::new(), |of| of.nearest_text());
+            shown.text() + &weighed::text(standing, false) + functions.trim_end()
+        }
+        Output::Json => {
+            let mut document = shown.json();
+            document["detectors"] = weighed::json(standing);
+            document["functions"] = functions.map_or(Value::Null, |of| of.json());
+            document.to_string()
+        }
+    }
+}
+
+/// What detectors made of a function in the five minutes that were asked for; why not, where nobody looked.
+fn pane_of(function: &str, standing: &Standing, output: Output) -> Result<String, String> {
+    let functions = standing.functions().filter(|of| !of.functions.explained.is_empty());
+    let functions = functions.ok_or_else(|| {
+        format!(
+            "nothing was made of `{}` at that time: it has no report within a day before it, or the log ends there",
+            printable(function)
+        )
+    })?;
+    Ok(match output {
+        Output::Text => functions.panes_text(),
+        Output::Json => json!({ "panes": functions.json() }).to_string(),
+    })
 }
 
 /// The lines of `paths`, unless the run `is_over` before they all were counted.
@@ -245,6 +296,13 @@ fn looked_at(
 
 /// The windows behind a finding; why not, where there are none.
 fn behind(uid: &str, standing: &Standing, output: Output) -> Result<String, String> {
+    let functions = standing.functions().filter(|of| !of.functions.explained.is_empty());
+    if let Some(functions) = functions {
+        return Ok(match output {
+            Output::Text => functions.panes_text(),
+            Output::Json => json!({ "messages": functions.json() }).to_string(),
+        });
+    }
     if standing.behind.is_empty() {
         let others = standing
             .found

@@ -71,7 +71,8 @@ impl Steps {
                           its event has one";
         }
         let Body::Auth(auth) = &signal.body else {
-            self.adds.push("nothing: no detector counts it; `tidewatch bill` does".to_owned());
+            let adds = "what its function takes, which is weighed once its five minutes are over";
+            self.adds.push(adds.to_owned());
             return;
         };
         let allow = &standing.plan.allow;

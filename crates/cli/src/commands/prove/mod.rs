@@ -109,7 +109,13 @@ async fn begin(args: &ProveArgs) -> Result<Proof<'_>> {
                 printable(&failure.to_string())
             ));
             let (plan, origin) = packaged();
-            InForce { plan, origin, allow: Default::default(), faults: Vec::new() }
+            InForce {
+                plan,
+                origin,
+                allow: Default::default(),
+                spending: Vec::new(),
+                faults: Vec::new(),
+            }
         }
     };
     for fault in &rules.faults {

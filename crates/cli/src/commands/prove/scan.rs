@@ -124,7 +124,8 @@ mod tests {
     fn least_of(plan: Plan, allow: &str) -> Option<(usize, String)> {
         let files = [("allow.toml".to_owned(), allow.to_owned())];
         let allow = tidewatch_rules::allow::allow(files, &[], NOW).expect("a good one");
-        let rules = InForce { plan, origin: "overrides", allow, faults: Vec::new() };
+        let spending = Vec::new();
+        let rules = InForce { plan, spending, origin: "overrides", allow, faults: Vec::new() };
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
         runtime.block_on(least(&rules, NOW)).expect("they run")
     }

@@ -23,6 +23,7 @@ use crate::series::episode::lasts;
 use crate::series::steps::Step;
 use crate::series::{HISTORY_PANES, PANE};
 use crate::signal::Origin;
+use crate::spend::budget::Month;
 use crate::spend::course::{IDLE_PANES, PANES_AN_HOUR, start};
 use crate::spend::detector::Number;
 use crate::spend::episodes::{Episode, Latch};
@@ -132,7 +133,9 @@ impl Chronicle {
         self.hour.retain(|before, _| *before > pane - PANES_AN_HOUR);
         self.latches.retain(|_, latch| {
             let known = latch.episode.as_ref();
-            known.is_some_and(|of| !of.closed || lasts(of.opened, pane + 1, PANE))
+            // That of a budget is its month's, and is taken up again in it.
+            let is_months = |of: &Episode| of.start == Month::of(start(pane + 1)).start();
+            known.is_some_and(|of| !of.closed || lasts(of.opened, pane + 1, PANE) || is_months(of))
         });
     }
 

@@ -6,6 +6,9 @@
 //! decided · place · other findings: number; each: detector's id, severity, uid · number and rule by name · its
 //! numbers, see [`write_some`] · basis · panes that were as far, and of how many, or nothing · parts · version and
 //! minute of a deployment, or nothing.
+//!
+//! Version 2, of what is said of a budget: that, and behind it the budget · spent · year and month · its numbers, see
+//! [`write_some`]: projected, since when is counted, when it is used up · pace and how many of it.
 
 use crate::detector::Severity;
 use crate::finding::{Accuracy, Activity, Also, Finding, Measured, Value};
@@ -13,7 +16,10 @@ use crate::limits::DETECTORS_MAX;
 use crate::meter::book::FINE;
 use crate::meter::breakdown::PARTS;
 use crate::meter::ledger::Function;
+use crate::series::ahead::Pace;
 use crate::series::season::Basis;
+use crate::spend::budget::{Burn, Month};
+use crate::spend::burning;
 use crate::spend::detector::{Number, Rule, SpendDetector};
 use crate::spend::judged::{MEASURES, decided, key};
 use crate::spend::spending::Spending;
@@ -24,12 +30,15 @@ use crate::table_store::functions::numbers::{
 use crate::time::{Span, Time};
 
 /// The newest version of the encoding.
-pub const VERSION: u8 = 1;
+pub const VERSION: u8 = 2;
+
+/// The version of a message that says nothing of a budget.
+const WITHOUT_BUDGET: u8 = 1;
 
 /// As bytes.
 pub(super) fn encode(finding: &Finding, spending: &Spending) -> Vec<u8> {
     let mut out = Writer::default();
-    out.byte(VERSION);
+    out.byte(if spending.budget.is_some() { VERSION } else { WITHOUT_BUDGET });
     out.counted(finding.detector.as_bytes());
     let activity = ACTIVITIES.iter().position(|activity| *activity == finding.activity);
     out.byte((activity.unwrap_or(0) as u8) << 4 | finding.severity as u8);
@@ -81,6 +90,56 @@ fn write_spending(out: &mut Writer, spending: &Spending) {
             out.signed(minute.0);
         }
     }
+    if let Some(burn) = &spending.budget {
+        write_budget(out, burn);
+    }
+}
+
+fn write_budget(out: &mut Writer, burn: &Burn) {
+    debug_assert!(!burn.of_all, "the shared home knows of no budget of all: {burn:?}");
+    write_f64(out, burn.budget);
+    write_f64(out, burn.spent);
+    out.signed(i64::from(burn.month.year));
+    out.byte(burn.month.month);
+    let time = |time: Option<Time>| time.map(|time| time.0 as f64);
+    write_some(out, [burn.projected, time(burn.since), time(burn.used_up)]);
+    let (pace, count) = match burn.pace {
+        None => (0, 0),
+        Some(Pace::Weekdays) => (1, 0),
+        Some(Pace::Days(days)) => (2, days),
+        Some(Pace::Hours(hours)) => (3, hours),
+    };
+    out.byte(pace);
+    out.byte(count);
+}
+
+fn read_budget(from: &mut Reader<'_>) -> Result<Burn, Unreadable> {
+    const WHAT: &str = "budget";
+    let damaged = || Unreadable::Damaged(WHAT);
+    let (budget, spent) = (read_f64(from, WHAT)?, read_f64(from, WHAT)?);
+    let year = i32::try_from(from.signed(WHAT)?).map_err(|_| damaged())?;
+    let month = Some(from.byte(WHAT)?).filter(|month| (1..=12).contains(month));
+    let month = Month { year, month: month.ok_or_else(damaged)? };
+    let [projected, since, used_up] = read_some::<3>(from)?;
+    let time = |time: Option<f64>| time.map(|ms| Time(ms as i64));
+    let pace = match (from.byte(WHAT)?, from.byte(WHAT)?) {
+        (0, _) => None,
+        (1, _) => Some(Pace::Weekdays),
+        (2, days) => Some(Pace::Days(days)),
+        (3, hours) => Some(Pace::Hours(hours)),
+        _ => return Err(damaged()),
+    };
+    Ok(Burn {
+        budget,
+        of_all: false,
+        month,
+        since: time(since),
+        spent,
+        projected,
+        pace,
+        used_up: time(used_up),
+        most: Vec::new(),
+    })
 }
 
 /// The message again.
@@ -95,7 +154,7 @@ pub(super) fn decode(
     const WHAT: &str = "message";
     let damaged = || Unreadable::Damaged(WHAT);
     let mut from = Reader::new(bytes);
-    from.version(VERSION)?;
+    let version = from.version(VERSION)?;
     let id = read_text(&mut from, WHAT)?;
     let flags = from.byte(WHAT)?;
     let activity = *ACTIVITIES.get(usize::from(flags >> 4)).ok_or_else(damaged)?;
@@ -122,15 +181,22 @@ pub(super) fn decode(
         let uid = Some(read_text(&mut from, WHAT)?.into());
         also.push(Also { detector, severity, uid });
     }
-    let spending = read_spending(&mut from, function)?;
+    let mut spending = read_spending(&mut from, function)?;
+    if version > WITHOUT_BUDGET {
+        spending.budget = Some(read_budget(&mut from)?);
+    }
     from.end()?;
-    let key = key(function);
+    let key = key(&spending);
     // A detector that is not loaded any more has its name left.
     let known = detectors.iter().find(|detector| *detector.id == *id);
     let text =
         |of: fn(&SpendDetector) -> &String| known.map_or(String::new(), |of_it| of(of_it).clone());
     let usual = spending.usual.unwrap_or(0.0);
-    let decided = known.filter(|_| has_decided).map(|rule| decided(rule, spending.amount, usual));
+    let decided =
+        known.filter(|_| has_decided).map_or_else(Vec::new, |rule| match &spending.budget {
+            Some(burn) => burning::decided(rule, burn),
+            None => vec![decided(rule, spending.amount, usual)],
+        });
     Ok(Finding {
         uid: crate::episode::uid(&id, &key, start),
         activity,
@@ -149,7 +215,7 @@ pub(super) fn decode(
         window: FINE,
         quiet,
         measures: measures.collect(),
-        decided: decided.into_iter().collect(),
+        decided,
         peak,
         sources: Vec::new(),
         sources_total: 0,
@@ -198,6 +264,7 @@ fn read_spending(from: &mut Reader<'_>, function: &Function) -> Result<Spending,
             .collect(),
         drivers: Vec::new(),
         deployment,
+        budget: None,
     })
 }
 

@@ -25,6 +25,8 @@ mod tick;
 
 pub(crate) use past::Remembered;
 
+use std::collections::BTreeMap;
+
 use crate::finding::Activity;
 use crate::limits::FUNCTION_KEPT;
 use crate::spend::detector::Number;
@@ -60,6 +62,8 @@ pub struct FunctionCounts {
     pub lost: u64,
     /// Messages that have left, by what they say.
     pub told: [u64; 3],
+    /// By entry of the allowlist: in how many panes it held back a finding.
+    pub held_back: BTreeMap<usize, u64>,
 }
 
 impl FunctionCounts {
@@ -79,6 +83,9 @@ impl FunctionCounts {
         self.looked_at += other.looked_at;
         self.closed_panes += other.closed_panes;
         self.lost += other.lost;
+        for (entry, panes) in &other.held_back {
+            *self.held_back.entry(*entry).or_default() += panes;
+        }
         self.told.iter_mut().zip(other.told).for_each(|(of, other)| *of += other);
     }
 }

@@ -18,6 +18,7 @@ use crate::meter::tariff::{Rates, Tariff, Terms, Tier};
 use crate::safeguards::Safeguards;
 use crate::sequence::Sequence;
 use crate::signal::{Body, EventId, LogStream, Origin, Signal};
+use crate::spend::budget::Budgets;
 use crate::spend::course::pane_of;
 use crate::spend::detector::{Number, Rule, SpendDetector};
 use crate::spend::episodes::{Episode, Latch};
@@ -203,9 +204,10 @@ fn what_a_later_version_wrote_is_left_alone() {
         let newer = Err(Unreadable::Newer(version));
         assert_eq!(FunctionShare::decode(&function(), &bytes).map(drop), newer);
         assert_eq!(Chronicle::decode(&function(), &bytes).map(drop), newer);
-        assert_eq!(message::decode(&function(), &[], &bytes).map(drop), newer);
         assert_eq!(Closed::decode(&bytes).map(drop), newer);
     }
+    let newer = Err(Unreadable::Newer(3));
+    assert_eq!(message::decode(&function(), &[], &[3, 0, 0, 0]).map(drop), newer);
 }
 
 #[test]
@@ -227,6 +229,7 @@ fn detectors() -> Vec<SpendDetector> {
         share: 0.0,
         quiet: Span::minutes(30),
         raises: vec![(Severity::Critical, 50.0 * least), (Severity::Low, least)],
+        spent: Vec::new(),
     };
     vec![
         rule("spike", Number::Dollars, Rule::Above, 1.0),
@@ -234,6 +237,10 @@ fn detectors() -> Vec<SpendDetector> {
         rule("silent", Number::Invocations, Rule::Silent, 10.0),
         rule("runaway", Number::Invocations, Rule::Runaway, 100.0),
         rule("creeping", Number::Dollars, Rule::Creeping, 0.01),
+        SpendDetector {
+            spent: vec![(Severity::Critical, 1.0)],
+            ..rule("budget", Number::Dollars, Rule::Budget, 1.0)
+        },
     ]
 }
 
@@ -247,7 +254,8 @@ fn findings() -> Vec<Finding> {
     let tariff = Tariff { region: "nowhere".to_owned(), x86_64: rates(), arm64: rates() };
     let ledger = Ledger::new(Limits::default(), TagKey::new([1; 16]));
     let prices = Prices { tariff, terms: Arc::new(|_| Terms::default()) };
-    let mut watch = Watch::new(detectors(), prices, ledger);
+    let budgets = Budgets { of: Arc::new(|_| Some(10_000.0)), all: None };
+    let mut watch = Watch::new(detectors(), prices, ledger).budgeted(budgets);
     let (mut all, mut nth) = (Vec::new(), 0u64);
     for pane in 0..30 * 288i64 {
         let (count, ms, version) = match pane {
@@ -300,7 +308,7 @@ fn a_message_comes_back_the_very_same() {
     }
     rules.sort_unstable();
     rules.dedup();
-    assert_eq!(rules, ["above", "creeping", "runaway", "silent"]);
+    assert_eq!(rules, ["above", "creeping", "over-budget", "runaway", "silent"]);
     let mut deployed = findings.iter().filter_map(|finding| finding.spending.as_deref());
     assert!(deployed.any(|spending| spending.deployment.is_some()));
     // After half a week of history a pane may be novel, and says how many were as far.

@@ -23,7 +23,7 @@ use crate::series::HISTORY_PANES;
 use crate::signal::Origin;
 use crate::sink::AlertSink;
 use crate::spend::course::{
-    Around, Course, LATENESS, Look, PANES_AN_HOUR, Weighing, last_over, start,
+    Around, Course, LATENESS, Look, Noted, PANES_AN_HOUR, Weighing, last_over, start,
 };
 use crate::spend::detector::{Number, Rule};
 use crate::spend::drivers::Driver;
@@ -240,11 +240,11 @@ impl<T: Table, P: Pace> Invocation<'_, T, P> {
         counts.lost += lost;
         chronicle.see(&known.versions);
         chronicle.sample = known.sample.take().or(chronicle.sample);
-        let mut findings = Vec::new();
+        let (mut findings, noted) = (Vec::new(), Noted::default());
         for pane in panes.take(PANES_A_TICK_MAX) {
             let of_pane = known.open.remove(&pane).unwrap_or_default();
             let around = Shown(&chronicle);
-            let look = Look { pane, of_pane: &of_pane, around: &around, now };
+            let look = Look { pane, of_pane: &of_pane, around: &around, now, noted: &noted };
             let cost = weighing.prices.tariff.cost(&of_pane.sums, course.terms);
             findings.extend(course.close(weighing, &Number::ALL.into(), look));
             chronicle.note(pane, &of_pane, cost.dollars());
@@ -253,8 +253,11 @@ impl<T: Table, P: Pace> Invocation<'_, T, P> {
         for pane in runs.into_iter().filter(|pane| *pane > chronicle.closed) {
             let Some(of_pane) = known.open.get(&pane) else { continue };
             let around = Shown(&chronicle);
-            findings
-                .extend(course.judge_open(weighing, Look { pane, of_pane, around: &around, now }));
+            let look = Look { pane, of_pane, around: &around, now, noted: &noted };
+            findings.extend(course.judge_open(weighing, look));
+        }
+        for (entry, _) in noted.held.into_inner() {
+            *counts.held_back.entry(entry).or_default() += 1;
         }
         let told = self.commit(weighing, known, (chronicle, course), findings).await?;
         Ok((counts, told))

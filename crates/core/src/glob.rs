@@ -1,4 +1,4 @@
-//! Texts with `*` in them, as log group names and the values of fields are given.
+//! Texts with `*` in them, as log groups, functions and the values of fields are named.
 
 /// A text in which `*` stands for any text, also none. Case does not matter.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +25,11 @@ impl Glob {
         }
         // Without a `*` nothing may be left; else the last part must be the end.
         last.map_or(rest.is_empty(), |last| rest.ends_with(last))
+    }
+
+    /// Whether every text fits.
+    pub fn fits_all(&self) -> bool {
+        !self.0.is_empty() && self.0.bytes().all(|byte| byte == b'*')
     }
 
     /// As it was written, in lower case.
