@@ -274,4 +274,47 @@ mod tests {
         check("no object", function, None);
         check("{\"principal\":", function, None);
     }
+
+    #[test]
+    fn what_was_sent_back_and_of_what_is_read() {
+        let names = Names::new(naming());
+        let of = |message: &str| read(message, "", &names).expect("an access").0;
+        let tag = |name: &str| Some(names.naming.key.resource(name.as_bytes()));
+        let gateway =
+            r#"{"ip":"192.0.2.1","path":"/orders/7?x=1","status":"200","responseLength":"1200"}"#;
+        let access = of(gateway);
+        assert_eq!((access.bytes_out, access.refused), (1_200, false));
+        assert_eq!(access.resource, tag("/orders/7"));
+        assert_eq!(of(&gateway.replace("?x=1", "#top")).resource, access.resource);
+        assert!(of(&gateway.replace("200", "403")).refused);
+        let bucket = r#"{"sourceIPAddress":"192.0.2.1","userIdentity":{"principalId":"AIDA:x"},"requestParameters":{"bucketName":"b","key":"k/1"},"additionalEventData":{"bytesTransferredOut":1.5e6}}"#;
+        let access = of(bucket);
+        assert_eq!((access.bytes_out, access.resource), (1_500_000, tag("b/k/1")));
+        assert_eq!(access.principal, Some(names.tag("AIDA:x")));
+        let denied = bucket.replace("{\"sourceIP", "{\"errorCode\":\"AccessDenied\",\"sourceIP");
+        assert!(of(&denied).refused);
+        // Neither less than nothing nor more than there is.
+        let sent = |bytes: &str| of(&gateway.replace("\"1200\"", bytes)).bytes_out;
+        assert_eq!([sent("-5"), sent("\"-\""), sent("1e30"), sent("12")], [0, 0, u64::MAX, 12]);
+    }
+
+    #[test]
+    fn every_field_of_bytes_has_a_needle() {
+        for field in [
+            "responseLength",
+            "response_length",
+            "responseSize",
+            "response_bytes",
+            "bytesOut",
+            "bytes_out",
+            "bytes_sent",
+            "body_bytes_sent",
+            "BytesSent",
+            "bytesTransferredOut",
+        ] {
+            assert!(NEEDLES.iter().any(|needle| field.contains(needle)), "{field}");
+            let plain: String = field.chars().filter(char::is_ascii_alphanumeric).collect();
+            assert!(BYTES_OUT.contains(&plain.to_ascii_lowercase().as_str()), "{field}");
+        }
+    }
 }
