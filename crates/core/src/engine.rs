@@ -305,26 +305,24 @@ impl<S: WindowStore, A: AlertSink> Engine<S, A> {
         let mut batch = Gathered::default();
         for record in records {
             let again = if other.is_some() { record.signals.len() } else { 0 };
-            assert_eq!(
-                record.again.len(),
-                again,
-                "a record has its signals under both keys or one"
-            );
+            assert_eq!(record.again.len(), again, "its signals are under both keys or one");
             for (nth, signal) in record.signals.iter().enumerate() {
                 let Some(time) = self.gate.lets_in_live(signal, record.arrival) else { continue };
                 self.counts.note(signal);
                 let again = record.again.get(nth);
                 let event = self.keys.event(signal, again);
                 let Some(auth) = tried(plan, signal) else { continue };
-                let (shape, auth) = (Shape::of(&auth), &auth);
-                let allowed = plan.allow.of_signal(auth, time);
+                let shape = Shape::of(&auth);
+                let allowed = plan.allow.of_signal(&auth, time);
                 if let Some(entry) = allowed {
                     self.held_back.note_signal(entry);
                 }
                 for (index, key_plan) in plan.keys.iter().enumerate() {
-                    let of = |key: &LiveKey, signal| {
+                    // Under another key it is another name's tag.
+                    let of = |key: &LiveKey, signal: &Signal| {
                         let tags = (|address| key.key.source(address), key.generation());
-                        let (key, point) = point(key_plan, tags, (signal, auth), shape)?;
+                        let said = (signal, &tried(plan, signal)?);
+                        let (key, point) = point(key_plan, tags, said, shape)?;
                         Some(((KeyPlanId(index as u16), key), Point { time, event, ..point }))
                     };
                     let Some((place, point)) = of(&reading, signal) else { continue };
