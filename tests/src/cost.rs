@@ -190,7 +190,8 @@ pub fn bill(load: &Load, prices: &Prices) -> Bill {
             + used.table_gb * prices.dynamodb_storage_gb_month.usd,
         findings: messages * (TOPICS * prices.sns_publish.usd + prices.sns_email.usd),
         own_log: logged_gb * (prices.logs_ingest_gb.usd + kept),
-        upkeep: every(OVERRIDES_SECONDS) * (prices.s3_put_or_list.usd + 3.0 * prices.s3_get.usd)
+        upkeep: every(OVERRIDES_SECONDS)
+            * (2.0 * prices.s3_put_or_list.usd + 3.0 * prices.s3_get.usd)
             + every(SECRET_SECONDS) * prices.secret_request.usd
             + every(KEY_SECONDS) * KEY_USERS * prices.kms_request.usd,
         fixed: Fixed {
