@@ -188,3 +188,51 @@ fn a_budget_that_will_not_do_is_told_and_one_that_will_is_not() {
     assert_eq!(budget["most"].as_array().map(Vec::len), Some(5), "{budget}");
     assert_eq!(quiet(&["--budget", "100"]).opened(), []);
 }
+
+/// A shipped file with floors for a fleet that costs cents a day, in a folder.
+fn lowered(folder: &std::path::Path, id: &str) -> String {
+    let file = tidewatch_tests::binary::root().join(format!("infra/detectors/{id}.toml"));
+    let shipped = std::fs::read_to_string(file).expect("shipped");
+    let lower = shipped.replace("above = 0.1", "above = 0.0005").replace("above = 1", "above = 10");
+    let file = folder.join(format!("{id}.toml"));
+    std::fs::write(&file, lower).expect("written");
+    file.to_str().expect("text").to_owned()
+}
+
+#[test]
+fn a_customer_who_rides_is_found_although_the_function_is_as_usual_and_one_who_grows_is_not() {
+    let fleet = [
+        "--functions",
+        "3",
+        "--invocations-per-day",
+        "40000",
+        "--hours",
+        "84",
+        "--output",
+        "envelopes",
+    ];
+    let folder = tempdir().expect("a folder");
+    let files =
+        ["free-rider", "cost-spike", "denial-of-wallet"].map(|id| lowered(folder.path(), id));
+    let [rider, spike, wallet] = files.each_ref().map(String::as_str);
+    let with = ["--drivers", "--with", rider, "--with", spike, "--with", wallet];
+    for seed in ["1", "2", "3"] {
+        let played = Played::of("lambda-rider", seed, &fleet, &with);
+        let function = played.truth["planted"][0]["function"].as_str().expect("planted");
+        let opened = played.opened();
+        let [(by, about, after)] = opened.as_slice() else { panic!("seed {seed}: {opened:?}") };
+        assert_eq!((by.as_str(), about.as_str()), ("free-rider", function), "seed {seed}");
+        assert!((0..=61).contains(after), "seed {seed}: after {after} minutes");
+        for quiet in ["lambda-quiet", "lambda-customer"] {
+            let played = Played::of(quiet, seed, &fleet, &with);
+            assert_eq!(played.opened(), [], "{quiet}, seed {seed}");
+        }
+        // One who makes most of a function's bill is told of once.
+        let played = Played::of("lambda-wallet", seed, &fleet, &with);
+        let opened = played.opened();
+        let [(by, ..)] = opened.as_slice() else { panic!("seed {seed}: {opened:?}") };
+        assert_ne!(by, "free-rider", "seed {seed}");
+    }
+    // Who asks is heard with `--drivers` only.
+    assert_eq!(Played::of("lambda-rider", "1", &fleet, &with[1..]).opened(), []);
+}

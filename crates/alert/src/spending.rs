@@ -7,7 +7,7 @@ use tidewatch_core::meter::ledger::Function;
 use tidewatch_core::series::season::Basis;
 use tidewatch_core::spend::detector::{Number, Rule};
 use tidewatch_core::spend::drivers::Driver;
-use tidewatch_core::spend::spending::Spending;
+use tidewatch_core::spend::spending::{Ride, Spending};
 use tidewatch_core::tag::UserTag;
 
 use serde_json::{Value as Json, json};
@@ -29,6 +29,9 @@ pub(crate) fn who(function: &Function) -> String {
 
 /// Whom a finding is about.
 pub(crate) fn whom(spending: &Spending) -> String {
+    if let Some(ride) = &spending.ride {
+        return ride.caller.to_string();
+    }
     match &spending.budget {
         Some(burn) if burn.of_all => "everything watched".to_owned(),
         _ => who(&spending.function),
@@ -68,6 +71,13 @@ pub(crate) fn sentence(finding: &Finding, spending: &Spending) -> String {
                 amount(spending.number, now),
                 amount(spending.number, before)
             )
+        }
+        (_, Rule::Riding) => {
+            let new = spending.ride.as_ref().and_then(|ride| ride.new.as_ref());
+            let new = new.map_or(String::new(), |(function, _)| {
+                format!(" It never used {} before.", self::who(function))
+            });
+            above(&who, spending) + &new
         }
         // One of a budget says how far along it is, and is told above.
         (_, Rule::Above | Rule::Budget) => above(&who, spending),
@@ -116,6 +126,10 @@ fn month(dollars_an_hour: f64, number: Number) -> String {
 pub(crate) fn lines(spending: &Spending) -> Vec<(&'static str, String)> {
     let mut lines = vec![("costs", costs(spending))];
     lines.extend(spending.budget.iter().flat_map(budget::lines));
+    if let Some(ride) = &spending.ride {
+        lines.push(("since", rfc3339(ride.since)));
+        lines.push(("functions", functions(ride, spending.dollars)));
+    }
     let why = why(spending);
     if !why.is_empty() {
         lines.push(("why", why));
@@ -147,6 +161,18 @@ pub(crate) fn lines(spending: &Spending) -> Vec<(&'static str, String)> {
     lines
 }
 
+/// The functions a caller uses, each with its share of what it costs.
+fn functions(ride: &Ride, dollars: f64) -> String {
+    let all = ride.functions.iter().map(|(function, of_it)| {
+        let new = match &ride.new {
+            Some((new, first)) if new == function => format!(", new since {}", rfc3339(*first)),
+            _ => String::new(),
+        };
+        format!("{} {}{new}", who(function), percent(of_it / dollars))
+    });
+    all.collect::<Vec<_>>().join(", ")
+}
+
 fn costs(spending: &Spending) -> String {
     let now = format!("{} an hour", dollars(spending.dollars));
     match spending.dollars_above >= 0.005 && spending.budget.is_none() {
@@ -174,7 +200,11 @@ fn why(spending: &Spending) -> String {
 
 /// A driver as it is printed; a principal and a key by the tag `tidewatch who` finds the name of.
 fn shown(driver: &Driver) -> String {
-    match &driver.name {
+    caller_name(&driver.name)
+}
+
+fn caller_name(of: &DriverName) -> String {
+    match of {
         DriverName::Tag(UserTag(tag)) => format!("user:{tag:016x}"),
         DriverName::Address(address) => address.to_string(),
         DriverName::Route(route) => name(route),
@@ -213,6 +243,20 @@ pub(crate) fn document(spending: &Spending) -> Json {
             "share": driver.share,
             "error": driver.error,
         })).collect::<Vec<_>>(),
+        "caller": spending.ride.as_ref().map(|ride| json!({
+            "kind": ride.caller.kind.name(),
+            "name": caller_name(&ride.caller.name),
+            "since": ride.since.0,
+            "functions": ride.functions.iter().map(|(function, dollars)| json!({
+                "account": name(&function.account),
+                "function": name(&function.name),
+                "dollars": dollars,
+                "share": dollars / spending.dollars,
+            })).collect::<Vec<_>>(),
+            "new_function": ride.new.as_ref().map(|(function, first)| json!({
+                "function": name(&function.name), "first_used": first.0,
+            })),
+        })),
         "deployment": spending.deployment.as_ref().map(|(version, first)| {
             json!({ "version": name(version), "first_seen": first.0 })
         }),

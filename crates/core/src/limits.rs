@@ -181,5 +181,12 @@ pub const FUNCTION_KEPT: Span = Span::minutes(40 * 24 * 60);
 /// Bytes of series that a process remembers of functions, so that it need not read them again.
 pub const SERIES_BYTES_MAX: usize = 64 << 20;
 
+/// Callers whose dollars are weighed against their past, in one process: those that cost most of late. Each has a series
+/// of 20 KB after five weeks.
+pub const CALLERS_WATCHED_MAX: usize = 1_000;
+
+/// Functions of one caller of which it is known when it first used them; further ones are new to nobody.
+pub const CALLER_FUNCTIONS_MAX: usize = 64;
+
 /// Functions whose numbers are weighed against their past, in one process; further ones are counted only.
 pub const FUNCTIONS_WATCHED_MAX: usize = 2_000;

@@ -96,6 +96,7 @@ fn raised_by(rule: &SpendDetector, steps: &[Step]) -> bool {
         Rule::Creeping => is("rise of the middle day") && is("days that rose") && is("above usual"),
         Rule::Silent => is("silent panes") && is("panes of history") && is("above usual"),
         Rule::Runaway => is("in the pane"),
+        Rule::Riding => unreachable!("it is about no function"),
         Rule::Budget => is("spent") || is("projected"),
     }
 }

@@ -8,12 +8,14 @@
 //!
 //! [series]
 //! of = "dollars"      # a number of each pane of five minutes
-//! is = "above"        # above, creeping, silent, runaway
+//! is = "above"        # above, driven, creeping, silent, runaway
 //!
 //! [[raise]]
 //! severity = "high"
 //! above = 2.5         # dollars an hour above usual
 //! ```
+//!
+//! A detector of callers has `key = "principal"` and `is = "riding"`.
 //!
 //! A detector of budgets, `is = "over-budget"`, says instead of `above` from what share of the budget on it raises:
 //! `projected = 1.0` by the end of the month, `spent = 1.0` so far, or both, as either raises.
@@ -166,14 +168,13 @@ fn detector(raw: Raw, faults: &mut Faults) -> Option<SpendDetector> {
     let description = raw.description.map(|text| prose("description", &text, faults));
     let advice = raw.advice.map(|text| prose("advice", &text, faults));
     let attacks: Vec<_> = raw.attacks.iter().map(|text| attack(text, faults)).collect();
-    let key = needed("key", raw.key, faults)
-        .and_then(|key| choice("key", "key field", &key, &[("function", ())], faults));
+    let key = needed("key", raw.key, faults).and_then(|key| keyed(&key, raw.is.as_ref(), faults));
     let quiet = needed("quiet", raw.quiet, faults).and_then(|text| span("quiet", &text, faults));
     let numbers = Number::ALL.map(|number| (number.name(), number));
     let of = needed("of", raw.of.clone(), faults)
         .and_then(|of| choice("of", "number of a pane", &of, &numbers, faults));
     let rules = Rule::ALL.map(|rule| (rule.name(), rule));
-    let rule = needed("is", raw.is, faults)
+    let rule = needed("is", raw.is.clone(), faults)
         .and_then(|is| choice("is", "way to be odd", &is, &rules, faults));
     let share = match &raw.share {
         Some(share) => within("share", share, 1.0, faults),
@@ -182,6 +183,15 @@ fn detector(raw: Raw, faults: &mut Faults) -> Option<SpendDetector> {
     if raw.raises.is_empty() && !faults.names("raise") {
         let help = "Add `[[raise]]` and below it `severity = \"high\"` and `above = 2.5`.";
         faults.add(0..faults.text().len(), Fault::NoRaises, help);
+    }
+    if rule == Some(Rule::Riding) {
+        only_dollars(
+            of,
+            raw.of.as_ref(),
+            "is = \"riding\"",
+            "Callers are weighed in dollars",
+            faults,
+        );
     }
     let (raises, spent) = match rule {
         Some(Rule::Budget) => of_budget(raw.raises, of, raw.of.as_ref(), faults),
@@ -201,6 +211,36 @@ fn detector(raw: Raw, faults: &mut Faults) -> Option<SpendDetector> {
         raises: raises?,
         spent: spent?,
     })
+}
+
+/// What the detector is keyed by, which goes with what is odd: callers ride, and functions do all else.
+fn keyed(key: &Text, is: Option<&Text>, faults: &mut Faults) -> Option<()> {
+    let rides =
+        choice("key", "key field", key, &[("function", false), ("principal", true)], faults)?;
+    let riding = is.map(|is| is.value == Rule::Riding.name());
+    if riding.is_some_and(|riding| riding != rides) {
+        let (goes_with, help) = match rides {
+            true => ("is = \"riding\"", "Write `is = \"riding\"`, or `key = \"function\"`."),
+            false => ("is = \"above\" and the like", "Write `key = \"principal\"`."),
+        };
+        let field = if rides { "key = \"principal\"" } else { "key = \"function\"" };
+        faults.add(key.place.clone(), Fault::OutOfPlace { field, goes_with }, help);
+        return None;
+    }
+    Some(())
+}
+
+/// That a detector of dollars weighs no other number.
+fn only_dollars(
+    of: Option<Number>,
+    text: Option<&Text>,
+    field: &'static str,
+    why: &str,
+    faults: &mut Faults,
+) {
+    let (Some(other), Some(text)) = (of.filter(|of| *of != Number::Dollars), text) else { return };
+    let fault = Fault::OutOfPlace { field, goes_with: "of = \"dollars\"" };
+    faults.add(text.place.clone(), fault, format!("{why}, and `{}` are not.", other.name()));
 }
 
 /// Severities with what they are raised from on, from high to low.
@@ -239,12 +279,7 @@ fn of_budget(
     of_text: Option<&Text>,
     faults: &mut Faults,
 ) -> (Option<Raises>, Option<Raises>) {
-    if let (Some(other), Some(text)) = (of.filter(|of| *of != Number::Dollars), of_text) {
-        let field = "is = \"over-budget\"";
-        let fault = Fault::OutOfPlace { field, goes_with: "of = \"dollars\"" };
-        let help = format!("Budgets are in dollars, and `{}` are not.", other.name());
-        faults.add(text.place.clone(), fault, help);
-    }
+    only_dollars(of, of_text, "is = \"over-budget\"", "Budgets are in dollars", faults);
     let (mut projected, mut spent) = (Some(Vec::new()), Some(Vec::new()));
     for mut raise in raises {
         let severity = severity_of(&mut raise, faults);

@@ -61,7 +61,7 @@ fn what_is_wrong_is_said_with_its_place_and_what_to_do() {
         "\"abov\"",
         expect![[r#"
         bad.toml:9:6: `abov` is no way to be odd (field `is`)
-          Did you mean `above`? Allowed values: `above`, `driven`, `creeping`, `silent`, `runaway`, `over-budget`.
+          Did you mean `above`? Allowed values: `above`, `driven`, `creeping`, `silent`, `runaway`, `over-budget`, `riding`.
     "#]],
     );
     check(
@@ -101,7 +101,7 @@ fn what_is_wrong_is_said_with_its_place_and_what_to_do() {
         "key = \"user\"",
         expect![[r#"
         bad.toml:4:7: `user` is no key field (field `key`)
-          Allowed values: `function`.
+          Allowed values: `function`, `principal`.
     "#]],
     );
     check(
@@ -220,6 +220,58 @@ fn a_detector_of_budgets_says_from_what_share_on() {
           Write `above = 2.5` instead.
         bad.toml:18:9: `spent` goes with `is = "over-budget"` only
           Write `above = 2.5` instead.
+    "#]],
+    );
+}
+
+const RIDER: &str = r#"id = "rider"
+title = "A caller"
+signal = "invocation"
+key = "principal"
+quiet = "1h"
+
+[series]
+of = "dollars"
+is = "riding"
+
+[[raise]]
+severity = "high"
+above = 1
+"#;
+
+#[test]
+fn a_detector_of_callers_is_keyed_by_them_and_weighs_dollars() {
+    let loaded = load_spending([("rider.toml".to_owned(), RIDER.to_owned())]).expect("good");
+    assert_eq!((loaded[0].rule, loaded[0].of), (Rule::Riding, Number::Dollars));
+    let check = |from: &str, to: &str, expected: Expect| {
+        let text = RIDER.replacen(from, to, 1);
+        assert_ne!(text, RIDER, "{from} stands in the file");
+        let faults = load_spending([("bad.toml".to_owned(), text)]).expect_err("a fault");
+        let told = faults.iter().map(|fault| format!("{fault}\n  {}\n", fault.help));
+        expected.assert_eq(&told.collect::<String>());
+    };
+    check(
+        "\"principal\"",
+        "\"function\"",
+        expect![[r#"
+        bad.toml:4:7: `key = "function"` goes with `is = "above" and the like` only
+          Write `key = "principal"`.
+    "#]],
+    );
+    check(
+        "\"riding\"",
+        "\"above\"",
+        expect![[r#"
+        bad.toml:4:7: `key = "principal"` goes with `is = "riding"` only
+          Write `is = "riding"`, or `key = "function"`.
+    "#]],
+    );
+    check(
+        "\"dollars\"",
+        "\"errors\"",
+        expect![[r#"
+        bad.toml:8:6: `is = "riding"` goes with `of = "dollars"` only
+          Callers are weighed in dollars, and `errors` are not.
     "#]],
     );
 }

@@ -15,9 +15,10 @@ use tidewatch_core::series::ahead::Pace;
 use tidewatch_core::series::season::Basis;
 use tidewatch_core::signal::{EventId, LogStream, Origin, Outcome};
 use tidewatch_core::spend::budget::{Burn, Month};
+use tidewatch_core::spend::callers::Caller;
 use tidewatch_core::spend::detector::{Number, Rule};
 use tidewatch_core::spend::drivers::Driver;
-use tidewatch_core::spend::spending::Spending;
+use tidewatch_core::spend::spending::{Ride, Spending};
 use tidewatch_core::tag::UserTag;
 use tidewatch_core::time::{Span, Time};
 
@@ -185,6 +186,12 @@ pub(crate) fn spent(activity: Activity, number: Number, rule: Rule) -> Finding {
         ],
         deployment: Some(("71\u{1b}[2J".into(), NOW)),
         budget: None,
+        ride: (rule == Rule::Riding).then(|| Ride {
+            caller: Caller { kind: DriverKind::Principal, name: DriverName::Tag(UserTag(0xab)) },
+            functions: vec![(function.clone(), 33.0)],
+            new: Some((function.clone(), NOW)),
+            since: NOW,
+        }),
     };
     Finding {
         key: Key::of(KeyPart::Function(FunctionTag::of(&function))),

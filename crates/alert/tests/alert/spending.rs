@@ -25,7 +25,8 @@ fn each_rule_has_its_sentence() {
         checkout-api costs $41.25 an hour, 12 times its usual $3.40 an hour at this hour; +$27,631 a month if it goes on. The principal user:00000000000000ab makes 83 % of it.
         checkout-api: $41.25 an hour on the mean of a week, $3.40 an hour the week before; +$27,631 a month if it goes on.
         checkout-api is not invoked any more; usual at this hour are $3.40 an hour.
-        checkout-api was invoked 41.25 times within 10m; no other such span of the last five weeks had more than 22."#]].assert_eq(&all);
+        checkout-api was invoked 41.25 times within 10m; no other such span of the last five weeks had more than 22.
+        principal user:00000000000000ab costs $41.25 an hour, 12 times its usual $3.40 an hour at this hour; +$27,631 a month if it goes on. It never used checkout-api before."#]].assert_eq(&all);
     let closed = [Rule::Above, Rule::Silent];
     let all = closed.map(|rule| said(Activity::Close, Number::Invocations, rule)).join("\n");
     expect![[r#"
@@ -72,6 +73,22 @@ fn the_whole_text_says_what_it_costs_why_and_who_and_steers_no_terminal() {
 }
 
 #[test]
+fn a_caller_is_named_with_its_functions_and_since_when() {
+    let text = text(&spent(Activity::Create, Number::Dollars, Rule::Riding));
+    let lines: Vec<&str> = text.lines().skip(1).take(5).collect();
+    expect![[r#"
+                       principal user:00000000000000ab costs $41.25 an hour, 12 times its usual $3.40 an hour at this hour; +$27,631 a month if it goes on. It never used checkout-api before.
+            costs      $41.25 an hour, $37.85 more than usual
+            since      2026-11-22T10:15:30Z
+            functions  checkout-api 80 %, new since 2026-11-22T10:15:30Z
+            why        more invocations +$30.00, longer durations +$8.00 an hour, of +$37.85 against the hour before"#]].assert_eq(&lines.join("\n"));
+    let document = ocsf(&spent(Activity::Create, Number::Dollars, Rule::Riding), &context());
+    let caller = &document["unmapped"]["tidewatch"]["spending"]["caller"];
+    assert_eq!(caller["name"], "user:00000000000000ab");
+    assert_eq!(caller["functions"][0]["share"], 0.8);
+}
+
+#[test]
 fn filters_tell_what_is_about_money() {
     let told = attributes(&burnt(Activity::Create), &context());
     let category = told.iter().find(|one| one.name == "category").map(|one| one.value.as_str());
@@ -91,6 +108,7 @@ fn the_document_has_all_of_it() {
             "panes": 3
           },
           "budget": null,
+          "caller": null,
           "change": [
             {
               "dollars_an_hour": 30.0,

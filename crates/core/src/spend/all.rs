@@ -26,7 +26,7 @@ fn all() -> Function {
 }
 
 /// What is known of all functions besides their sums.
-struct Together(Option<Origin>);
+pub(super) struct Together(pub(super) Option<Origin>);
 
 impl Around for Together {
     fn hour_before(&self, _: i64) -> Sums {

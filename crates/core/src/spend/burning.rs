@@ -193,6 +193,7 @@ pub(crate) fn finding(
         drivers: seen.drivers(),
         deployment: None,
         budget: Some(burn),
+        ride: None,
     };
     message(rule, (activity, episode), decided, spending, seen)
 }

@@ -195,7 +195,7 @@ impl Course {
             (0..weighing.detectors.len()).filter_map(|nth| self.burn(weighing, nth, seen));
         let budgets: Vec<Finding> = budgets.collect();
         let odd = weighing.detectors.iter().enumerate();
-        let odd = odd.filter(|(_, rule)| rule.rule != Rule::Budget);
+        let odd = odd.filter(|(_, rule)| !matches!(rule.rule, Rule::Budget | Rule::Riding));
         let odd = odd.map(|(nth, rule)| (nth, judged::reasons(rule, self, seen)));
         let mut odd: Vec<(usize, Reasons)> = odd.collect();
         // The worst comes first: it tells, and the others need not.

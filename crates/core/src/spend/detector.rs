@@ -63,6 +63,8 @@ pub enum Rule {
     Runaway,
     /// A budget is passed, or will be by the end of the month.
     Budget,
+    /// A caller costs far more than it ever did, or a function it never used before.
+    Riding,
 }
 
 /// How many times the largest pane of five weeks runs away.
@@ -96,8 +98,15 @@ pub const DURATIONS_MIN: u64 = 10;
 
 impl Rule {
     /// All of them.
-    pub const ALL: [Rule; 6] =
-        [Rule::Above, Rule::Driven, Rule::Creeping, Rule::Silent, Rule::Runaway, Rule::Budget];
+    pub const ALL: [Rule; 7] = [
+        Rule::Above,
+        Rule::Driven,
+        Rule::Creeping,
+        Rule::Silent,
+        Rule::Runaway,
+        Rule::Budget,
+        Rule::Riding,
+    ];
 
     /// Whether it says that something is going on now: of several findings that do, about one function, the worst
     /// tells.
@@ -114,6 +123,7 @@ impl Rule {
             Rule::Silent => "silent",
             Rule::Runaway => "runaway",
             Rule::Budget => "over-budget",
+            Rule::Riding => "riding",
         }
     }
 }

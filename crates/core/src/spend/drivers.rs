@@ -4,6 +4,7 @@ use crate::access::Access;
 use crate::invocation::Invocation;
 use crate::meter::attribution::{Attribution, DriverKind, DriverName};
 use crate::meter::money::Money;
+use crate::spend::callers::Caller;
 
 /// Those who may drive cost: what they ask for does not.
 const WHO: [DriverKind; 3] = [DriverKind::Principal, DriverKind::ApiKey, DriverKind::Source];
@@ -19,6 +20,8 @@ const SHARE_MIN: f64 = 0.1;
 pub(crate) struct Recent {
     newest: i64,
     panes: [Option<Box<Attribution>>; 2],
+    /// The kind that requests are laid to, by its place in [`WHO`]: the first that any line has named.
+    laid_to: Option<usize>,
 }
 
 /// Somebody with their share of a pane's cost, by list price.
@@ -37,6 +40,9 @@ pub struct Driver {
 impl Recent {
     /// Takes in who asked for something in a pane.
     pub(crate) fn ask(&mut self, pane: i64, access: &Access) {
+        let named = [access.principal.is_some(), access.api_key.is_some(), access.source.is_some()];
+        let first = named.into_iter().position(|is_named| is_named);
+        self.laid_to = self.laid_to.into_iter().chain(first).min();
         if let Some(of_pane) = self.of_pane(pane, true) {
             of_pane.ask(access);
         }
@@ -59,6 +65,17 @@ impl Recent {
         }
         let back = usize::try_from(self.newest - pane).ok()?;
         self.panes.get_mut(back)?.as_deref_mut()
+    }
+
+    /// What each caller cost in a pane, as far as lines about requests say: at least so much.
+    pub(crate) fn callers(&self, pane: i64) -> Vec<(Caller, Money)> {
+        let back = usize::try_from(self.newest - pane).ok();
+        let of_pane = back.and_then(|back| self.panes.get(back)?.as_deref());
+        let Some((of_pane, kind)) = of_pane.zip(self.laid_to.map(|at| WHO[at])) else {
+            return Vec::new();
+        };
+        let all = of_pane.of(kind).dearest(usize::MAX).into_iter();
+        all.map(|driver| (Caller { kind, name: driver.name }, driver.cost)).collect()
     }
 
     /// Those who drove the cost of a pane, the largest shares first.

@@ -63,7 +63,7 @@ impl Latch {
         known.last = known.last.max(raise.pane);
         known.peak = known.peak.max(raise.amount);
         // How much there is of silence grows by itself, and of what runs away by the second.
-        let counts = matches!(rule.rule, Rule::Above | Rule::Driven);
+        let counts = matches!(rule.rule, Rule::Above | Rule::Driven | Rule::Riding);
         let grown = counts && raise.excess >= TIMES_TOLD * known.told_excess;
         let worse = raise.severity > known.severity || grown;
         known.severity = known.severity.max(raise.severity);

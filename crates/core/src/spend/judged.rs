@@ -94,8 +94,8 @@ pub(crate) fn reasons(rule: &SpendDetector, course: &Course, seen: &Seen<'_>) ->
             })
         }
         Rule::Runaway => runaway(rule, course, seen),
-        // It is decided by the month, and not by the pane.
-        Rule::Budget => Reasons::Nothing,
+        // One is decided by the month and not by the pane, the other is about no function.
+        Rule::Budget | Rule::Riding => Reasons::Nothing,
     }
 }
 
@@ -146,8 +146,11 @@ pub(crate) fn key_of(function: &Function) -> Key {
     Key::of(KeyPart::Function(FunctionTag::of(function)))
 }
 
-/// What a finding is about that says this: a function, or all of them.
+/// What a finding is about that says this: a function, all of them, or a caller.
 pub(crate) fn key(spending: &Spending) -> Key {
+    if let Some(ride) = &spending.ride {
+        return ride.caller.key();
+    }
     match &spending.budget {
         Some(burn) if burn.of_all => Key::of(KeyPart::Global),
         _ => key_of(&spending.function),
@@ -286,6 +289,7 @@ fn spending(
         drivers: seen.drivers(),
         deployment: deployment(seen),
         budget: None,
+        ride: None,
     }
 }
 

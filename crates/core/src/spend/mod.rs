@@ -13,6 +13,7 @@
 pub mod all;
 pub mod budget;
 pub(crate) mod burning;
+pub mod callers;
 pub mod course;
 pub mod detector;
 pub mod drivers;
@@ -20,5 +21,6 @@ pub(crate) mod episodes;
 pub(crate) mod judged;
 pub mod lookout;
 pub mod reasons;
+mod riding;
 pub mod spending;
 pub mod watch;

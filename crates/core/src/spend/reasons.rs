@@ -10,6 +10,7 @@ use crate::series::season::{Basis, Usual};
 use crate::series::weighed::Silence;
 use crate::spend::budget::Burn;
 use crate::spend::burning::Opinion;
+use crate::spend::callers::DAY_PANES;
 use crate::spend::detector::{Number, RUNAWAY_TIMES, Rule, SpendDetector};
 use crate::spend::judged::{
     HISTORY_MIN, Judged, SILENCE_HISTORY_MIN, SILENT_PANES_MIN, by_the_hour,
@@ -51,6 +52,19 @@ pub enum Reasons {
         from: Option<(f64, f64)>,
         /// What is usual at the hour.
         usual: Option<f64>,
+    },
+    /// Of a caller.
+    Riding {
+        /// The dollars of its pane against its own past.
+        weighed: Box<Weighed>,
+        /// Panes since it was first seen.
+        panes: i64,
+        /// How many panes ago one was above all its past, if within the hour.
+        odd: Option<i64>,
+        /// Its dollars of the hour, as far as they are compared with its past.
+        hour: f64,
+        /// Its dollars of the hour at a function it never used before, if it uses one.
+        new: Option<f64>,
     },
     /// Of a budget.
     Budget {
@@ -130,6 +144,19 @@ impl Reasons {
                     as_far: rank.map(|rank| (rank.as_far, rank.of)),
                 })
             }
+            Reasons::Riding { weighed, odd, hour, new, .. } => {
+                let usual = weighed.usual.map(|usual| usual.median * times);
+                let above = odd.map(|_| hour - usual.unwrap_or(0.0));
+                let excess = above.into_iter().chain(*new).reduce(f64::max)?;
+                let rank = weighed.raised.novel.and_then(|channel| weighed.novelty.by(channel));
+                Some(Judged {
+                    usual,
+                    basis: weighed.usual.map(|usual| usual.basis),
+                    nearest: weighed.nearest.map(|nearest| nearest * times),
+                    as_far: rank.map(|rank| (rank.as_far, rank.of)),
+                    ..Judged::of(hour.max(new.unwrap_or(0.0)), excess)
+                })
+            }
             Reasons::Creeping { creep, creeps } => creep.filter(|_| *creeps).map(|creep| Judged {
                 usual: Some(creep.before * times),
                 ..Judged::of(creep.mean * times, (creep.mean - creep.before) * times)
@@ -182,6 +209,17 @@ impl Reasons {
                     [share, driven].into_iter().flatten().map(|(is, least)| way(*is, *least));
                 parts.fold(novel.max(excessive), f64::min)
             }
+            Reasons::Riding { weighed, panes, odd, hour, new } => {
+                let usual = weighed.usual.map_or(0.0, |usual| usual.median * by_the_hour(rule.of));
+                let floor = rule.floor();
+                let novel = match odd {
+                    Some(_) => 1.0,
+                    None => way(weighed.novelty.score(), weighed.bounds.threshold),
+                };
+                let old = way(*panes as f64, DAY_PANES as f64);
+                let above = novel.min(old).min(way(hour - usual, floor));
+                above.max(new.map_or(0.0, |new| way(new, floor)))
+            }
             Reasons::Creeping { creep, .. } => creep.map_or(0.0, |creep| way(creep.rise, RISE_MIN)),
             Reasons::Silent { silence, .. } => silence.map_or(0.0, |silence| {
                 way(silence.panes as f64, silence.longest_before.max(SILENT_PANES_MIN) as f64)
@@ -209,6 +247,7 @@ impl Reasons {
                 }));
                 steps
             }
+            Reasons::Riding { .. } => self.riding(rule),
             Reasons::Creeping { creep, .. } => creeping(rule, creep.as_ref()),
             Reasons::Silent { silence, panes } => silent(rule, silence.as_ref(), *panes),
             Reasons::Runaway { amount, from, .. } => match from {
@@ -228,6 +267,28 @@ impl Reasons {
                 Unit::Own(rule.of)
             };
             steps.push(compared("above usual", judged.excess, rule.floor(), unit));
+        }
+        steps
+    }
+}
+
+impl Reasons {
+    fn riding(&self, rule: &SpendDetector) -> Vec<Step> {
+        let Reasons::Riding { weighed, panes, odd, hour, new } = self else { return Vec::new() };
+        let mut steps = above(rule, weighed);
+        steps.push(compared("panes of history", *panes as f64, DAY_PANES as f64, Unit::Plain));
+        steps.push(note(
+            "above all its past",
+            match odd {
+                Some(0) => "now".to_owned(),
+                Some(ago) => format!("{ago} panes ago"),
+                None => "not within the hour".to_owned(),
+            },
+        ));
+        let unit = Unit::Own(rule.of);
+        steps.push(number("in the hour", *hour, unit, String::new()));
+        if let Some(new) = new {
+            steps.push(compared("at a new function", *new, rule.floor(), unit));
         }
         steps
     }

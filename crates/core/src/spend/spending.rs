@@ -3,6 +3,7 @@
 use crate::meter::ledger::Function;
 use crate::series::season::Basis;
 use crate::spend::budget::Burn;
+use crate::spend::callers::Caller;
 use crate::spend::detector::{Number, Rule};
 use crate::spend::drivers::Driver;
 use crate::time::Time;
@@ -42,6 +43,21 @@ pub struct Spending {
     pub deployment: Option<(Box<str>, Time)>,
     /// How far along a budget is, where the finding is about one.
     pub budget: Option<Burn>,
+    /// Which caller it is about, where it is about one: dollars are its own then, and really spent in an hour.
+    pub ride: Option<Ride>,
+}
+
+/// About the caller of a finding.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ride {
+    /// Who.
+    pub caller: Caller,
+    /// The functions it uses with its dollars of the last hour, the dearest first.
+    pub functions: Vec<(Function, f64)>,
+    /// The function it never used before, if one, and when it first did.
+    pub new: Option<(Function, Time)>,
+    /// When what is odd began.
+    pub since: Time,
 }
 
 impl Spending {

@@ -14,6 +14,7 @@ use crate::meter::sums::Sums;
 use crate::series::{PAGING, quiet_max};
 use crate::signal::{Body, LogStream, Origin, Signal};
 use crate::spend::budget::Budgets;
+use crate::spend::callers::Callers;
 use crate::spend::course::{
     Around, Course, IDLE_PANES, Look, Noted, PANES_AN_HOUR, last_over, pane_of, start,
 };
@@ -44,11 +45,13 @@ pub struct Watch {
     unwatched: u64,
     /// Episodes about the budget of all functions together, one for each detector.
     pub(super) of_all: Vec<Latch>,
+    /// Whom costs are laid to.
+    pub(super) callers: Callers,
     /// What is kept for somebody who asks why.
     pub(super) lookout: Option<Lookout>,
     /// What was held back of findings.
-    held_back: allow::Ledger,
-    suppressed: u64,
+    pub(super) held_back: allow::Ledger,
+    pub(super) suppressed: u64,
     /// The function of what stands in no log group.
     unnamed: String,
 }
@@ -59,7 +62,7 @@ pub(super) struct Watched {
     pub(super) course: Course,
     /// The last report.
     pub(super) sample: Option<Origin>,
-    drivers: Recent,
+    pub(super) drivers: Recent,
     /// Reports in the newest pane that has any.
     in_pane: u64,
 }
@@ -84,6 +87,7 @@ impl Watch {
                 budgets: Budgets::default(),
                 allow: Arc::default(),
             },
+            callers: Callers::default(),
             lookout: None,
             held_back: allow::Ledger::default(),
             suppressed: 0,
@@ -163,10 +167,17 @@ impl Watch {
         (self.functions.len(), self.unwatched)
     }
 
+    /// How many callers are watched, and how many panes of further ones were judged by nobody, for there were
+    /// [`crate::limits::CALLERS_WATCHED_MAX`] heavier ones.
+    pub fn callers(&self) -> (usize, u64) {
+        (self.callers.kept.len(), self.callers.unjudged)
+    }
+
     /// How many findings are open.
     pub fn open(&self) -> usize {
         let latches = self.functions.iter().flat_map(|watched| &watched.course.latches);
-        let latches = latches.chain(&self.of_all);
+        let of_callers = self.callers.kept.values().flat_map(|kept| &kept.latches);
+        let latches = latches.chain(&self.of_all).chain(of_callers);
         latches.filter(|latch| latch.open().is_some()).count()
     }
 
@@ -176,11 +187,11 @@ impl Watch {
             Body::Invocation(invocation) => invocation,
             Body::Access(access) => {
                 // Who asks does not make a function one that is watched.
-                if let Some(at) = self.known(&signal.origin.stream) {
-                    let pane = pane_of(signal.time);
-                    self.functions[at].drivers.ask(pane, access);
-                }
-                return Vec::new();
+                let Some(at) = self.known(&signal.origin.stream) else { return Vec::new() };
+                // Panes are closed before who asked in them is let go.
+                let findings = self.advance(signal.time);
+                self.functions[at].drivers.ask(pane_of(signal.time), access);
+                return findings;
             }
             Body::Auth(_) => return Vec::new(),
         };
@@ -223,6 +234,7 @@ impl Watch {
                 findings.extend(self.close(at, pane));
             }
             findings.extend(self.burn_all(pane, active));
+            findings.extend(self.ride(pane));
             pane += 1;
         }
         self.over = self.over.max(Some(target));

@@ -426,6 +426,7 @@ pub(super) fn episodes<'a>(findings: impl Iterator<Item = &'a Finding>) -> Vec<R
     for finding in findings {
         let key = match &finding.spending {
             Some(spending) => match &spending.budget {
+                _ if spending.ride.is_some() => finding.key.to_string(),
                 Some(burn) if burn.of_all => finding.key.to_string(),
                 _ => spending.function.name.to_string(),
             },

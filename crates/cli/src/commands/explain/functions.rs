@@ -7,7 +7,7 @@ use tidewatch_alert::{printable, rfc3339};
 use tidewatch_core::allow::Allowlist;
 use tidewatch_core::finding::Activity;
 use tidewatch_core::meter::book::FINE;
-use tidewatch_core::spend::detector::SpendDetector;
+use tidewatch_core::spend::detector::{Rule, SpendDetector};
 use tidewatch_core::spend::reasons::{Explained, Step, Unit};
 use tidewatch_core::time::Time;
 
@@ -27,7 +27,8 @@ impl Shown<'_> {
         }
         let mut text = String::new();
         for (nth, rule) in self.functions.detectors.iter().enumerate() {
-            let _ = writeln!(text, "\n{} (by function, in {FINE})", rule.id);
+            let by = if rule.rule == Rule::Riding { "caller" } else { "function" };
+            let _ = writeln!(text, "\n{} (by {by}, in {FINE})", rule.id);
             let mut all = self.functions.explained.iter().filter(|of| of.nth == nth).peekable();
             if all.peek().is_none() {
                 text += "    nothing near\n";

@@ -247,6 +247,7 @@ fn read_spending(from: &mut Reader<'_>, function: &Function) -> Result<Spending,
         _ => Some((read_text(from, WHAT)?, Time(from.signed(WHAT)?))),
     };
     Ok(Spending {
+        ride: None,
         function: function.clone(),
         number: number.ok_or_else(damaged)?,
         rule: rule.ok_or_else(damaged)?,
