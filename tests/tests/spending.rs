@@ -233,6 +233,4 @@ fn a_customer_who_rides_is_found_although_the_function_is_as_usual_and_one_who_g
         let [(by, ..)] = opened.as_slice() else { panic!("seed {seed}: {opened:?}") };
         assert_ne!(by, "free-rider", "seed {seed}");
     }
-    // Who asks is heard with `--drivers` only.
-    assert_eq!(Played::of("lambda-rider", "1", &fleet, &with[1..]).opened(), []);
 }
