@@ -1,5 +1,8 @@
 //! Reports of functions whose dollars are easy to read, and what watches them.
 
+// Each test that takes it in uses a part.
+#![allow(dead_code)]
+
 use std::sync::Arc;
 
 use tidewatch_core::detector::Severity;
