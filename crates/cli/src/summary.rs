@@ -206,6 +206,13 @@ impl Summary {
                 let _ = writeln!(text, "note: {} log event(s) {what}", grouped(count));
             }
         }
+        if self.usage.forgotten_early > 0 {
+            let _ = writeln!(
+                text,
+                "note: of {} key(s) was forgotten who used to get in, for want of memory (--memory)",
+                grouped(self.usage.forgotten_early)
+            );
+        }
     }
 }
 

@@ -12,11 +12,15 @@
 //! [`REMEMBERED`]: crate::limits::REMEMBERED
 
 use crate::detector::DistinctField;
+use crate::limits::{NEW_WITHIN_MAX, ROTATION_OVERLAP};
 use crate::plan::DetectorPlan;
-use crate::seen::{FIRST_STEP, Seen};
+use crate::seen::{FIRST_REACH, FIRST_STEP, Seen};
 use crate::shape::Class;
 use crate::time::{Span, Time};
 use crate::window::{Bounds, Window};
+
+// A first sighting is kept, and under a new key known, for as long as a detector may call anybody new.
+const _: () = assert!(NEW_WITHIN_MAX.0 < FIRST_REACH.0 && NEW_WITHIN_MAX.0 < ROTATION_OVERLAP.0);
 
 /// By when they were seen first, which values count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -270,6 +270,19 @@ mod tests {
     }
 
     #[test]
+    fn who_got_in_is_remembered_for_four_days_and_no_shorter_than_anything_else() {
+        let of = |home, minutes| {
+            let plain = Retention::new(home, &[Span::minutes(minutes)], None);
+            let asked = plain.clone().remembering(home);
+            assert_eq!((plain.remembered, asked.kept), (plain.kept, plain.kept));
+            (asked.remembered, asked.remembered_tags_max)
+        };
+        assert_eq!(of(Home::Memory, 60), (REMEMBERED, REMEMBERED_TAGS_MAX));
+        assert_eq!(of(Home::Shared, 60), (REMEMBERED, SHARED_LIST_TAGS_MAX));
+        assert_eq!(of(Home::Memory, 7 * 1_440).0, Span::minutes(14 * 1_440));
+    }
+
+    #[test]
     fn a_sighting_is_kept_as_the_second_that_ends_it() {
         let shared = Retention::new(Home::Shared, &[Span::minutes(10)], None);
         let stepped = [0, 1, 999, 1_000, 1_001, -1].map(|ms| shared.step(Time(ms)).0);
