@@ -3,18 +3,21 @@
 //!
 //! How much is much depends on the application, and no fixed number says it; what everybody gets does. Both are
 //! looked up when a finding would open, which is rare, and again when its messages leave, to be told. Nothing of it
-//! is state: what was not opened opens once there are grounds, with the next event.
+//! is state: what was not opened opens once there are grounds, with the next event, or with the finding that it comes
+//! after.
 //!
 //! At the beginning of a log nothing is known to compare with, so a share is no ground there. A share of all is
 //! counted by the same panes on both sides; the key's own last event may not be in everybody's yet.
+
+use std::pin::Pin;
+use std::slice;
 
 use crate::detector::Detector;
 use crate::episode::{covering, uid};
 use crate::fault::Fault;
 use crate::finding::{Accuracy, Also, Finding, Measured, Value};
-use crate::judge::{Report, Verdict};
+use crate::judge::{Report, Verdict, judge};
 use crate::key::{Key, KeyField, KeyPart};
-
 use crate::outbox::Outbox;
 use crate::plan::{DetectorId, DetectorPlan, KeyPlan, KeyPlanId};
 use crate::sink::AlertSink;
@@ -99,6 +102,38 @@ impl<S: WindowStore, A: AlertSink> Outbox<'_, S, A> {
         Ok(())
     }
 
+    /// Judges what comes after a finding that has just opened: what the same key has brought of other signals until
+    /// now, as of their newest event.
+    ///
+    /// # Errors
+    /// If the store or the sink fails.
+    pub(crate) fn follow(
+        &mut self,
+        (of_plan, key): Place,
+        opened: DetectorId,
+    ) -> Pin<Box<dyn Future<Output = Result<(), Fault>> + Send + '_>> {
+        let plan = self.plan;
+        let awaits = move |of_key: &DetectorPlan| of_key.beyond.contains(&(of_plan, opened));
+        // Boxed, since what opens here is published as any other finding; nothing comes after that.
+        Box::pin(async move {
+            for (index, key_plan) in plan.keys.iter().enumerate() {
+                if !key_plan.detectors.iter().any(awaits) {
+                    continue;
+                }
+                let place = (KeyPlanId(index as u16), key);
+                let mut verdicts = Vec::new();
+                self.store.read(&[place], |window| verdicts.extend(judge(plan, window))).await?;
+                for verdict in verdicts.iter().filter(|verdict| verdict.held_back.is_none()) {
+                    if key_plan.detector(verdict.detector).is_some_and(awaits) {
+                        self.declined.forget(place, verdict.detector);
+                        self.settle(place, slice::from_ref(verdict), |_| None).await?;
+                    }
+                }
+            }
+            Ok(())
+        })
+    }
+
     /// The number that a share is asked of, over everything, in the window that ends at `at`.
     async fn all(
         &self,
@@ -144,7 +179,8 @@ impl<S: WindowStore, A: AlertSink> Outbox<'_, S, A> {
                     open.extend(known.filter(|known| !known.closed).map(|known| Also {
                         detector: rule.id.clone(),
                         severity: known.severity,
-                        uid: (known.published > 0).then(|| uid(&rule.id, &key, known.start)),
+                        // One whose first message is on its way has its uid already.
+                        uid: (known.claimed > 0).then(|| uid(&rule.id, &key, known.start)),
                     }));
                 })
                 .await?;

@@ -21,6 +21,7 @@ pub mod episode;
 pub mod event_ring;
 pub mod fault;
 pub mod finding;
+mod gathered;
 pub mod glob;
 pub mod grounds;
 pub mod invocation;

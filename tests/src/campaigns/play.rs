@@ -24,6 +24,7 @@ use tidewatch_ingest::when::When;
 use tidewatch_ingest::{Batch, Buffers, Config, Ingest, InputKind};
 
 use super::agents::agent;
+use super::systems::asn;
 use super::world::{End, START_MS, Try, name};
 
 /// State of a day.
@@ -103,7 +104,7 @@ pub fn signals(tries: &[Try]) -> Vec<Signal> {
             user_known: Some(known).filter(|_| outcome == Outcome::Success || tried.log.tells()),
             user: Some(naming.tag(&name(tried.user))),
             source: Some(tried.source),
-            asn: None,
+            asn: Some(asn(tried.source)),
             agent: Some(AgentTag::of(&agent(tried))),
             attempts: 1,
         };
@@ -132,10 +133,10 @@ pub fn lines(tries: &[Try]) -> String {
             _ => r#""outcome":"failure","reason":"invalid_credentials""#,
         };
         let (ms, user, source) = (START_MS + tried.ms, name(tried.user), tried.source);
-        let agent = agent(tried);
+        let (agent, asn) = (agent(tried), asn(tried.source));
         let line = writeln!(
             text,
-            r#"{{"timestamp":{ms},"event":"login",{said},"user":"{user}","ip":"{source}","user_agent":"{agent}"}}"#
+            r#"{{"timestamp":{ms},"event":"login",{said},"user":"{user}","ip":"{source}","user_agent":"{agent}","asn":{asn}}}"#
         );
         line.expect("a string takes everything");
     }

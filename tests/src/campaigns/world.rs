@@ -142,6 +142,12 @@ pub fn planted(place: u64, host: u64) -> IpAddr {
     Ipv4Addr::from_bits(0xc612_0000 + ((place as u32) << 8) + host as u32).into()
 }
 
+/// Addresses rented all over one provider: a /16 for each place, 256 of them.
+pub fn rented(place: u64, number: u64) -> IpAddr {
+    let (place, number) = (place as u32 & 0xff, number as u32 & 0xffff);
+    Ipv4Addr::from_bits(0x2d00_0000 | place << 16 | number).into()
+}
+
 /// A source of chance of its own for each part of a world.
 pub fn strand(seed: u64, part: u64) -> ChaCha8Rng {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
