@@ -22,7 +22,7 @@ use crate::fault::Fault;
 use crate::finding::Finding;
 use crate::gathered::{Gathered, sample};
 use crate::judge::{Verdict, judge};
-use crate::key::Key;
+use crate::key::{Key, KeyField, KeyPart};
 use crate::key_ring::{Generation, LiveKey, Phase};
 use crate::outbox::Outbox;
 use crate::plan::{KeyPlan, KeyPlanId, Plan};
@@ -450,7 +450,10 @@ fn point(
     if plan.signal != auth.action || plan.shape(shape).is_empty() {
         return None;
     }
-    let key = Key::of_auth(&plan.fields, auth)?;
+    let key = match plan.fields.as_slice() {
+        [KeyField::Log] => Key::of(KeyPart::Log(signal.origin.stream.log())),
+        fields => Key::of_auth(fields, auth)?,
+    };
     let tagged = plan.counts_sources() || !plan.tells_source(key.first);
     let source =
         auth.source.map(|address| Source { address, tag: if tagged { tag(address) } else { 0 } });

@@ -108,7 +108,7 @@ impl<S: WindowStore, A: AlertSink> Outbox<'_, S, A> {
                 rest = &rest[1..];
                 continue;
             }
-            if opens && self.lacks_grounds(place, next, pane).await? {
+            if opens && self.lacks_grounds(place, next, (pane, sample(next.at))).await? {
                 rest = &rest[1..];
                 continue;
             }

@@ -328,7 +328,7 @@ impl Owners {
             }
             KeyPart::User(tag) => self.users.get(&tag).cloned().unwrap_or_default(),
             KeyPart::Asn(system) => return behind_system(told, attacks, system),
-            KeyPart::Agent(_) | KeyPart::Function(_) => Vec::new(),
+            KeyPart::Agent(_) | KeyPart::Function(_) | KeyPart::Log(_) => Vec::new(),
             KeyPart::Global => return behind_all(told, attacks, traffic),
         };
         let begun = |index: &usize| attacks[*index].tries.first().is_some_and(|t| t.ms <= told.ms);
@@ -353,6 +353,7 @@ impl Owners {
             KeyPart::Asn(_) => "a network",
             KeyPart::Agent(_) => "a client",
             KeyPart::Function(_) => "a function",
+            KeyPart::Log(_) => "a log",
             KeyPart::User(_) => "a customer's name",
             KeyPart::Ipv4(v4) | KeyPart::SubnetIpv4(v4) => match v4.octets()[0] {
                 0x50 => "some office",

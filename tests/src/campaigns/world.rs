@@ -57,6 +57,9 @@ pub enum Log {
 }
 
 impl Log {
+    /// All.
+    pub const ALL: [Log; 4] = [Log::Tells, Log::Hides, Log::FailuresTell, Log::FailuresHide];
+
     /// Whether it says which accounts exist.
     pub fn tells(self) -> bool {
         matches!(self, Log::Tells | Log::FailuresTell)
