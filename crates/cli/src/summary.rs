@@ -177,7 +177,7 @@ impl Summary {
             let all = if self.by_system.len() == 1 { first } else { &self.by_system.join(", ") };
             let _ = writeln!(
                 text,
-                "note: {all} counted nothing: no line tells an autonomous system, and no --asn-db FILE was given or knows one"
+                "note: {all} counted nothing: no line tells an autonomous system; --asn-db FILE looks it up"
             );
         }
         self.write_losses(&mut text);
