@@ -99,7 +99,7 @@ pub fn of(
     let copy = ns(runs, || counted.clone());
     let copy_and_trim = ns(runs, || {
         let mut share = counted.clone();
-        share.trim(key_plan, &around.state);
+        share.trim(key_plan, &around.state, &Safeguards::default());
         share
     });
     let encode = ns(runs, || counted.encode());

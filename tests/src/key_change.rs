@@ -113,7 +113,8 @@ fn detector(id: &str, key: &[KeyField], window: Span) -> Detector {
         comparison: Comparison::AtLeast,
         operand: Operand::Number(3.0),
     };
-    let raise = |(severity, measure)| Raise { severity, when: vec![three(measure)] };
+    let raise =
+        |(severity, measure)| Raise { severity, confidence: None, when: vec![three(measure)] };
     Detector {
         id: id.to_owned(),
         title: id.to_owned(),
@@ -191,6 +192,7 @@ fn truth<'a>(
         Measure::Distinct(_, filter) | Measure::Count(_, filter) | Measure::Sum(_, filter) => {
             filter
         }
+        Measure::FirstSeen(_, filter, _) => filter,
         Measure::Sequential(_) | Measure::Change(_) | Measure::Busiest(..) => ALL,
     };
     let counted = events.filter(|t| t.time > after && t.time <= until);

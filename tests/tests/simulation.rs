@@ -45,7 +45,7 @@ const FAILURES_TOLD: usize = 20;
 type Control = (&'static str, fn(&mut Setup), &'static [Law]);
 
 /// Each safeguard switched off, what that does to the setup, and the laws it must break.
-const CONTROLS: [Control; 12] = [
+const CONTROLS: [Control; 13] = [
     ("whole_batch_guard", |s| s.safeguards.guard = Guard::WholeBatch, &[Law::Counts]),
     ("no_guard", |s| s.safeguards.guard = Guard::None, &[Law::Counts]),
     ("blind_writes", |s| s.safeguards.compare_and_set = false, &[Law::Counts]),
@@ -64,6 +64,7 @@ const CONTROLS: [Control; 12] = [
         &[Law::Counts, Law::Published],
     ),
     ("sketch_late", |s| s.safeguards.sketch_before_share = false, &[Law::Counts]),
+    ("forget_firsts", |s| s.safeguards.keep_firsts = false, &[Law::Counts]),
     ("two_at_once", |s| (s.parallel_more, s.level) = (1, None), &[Law::Counts]),
     ("no_overlap", |s| (s.rotates, s.overlap) = (Some(true), Some(Span(0))), &[Law::Counts]),
 ];
@@ -300,6 +301,11 @@ fn acknowledging_the_whole_batch_loses_events() {
 #[test]
 fn a_sketch_after_the_share_loses_names() {
     control("sketch_late");
+}
+
+#[test]
+fn a_last_sighting_for_a_first_one_forgets_who_is_known() {
+    control("forget_firsts");
 }
 
 #[test]

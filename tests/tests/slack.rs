@@ -123,3 +123,39 @@ fn on_simulated_days_neither() {
         assert!(told.iter().filter(|finding| finding.activity == Activity::Create).count() > 5);
     }
 }
+
+/// By who is new and who is known alone.
+const NEWCOMERS: &str = r#"
+id = "newcomers"
+title = "Newcomers"
+signal = "auth"
+key = "source.ip"
+window = "10m"
+[measure]
+newcomers = { distinct = "user", where = { outcome = "success" }, new_within = "1h" }
+known = { distinct = "user", where = { outcome = "success" }, known_for = "1h" }
+users = { distinct = "user" }
+[[raise]]
+severity = "high"
+when = ["newcomers >= 6", "newcomers <= 0.5 * users"]
+[[raise]]
+severity = "medium"
+when = ["newcomers >= 2", "known >= 4"]
+[[raise]]
+severity = "low"
+when = ["known >= 12"]
+"#;
+
+#[test]
+fn nor_by_who_is_new_and_who_is_known() {
+    let mut raised = std::collections::BTreeMap::new();
+    for seed in 0..40 {
+        let detector = tidewatch_rules::parse("newcomers.toml", NEWCOMERS).expect("a detector");
+        for finding in both(vec![detector], &stream(1_000 + seed)) {
+            if finding.activity == Activity::Create {
+                *raised.entry(finding.severity).or_insert(0) += 1;
+            }
+        }
+    }
+    assert!(raised.len() == 3 && raised.values().all(|times| *times > 3), "{raised:?}");
+}

@@ -54,6 +54,7 @@ pub(crate) fn short(name: &str, value: &Value) -> String {
         Accuracy::Exact | Accuracy::Pane(_) => of_measure(name, value.amount),
         Accuracy::Sketch { .. } => format!("about {}", number(value.amount.round())),
         Accuracy::AtLeast => format!("at least {}", of_measure(name, value.amount)),
+        Accuracy::AtMost => format!("at most {}", of_measure(name, value.amount)),
     }
 }
 
@@ -61,7 +62,7 @@ pub(crate) fn short(name: &str, value: &Value) -> String {
 pub(crate) fn long(name: &str, value: &Value) -> String {
     let short = short(name, value);
     match value.error {
-        Accuracy::Exact | Accuracy::AtLeast => short,
+        Accuracy::Exact | Accuracy::AtLeast | Accuracy::AtMost => short,
         Accuracy::Pane(pane) => format!("{short} (window + at most {pane})"),
         Accuracy::Sketch { relative, pane } => {
             format!("{short} (±{} %, window + at most {pane})", number(relative * 100.0))
@@ -96,6 +97,7 @@ mod tests {
                 "about 3600 (±1.63 %, window + at most 20s)",
             ),
             (256.0, Accuracy::AtLeast, "at least 256", "at least 256"),
+            (3.0, Accuracy::AtMost, "at most 3", "at most 3"),
             (1e300, Accuracy::Exact, &format!("{}", 1e300), &format!("{}", 1e300)),
         ] {
             let value = Value { amount, error };

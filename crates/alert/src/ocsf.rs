@@ -1,16 +1,19 @@
 //! A finding as an OCSF 1.6.0 Detection Finding (<https://schema.ocsf.io/1.6.0/classes/detection_finding>).
 //!
 //! What OCSF has an attribute for stands there; the numbers behind the decision, for which it has
-//! none, stand under `unmapped.tidewatch`. `confidence_id` is left out: nothing here measures how
-//! often a detector is right, and a made-up constant would be read as if something did.
+//! none, stand under `unmapped.tidewatch`. `confidence_id` is there only where a detector's file states
+//! it for what raised: nothing here measures how often a detector is right, and a made-up constant
+//! would be read as if something did.
 //!
 //! Invariant: the keys of every object are sorted (serde_json's map), so equal findings are equal
 //! bytes. No raw username can be here, because a [`Finding`] holds none.
 
 use serde_json::{Map, Value as Json, json};
 use tidewatch_core::accounts::Account;
-use tidewatch_core::detector::{Attack, Severity};
-use tidewatch_core::finding::{Accuracy, Activity, Also, Decided, Finding, Measured, Member};
+use tidewatch_core::detector::{Attack, Confidence, Severity};
+use tidewatch_core::finding::{
+    Accuracy, Activity, Also, Decided, Finding, Measured, Member, SeenSince,
+};
 use tidewatch_core::key::KeyPart;
 use tidewatch_core::lists::Listed;
 use tidewatch_core::signal::{EventId, Origin, Outcome};
@@ -63,6 +66,10 @@ pub fn ocsf(finding: &Finding, context: &Context) -> Json {
         // OCSF's integer_t has 32 bits; the whole number is under `unmapped`.
         document["count"] = json!(leading.value.amount.round() as i32);
     }
+    if let Some(confidence) = finding.confidence {
+        document["confidence"] = json!(caption(confidence));
+        document["confidence_id"] = json!(confidence as i64);
+    }
     if context.is_simulated(finding) {
         document["metadata"]["labels"] = json!(["simulated"]);
     }
@@ -109,6 +116,15 @@ fn severity(severity: Severity) -> &'static str {
         Severity::Medium => "Medium",
         Severity::High => "High",
         Severity::Critical => "Critical",
+    }
+}
+
+/// OCSF's own captions of `confidence_id`.
+fn caption(confidence: Confidence) -> &'static str {
+    match confidence {
+        Confidence::Low => "Low",
+        Confidence::Medium => "Medium",
+        Confidence::High => "High",
     }
 }
 
@@ -253,13 +269,14 @@ fn unmapped(finding: &Finding, context: &Context) -> Json {
         "peak": amount(finding.peak),
         "quiet_s": seconds(finding.quiet),
         "samples": finding.samples.iter().map(sample).collect::<Vec<_>>(),
+        "since": finding.since.iter().map(since).collect::<Vec<_>>(),
         "sources_total": finding.sources_total,
         "window_s": seconds(finding.window),
     })
 }
 
-/// Tags of the names that were tried, each once: whoever got in, whose account exists, whose does not, and
-/// of whom nothing is told.
+/// Tags of the names that were tried, each once: whoever got in, whoever did so as ever, whose account exists,
+/// whose does not, and of whom nothing is told.
 fn names_tried(finding: &Finding) -> Json {
     let tags = |of: &dyn Fn(&Account) -> bool| {
         let tags = finding.accounts.iter().filter(|account| of(account));
@@ -267,11 +284,17 @@ fn names_tried(finding: &Finding) -> Json {
     };
     let got_in = |account: &Account| account.outcome == Some(Outcome::Success);
     json!({
-        "got_in": tags(&got_in),
+        "got_in": tags(&|account| got_in(account) && !account.as_ever),
+        "got_in_as_ever": tags(&|account| got_in(account) && account.as_ever),
         "exist": tags(&|account| !got_in(account) && account.known == Some(true)),
         "unknown": tags(&|account| !got_in(account) && account.known == Some(false)),
         "untold": tags(&|account| !got_in(account) && account.known.is_none()),
     })
+}
+
+/// Since when the first of the values that a measure counts is seen.
+fn since(since: &SeenSince) -> Json {
+    json!({ "first_seen": since.first.0, "measure": since.measure, "new": since.is_new })
 }
 
 fn on_list(listed: &Listed) -> Json {
@@ -313,7 +336,7 @@ fn condition(decided: &Decided) -> Json {
 }
 
 /// A measure with how far it may be off: `pane` counts up to `extra_s` seconds more than the window,
-/// `sketch` has a relative standard error, `at_least` is a lower bound.
+/// `sketch` has a relative standard error, `at_least` is a lower bound, `at_most` an upper one.
 fn measure(measured: &Measured) -> Json {
     let error = match measured.value.error {
         Accuracy::Exact => json!({ "kind": "exact" }),
@@ -322,6 +345,7 @@ fn measure(measured: &Measured) -> Json {
             json!({ "kind": "sketch", "relative": relative, "pane_s": seconds(pane) })
         }
         Accuracy::AtLeast => json!({ "kind": "at_least" }),
+        Accuracy::AtMost => json!({ "kind": "at_most" }),
     };
     json!({ "error": error, "name": measured.name, "value": amount(measured.value.amount) })
 }

@@ -5,7 +5,8 @@
 
 use std::fmt::Write;
 
-use tidewatch_core::finding::{Activity, Decided, Finding};
+use tidewatch_core::accounts::Account;
+use tidewatch_core::finding::{Activity, Decided, Finding, SeenSince};
 use tidewatch_core::lists::Listed;
 use tidewatch_core::signal::{EventId, Origin, Outcome};
 
@@ -56,7 +57,13 @@ pub fn text(finding: &Finding) -> String {
         line(&mut out, "at worst", &format!("{} {peak} in {}", leading.measure, finding.window));
     }
     if !spends {
-        line(&mut out, "raised by", &joined(finding.decided.iter().map(condition)));
+        let confidence = finding.confidence.map(|sure| format!("confidence {}", sure.name()));
+        line(
+            &mut out,
+            "raised by",
+            &joined(finding.decided.iter().map(condition).chain(confidence)),
+        );
+        line(&mut out, "since", &joined(finding.since.iter().map(since)));
     }
     let (first, last) = (rfc3339(finding.first_seen), rfc3339(finding.last));
     line(&mut out, "seen", &format!("{first} to {last}"));
@@ -106,6 +113,13 @@ fn condition(decided: &Decided) -> String {
     format!("{} (= {threshold})", decided.condition)
 }
 
+/// Since when the first of what a measure counts is seen here.
+fn since(since: &SeenSince) -> String {
+    let first = rfc3339(since.first);
+    let how = if since.is_new { "first seen here" } else { "known here since" };
+    format!("{} {how} {first}", since.measure)
+}
+
 fn sources(finding: &Finding) -> String {
     if !finding.members.is_empty() {
         return members(finding);
@@ -139,19 +153,32 @@ fn members(finding: &Finding) -> String {
     out
 }
 
-/// How many names were tried, and the tags of those that got in: those to look at first.
+/// The tags of those that got in and were not seen here before: those to look at first; and how many others did.
 fn accounts(finding: &Finding) -> String {
     let got_in = finding.accounts.iter().filter(|a| a.outcome == Some(Outcome::Success));
-    let tags: Vec<String> = got_in.map(|account| format!("user:{:016x}", account.tag)).collect();
+    let (as_ever, new): (Vec<&Account>, Vec<&Account>) = got_in.partition(|a| a.as_ever);
+    let as_ever = match as_ever.len() {
+        0 => String::new(),
+        others => format!("as ever: {others}"),
+    };
+    let tags: Vec<String> = new.iter().map(|account| got_in_as(account, finding)).collect();
     if tags.is_empty() {
-        return String::new();
+        return as_ever;
     }
+    let as_ever = if as_ever.is_empty() { as_ever } else { format!("; {as_ever}") };
     let shown = joined(tags.iter().take(ACCOUNTS_SHOWN_MAX).cloned());
     let more = match tags.len().saturating_sub(ACCOUNTS_SHOWN_MAX) {
         0 => String::new(),
         more => format!(" and {more} more"),
     };
-    format!("got in: {shown}{more}")
+    format!("got in: {shown}{more}{as_ever}")
+}
+
+/// An account that got in, and since when, where its detector asks.
+fn got_in_as(account: &Account, finding: &Finding) -> String {
+    let first = account.first.filter(|_| finding.since.iter().any(|since| since.is_new));
+    let first = first.map_or(String::new(), |first| format!(" (first here {})", rfc3339(first)));
+    format!("user:{:016x}{first}", account.tag)
 }
 
 /// How many of the names tried stand on a list from elsewhere.

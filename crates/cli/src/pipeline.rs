@@ -332,12 +332,16 @@ impl<A: AlertSink> Work<A> {
             Work::Compare(comparison) => of(&comparison.ours),
             Work::Count(counting) => {
                 let keys = counting.windows.keys();
-                (counting.counts, Usage { keys, keys_seen: keys, used_bytes: 0 }, 0)
+                (counting.counts, Usage { keys, keys_seen: keys, ..Usage::default() }, 0)
             }
             Work::Meter(metering) => {
                 let keys = metering.watch.ledger().functions().count() as u64;
                 let used_bytes = metering.watch.ledger().bytes();
-                (metering.counts, Usage { keys, keys_seen: keys, used_bytes }, 0)
+                (
+                    metering.counts,
+                    Usage { keys, keys_seen: keys, used_bytes, ..Usage::default() },
+                    0,
+                )
             }
         }
     }

@@ -91,6 +91,7 @@ impl Summary {
             "overflow": {
                 "points_refused": self.counts.points_refused,
                 "sketches_refused": self.counts.sketches_refused,
+                "forgotten_early": self.usage.forgotten_early,
             },
         })
     }

@@ -7,8 +7,9 @@
 use std::collections::BTreeMap;
 
 use crate::detector::DistinctField;
+use crate::first_seen::Since;
 use crate::limits::ACCOUNTS_MAX;
-use crate::plan::DetectorPlan;
+use crate::plan::{Counted, DetectorPlan};
 use crate::signal::{Outcome, SignalKind};
 use crate::time::Time;
 use crate::window::Window;
@@ -24,6 +25,10 @@ pub struct Account {
     pub known: Option<bool>,
     /// When it was tried last.
     pub last: Time,
+    /// Since when it gets in here, where that is kept.
+    pub first: Option<Time>,
+    /// Whether it gets in here as ever: long enough for the detector not to call it new.
+    pub as_ever: bool,
 }
 
 /// The names tried in the window of `detector`, those that got in first and then the latest, at most
@@ -39,7 +44,9 @@ pub fn accounts(window: &Window<'_>, detector: &DetectorPlan) -> Vec<Account> {
         // Who asks for a reset or an account has got into none.
         let outcome = outcome.filter(|_| window.plan.signal == SignalKind::Auth);
         for seen in list.list.within(after, until) {
-            let new = Account { tag: seen.tag, outcome, known, last: seen.last };
+            let first = list.firsts.then(|| seen.first().min(seen.last()));
+            let (last, as_ever) = (seen.last(), false);
+            let new = Account { tag: seen.tag, outcome, known, last, first, as_ever };
             all.entry(seen.tag).and_modify(|account| account.merge(&new)).or_insert(new);
         }
     }
@@ -49,11 +56,25 @@ pub fn accounts(window: &Window<'_>, detector: &DetectorPlan) -> Vec<Account> {
         _ => account,
     };
     let mut all: Vec<Account> = all.into_values().map(got_in).collect();
+    for account in &mut all {
+        account.as_ever =
+            account.first.zip(new_since(window, detector)).is_some_and(|(a, b)| a <= b);
+    }
     all.sort_by_key(|account| {
-        (account.outcome != Some(Outcome::Success), std::cmp::Reverse(account.last), account.tag)
+        let got_in = account.outcome == Some(Outcome::Success);
+        (!got_in, account.as_ever, std::cmp::Reverse(account.last), account.tag)
     });
     all.truncate(ACCOUNTS_MAX);
     all
+}
+
+/// Who got in first at this time or before is not new to `detector`; `None` where it calls nobody new.
+fn new_since(window: &Window<'_>, detector: &DetectorPlan) -> Option<Time> {
+    let spans = detector.measures.iter().filter_map(|counted| match counted {
+        Counted::FirstSeen(DistinctField::User, _, Since::NewWithin(span)) => Some(*span),
+        _ => None,
+    });
+    spans.max().map(|span| window.at.minus(span))
 }
 
 impl Account {
@@ -69,5 +90,6 @@ impl Account {
             (one, two) => one.or(two),
         };
         self.last = self.last.max(other.last);
+        self.first = self.first.into_iter().chain(other.first).min();
     }
 }

@@ -2,6 +2,7 @@
 //! crates/rules; nothing here can be malformed.
 
 use crate::change::{Change, HISTORY};
+use crate::first_seen::Since;
 use crate::key::KeyFields;
 use crate::signal::{Outcome, Role, SignalKind};
 use crate::time::Span;
@@ -86,6 +87,9 @@ pub enum Measure {
     Sum(NumberField, Filter),
     /// How many different values a field has over the attempts and mentions that satisfy the filter.
     Distinct(DistinctField, Filter),
+    /// How many of these values are new in the window, or known besides, by when they were seen first; its filter
+    /// takes successes only: see [`crate::first_seen`].
+    FirstSeen(DistinctField, Filter, Since),
     /// How much likelier the outcomes of the users' first contacts are an attacker's than people's, in
     /// powers of ten: see [`crate::walk`].
     Sequential(Rates),
@@ -131,8 +135,21 @@ pub struct Filter {
 pub struct Raise {
     /// How bad it is.
     pub severity: Severity,
+    /// How sure it is, where its author says so.
+    pub confidence: Option<Confidence>,
     /// At least one; all must hold.
     pub when: Vec<Condition>,
+}
+
+/// OCSF 1.6.0 `confidence_id`, 1 to 3: how sure a finding is, by what kind of evidence raises it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Confidence {
+    /// 1.
+    Low = 1,
+    /// 2.
+    Medium = 2,
+    /// 3.
+    High = 3,
 }
 
 /// OCSF 1.6.0 `severity_id`, 1 to 5.
@@ -206,6 +223,11 @@ impl Detector {
         looks_back.then_some(Span(HISTORY.0 + longer))
     }
 
+    /// Whether it asks since when values are seen.
+    pub(crate) fn asks_since(&self) -> bool {
+        self.measures.iter().any(|named| matches!(named.measure, Measure::FirstSeen(..)))
+    }
+
     /// A condition as its file writes it, e.g. `unknown_users >= 0.5 * users`.
     pub fn describe(&self, condition: &Condition) -> String {
         let name = |measure: usize| self.measures[measure].name.as_str();
@@ -240,6 +262,20 @@ impl Severity {
             Severity::Medium => "medium",
             Severity::High => "high",
             Severity::Critical => "critical",
+        }
+    }
+}
+
+impl Confidence {
+    /// All of them, low to high.
+    pub const ALL: [Confidence; 3] = [Confidence::Low, Confidence::Medium, Confidence::High];
+
+    /// The name in detector files and alerts.
+    pub fn name(self) -> &'static str {
+        match self {
+            Confidence::Low => "low",
+            Confidence::Medium => "medium",
+            Confidence::High => "high",
         }
     }
 }

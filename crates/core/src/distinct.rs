@@ -7,34 +7,25 @@
 //!
 //! Sketches are kept per pane from the first eviction on, and hold every tag in the pane of its last
 //! sighting: the union of a window's panes is then exactly the window's set, up to one pane at its
-//! old end. They go as soon as the last eviction is older than anything kept.
+//! old end. They go as soon as the last eviction is older than any window.
 //!
-//! Only the last sighting is kept, so a window that ends before the newest event is a lower bound.
+//! Of the sightings between the first and the last nothing is kept, so a window that ends before the newest event is
+//! a lower bound.
+//!
+//! A list of successes also keeps since when each tag is seen, and keeps its tags longer than windows ask for: see
+//! [`crate::first_seen`]. A tag that was put out or forgotten and comes back is a new one.
 
 use crate::panes::Resolution;
-use crate::recency::{INDEXED_MIN, Index};
+use crate::recency::Recent;
 use crate::retention::Retention;
+use crate::seen::{Between, Seen};
 use crate::sketch::Sketch;
 use crate::time::Time;
-
-/// A tag and when it was seen last.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Seen {
-    /// Event time of the newest sighting.
-    pub last: Time,
-    /// The tag.
-    pub tag: u64,
-}
-
-/// Tags that are compared without a branch between them.
-const LOOKED_AT_TOGETHER: usize = 16;
 
 /// The tags of one class of one key.
 #[derive(Clone, Debug, Default)]
 pub struct DistinctList {
-    seen: Vec<Seen>,
-    /// Of `seen` as it is, or none.
-    index: Option<Box<Index<Seen>>>,
+    seen: Recent<Seen>,
     evicted: Option<Time>,
     sketches: Option<Box<PaneSketches>>,
 }
@@ -48,6 +39,8 @@ pub struct Keeping<'a> {
     pub head: Time,
     /// What memory is left for.
     pub room: Room,
+    /// Whether the list keeps first sightings.
+    pub firsts: bool,
 }
 
 /// What a key may still grow by.
@@ -60,9 +53,25 @@ pub enum Room {
 }
 
 impl Keeping<'_> {
-    /// Nothing at or before this time matters any more.
-    fn horizon(&self) -> Time {
+    /// No window reaches anything at or before this time.
+    fn reached(&self) -> Time {
         self.head.minus(self.retention.kept)
+    }
+
+    /// The list knows nothing that was seen last at or before this time.
+    fn horizon(&self) -> Time {
+        if self.firsts { self.head.minus(self.retention.remembered) } else { self.reached() }
+    }
+
+    /// How many tags the list keeps.
+    fn tags_max(&self) -> usize {
+        let Retention { list_tags_max, remembered_tags_max, .. } = *self.retention;
+        if self.firsts { remembered_tags_max } else { list_tags_max }
+    }
+
+    /// A tag that is seen at `time`, for the first time as far as is known.
+    fn seen(&self, tag: u64, time: Time) -> Seen {
+        if self.firsts { Seen::once_at(tag, time) } else { Seen::last_at(tag, time) }
     }
 }
 
@@ -76,28 +85,51 @@ struct PaneSketches {
 impl DistinctList {
     /// Notes that `tag` was seen at `time`. Says whether a sketch was needed and not allowed.
     pub fn insert(&mut self, tag: u64, time: Time, keeping: Keeping<'_>) -> bool {
+        self.take(keeping.seen(tag, time), keeping)
+    }
+
+    fn take(&mut self, new: Seen, keeping: Keeping<'_>) -> bool {
         if let Some(sketches) = &mut self.sketches {
-            sketches.insert(tag, time, keeping);
+            sketches.insert(new.tag, new.last(), keeping);
         }
-        if let Some(at) = self.position(tag) {
-            self.seen[at].last = self.seen[at].last.max(time);
+        if let Some(at) = self.seen.find(new.tag) {
+            let known = self.seen.seen_again(at);
+            match keeping.firsts {
+                false => known.join_last(new),
+                // It is forgotten, though it still stands here.
+                true if known.last() <= keeping.horizon() => *known = new,
+                true => known.join(new),
+            }
             return false;
         }
-        let tags_max = keeping.retention.list_tags_max;
-        if self.seen.len() >= tags_max {
-            self.forget_at_cap(keeping);
-        } else if self.seen.len() == self.seen.capacity() {
+        let mut oldest = None;
+        if self.seen.len() >= keeping.tags_max() {
+            oldest = self.seen.oldest().map(|at| (at, self.seen.entries()[at]));
+            match oldest {
+                // A full list need not be gone through as long as its oldest matters.
+                Some((_, seen)) if seen.last() > keeping.horizon() => self.forget_evicted(keeping),
+                _ => {
+                    self.forget(keeping);
+                    oldest = None;
+                }
+            }
+        } else if self.seen.is_at_capacity() {
             self.forget(keeping);
         }
-        if self.seen.len() < tags_max {
-            self.push(Seen { last: time, tag });
+        let Some((at, oldest)) = oldest else {
+            self.seen.push(new);
             return false;
+        };
+        let mut refused = false;
+        if oldest.min(new).last() > keeping.reached() {
+            refused = self.begin_sketches(keeping);
+            if let Some(sketches) = &mut self.sketches {
+                sketches.insert(new.tag, new.last(), keeping);
+            }
         }
-        let refused = self.begin_sketches(keeping);
-        if let Some(sketches) = &mut self.sketches {
-            sketches.insert(tag, time, keeping);
-        }
-        self.replace_oldest(Seen { last: time, tag });
+        // The older of the two goes; among equals the smaller tag, so that order of arrival does not matter.
+        let gone = if oldest < new { self.seen.replace(at, new) } else { new };
+        self.evicted = self.evicted.max(Some(gone.last()));
         refused
     }
 
@@ -108,19 +140,23 @@ impl DistinctList {
             if let Some(mine) = &mut self.sketches {
                 mine.merge(theirs, keeping);
             }
-        } else if other.evicted.is_some() {
+        } else if other.evicted > Some(keeping.reached()) {
             // Theirs lost tags that no sketch holds, so ours would be short of them too.
             self.sketches = None;
         }
         self.evicted = self.evicted.max(other.evicted);
-        for seen in &other.seen {
-            self.insert(seen.tag, seen.last, keeping);
+        for seen in other.seen.entries() {
+            // What is forgotten tells nothing of when a tag was seen first.
+            if !keeping.firsts || seen.last() > keeping.horizon() {
+                self.take(*seen, keeping);
+            }
         }
     }
 
     /// The tags last seen in (after, until] that the list holds, in no order.
     pub fn within(&self, after: Time, until: Time) -> impl Iterator<Item = &Seen> {
-        self.seen.iter().filter(move |seen| seen.last > after && seen.last <= until)
+        let between = Between::new(after, until);
+        self.seen.entries().iter().filter(move |seen| between.has(seen))
     }
 
     /// Whether the list holds every tag last seen after `after`.
@@ -141,7 +177,7 @@ impl DistinctList {
 
     /// All tags listed, in no order.
     pub fn seen(&self) -> &[Seen] {
-        &self.seen
+        self.seen.entries()
     }
 
     /// The newest last sighting that is listed no more, if any still matters.
@@ -151,7 +187,7 @@ impl DistinctList {
 
     /// Puts back a tag that was listed, as it was.
     pub(crate) fn restore(&mut self, seen: Seen) {
-        self.push(seen);
+        self.seen.push(seen);
     }
 
     /// Notes that a tag last seen at `time` is listed no more.
@@ -164,26 +200,38 @@ impl DistinctList {
         self.sketches = Some(Box::new(PaneSketches { rings: vec![panes] }));
     }
 
-    /// Leaves out the tags that `other` has seen more recently, and those that are not among the
-    /// `most` most recent of both. Ties go as in a full list.
-    pub(crate) fn leave_out(&mut self, other: &DistinctList, most: usize) {
-        let newer = |mine: &Seen| {
-            other.seen.iter().any(|theirs| theirs.tag == mine.tag && theirs.last > mine.last)
+    /// Leaves out the tags of which `other` knows all that is known here, and those that are not among the most
+    /// recent of both, as many as a list keeps. Ties go as in a full list. Where first sightings are kept, an earlier
+    /// one that `other` knows of a tag is taken over: then the other has none that must stay.
+    pub(crate) fn leave_out(&mut self, other: &DistinctList, keeping: Keeping<'_>) {
+        let theirs = |tag| other.seen.find(tag).map(|at| other.seen.entries()[at]);
+        if keeping.firsts {
+            for at in 0..self.seen.len() {
+                let mine = self.seen.seen_again(at);
+                let known = theirs(mine.tag).filter(|known| known.last() > keeping.horizon());
+                if let Some(known) = known.filter(|known| known.last() <= mine.last()) {
+                    mine.join(known);
+                }
+            }
+        }
+        let told = |mine: &Seen, theirs: &Seen| {
+            let newer = theirs.last() > mine.last();
+            newer && (!keeping.firsts || theirs.first() <= mine.first())
         };
-        self.seen.retain(|mine| !newer(mine));
-        self.index = Index::of(&self.seen);
-        let listed_here = |theirs: &&Seen| self.seen.iter().any(|mine| mine.tag == theirs.tag);
-        let only_there = other.seen.iter().filter(|theirs| !listed_here(theirs));
-        let mut both: Vec<Seen> = self.seen.iter().chain(only_there).copied().collect();
+        self.seen.retain(|mine| theirs(mine.tag).is_none_or(|theirs| !told(mine, &theirs)));
+        let most = keeping.tags_max();
+        let newest = |mine: &Seen| theirs(mine.tag).map_or(*mine, |theirs| theirs.max(*mine));
+        let only_there = other.seen.entries().iter().filter(|s| self.seen.find(s.tag).is_none());
+        let here = self.seen.entries().iter().map(newest);
+        let mut both: Vec<Seen> = here.chain(only_there.copied()).collect();
         if both.len() <= most {
             return;
         }
         let (_, oldest, _) = both.select_nth_unstable_by(most - 1, |a, b| b.cmp(a));
         let oldest = *oldest;
-        let gone = self.seen.iter().filter(|seen| **seen < oldest).map(|seen| seen.last).max();
-        self.evicted = self.evicted.max(gone);
-        self.seen.retain(|seen| *seen >= oldest);
-        self.index = Index::of(&self.seen);
+        let gone = self.seen.entries().iter().filter(|mine| newest(mine) < oldest);
+        self.evicted = self.evicted.max(gone.map(Seen::last).max());
+        self.seen.retain(|mine| newest(mine) >= oldest);
     }
 
     /// How many tags are listed, whatever their age.
@@ -193,39 +241,28 @@ impl DistinctList {
 
     /// Whether nothing is listed.
     pub fn is_empty(&self) -> bool {
-        self.seen.is_empty()
+        self.seen.len() == 0
     }
 
     /// Bytes on the heap.
     pub fn heap_bytes(&self) -> usize {
-        self.seen.capacity() * size_of::<Seen>()
-            + self.index.as_ref().map_or(0, |index| index.bytes())
+        self.seen.heap_bytes()
             + self.sketches.as_ref().map_or(0, |s| size_of::<PaneSketches>() + s.heap_bytes())
     }
 
-    /// Drops what no window can reach any more.
+    /// Drops what the list need not know any more.
     pub(crate) fn forget(&mut self, keeping: Keeping<'_>) {
-        let (horizon, listed) = (keeping.horizon(), self.seen.len());
-        self.seen.retain(|seen| seen.last > horizon);
-        if self.seen.len() < listed {
-            self.index = Index::of(&self.seen);
-        }
-        self.forget_evicted(horizon);
-    }
-
-    /// The same for a full list, which need not be gone through as long as its oldest matters.
-    fn forget_at_cap(&mut self, keeping: Keeping<'_>) {
         let horizon = keeping.horizon();
-        if self.oldest().is_none_or(|at| self.seen[at].last <= horizon) {
-            return self.forget(keeping);
-        }
-        self.forget_evicted(horizon);
+        self.seen.retain(|seen| seen.last() > horizon);
+        self.forget_evicted(keeping);
     }
 
-    fn forget_evicted(&mut self, horizon: Time) {
-        if self.evicted.is_some_and(|evicted| evicted <= horizon) {
-            self.evicted = None;
+    fn forget_evicted(&mut self, keeping: Keeping<'_>) {
+        if self.evicted.is_some_and(|evicted| evicted <= keeping.reached()) {
             self.sketches = None;
+        }
+        if self.evicted.is_some_and(|evicted| evicted <= keeping.horizon()) {
+            self.evicted = None;
         }
     }
 
@@ -235,67 +272,16 @@ impl DistinctList {
             return false;
         }
         // Once something is gone that no sketch holds, a sketch would be short of it.
-        if keeping.room != Room::Plenty || self.evicted.is_some() {
+        if keeping.room != Room::Plenty || self.evicted > Some(keeping.reached()) {
             return true;
         }
         let mut sketches =
             PaneSketches { rings: vec![Vec::new(); keeping.retention.sketches.len()] };
-        for seen in &self.seen {
-            sketches.insert(seen.tag, seen.last, keeping);
+        for seen in self.seen.entries() {
+            sketches.insert(seen.tag, seen.last(), keeping);
         }
         self.sketches = Some(Box::new(sketches));
         false
-    }
-
-    fn push(&mut self, new: Seen) {
-        self.seen.push(new);
-        match &mut self.index {
-            Some(index) => index.pushed(&new),
-            None if self.seen.len() == INDEXED_MIN => self.index = Index::of(&self.seen),
-            None => {}
-        }
-    }
-
-    /// Where a tag is listed.
-    #[inline]
-    fn position(&self, tag: u64) -> Option<usize> {
-        if let Some(index) = &self.index {
-            return index.find(&self.seen, tag);
-        }
-        // Most tags that come are new to their list, so all of it is looked at: some at once, the newest, which
-        // come last as a rule, first.
-        let mut end = self.seen.len();
-        for together in self.seen.rchunks(LOOKED_AT_TOGETHER) {
-            let start = end - together.len();
-            if together.iter().fold(false, |any, seen| any | (seen.tag == tag)) {
-                return together.iter().position(|seen| seen.tag == tag).map(|at| start + at);
-            }
-            end = start;
-        }
-        None
-    }
-
-    /// Where the oldest of all stands; among equals the one with the smallest tag.
-    fn oldest(&mut self) -> Option<usize> {
-        match &mut self.index {
-            Some(index) => Some(index.oldest(&self.seen)),
-            None => (0..self.seen.len()).min_by_key(|at| self.seen[*at]),
-        }
-    }
-
-    /// Takes `new` in for the oldest of all, which may be itself; among equals the smallest tag goes,
-    /// so that order of arrival does not matter.
-    fn replace_oldest(&mut self, new: Seen) {
-        let gone = match self.oldest().filter(|at| self.seen[*at] < new) {
-            Some(at) => {
-                if let Some(index) = &mut self.index {
-                    index.replaced(at, &new);
-                }
-                std::mem::replace(&mut self.seen[at], new)
-            }
-            None => new,
-        };
-        self.evicted = self.evicted.max(Some(gone.last));
     }
 }
 

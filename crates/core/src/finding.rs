@@ -6,7 +6,7 @@
 use std::net::IpAddr;
 
 use crate::accounts::Account;
-use crate::detector::{Attack, Comparison, Severity};
+use crate::detector::{Attack, Comparison, Confidence, Severity};
 use crate::key::Key;
 use crate::lists::Listed;
 use crate::signal::Origin;
@@ -22,6 +22,8 @@ pub struct Finding {
     pub activity: Activity,
     /// How bad it is at its worst so far.
     pub severity: Severity,
+    /// How sure it is, where its detector says so.
+    pub confidence: Option<Confidence>,
     /// [`crate::detector::Detector::id`].
     pub detector: String,
     /// [`crate::detector::Detector::title`].
@@ -51,6 +53,8 @@ pub struct Finding {
     pub quiet: Span,
     /// Every measure of the detector, as counted when this message was made.
     pub measures: Vec<Measured>,
+    /// Since when values that are new, or known, are seen.
+    pub since: Vec<SeenSince>,
     /// The conditions of the severity raised, with the numbers that met them.
     pub decided: Vec<Decided>,
     /// The largest number the first of the conditions has seen in any window of the episode, as far
@@ -119,6 +123,17 @@ pub struct Measured {
     pub value: Value,
 }
 
+/// Since when one of the values that a measure counts is seen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SeenSince {
+    /// The measure's name.
+    pub measure: String,
+    /// The earliest first sighting among them.
+    pub first: Time,
+    /// Whether they are new, else known.
+    pub is_new: bool,
+}
+
 /// A number and how sure it is.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Value {
@@ -144,6 +159,8 @@ pub enum Accuracy {
     },
     /// At least this many; no sketch stands behind the full list.
     AtLeast,
+    /// At most this many: of those that count as new some may have been lost by a full list.
+    AtMost,
 }
 
 /// A condition that held.

@@ -7,9 +7,10 @@
 use smallvec::SmallVec;
 
 use crate::accounts::{Account, accounts};
-use crate::detector::{Comparison, Condition, Detector, Operand, Raise, Severity};
+use crate::detector::{Comparison, Condition, Confidence, Detector, Operand, Raise, Severity};
 use crate::episode::{Slots, covering};
-use crate::finding::{Accuracy, Decided, Measured, Value};
+use crate::finding::{Accuracy, Decided, Measured, SeenSince, Value};
+use crate::first_seen::Since;
 use crate::lists::{Listed, listed};
 use crate::plan::{Counted, DetectorId, DetectorPlan, Plan};
 use crate::standing::{Other, Standing};
@@ -52,6 +53,10 @@ pub struct Report {
     pub listed: Vec<Listed>,
     /// The other detectors that raise for the same key in the same window, or have an open finding about it.
     pub also: Vec<Other>,
+    /// How sure it is, where its detector says so.
+    pub confidence: Option<Confidence>,
+    /// Since when values that are new, or known, are seen.
+    pub since: Vec<SeenSince>,
 }
 
 impl Verdict {
@@ -271,7 +276,23 @@ fn report(
         listed: listed(&plan.lists, &accounts),
         accounts,
         also: standing.others(detector.id),
+        confidence: raise.confidence,
+        since: seen_since(rule, detector, window),
     }
+}
+
+/// Of each measure that asks since when values are seen the earliest first sighting.
+fn seen_since(rule: &Detector, detector: &DetectorPlan, window: &Window<'_>) -> Vec<SeenSince> {
+    let measures = rule.measures.iter().zip(&detector.measures);
+    let since = measures.filter_map(|(named, counted)| match counted {
+        Counted::FirstSeen(field, class, since) => {
+            let first = window.first_of((*field, *class), *since, detector)?;
+            let is_new = matches!(since, Since::NewWithin(_));
+            Some(SeenSince { measure: named.name.clone(), first, is_new })
+        }
+        _ => None,
+    });
+    since.collect()
 }
 
 fn values(detector: &DetectorPlan, window: &Window<'_>) -> Vec<Value> {
@@ -329,7 +350,7 @@ impl<'a> Reading<'a> {
     fn cost(&self, condition: &Condition) -> Cost {
         let cost = |measure: usize| match self.detector.measures[measure] {
             Counted::Counter(_) | Counted::Sum(_) => Cost::Counter,
-            Counted::Distinct(..) => Cost::Names,
+            Counted::Distinct(..) | Counted::FirstSeen(..) => Cost::Names,
             Counted::Busiest(_) | Counted::Change { .. } | Counted::Sequential { .. } => {
                 Cost::History
             }

@@ -21,6 +21,7 @@ pub mod episode;
 pub mod event_ring;
 pub mod fault;
 pub mod finding;
+pub mod first_seen;
 mod gathered;
 pub mod glob;
 pub mod grounds;
@@ -40,6 +41,7 @@ mod recency;
 pub mod refusal;
 pub mod retention;
 pub mod safeguards;
+pub mod seen;
 pub mod sequence;
 pub mod series;
 

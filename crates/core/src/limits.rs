@@ -9,6 +9,17 @@ pub const DISTINCT_LIST_TAGS_MAX: usize = 256;
 /// The same in the shared home, where every entry is written again with each batch.
 pub const SHARED_LIST_TAGS_MAX: usize = 48;
 
+/// The most recent tags a list of successes keeps in memory, where a detector asks since when they are seen: enough
+/// for an office.
+pub const REMEMBERED_TAGS_MAX: usize = 512;
+
+/// How long who got in is remembered after the last time, where a detector asks since when: from the start of
+/// Friday to noon on Monday, and some hours.
+pub const REMEMBERED: Span = Span::minutes(4 * 24 * 60);
+
+/// The longest a detector may call a tag new: half of what is remembered, so that who comes every other day is known.
+pub const NEW_WITHIN_MAX: Span = Span(REMEMBERED.0 / 2);
+
 /// Source addresses a key of the shared home keeps.
 pub const SHARED_SOURCES_MAX: usize = 8;
 

@@ -150,7 +150,14 @@ mod tests {
 
     fn accounts(on: u64, of: u64) -> Vec<Account> {
         let tag = |n| marked(UserTag(n << 40 | n), u8::from(n < on)).0;
-        let account = |n| Account { tag: tag(n), outcome: None, known: None, last: Time(0) };
+        let account = |n| Account {
+            tag: tag(n),
+            outcome: None,
+            known: None,
+            last: Time(0),
+            first: None,
+            as_ever: false,
+        };
         (0..of).map(account).collect()
     }
 

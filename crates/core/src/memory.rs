@@ -4,7 +4,8 @@
 //! that would make its key grow past it; the last eighth is left to keys that are in already. A key
 //! that is in is never put out for one that is not, so a flood cannot hide an attacker who is already
 //! watched. Only keys that no window can reach any more are forgotten, and what time it is for that is
-//! settled by many events, never by one with a forged time.
+//! settled by many events, never by one with a forged time. Where memory is short that includes those of which
+//! no more is known than who used to get in.
 //!
 //! A key that can raise nothing yet need not be counted yet: as long as its slack lasts, what comes in order is
 //! put down and counted together, in that order, as soon as somebody looks or some have come. Most of the time is
@@ -59,6 +60,7 @@ pub struct MemoryStore {
     step_bytes: usize,
     used_bytes: AtomicUsize,
     keys_seen: AtomicU64,
+    forgotten_early: AtomicU64,
     /// The slack of a key of each plan that has seen nothing.
     fresh: Vec<Slack>,
     /// Nothing is due before this; so most ticks need not look.
@@ -80,12 +82,14 @@ struct Upkeep {
 }
 
 /// How full the store is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Usage {
     /// Keys held now.
     pub keys: u64,
     /// Keys ever taken in.
     pub keys_seen: u64,
+    /// Keys of which was forgotten who used to get in, for want of memory: whoever comes back is new.
+    pub forgotten_early: u64,
     /// Bytes charged against the budget: what the structures ask for, with the map's own share.
     pub used_bytes: usize,
 }
@@ -105,6 +109,7 @@ impl MemoryStore {
             step_bytes,
             used_bytes: AtomicUsize::new(0),
             keys_seen: AtomicU64::new(0),
+            forgotten_early: AtomicU64::new(0),
             due_earliest: AtomicI64::new(i64::MAX),
             upkeep: Mutex::new(Upkeep {
                 pending: BTreeSet::new(),
@@ -123,6 +128,7 @@ impl MemoryStore {
         Usage {
             keys: self.states.len() as u64,
             keys_seen: self.keys_seen.load(Ordering::Relaxed),
+            forgotten_early: self.forgotten_early.load(Ordering::Relaxed),
             used_bytes: self.used_bytes.load(Ordering::Relaxed),
         }
     }
@@ -289,18 +295,23 @@ impl MemoryStore {
             let settled = upkeep.settled.into_iter().fold(Time::MIN, Time::max);
             upkeep.sweep_in_points = SWEEP_POINTS;
             drop(upkeep);
-            self.sweep(settled);
+            self.sweep(settled, crowded);
             self.upkeep().sweep_at_keys = (self.states.len() * 2).max(SWEEP_KEYS_MIN);
         }
     }
 
-    /// Forgets keys whose newest event no window can reach, unless an episode of theirs is pending.
-    fn sweep(&self, settled: Time) {
+    /// Forgets keys whose newest event no window can reach, unless an episode of theirs is pending, or there is
+    /// room to remember who got in.
+    fn sweep(&self, settled: Time, crowded: bool) {
         self.states.retain(|(plan, _), kept| {
             let is_pending = kept.state.as_ref().is_some_and(|state| state.episodes.any_pending());
-            let idle =
-                kept.newest < settled.minus(self.plan.key(*plan).retention.kept) && !is_pending;
+            let retention = &self.plan.key(*plan).retention;
+            let reaches = |span| kept.newest >= settled.minus(span);
+            let is_old = !is_pending && !reaches(retention.kept);
+            let remembered = is_old && reaches(retention.remembered) && kept.remembers();
+            let idle = is_old && (crowded || !remembered);
             if idle {
+                self.forgotten_early.fetch_add(u64::from(remembered), Ordering::Relaxed);
                 self.used_bytes.fetch_sub(ENTRY_BYTES + kept.bytes, Ordering::Relaxed);
             }
             !idle

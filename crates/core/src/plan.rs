@@ -17,6 +17,7 @@ use crate::agents::AgentNames;
 use crate::allow::{Allowlist, Who};
 use crate::change::Change;
 use crate::detector::{Detector, DistinctField, Filter, Measure, NumberField};
+use crate::first_seen::Since;
 use crate::key::{KeyField, KeyFields, KeyPart};
 use crate::key_ring::Generation;
 use crate::limits::MEASURES_PER_KEY_MAX;
@@ -33,7 +34,7 @@ use crate::walk::Rates;
 
 pub(crate) mod counting;
 
-use counting::{bit, count_grounds, index_of, kinds, others};
+use counting::{bit, count_grounds, others};
 
 /// All detectors, ready to run.
 #[derive(Clone, Debug, Default)]
@@ -85,6 +86,8 @@ pub struct KeyPlan {
     pub sketched: Vec<(DistinctField, Class)>,
     /// The detectors on this key.
     pub detectors: Vec<DetectorPlan>,
+    /// The lists of even generations that hold only who got in, and from where.
+    firsts: SmallVec<[(DistinctField, Class); 4]>,
     home: Home,
     shapes: Vec<ShapePlan>,
 }
@@ -126,6 +129,8 @@ impl DetectorPlan {
 pub enum Counted {
     /// The union of the classes of this field that have this bit.
     Distinct(DistinctField, Class),
+    /// The same of those that are new, or known, by when they were seen first.
+    FirstSeen(DistinctField, Class, Since),
     /// The sum of these counters.
     Counter(Slots),
     /// The sum that these counters hold together.
@@ -203,7 +208,9 @@ impl Plan {
                 };
                 let same = detectors.iter().filter(alike);
                 let history = same.clone().filter_map(Detector::history).max();
+                let asks = same.clone().any(Detector::asks_since);
                 let retention = Retention::new(home, &Retention::windows(same), history);
+                let retention = if asks { retention.remembering(home) } else { retention };
                 keys.push(KeyPlan::empty(detector, home, retention));
             }
         }
@@ -279,6 +286,7 @@ impl KeyPlan {
             retention,
             sketched: Vec::new(),
             detectors: Vec::new(),
+            firsts: SmallVec::new(),
             home,
             shapes: Vec::new(),
         }
@@ -318,22 +326,15 @@ impl KeyPlan {
                     change,
                 },
                 Measure::Distinct(field, filter) => {
-                    let measure = index_of(&mut self.distinct, (field, filter));
-                    let class = match home {
-                        Home::Memory => bit(measure),
-                        Home::Shared => kinds(filter),
-                    };
-                    Counted::Distinct(field, class)
+                    Counted::Distinct(field, self.class(field, filter))
+                }
+                Measure::FirstSeen(field, filter, since) => {
+                    Counted::FirstSeen(field, self.class(field, filter), since)
                 }
                 Measure::Sequential(rates) => {
                     let [failed, succeeded] = [Outcome::Failure, Outcome::Success].map(|outcome| {
                         let filter = Filter { outcome: Some(outcome), ..Filter::default() };
-                        let user = (DistinctField::User, filter);
-                        let measure = index_of(&mut self.distinct, user);
-                        match home {
-                            Home::Memory => bit(measure),
-                            Home::Shared => kinds(filter),
-                        }
+                        self.class(DistinctField::User, filter)
                     });
                     Counted::Sequential { failed, succeeded, rates }
                 }
@@ -364,7 +365,7 @@ impl KeyPlan {
         if home == Home::Shared && beyond_lists(detector).next().is_some() {
             // Its conditions compare all its measures with one another.
             self.sketched.extend(plan.measures.iter().filter_map(|counted| match counted {
-                Counted::Distinct(field, class) => {
+                Counted::Distinct(field, class) | Counted::FirstSeen(field, class, _) => {
                     let classes = Generation::ALL.map(|generation| generation.class(*class));
                     Some((*field, classes[0] | classes[1]))
                 }
@@ -417,6 +418,7 @@ impl KeyPlan {
             Home::Shared => KINDS,
         };
         self.shapes = (0..Shape::COUNT).map(|shape| self.shape_plan(Shape(shape))).collect();
+        self.firsts = self.lists_of_successes();
     }
 
     /// Whether a sketch is kept behind the list of (field, class) of the shared home.

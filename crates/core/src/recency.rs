@@ -1,5 +1,5 @@
-//! Beside a long list of what was seen when: finds an entry by its name, and the one seen longest ago, without
-//! going through the list each time.
+//! A list of what was seen when. Where it is long an index beside it finds an entry by its name, and the one seen
+//! longest ago, without going through the list each time.
 //!
 //! Names are found by prints, four bytes of each: a whole list of them takes a few vector instructions. The oldest
 //! entries are looked for some at a time and put down; one that was seen again since is passed over. What is
@@ -7,12 +7,15 @@
 
 use std::net::IpAddr;
 
-use crate::distinct::Seen;
+use crate::seen::Seen;
 use crate::sources::Behind;
 use crate::time::Time;
 
 /// Shorter lists are searched as they are.
-pub(crate) const INDEXED_MIN: usize = 64;
+const INDEXED_MIN: usize = 64;
+
+/// Names that are compared without a branch between them, in a short list.
+const LOOKED_AT_TOGETHER: usize = 16;
 
 /// Prints that are compared without a branch between them.
 const COMPARED_TOGETHER: usize = 32;
@@ -23,7 +26,7 @@ const OLDEST_TOGETHER: usize = 16;
 /// Something that was seen, by a name that stands once in its list.
 pub(crate) trait Dated: Copy {
     /// What tells it from others; of two seen at one time the lesser is the older.
-    type Name: Copy + Ord;
+    type Name: Copy + Ord + std::fmt::Debug;
 
     /// Its name.
     fn name(&self) -> Self::Name;
@@ -40,9 +43,105 @@ pub(crate) trait Dated: Copy {
     }
 }
 
+/// Entries in no order, no two of one name.
+#[derive(Clone, Debug)]
+pub(crate) struct Recent<E: Dated> {
+    entries: Vec<E>,
+    /// Of `entries` as they are; none where they are few.
+    index: Option<Box<Index<E>>>,
+}
+
+impl<E: Dated> Default for Recent<E> {
+    fn default() -> Recent<E> {
+        Recent { entries: Vec::new(), index: None }
+    }
+}
+
+impl<E: Dated> Recent<E> {
+    /// All of them, in no order.
+    pub(crate) fn entries(&self) -> &[E] {
+        &self.entries
+    }
+
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether one more takes new memory.
+    pub(crate) fn is_at_capacity(&self) -> bool {
+        self.entries.len() == self.entries.capacity()
+    }
+
+    /// Where an entry stands.
+    #[inline]
+    pub(crate) fn find(&self, name: E::Name) -> Option<usize> {
+        if let Some(index) = &self.index {
+            return index.find(&self.entries, name);
+        }
+        // Most names that come are new to their list, so all of it is looked at: some at once, the newest, which
+        // come last as a rule, first.
+        let mut end = self.entries.len();
+        for together in self.entries.rchunks(LOOKED_AT_TOGETHER) {
+            let start = end - together.len();
+            if together.iter().fold(false, |any, entry| any | (entry.name() == name)) {
+                return together.iter().position(|entry| entry.name() == name).map(|at| start + at);
+            }
+            end = start;
+        }
+        None
+    }
+
+    /// The entry at `at`, to be seen again: its name must stay, and it must not become older.
+    pub(crate) fn seen_again(&mut self, at: usize) -> &mut E {
+        &mut self.entries[at]
+    }
+
+    /// Adds an entry whose name is not there.
+    pub(crate) fn push(&mut self, new: E) {
+        self.entries.push(new);
+        match &mut self.index {
+            Some(index) => index.pushed(&new),
+            None if self.entries.len() == INDEXED_MIN => self.index = Index::of(&self.entries),
+            None => {}
+        }
+    }
+
+    /// Where the oldest of all stands; among equals the one with the smallest name.
+    pub(crate) fn oldest(&mut self) -> Option<usize> {
+        match &mut self.index {
+            Some(index) => Some(index.oldest(&self.entries)),
+            None => (0..self.entries.len()).min_by_key(|at| self.entries[*at].age()),
+        }
+    }
+
+    /// Puts an entry whose name is not there where another stands, which it gives back.
+    pub(crate) fn replace(&mut self, at: usize, new: E) -> E {
+        if let Some(index) = &mut self.index {
+            index.replaced(at, &new);
+        }
+        std::mem::replace(&mut self.entries[at], new)
+    }
+
+    /// Leaves those that `keep` says.
+    pub(crate) fn retain(&mut self, keep: impl FnMut(&E) -> bool) {
+        let listed = self.entries.len();
+        self.entries.retain(keep);
+        if self.entries.len() < listed {
+            self.index = Index::of(&self.entries);
+        }
+    }
+
+    /// Bytes on the heap.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        self.entries.capacity() * size_of::<E>()
+            + self.index.as_ref().map_or(0, |index| index.bytes())
+    }
+}
+
 /// What is known about the order of a list.
 #[derive(Clone, Debug)]
-pub(crate) struct Index<E: Dated> {
+struct Index<E: Dated> {
     /// Of each entry, in the list's order.
     prints: Vec<u32>,
     /// The oldest last; none of the others was older than these when they were put down, nor came since.
@@ -51,7 +150,7 @@ pub(crate) struct Index<E: Dated> {
 
 impl<E: Dated> Index<E> {
     /// That of a list, where it is long enough to need one.
-    pub(crate) fn of(list: &[E]) -> Option<Box<Index<E>>> {
+    fn of(list: &[E]) -> Option<Box<Index<E>>> {
         let print = |entry: &E| E::print(entry.name());
         (list.len() >= INDEXED_MIN).then(|| {
             Box::new(Index { prints: list.iter().map(print).collect(), oldest: Vec::new() })
@@ -60,7 +159,7 @@ impl<E: Dated> Index<E> {
 
     /// Where an entry stands in its list.
     #[inline]
-    pub(crate) fn find(&self, list: &[E], name: E::Name) -> Option<usize> {
+    fn find(&self, list: &[E], name: E::Name) -> Option<usize> {
         let print = E::print(name);
         let mut start = 0;
         for together in self.prints.chunks(COMPARED_TOGETHER) {
@@ -77,13 +176,13 @@ impl<E: Dated> Index<E> {
     }
 
     /// To be told of an entry that was added at the list's end.
-    pub(crate) fn pushed(&mut self, new: &E) {
+    fn pushed(&mut self, new: &E) {
         self.prints.push(E::print(new.name()));
         self.came(new);
     }
 
     /// To be told of an entry that stands where another stood, at `at`.
-    pub(crate) fn replaced(&mut self, at: usize, new: &E) {
+    fn replaced(&mut self, at: usize, new: &E) {
         self.prints[at] = E::print(new.name());
         self.came(new);
     }
@@ -95,7 +194,7 @@ impl<E: Dated> Index<E> {
     }
 
     /// Where the oldest of a list stands, which must not be empty.
-    pub(crate) fn oldest(&mut self, list: &[E]) -> usize {
+    fn oldest(&mut self, list: &[E]) -> usize {
         loop {
             if self.oldest.is_empty() {
                 let mut ages: Vec<(Time, E::Name)> = list.iter().map(Dated::age).collect();
@@ -117,7 +216,7 @@ impl<E: Dated> Index<E> {
     }
 
     /// Bytes it takes, itself included.
-    pub(crate) fn bytes(&self) -> usize {
+    fn bytes(&self) -> usize {
         size_of::<Index<E>>()
             + self.prints.capacity() * size_of::<u32>()
             + self.oldest.capacity() * size_of::<(Time, E::Name)>()
@@ -132,7 +231,7 @@ impl Dated for Seen {
     }
 
     fn last(&self) -> Time {
-        self.last
+        Seen::last(self)
     }
 
     fn print(tag: u64) -> u32 {
@@ -180,28 +279,41 @@ mod tests {
     proptest! {
         #[test]
         fn what_is_found_is_what_a_search_finds(
-            first in proptest::collection::btree_map(0u32..400, 0i64..50, INDEXED_MIN..150),
-            then in proptest::collection::vec((0u32..400, 0i64..70, any::<bool>()), 0..300),
+            first in proptest::collection::btree_map(0u32..400, 0i64..50, 0..150),
+            then in proptest::collection::vec((0u32..400, 0i64..70, 0u8..8), 0..300),
         ) {
-            let mut list: Vec<Behind> = first.into_iter().map(|(a, t)| behind((t, a))).collect();
-            let mut index = Index::of(&list).expect("long enough");
-            for (address, last, may_push) in then {
+            let mut list = Recent::default();
+            let mut plain: Vec<Behind> = Vec::new();
+            for new in first.into_iter().map(|(address, last)| behind((last, address))) {
+                list.push(new);
+                plain.push(new);
+            }
+            for (address, last, turn) in then {
                 let new = behind((last, address));
-                let known = list.iter().position(|known| known.address == new.address);
-                prop_assert_eq!(index.find(&list, new.address), known);
-                let oldest = (0..list.len()).min_by_key(|at| list[*at].age()).expect("one");
+                let known = plain.iter().position(|known| known.address == new.address);
+                prop_assert_eq!(list.find(new.address), known);
+                let oldest = (0..plain.len()).min_by_key(|at| plain[*at].age());
                 match known {
-                    Some(at) => list[at].last = list[at].last.max(new.last),
-                    None if may_push => {
+                    Some(at) => {
+                        plain[at].last = plain[at].last.max(new.last);
+                        list.seen_again(at).last = plain[at].last;
+                    }
+                    None if turn < 4 => {
+                        plain.push(new);
                         list.push(new);
-                        index.pushed(&new);
+                    }
+                    None if turn == 4 => {
+                        plain.retain(|known| known.last >= new.last);
+                        list.retain(|known| known.last >= new.last);
                     }
                     None => {
-                        prop_assert_eq!(index.oldest(&list), oldest);
-                        list[oldest] = new;
-                        index.replaced(oldest, &new);
+                        prop_assert_eq!(list.oldest(), oldest);
+                        let Some(oldest) = oldest else { continue };
+                        prop_assert_eq!(list.replace(oldest, new), plain[oldest]);
+                        plain[oldest] = new;
                     }
                 }
+                prop_assert_eq!(list.entries(), &plain[..]);
             }
         }
     }
@@ -209,7 +321,7 @@ mod tests {
     #[test]
     fn a_short_list_has_none_and_alike_prints_are_told_apart() {
         assert!(Index::of(&[behind((1, 1)); INDEXED_MIN - 1]).is_none());
-        let seen = |nth: u64| Seen { last: Time(nth as i64), tag: nth << 32 };
+        let seen = |nth: u64| Seen::last_at(nth << 32, Time(nth as i64));
         let list: Vec<Seen> = (0..100).map(seen).collect();
         let mut index = Index::of(&list).expect("long enough");
         assert_eq!(index.find(&list, 70 << 32), Some(70));

@@ -95,7 +95,7 @@ pub(crate) fn beyond_lists(detector: &Detector) -> impl Iterator<Item = &Conditi
         };
         raising
             && match detector.measures[condition.measure].measure {
-                Measure::Distinct(..) => far(1.0),
+                Measure::Distinct(..) | Measure::FirstSeen(..) => far(1.0),
                 Measure::Sequential(rates) => far(rates.failure()),
                 Measure::Count(..)
                 | Measure::Sum(..)

@@ -9,8 +9,8 @@
 
 use crate::detector::Detector;
 use crate::limits::{
-    DISTINCT_LIST_TAGS_MAX, PANES_PER_WINDOW_MIN, SHARED_LIST_TAGS_MAX, SHARED_SOURCES_MAX,
-    SOURCES_KEPT_MAX,
+    DISTINCT_LIST_TAGS_MAX, PANES_PER_WINDOW_MIN, REMEMBERED, REMEMBERED_TAGS_MAX,
+    SHARED_LIST_TAGS_MAX, SHARED_SOURCES_MAX, SOURCES_KEPT_MAX,
 };
 use crate::panes::Resolution;
 use crate::sketch::{PRECISION, SHARED_PRECISION};
@@ -46,6 +46,10 @@ pub struct Retention {
     pub sources_max: usize,
     /// How far behind a key's newest event another may lie and still count.
     pub kept: Span,
+    /// How far behind it the last sighting of a tag in a list of successes may lie, no less than `kept`.
+    pub remembered: Span,
+    /// The most recent tags such a list keeps.
+    pub remembered_tags_max: usize,
 }
 
 /// The rungs of the shared home: pane and reach. Fixed, whatever the detectors are, so that a new
@@ -87,6 +91,8 @@ impl Retention {
                 sources_max: SOURCES_KEPT_MAX,
                 // Twice, so that an event one whole window late is still judged with its own.
                 kept: Span(longest.0 * 2),
+                remembered: Span(longest.0 * 2),
+                remembered_tags_max: DISTINCT_LIST_TAGS_MAX,
             },
             Home::Shared => {
                 let reaching = SHARED_RUNGS
@@ -103,9 +109,20 @@ impl Retention {
                     event_mask: SHARED_EVENT_MASK,
                     sources_max: SHARED_SOURCES_MAX,
                     kept: Span(longest.0 * 2),
+                    remembered: Span(longest.0 * 2),
+                    remembered_tags_max: SHARED_LIST_TAGS_MAX,
                 }
             }
         }
+    }
+
+    /// The same where a detector asks since when tags are seen.
+    pub(crate) fn remembering(self, home: Home) -> Retention {
+        let remembered_tags_max = match home {
+            Home::Memory => REMEMBERED_TAGS_MAX,
+            Home::Shared => self.remembered_tags_max,
+        };
+        Retention { remembered: self.kept.max(REMEMBERED), remembered_tags_max, ..self }
     }
 
     /// The rung whose panes the counters of a window of `span` end in.

@@ -23,6 +23,8 @@ pub struct Safeguards {
     pub partial_acknowledgement: bool,
     /// A tag goes into the sketch before its list forgets it. Off: after.
     pub sketch_before_share: bool,
+    /// A tag whose first sighting others do not know is not left out for their last one. Off: it is.
+    pub keep_firsts: bool,
 }
 
 /// How redelivered points are told.
@@ -48,6 +50,7 @@ impl Default for Safeguards {
             tombstones: true,
             partial_acknowledgement: true,
             sketch_before_share: true,
+            keep_firsts: true,
         }
     }
 }

@@ -12,6 +12,7 @@
 //! of the window, and forgetting it costs time only.
 
 use crate::detector::{Comparison, Condition, DistinctField, Operand, Raise};
+use crate::first_seen::Since;
 use crate::key::{Key, KeyPart};
 use crate::panes::Slots;
 use crate::plan::{Counted, DetectorPlan, KeyPlan, Plan, ShapePlan};
@@ -142,7 +143,7 @@ fn of_failures(plan: &KeyPlan, counted: Counted) -> bool {
     let adds = |shape: &ShapePlan| match counted {
         Counted::Counter(slots) => adds_to(shape, slots),
         Counted::Change { selected, .. } => adds_to(shape, selected),
-        Counted::Distinct(field, class) => {
+        Counted::Distinct(field, class) | Counted::FirstSeen(field, class, _) => {
             shape.classes.iter().any(|(of, classes)| *of == field && classes & class != 0)
         }
         Counted::Sequential { .. } => false,
@@ -198,10 +199,14 @@ fn growing(condition: &Condition, detector: &DetectorPlan, window: &Window<'_>) 
         // A point weighs as much as it adds to any of these.
         Counted::Counter(_) | Counted::Sum(_) => (window.bounds(counted, detector).high, 1.0),
         // More than a list holds is estimated, and an estimate may be too high.
-        Counted::Distinct(..) if number > window.plan.retention.list_tags_max as f64 => {
+        Counted::Distinct(..) | Counted::FirstSeen(..)
+            if number > window.plan.retention.list_tags_max as f64 =>
+        {
             return Slack::NONE;
         }
-        Counted::Distinct(..) => (window.at_most(counted, detector), 1.0),
+        // Time alone makes a value one that is known, but none that is new.
+        Counted::FirstSeen(.., Since::KnownFor(_)) => return Slack::NONE,
+        Counted::Distinct(..) | Counted::FirstSeen(..) => (window.at_most(counted, detector), 1.0),
         Counted::Sequential { rates, .. } => (window.at_most(counted, detector), rates.failure()),
         Counted::Change { .. } | Counted::Busiest(_) => return Slack::NONE,
     };
@@ -218,9 +223,10 @@ fn steady(condition: &Condition, detector: &DetectorPlan, window: &Window<'_>) -
     let step = match left {
         Counted::Counter(_) | Counted::Sum(_) => 1.0,
         Counted::Change { change, .. } => change.step(),
-        Counted::Distinct(..) | Counted::Sequential { .. } | Counted::Busiest(_) => {
-            return Slack::NONE;
-        }
+        Counted::Distinct(..)
+        | Counted::FirstSeen(..)
+        | Counted::Sequential { .. }
+        | Counted::Busiest(_) => return Slack::NONE,
     };
     let number = match condition.operand {
         Operand::Number(number) => number,

@@ -12,15 +12,13 @@ use crate::distinct::{DistinctList, Keeping};
 use crate::key::KeyPart;
 use crate::key_ring::Generation;
 use crate::limits::{SOURCES_NAMED_MAX, SOURCES_OF_NET_MAX};
-use crate::recency::{Dated, INDEXED_MIN, Index};
+use crate::recency::{Dated, Recent};
 use crate::time::Time;
 
 /// The sources of one key.
 #[derive(Clone, Debug, Default)]
 pub struct Sources {
-    recent: Vec<Behind>,
-    /// Of `recent` as it is, or none.
-    index: Option<Box<Index<Behind>>>,
+    recent: Recent<Behind>,
     all: DistinctList,
     /// The same under keys of the other generation; there only while a key is being replaced, or after.
     odd: Option<Box<DistinctList>>,
@@ -83,7 +81,7 @@ impl Sources {
 
     /// Takes in everything `other` saw.
     pub fn merge(&mut self, first: KeyPart, other: &Sources, keeping: Keeping<'_>) {
-        for behind in &other.recent {
+        for behind in other.recent.entries() {
             self.add_behind(first, *behind, keeping.retention.sources_max);
         }
         self.all.merge(&other.all, keeping);
@@ -95,7 +93,7 @@ impl Sources {
     /// The addresses last seen in (after, until], most attempts first, capped.
     pub fn top(&self, first: KeyPart, after: Time, until: Time) -> Vec<IpAddr> {
         let within = |behind: &&Behind| behind.last > after && behind.last <= until;
-        let mut within: Vec<&Behind> = self.recent.iter().filter(within).collect();
+        let mut within: Vec<&Behind> = self.recent.entries().iter().filter(within).collect();
         within
             .sort_by_key(|behind| (Reverse(behind.attempts), Reverse(behind.last), behind.address));
         within.iter().take(named_max(first)).map(|behind| behind.address).collect()
@@ -108,7 +106,7 @@ impl Sources {
 
     /// The addresses kept, in no order.
     pub fn recent(&self) -> &[Behind] {
-        &self.recent
+        self.recent.entries()
     }
 
     /// Every address seen, by the tags of one generation.
@@ -144,56 +142,37 @@ impl Sources {
 
     /// Puts back an address that was kept, as it was.
     pub(crate) fn restore(&mut self, behind: Behind) {
-        self.push(behind);
+        self.recent.push(behind);
     }
 
     /// As [`DistinctList::leave_out`], for the count of all addresses.
-    pub(crate) fn leave_out(&mut self, other: &Sources, most: usize) {
-        self.all.leave_out(&other.all, most);
+    pub(crate) fn leave_out(&mut self, other: &Sources, keeping: Keeping<'_>) {
+        self.all.leave_out(&other.all, keeping);
         if let (Some(mine), Some(theirs)) = (&mut self.odd, &other.odd) {
-            mine.leave_out(theirs, most);
+            mine.leave_out(theirs, keeping);
         }
     }
 
     /// Bytes on the heap.
     pub fn heap_bytes(&self) -> usize {
         let odd = self.odd.as_ref().map_or(0, |odd| size_of::<DistinctList>() + odd.heap_bytes());
-        let index = self.index.as_ref().map_or(0, |index| index.bytes());
-        self.recent.capacity() * size_of::<Behind>() + index + self.all.heap_bytes() + odd
+        self.recent.heap_bytes() + self.all.heap_bytes() + odd
     }
 
     fn add_behind(&mut self, first: KeyPart, new: Behind, most: usize) {
-        let known = match &self.index {
-            Some(index) => index.find(&self.recent, new.address),
-            None => self.recent.iter().rposition(|known| known.address == new.address),
-        };
-        if let Some(at) = known {
-            let known = &mut self.recent[at];
+        if let Some(at) = self.recent.find(new.address) {
+            let known = self.recent.seen_again(at);
             known.last = known.last.max(new.last);
             known.attempts = known.attempts.saturating_add(new.attempts);
             return;
         }
         if self.recent.len() < kept_max(first, most) {
-            return self.push(new);
+            return self.recent.push(new);
         }
-        let oldest = match &mut self.index {
-            Some(index) => Some(index.oldest(&self.recent)),
-            None => (0..self.recent.len()).min_by_key(|at| self.recent[*at].age()),
-        };
-        if let Some(at) = oldest.filter(|at| self.recent[*at].age() < new.age()) {
-            self.recent[at] = new;
-            if let Some(index) = &mut self.index {
-                index.replaced(at, &new);
-            }
-        }
-    }
-
-    fn push(&mut self, new: Behind) {
-        self.recent.push(new);
-        match &mut self.index {
-            Some(index) => index.pushed(&new),
-            None if self.recent.len() == INDEXED_MIN => self.index = Index::of(&self.recent),
-            None => {}
+        let oldest = self.recent.oldest();
+        let older = oldest.filter(|at| self.recent.entries()[*at].age() < new.age());
+        if let Some(at) = older {
+            self.recent.replace(at, new);
         }
     }
 }

@@ -42,6 +42,8 @@ pub struct ClassList {
     pub field: DistinctField,
     /// Which measures they count for.
     pub class: Class,
+    /// Whether it keeps since when its tags are seen: see [`KeyPlan::keeps_firsts`].
+    pub firsts: bool,
     /// The tags.
     pub list: DistinctList,
 }
@@ -97,8 +99,9 @@ impl KeyState {
         for (field, class) in &shape.classes {
             if let Some(tag) = point.tag(*field) {
                 let tag = tag & plan.retention.tag_mask;
-                let class = point.generation.class(*class);
-                absorbed.sketch_refused |= self.list(*field, class).insert(tag, seen, keeping);
+                let firsts = plan.keeps_firsts(point.shape, (*field, *class));
+                let list = self.list(*field, point.generation.class(*class), firsts);
+                absorbed.sketch_refused |= list.insert(tag, seen, Keeping { firsts, ..keeping });
             }
         }
         if plan.counts() && !self.events.note(point.event, plan.retention.event_mask) {
@@ -125,7 +128,9 @@ impl KeyState {
         for (field, class) in &plan.shape(point.shape).classes {
             if let Some(tag) = again.tag(*field) {
                 let tag = tag & plan.retention.tag_mask;
-                self.list(*field, again.generation.class(*class)).insert(tag, seen, keeping);
+                let firsts = plan.keeps_firsts(point.shape, (*field, *class));
+                let list = self.list(*field, again.generation.class(*class), firsts);
+                list.insert(tag, seen, Keeping { firsts, ..keeping });
             }
         }
         if let Some(tag) = again.source.filter(|_| !plan.tells_source(key.first)) {
@@ -152,7 +157,8 @@ impl KeyState {
         self.head = self.head.max(other.head);
         let keeping = self.keeping(plan, room);
         for theirs in &other.lists {
-            self.list(theirs.field, theirs.class).merge(&theirs.list, keeping);
+            let ClassList { field, class, firsts, list } = theirs;
+            self.list(*field, *class, *firsts).merge(list, Keeping { firsts: *firsts, ..keeping });
         }
         if self.rings.len() < other.rings.len() {
             self.rings.resize_with(other.rings.len(), Ring::default);
@@ -171,7 +177,7 @@ impl KeyState {
     /// event. Sorted, each once.
     pub fn ends_since(&self, plan: &KeyPlan, from: Time) -> Vec<End> {
         let of_lists = self.lists.iter().flat_map(|list| list.list.seen());
-        let mut sightings: Vec<Time> = of_lists.map(|seen| seen.last.min(self.head)).collect();
+        let mut sightings: Vec<Time> = of_lists.map(|seen| seen.last().min(self.head)).collect();
         sightings.sort_unstable();
         sightings.dedup();
         // A sighting is kept as the end of the step it lies in: it was not before the step began.
@@ -211,16 +217,22 @@ impl KeyState {
             + self.episodes.heap_bytes()
     }
 
-    fn keeping<'a>(&self, plan: &'a KeyPlan, room: Room) -> Keeping<'a> {
-        Keeping { retention: &plan.retention, head: self.head, room }
+    /// Of a list that keeps no first sightings.
+    pub(crate) fn keeping<'a>(&self, plan: &'a KeyPlan, room: Room) -> Keeping<'a> {
+        Keeping { retention: &plan.retention, head: self.head, room, firsts: false }
     }
 
     /// The list of a class, made where it is missing.
-    pub(crate) fn list(&mut self, field: DistinctField, class: Class) -> &mut DistinctList {
+    pub(crate) fn list(
+        &mut self,
+        field: DistinctField,
+        class: Class,
+        firsts: bool,
+    ) -> &mut DistinctList {
         let at = self.lists.iter().position(|list| list.field == field && list.class == class);
         let at = at.unwrap_or_else(|| {
             self.lists.reserve_exact(1);
-            self.lists.push(ClassList { field, class, list: DistinctList::default() });
+            self.lists.push(ClassList { field, class, firsts, list: DistinctList::default() });
             self.lists.len() - 1
         });
         &mut self.lists[at].list
@@ -262,7 +274,9 @@ impl KeyState {
     /// Drops the tags that no window can reach any more, and lists that have none left.
     pub(crate) fn forget_tags(&mut self, plan: &KeyPlan) {
         let keeping = self.keeping(plan, Room::NoSketches);
-        self.lists.iter_mut().for_each(|list| list.list.forget(keeping));
+        for ClassList { firsts, list, .. } in &mut self.lists {
+            list.forget(Keeping { firsts: *firsts, ..keeping });
+        }
         self.lists.retain(|list| !list.list.is_empty() || list.list.evicted().is_some());
         if let Some(sources) = &mut self.sources {
             sources.forget(keeping);

@@ -195,6 +195,7 @@ fn leading(rule: &Detector) -> Option<Filter> {
         Measure::Count(_, filter)
         | Measure::Sum(_, filter)
         | Measure::Distinct(_, filter)
+        | Measure::FirstSeen(_, filter, _)
         | Measure::Busiest(_, filter) => Some(filter),
         Measure::Change(change) => Some(change.filter),
         Measure::Sequential(_) => None,

@@ -13,7 +13,7 @@ use std::cmp::Reverse;
 
 use smallvec::SmallVec;
 
-use crate::distinct::Seen;
+use crate::seen::Seen;
 use crate::time::Time;
 
 /// Names, when they were last tried, and whether they got in.
@@ -47,8 +47,8 @@ pub fn odds<'a>(
     succeeded: impl Iterator<Item = &'a Seen>,
     rates: Rates,
 ) -> f64 {
-    let failed: Contacts = failed.map(|seen| (seen.tag, seen.last, false)).collect();
-    let mut contacts: Contacts = succeeded.map(|seen| (seen.tag, seen.last, true)).collect();
+    let failed: Contacts = failed.map(|seen| (seen.tag, seen.last(), false)).collect();
+    let mut contacts: Contacts = succeeded.map(|seen| (seen.tag, seen.last(), true)).collect();
     contacts.extend(failed);
     // A name may be in several lists.
     contacts.sort_unstable();
@@ -82,7 +82,7 @@ mod tests {
     const RATES: Rates = Rates { people: 950, attackers: 300 };
 
     fn seen(names: &[(i64, u64)]) -> Vec<Seen> {
-        names.iter().map(|(last, tag)| Seen { last: Time(*last), tag: *tag }).collect()
+        names.iter().map(|(last, tag)| Seen::last_at(*tag, Time(*last))).collect()
     }
 
     fn of(failed: &[(i64, u64)], succeeded: &[(i64, u64)]) -> f64 {

@@ -13,9 +13,11 @@ use crate::change::{Change, Tries, rush};
 use crate::detector::DistinctField;
 use crate::distinct::DistinctList;
 use crate::finding::{Accuracy, Value};
+use crate::first_seen::Since;
 use crate::key::Key;
 use crate::panes::{Ring, Slots, Sum};
 use crate::plan::{Counted, DetectorPlan, KeyPlan};
+use crate::seen::Seen;
 use crate::shape::Class;
 use crate::sketch::Sketch;
 use crate::state::{ClassList, KeyState};
@@ -75,6 +77,9 @@ impl Window<'_> {
                 };
                 Bounds { low, high }
             }
+            Counted::FirstSeen(field, class, since) => {
+                self.since_bounds((field, class), since, detector)
+            }
             Counted::Sequential { failed, succeeded, rates } => {
                 // In a window that ends before the newest event, who has failed since may have got in then.
                 if self.at < self.state.head {
@@ -104,6 +109,9 @@ impl Window<'_> {
         };
         match counted {
             Counted::Distinct(field, class) if whole(field, class) => listed(field, class) as f64,
+            Counted::FirstSeen(field, class, since) => {
+                self.new_at_most((field, class), since, detector)
+            }
             Counted::Sequential { failed, rates, .. } if whole(DistinctField::User, failed) => {
                 listed(DistinctField::User, failed) as f64 * rates.failure()
             }
@@ -173,10 +181,24 @@ impl Window<'_> {
             | Counted::Sum(_)
             | Counted::Change { .. }
             | Counted::Busiest(_) => Value { amount: bounds.low, error: Accuracy::AtLeast },
-            Counted::Distinct(..) | Counted::Sequential { .. } if certain => {
+            // Of those whose list has lost values some may be known.
+            Counted::FirstSeen(field, class, _) if certain && self.has_lost(field, class) => {
+                Value { amount: bounds.low, error: Accuracy::AtMost }
+            }
+            Counted::Distinct(..) | Counted::FirstSeen(..) | Counted::Sequential { .. }
+                if certain =>
+            {
                 Value { amount: bounds.low, error: Accuracy::Exact }
             }
-            Counted::Sequential { .. } => Value { amount: bounds.low, error: Accuracy::AtLeast },
+            Counted::Sequential { .. } | Counted::FirstSeen(.., Since::KnownFor(_)) => {
+                Value { amount: bounds.low, error: Accuracy::AtLeast }
+            }
+            // Those that are known are all listed.
+            Counted::FirstSeen(field, class, Since::NewWithin(span)) => {
+                let all = self.value(Counted::Distinct(field, class), detector);
+                let known = self.known_within((field, class), span, detector) as f64;
+                Value { amount: (all.amount - known).max(bounds.low), error: all.error }
+            }
             Counted::Distinct(field, class) => {
                 let short = bounds.high.is_infinite();
                 let sketch = detector.sketch.filter(|_| short);
@@ -220,7 +242,7 @@ impl Window<'_> {
     pub fn first_seen(&self, detector: &DetectorPlan) -> Time {
         let (after, until) = self.ends(detector);
         let lists = self.state.lists.iter();
-        let listed = lists.flat_map(|list| list.list.within(after, until)).map(|seen| seen.last);
+        let listed = lists.flat_map(|list| list.list.within(after, until)).map(Seen::last);
         let counted = self.rungs(detector.span).filter_map(|(ring, panes)| ring.first(panes));
         let counted = counted.map(|time| time.max(Time(after.0 + 1)));
         listed.chain(counted).min().unwrap_or(self.at).min(self.at)
@@ -251,19 +273,30 @@ impl Window<'_> {
                     }
                 }
             }
-            Counted::Sequential { failed: class, .. } | Counted::Distinct(_, class) => {
+            Counted::Sequential { failed: class, .. }
+            | Counted::Distinct(_, class)
+            | Counted::FirstSeen(_, class, _) => {
                 let field = match counted {
-                    Counted::Distinct(field, _) => field,
+                    Counted::Distinct(field, _) | Counted::FirstSeen(field, ..) => field,
                     _ => DistinctField::User,
                 };
                 let (after, until) = self.ends(detector);
                 let pane = self.plan.pane(detector).0;
-                let seen = self.lists(field, class).flat_map(|list| list.within(after, until));
-                let last: BTreeMap<u64, Time> = seen.fold(BTreeMap::new(), |mut last, seen| {
-                    let known = last.entry(seen.tag).or_insert(seen.last);
-                    *known = seen.last.max(*known);
-                    last
-                });
+                let seen: Vec<Seen> = match counted {
+                    Counted::FirstSeen(_, _, since) => {
+                        self.since((field, class), since, (after, until))
+                    }
+                    _ => {
+                        let lists = self.lists(field, class);
+                        lists.flat_map(|list| list.within(after, until)).copied().collect()
+                    }
+                };
+                let last: BTreeMap<u64, Time> =
+                    seen.iter().fold(BTreeMap::new(), |mut last, seen| {
+                        let known = last.entry(seen.tag).or_insert(seen.last());
+                        *known = seen.last().max(*known);
+                        last
+                    });
                 for time in last.into_values() {
                     *panes.entry(Time(time.0.div_euclid(pane) * pane)).or_default() += 1;
                 }
@@ -292,7 +325,7 @@ impl Window<'_> {
     }
 
     /// The newest sighting a list can hold.
-    fn newest(&self) -> Time {
+    pub(crate) fn newest(&self) -> Time {
         self.plan.retention.step(self.state.head)
     }
 
@@ -357,7 +390,11 @@ impl Window<'_> {
         most as f64 * span.0 as f64 / rung.pane.0 as f64
     }
 
-    fn lists(&self, field: DistinctField, class: Class) -> impl Iterator<Item = &DistinctList> {
+    pub(crate) fn lists(
+        &self,
+        field: DistinctField,
+        class: Class,
+    ) -> impl Iterator<Item = &DistinctList> {
         self.state
             .lists
             .iter()

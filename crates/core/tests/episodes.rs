@@ -172,7 +172,11 @@ fn an_episode_that_another_follows_is_closed_first_even_when_both_are_late() {
 #[test]
 fn a_late_event_that_raises_twice_tells_the_worse_of_both_once() {
     let mut rule = scan(10, 30, 5);
-    rule.raises.push(Raise { severity: Severity::Medium, when: vec![at_least(0, 3)] });
+    rule.raises.push(Raise {
+        severity: Severity::Medium,
+        confidence: None,
+        when: vec![at_least(0, 3)],
+    });
     // As of 2 s there are three users, as of 9 s five.
     let users = [(0, 0), (1, 1), (8, 2), (9, 3), (2, 4)];
     let tries = users.map(|(s, user)| unknown(s * 1_000, 1, user));
@@ -187,7 +191,7 @@ fn a_late_event_that_raises_twice_tells_the_worse_of_both_once() {
         |measure, number| Condition { comparison: Comparison::AtMost, ..at_least(measure, number) };
     let mut rule = detector("both", (10, 30), &[UNKNOWN_USERS, TRIES], &[at_least(0, 4)]);
     let when = vec![at_least(0, 2), at_most(1, 3)];
-    rule.raises.push(Raise { severity: Severity::Medium, when });
+    rule.raises.push(Raise { severity: Severity::Medium, confidence: None, when });
     let tries = [
         unknown(1_000, 1, 0),
         Try { attempts: 4, ..unknown(5_000, 1, 1) },

@@ -16,7 +16,7 @@ fn detectors() -> Vec<Detector> {
     let of = |id, window| {
         let mut rule = detector(id, (window, 600), &MEASURES, &[at_least(2, 9)]);
         let when = vec![at_least(0, 3), at_least_share(0, 0.5, 1)];
-        rule.raises.push(Raise { severity: Severity::Low, when });
+        rule.raises.push(Raise { severity: Severity::Low, confidence: None, when });
         rule
     };
     vec![of("short", 20), of("long", 90)]

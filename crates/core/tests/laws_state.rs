@@ -81,7 +81,7 @@ fn check(plan: &Plan, state: &KeyState, tries: &[Try]) -> Result<(), TestCaseErr
                     value.amount
                 );
             }
-            Accuracy::AtLeast => prop_assert!(false, "there was room for sketches"),
+            other => prop_assert!(false, "{other:?}, and there was room for sketches"),
         }
     }
     Ok(())

@@ -176,9 +176,8 @@ proptest! {
     #[test]
     fn any_bytes_are_refused_or_read_as_some_share(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
         let plan = three_windows();
-        let mut versioned = vec![1];
-        versioned.extend(&bytes);
-        for bytes in [bytes, versioned] {
+        let versioned = [1, 4].map(|version| [&[version], &bytes[..]].concat());
+        for bytes in [vec![bytes], versioned.to_vec()].concat() {
             if let Ok(read) = Share::decode(plan.key(KeyPlanId(0)), &bytes) {
                 let _ = read.encode();
             }
@@ -207,7 +206,7 @@ proptest! {
                 let then = history.len().saturating_sub(1 + age);
                 others.merge(key_plan, &the_key(), &history[then].state, Room::NoSketches);
             }
-            next.trim(key_plan, &others);
+            next.trim(key_plan, &others, &Safeguards::default());
             shares[shard].push(next);
             let mut view = KeyState::default();
             for history in &shares {
@@ -256,7 +255,7 @@ fn a_second_delivery_of_an_event_is_counted_once_within_the_ring() {
 }
 
 #[test]
-fn what_version_1_wrote_is_read_for_ever() {
+fn what_versions_1_and_4_wrote_is_read_for_ever() {
     let plan = three_windows();
     let key_plan = plan.key(KeyPlanId(0));
     let hours = |h: i64, n: i64| h * 3_600_000 + n * 1_700;
@@ -265,25 +264,29 @@ fn what_version_1_wrote_is_read_for_ever() {
     tries.push(Try { user: None, known: None, attempts: 300, ..unknown(hours(2, 60), 1, 0) });
     let mut share = Share::default();
     take(key_plan, &mut share, &contribution(&tries, &[2], 1_000));
-    let golden = include_str!("golden/share-1.hex").trim();
+    let [old, golden] =
+        [include_str!("golden/share-1.hex"), include_str!("golden/share-4.hex")].map(str::trim);
     let hex: String = share.encode().iter().map(|byte| format!("{byte:02x}")).collect();
     assert_eq!(hex, golden);
-    let bytes: Vec<u8> = (0..golden.len() / 2)
-        .map(|at| u8::from_str_radix(&golden[at * 2..at * 2 + 2], 16).expect("hexadecimal"))
-        .collect();
-    let read = Share::decode(key_plan, &bytes).expect("version 1");
-    assert_eq!(read.applied, Sequence::of(1_003));
-    let over_a_day: Vec<f64> = numbers(key_plan, &read.state)[12..].iter().map(|n| n.0).collect();
-    assert_eq!(over_a_day, [4.0, 4.0, 5.0, 4.0, 304.0, 307.0]);
+    for golden in [old, golden] {
+        let bytes: Vec<u8> = (0..golden.len() / 2)
+            .map(|at| u8::from_str_radix(&golden[at * 2..at * 2 + 2], 16).expect("hexadecimal"))
+            .collect();
+        let read = Share::decode(key_plan, &bytes).expect("a share");
+        assert_eq!(read.applied, Sequence::of(1_003));
+        let numbers = numbers(key_plan, &read.state);
+        let over_a_day: Vec<f64> = numbers[12..].iter().map(|n| n.0).collect();
+        assert_eq!(over_a_day, [4.0, 4.0, 5.0, 4.0, 304.0, 307.0]);
+    }
 }
 
 #[test]
 fn bytes_of_a_later_version_are_told_from_damaged_ones() {
     let plan = three_windows();
     let mut bytes = Share::default().encode();
-    bytes[0] = 4;
+    bytes[0] = 7;
     let read = |bytes: &[u8]| Share::decode(plan.key(KeyPlanId(0)), bytes).map(|_| ());
-    assert_eq!(read(&bytes), Err(Unreadable::Newer(4)));
+    assert_eq!(read(&bytes), Err(Unreadable::Newer(7)));
     bytes[0] = 0;
     assert_eq!(read(&bytes), Err(Unreadable::Damaged("version")));
     assert_eq!(read(&[]), Err(Unreadable::Damaged("version")));

@@ -85,6 +85,12 @@ pub enum Fault {
     BadRates { name: String },
     #[error("the measure `{name}` needs a `where`, `times` and `usual`, and nothing else to count")]
     BadChange { name: String },
+    #[error(
+        "the measure `{name}` asks since when something is seen, which is known of users and addresses that got in only"
+    )]
+    SinceOfOthers { name: String },
+    #[error("the measure `{name}` has both `new_within` and `known_for`")]
+    SinceTwice { name: String },
     #[error("a detector by `{key}` cannot speak for findings by `{covered}`")]
     Covers { key: String, covered: String },
     #[error("`{what}` is nothing that signals of `{signal}` tell")]

@@ -79,15 +79,21 @@ pub(crate) fn of_signal(
                     .then_some("bytes")
                     .or((is_access && filter.user_known.is_some()).then_some("user_known"));
             }
-            Measure::Distinct(field, _) if (*field == resource) != is_access => match field {
-                DistinctField::Resource => return Some("resource"),
-                DistinctField::User => return Some("user"),
-                DistinctField::SourceIp => return None,
-            },
+            Measure::Distinct(field, _) | Measure::FirstSeen(field, ..)
+                if (*field == resource) != is_access =>
+            {
+                match field {
+                    DistinctField::Resource => return Some("resource"),
+                    DistinctField::User => return Some("user"),
+                    DistinctField::SourceIp => return None,
+                }
+            }
             Measure::Sequential(_) if is_access => return Some("sequential"),
             Measure::Change(_) if is_access => return Some("change"),
             Measure::Count(Role::Mention, _) if is_access => return Some("mentions"),
-            Measure::Count(_, filter) | Measure::Distinct(_, filter) => *filter,
+            Measure::Count(_, filter)
+            | Measure::Distinct(_, filter)
+            | Measure::FirstSeen(_, filter, _) => *filter,
             Measure::Sequential(_) | Measure::Change(_) => return None,
         };
         (is_access && filter.user_known.is_some()).then_some("user_known")

@@ -15,6 +15,7 @@ mod condition;
 pub mod deployed;
 pub mod duration;
 mod fault;
+mod first_seen;
 mod format;
 pub mod functions;
 mod grounds;

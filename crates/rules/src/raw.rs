@@ -27,10 +27,12 @@ const DETECTOR_FIELDS: [&str; 16] = [
     "measure",
     "raise",
 ];
-const MEASURE_FIELDS: [&str; 11] = [
+const MEASURE_FIELDS: [&str; 13] = [
     "count",
     "sum",
     "distinct",
+    "new_within",
+    "known_for",
     "sequential",
     "people",
     "attackers",
@@ -41,7 +43,7 @@ const MEASURE_FIELDS: [&str; 11] = [
     "where",
 ];
 const WHERE_FIELDS: [&str; 2] = ["outcome", "user_known"];
-const RAISE_FIELDS: [&str; 2] = ["severity", "when"];
+const RAISE_FIELDS: [&str; 3] = ["severity", "confidence", "when"];
 
 /// A detector file, syntactically.
 #[derive(Debug, Default)]
@@ -75,6 +77,9 @@ pub(crate) struct RawMeasure {
     pub(crate) count: Option<Text>,
     pub(crate) sum: Option<Text>,
     pub(crate) distinct: Option<Text>,
+    /// Durations.
+    pub(crate) new_within: Option<Text>,
+    pub(crate) known_for: Option<Text>,
     pub(crate) sequential: Option<Text>,
     /// Shares, 0 to 1.
     pub(crate) people: Option<Placed<f64>>,
@@ -95,6 +100,7 @@ pub(crate) struct RawRaise {
     /// As for a measure.
     pub(crate) faulty: bool,
     pub(crate) severity: Option<Text>,
+    pub(crate) confidence: Option<Text>,
     pub(crate) when: Option<Placed<Vec<Text>>>,
 }
 
@@ -155,6 +161,8 @@ fn measure(name: Text, node: Node<'_, '_>, faults: &mut Faults) -> RawMeasure {
         count: None,
         sum: None,
         distinct: None,
+        new_within: None,
+        known_for: None,
         sequential: None,
         people: None,
         attackers: None,
@@ -171,6 +179,8 @@ fn measure(name: Text, node: Node<'_, '_>, faults: &mut Faults) -> RawMeasure {
             "count" => raw.count = string(field, node, faults),
             "sum" => raw.sum = string(field, node, faults),
             "distinct" => raw.distinct = string(field, node, faults),
+            "new_within" => raw.new_within = string(field, node, faults),
+            "known_for" => raw.known_for = string(field, node, faults),
             "sequential" => raw.sequential = string(field, node, faults),
             "people" => raw.people = number(field, node, faults),
             "attackers" => raw.attackers = number(field, node, faults),
@@ -223,11 +233,13 @@ fn raises(node: Node<'_, '_>, faults: &mut Faults) -> Option<Placed<Vec<RawRaise
     for node in array.iter() {
         let Some(table) = table("raise", node, faults) else { continue };
         let faults_before = faults.list.len();
-        let mut raw = RawRaise { place: node.span(), faulty: false, severity: None, when: None };
+        let (place, faulty) = (node.span(), false);
+        let mut raw = RawRaise { place, faulty, severity: None, confidence: None, when: None };
         for (name, node) in in_file_order(table) {
             let field = name.get_ref().as_ref();
             match field {
                 "severity" => raw.severity = string(field, node, faults),
+                "confidence" => raw.confidence = string(field, node, faults),
                 "when" => raw.when = strings(field, node, faults),
                 _ => unknown_field(name.span(), field, "a raise", &RAISE_FIELDS, faults),
             }

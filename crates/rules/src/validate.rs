@@ -5,8 +5,8 @@
 
 use tidewatch_core::change::Change;
 use tidewatch_core::detector::{
-    Attack, Condition, Detector, DistinctField, Filter, Measure, NamedMeasure, NumberField, Raise,
-    Severity,
+    Attack, Condition, Confidence, Detector, DistinctField, Filter, Measure, NamedMeasure,
+    NumberField, Raise, Severity,
 };
 use tidewatch_core::key::{KEY_FIELDS_MAX, KeyField, KeyFields};
 use tidewatch_core::limits::{MEASURES_PER_KEY_MAX, WINDOW_MAX, WINDOW_MIN};
@@ -17,6 +17,7 @@ use tidewatch_core::walk::Rates;
 use crate::condition;
 use crate::duration;
 use crate::fault::{Fault, Faults};
+use crate::first_seen;
 use crate::grounds;
 use crate::raw::{RawDetector, RawMeasure, RawRaise};
 use crate::suggest;
@@ -51,7 +52,7 @@ pub(crate) fn detector(raw: RawDetector, faults: &mut Faults) -> Option<Detector
     let names: Vec<_> = raw_measures.iter().map(|raw| raw.name.value.as_str()).collect();
     let raises: Vec<_> =
         some_raises(raw.raises, faults).iter().map(|raw| raise(raw, &names, faults)).collect();
-    let measures: Vec<_> = raw_measures.iter().map(|raw| measure(raw, faults)).collect();
+    let measures: Vec<_> = raw_measures.iter().map(|raw| measure(raw, window, faults)).collect();
 
     let share = raw.share.map(|text| grounds::share(&text, &names, &measures, &key, faults));
     let log_holds = raw.log_holds.map(|text| grounds::log_holds(&text, signal, &key, faults));
@@ -234,7 +235,7 @@ fn some_measures(
 const MEASURE_HELP: &str = "Add `[measure]` and below it a line like `failures = { count = \
                             \"attempts\", where = { outcome = \"failure\" } }`.";
 
-fn measure(raw: &RawMeasure, faults: &mut Faults) -> Option<NamedMeasure> {
+fn measure(raw: &RawMeasure, window: Option<Span>, faults: &mut Faults) -> Option<NamedMeasure> {
     let name = measure_name(&raw.name, faults);
     let filter = Filter {
         outcome: match &raw.outcome {
@@ -243,6 +244,10 @@ fn measure(raw: &RawMeasure, faults: &mut Faults) -> Option<NamedMeasure> {
         },
         user_known: raw.user_known,
     };
+    if first_seen::asks(raw) {
+        let measure = first_seen::measure(raw, filter, window, faults)?;
+        return Some(NamedMeasure { name: name?, measure });
+    }
     if let Some(field) = &raw.sequential {
         let measure = sequential(raw, field, faults)?;
         return Some(NamedMeasure { name: name?, measure });
@@ -284,7 +289,7 @@ const NUMBERS: [(&str, NumberField); 2] =
     [("attempts", NumberField::Attempts), ("bytes", NumberField::Bytes)];
 
 /// Whose different values can be counted.
-const VALUES: [(&str, DistinctField); 3] = [
+pub(crate) const VALUES: [(&str, DistinctField); 3] = [
     ("user", DistinctField::User),
     ("source.ip", DistinctField::SourceIp),
     ("resource", DistinctField::Resource),
@@ -446,6 +451,11 @@ fn raise(raw: &RawRaise, names: &[&str], faults: &mut Faults) -> Option<Raise> {
         Some(text) => choice("severity", "severity", text, &severities, faults),
         None => missing_in_raise("severity", "severity = \"high\"", raw, faults),
     };
+    let levels = Confidence::ALL.map(|confidence| (confidence.name(), confidence));
+    let confidence = match &raw.confidence {
+        Some(text) => Some(choice("confidence", "confidence", text, &levels, faults)),
+        None => None,
+    };
     let Some(when) = &raw.when else {
         return missing_in_raise("when", "when = [\"failures >= 30\"]", raw, faults);
     };
@@ -463,7 +473,8 @@ fn raise(raw: &RawRaise, names: &[&str], faults: &mut Faults) -> Option<Raise> {
         faults.add(when.place.clone(), Fault::RaisesOnSilence, help);
         return None;
     }
-    Some(Raise { severity: severity?, when: conditions })
+    let confidence = confidence.map_or(Some(None), |said| said.map(Some))?;
+    Some(Raise { severity: severity?, confidence, when: conditions })
 }
 
 /// Reports a missing field, unless the raise is faulty: then it may be there, but misspelt.

@@ -7,6 +7,7 @@ use tidewatch_core::detector::{
     Comparison, Condition, Detector, DistinctField, Filter, Measure, NamedMeasure, Operand, Raise,
     Severity,
 };
+use tidewatch_core::first_seen::Since;
 use tidewatch_core::key::KeyField;
 use tidewatch_core::plan::Plan;
 use tidewatch_core::signal::{Outcome, Role, SignalKind};
@@ -15,12 +16,17 @@ use tidewatch_core::walk::Rates;
 
 const ALL: Filter = Filter { outcome: None, user_known: None };
 const FAILED: Filter = Filter { outcome: Some(Outcome::Failure), user_known: None };
+const SUCCEEDED: Filter = Filter { outcome: Some(Outcome::Success), user_known: None };
 const UNKNOWN: Filter = Filter { outcome: Some(Outcome::Failure), user_known: Some(false) };
 
 pub(crate) const UNKNOWN_USERS: Measure = Measure::Distinct(DistinctField::User, UNKNOWN);
 const FAILED_USERS: Measure = Measure::Distinct(DistinctField::User, FAILED);
 const USERS: Measure = Measure::Distinct(DistinctField::User, ALL);
 const FAILED_SOURCES: Measure = Measure::Distinct(DistinctField::SourceIp, FAILED);
+const NEW_USERS: Measure =
+    Measure::FirstSeen(DistinctField::User, SUCCEEDED, Since::NewWithin(Span::minutes(20)));
+const KNOWN_USERS: Measure =
+    Measure::FirstSeen(DistinctField::User, SUCCEEDED, Since::KnownFor(Span::minutes(20)));
 pub(crate) const FAILURES: Measure = Measure::Count(Role::Attempt, FAILED);
 const TRIES: Measure = Measure::Count(Role::Attempt, ALL);
 
@@ -60,7 +66,7 @@ fn detectors() -> Vec<Detector> {
         detector(
             "walk-10m",
             (KeyField::SourceIp, 10, 20),
-            &[Measure::Sequential(Rates { people: 900, attackers: 300 })],
+            &[Measure::Sequential(Rates { people: 900, attackers: 300 }), NEW_USERS, KNOWN_USERS],
             vec![raise(Severity::High, vec![at_least(0, 4)])],
         ),
         detector(
@@ -113,7 +119,7 @@ pub(crate) fn detector(
 }
 
 pub(crate) fn raise(severity: Severity, when: Vec<Condition>) -> Raise {
-    Raise { severity, when }
+    Raise { severity, confidence: None, when }
 }
 
 pub(crate) fn at_least(measure: usize, number: u32) -> Condition {

@@ -113,6 +113,12 @@ fn compare(plan: &Plan, history: &History, shown: &Shown, broken: &mut Vec<Broke
                 expected.low - 1e-9 <= amount && amount <= expected.high + 1e-9
             }
             (Accuracy::AtLeast, Measure::Sequential(_)) => expected.full,
+            // Under a new key nobody has been seen before it was used.
+            (Accuracy::Exact, Measure::FirstSeen(..)) if shown.second => amount <= expected.high,
+            (Accuracy::Exact, Measure::FirstSeen(..)) => within,
+            (Accuracy::AtMost | Accuracy::AtLeast, Measure::FirstSeen(..)) => {
+                expected.full && within
+            }
             (Accuracy::Pane(_), Measure::Count(..) | Measure::Sum(..)) => within,
             (Accuracy::AtLeast, Measure::Distinct(..)) => expected.full && within,
             (Accuracy::Sketch { .. }, Measure::Distinct(field, filter)) => {

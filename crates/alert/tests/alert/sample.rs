@@ -5,8 +5,10 @@ use std::sync::Arc;
 
 use tidewatch_alert::Context;
 use tidewatch_core::accounts::Account;
-use tidewatch_core::detector::{Attack, Comparison, Severity};
-use tidewatch_core::finding::{Accuracy, Activity, Also, Decided, Finding, Measured, Value};
+use tidewatch_core::detector::{Attack, Comparison, Confidence, Severity};
+use tidewatch_core::finding::{
+    Accuracy, Activity, Also, Decided, Finding, Measured, SeenSince, Value,
+};
 use tidewatch_core::key::{FunctionTag, Key, KeyPart};
 use tidewatch_core::lists::Listed;
 use tidewatch_core::meter::attribution::{DriverKind, DriverName};
@@ -70,6 +72,7 @@ pub(crate) fn finding(activity: Activity) -> Finding {
         uid: "0123456789abcdef0123456789abcdef".to_owned(),
         activity,
         severity: Severity::High,
+        confidence: Some(Confidence::Medium),
         detector: "credential-scan".to_owned(),
         title: "One source tries many usernames that do not exist".to_owned(),
         description: "A list of names is tried out.".to_owned(),
@@ -90,6 +93,7 @@ pub(crate) fn finding(activity: Activity) -> Finding {
             measured("unknown_users", 34.0, Accuracy::Exact),
             measured("users", 41.0, Accuracy::Exact),
         ],
+        since: vec![SeenSince { measure: "newcomers".to_owned(), first: NOW, is_new: true }],
         peak: 61.0,
         decided: vec![
             decided(34.0, 20.5, "unknown_users >= 0.5 * users"),
@@ -99,6 +103,7 @@ pub(crate) fn finding(activity: Activity) -> Finding {
         sources_total: 1,
         accounts: vec![
             account(0xa1, Some(Outcome::Success), Some(true)),
+            Account { as_ever: true, ..account(0xd4, Some(Outcome::Success), Some(true)) },
             account(0xb2, Some(Outcome::Failure), Some(false)),
             account(0xc3, Some(Outcome::Failure), None),
         ],
@@ -124,7 +129,7 @@ fn listed(list: &str, usual: Option<f64>) -> Listed {
 }
 
 fn account(tag: u64, outcome: Option<Outcome>, known: Option<bool>) -> Account {
-    Account { tag, outcome, known, last: NOW }
+    Account { tag, outcome, known, last: NOW, first: Some(NOW), as_ever: false }
 }
 
 /// A finding about a /64, from a local file with a hostile name, with inexact numbers and without
@@ -136,6 +141,8 @@ pub(crate) fn bare(activity: Activity) -> Finding {
         attacks: Vec::new(),
         key: Key::source_ip(address("2001:db8:1:2::77")),
         agent: None,
+        confidence: None,
+        since: Vec::new(),
         measures: vec![
             measured(
                 "unknown_users",

@@ -63,6 +63,7 @@ fn the_whole_text_says_what_it_costs_why_and_who_and_steers_no_terminal() {
             deployed   version 71\u{1b}[2J was first seen at 2026-11-22T10:15:30Z
             how rare   3 panes of 9800 in five weeks were as far from all others; the nearest was $22.10 an hour
             counted    dollars_an_hour 41.25 in 10m
+            since      newcomers first seen here 2026-11-22T10:15:30Z
             seen       2026-11-22T10:12:10Z to 2026-11-22T10:15:30Z
             events     /aws/lambda/login 2026/11/22/[$LATEST]aa 3811
                        /aws/lambda/login 2026/11/22/[$LATEST]bb 3812
@@ -197,6 +198,7 @@ fn a_budget_is_told_with_what_is_spent_what_is_to_come_and_whose_it_is() {
             pace       as on the same days of the last week; months are those of UTC
             most       checkout-api $420, login\u{1b}[2J $190
             counted    dollars_an_hour 41.25 in 10m
+            since      newcomers first seen here 2026-11-22T10:15:30Z
             seen       2026-11-22T10:12:10Z to 2026-11-22T10:15:30Z
             events     /aws/lambda/login 2026/11/22/[$LATEST]aa 3811
                        /aws/lambda/login 2026/11/22/[$LATEST]bb 3812

@@ -20,10 +20,11 @@ fn an_episode_opens_goes_on_and_closes() {
         expect![[r#"
             2026-11-22T10:15:30Z OPEN high One source tries many usernames that do not exist: 203.0.113.9
                 counted    unknown_users 34, users 41 in 10m
-                raised by  unknown_users >= 0.5 * users (= 20.5), unknown_users >= 30
+                raised by  unknown_users >= 0.5 * users (= 20.5), unknown_users >= 30; confidence medium
+                since      newcomers first seen here 2026-11-22T10:15:30Z
                 seen       2026-11-22T10:12:10Z to 2026-11-22T10:15:30Z
                 sources    203.0.113.9
-                accounts   got in: user:00000000000000a1
+                accounts   got in: user:00000000000000a1 (first here 2026-11-22T10:15:30Z); as ever: 1
                 listed     82 % ± 10 of the 60 names tried are on breach\u{1b}[2J 2019 (your own users: 3 %)
                 listed     82 % ± 10 of the 60 names tried are on combo (your own users were not compared with it)
                 also       brute-force
@@ -41,10 +42,11 @@ fn an_episode_opens_goes_on_and_closes() {
         expect![[r#"
             2026-11-22T10:15:30Z UPDATE high One source tries many usernames that do not exist: 203.0.113.9
                 counted    unknown_users 34, users 41 in 10m
-                raised by  unknown_users >= 0.5 * users (= 20.5), unknown_users >= 30
+                raised by  unknown_users >= 0.5 * users (= 20.5), unknown_users >= 30; confidence medium
+                since      newcomers first seen here 2026-11-22T10:15:30Z
                 seen       2026-11-22T10:12:10Z to 2026-11-22T10:15:30Z
                 sources    203.0.113.9
-                accounts   got in: user:00000000000000a1
+                accounts   got in: user:00000000000000a1 (first here 2026-11-22T10:15:30Z); as ever: 1
                 listed     82 % ± 10 of the 60 names tried are on breach\u{1b}[2J 2019 (your own users: 3 %)
                 listed     82 % ± 10 of the 60 names tried are on combo (your own users were not compared with it)
                 also       brute-force
@@ -62,10 +64,11 @@ fn an_episode_opens_goes_on_and_closes() {
             2026-11-22T10:15:30Z CLOSE high One source tries many usernames that do not exist: 203.0.113.9
                 counted    unknown_users 34, users 41 in 10m
                 at worst   unknown_users 61 in 10m
-                raised by  unknown_users >= 0.5 * users (= 20.5), unknown_users >= 30
+                raised by  unknown_users >= 0.5 * users (= 20.5), unknown_users >= 30; confidence medium
+                since      newcomers first seen here 2026-11-22T10:15:30Z
                 seen       2026-11-22T10:12:10Z to 2026-11-22T10:15:30Z
                 sources    203.0.113.9
-                accounts   got in: user:00000000000000a1
+                accounts   got in: user:00000000000000a1 (first here 2026-11-22T10:15:30Z); as ever: 1
                 listed     82 % ± 10 of the 60 names tried are on breach\u{1b}[2J 2019 (your own users: 3 %)
                 listed     82 % ± 10 of the 60 names tried are on combo (your own users were not compared with it)
                 also       brute-force
@@ -111,10 +114,11 @@ fn many_sources_of_one_user() {
         expect![[r#"
             2026-11-22T10:15:30Z UPDATE high One source tries many usernames that do not exist: user:0000000000000abc + global
                 counted    unknown_users 34, users 41 in 10m
-                raised by  unknown_users >= 0.5 * users (= 20.5), unknown_users >= 30
+                raised by  unknown_users >= 0.5 * users (= 20.5), unknown_users >= 30; confidence medium
+                since      newcomers first seen here 2026-11-22T10:15:30Z
                 seen       2026-11-22T10:12:10Z to 2026-11-22T10:15:30Z
                 sources    198.51.100.1, 198.51.100.2, 198.51.100.3, 198.51.100.4, 198.51.100.5, 198.51.100.6, 198.51.100.7, 198.51.100.8 and 9992 more
-                accounts   got in: user:00000000000000a1
+                accounts   got in: user:00000000000000a1 (first here 2026-11-22T10:15:30Z); as ever: 1
                 listed     82 % ± 10 of the 60 names tried are on breach\u{1b}[2J 2019 (your own users: 3 %)
                 listed     82 % ± 10 of the 60 names tried are on combo (your own users were not compared with it)
                 also       brute-force
@@ -143,8 +147,10 @@ fn nothing_but_a_measure() {
         expect![[r#"
             2026-11-22T10:15:30Z OPEN high One source tries many usernames that do not exist: global
                 counted    tries 1.5 (window + at most 20s) in 10m
+                raised by  ; confidence medium
+                since      newcomers first seen here 2026-11-22T10:15:30Z
                 seen       2026-11-22T10:12:10Z to 2026-11-22T10:15:30Z
-                accounts   got in: user:00000000000000a1
+                accounts   got in: user:00000000000000a1 (first here 2026-11-22T10:15:30Z); as ever: 1
                 listed     82 % ± 10 of the 60 names tried are on breach\u{1b}[2J 2019 (your own users: 3 %)
                 listed     82 % ± 10 of the 60 names tried are on combo (your own users were not compared with it)
                 also       brute-force

@@ -46,6 +46,8 @@ fn finding(last: Time) -> Finding {
         sources: vec!["192.0.2.1".parse().expect("an address")],
         sources_total: 1,
         accounts: Vec::new(),
+        confidence: None,
+        since: Vec::new(),
         listed: Vec::new(),
         also: Vec::new(),
         members: Vec::new(),

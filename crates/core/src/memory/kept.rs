@@ -3,6 +3,7 @@
 use crate::contribution::Point;
 use crate::event_ring;
 use crate::plan::KeyPlan;
+use crate::signal::Outcome;
 use crate::slack::Slack;
 use crate::state::KeyState;
 use crate::time::Time;
@@ -52,6 +53,14 @@ impl Kept {
     pub(super) fn new(slack: Slack) -> Kept {
         let (put_down, events) = (Vec::new(), EventFilter::default());
         Kept { state: None, put_down, newest: Time::MIN, bytes: 0, slack, events }
+    }
+
+    /// Whether it knows who got in.
+    pub(super) fn remembers(&self) -> bool {
+        let success = |point: &Point| point.shape.outcome() == Outcome::Success;
+        let lists = self.state.iter().flat_map(|state| &state.lists);
+        self.put_down.iter().any(success)
+            || lists.into_iter().any(|list| list.firsts && !list.list.is_empty())
     }
 
     /// To be called when what was put down has been counted, or anything else.

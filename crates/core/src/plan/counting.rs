@@ -4,15 +4,17 @@
 //! that what is stored does not depend on the detectors; of accesses only two kinds occur, and the two slots behind
 //! each hold the bytes that were sent back.
 
+use smallvec::SmallVec;
+
 use super::{DetectorId, KeyPlan, KeyPlanId, ShapePlan};
 use crate::contribution::Point;
-use crate::detector::{Detector, Filter, Measure, NumberField};
+use crate::detector::{Detector, DistinctField, Filter, Measure, NumberField};
 use crate::key::{KeyField, KeyFields};
 use crate::limits::MEASURES_PER_KEY_MAX;
 use crate::panes::{Part, Slots, Sum};
 use crate::refusal::PlanError;
 use crate::retention::{Home, Retention};
-use crate::shape::{KINDS, Shape};
+use crate::shape::{Class, KINDS, Shape};
 use crate::signal::{Outcome, Role, SignalKind};
 use crate::time::Span;
 
@@ -30,6 +32,15 @@ impl KeyPlan {
         let part = |of| self.part(Role::Attempt, filter, of);
         let [kibs, ones] = [Part::Kibs, Part::Rest].map(part);
         Sum { ones, kibs }
+    }
+
+    /// The class of what passes the filter.
+    pub(super) fn class(&mut self, field: DistinctField, filter: Filter) -> Class {
+        let measure = index_of(&mut self.distinct, (field, filter));
+        match self.home {
+            Home::Memory => bit(measure),
+            Home::Shared => kinds(filter),
+        }
     }
 
     fn part(&mut self, role: Role, filter: Filter, part: Part) -> Slots {
@@ -85,6 +96,29 @@ impl KeyPlan {
     /// Whether the numbers of signals are summed, beside how many there are.
     pub fn sums(&self) -> bool {
         self.counters.iter().any(|(_, _, part)| *part != Part::Whole)
+    }
+
+    /// The lists of an even generation that hold only who got in, and from where.
+    pub(super) fn lists_of_successes(&self) -> SmallVec<[(DistinctField, Class); 4]> {
+        let classes = |outcome: Outcome| {
+            let of = move |shape: &Shape| shape.outcome() == outcome;
+            let shapes = (0..Shape::COUNT).map(Shape).filter(of);
+            shapes.flat_map(|shape| &self.shape(shape).classes)
+        };
+        let failed: Vec<_> = classes(Outcome::Failure).collect();
+        let mut firsts: SmallVec<[(DistinctField, Class); 4]> = SmallVec::new();
+        for class in classes(Outcome::Success).filter(|class| !failed.contains(class)) {
+            if class.0 != DistinctField::Resource && !firsts.contains(class) {
+                firsts.push(*class);
+            }
+        }
+        firsts
+    }
+
+    /// Whether the list of an even generation that a signal of `shape` goes to keeps since when its tags are seen:
+    /// only lists of who got in, and from where, do.
+    pub(crate) fn keeps_firsts(&self, shape: Shape, list: (DistinctField, Class)) -> bool {
+        shape.outcome() == Outcome::Success && self.firsts.contains(&list)
     }
 
     pub(super) fn shape_plan(&self, shape: Shape) -> ShapePlan {

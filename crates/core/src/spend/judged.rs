@@ -214,6 +214,8 @@ pub(crate) fn message(
         sources_total: 0,
         samples: seen.around.sample().into_iter().collect(),
         accounts: Vec::new(),
+        confidence: None,
+        since: Vec::new(),
         listed: Vec::new(),
         also: Vec::new(),
         members: Vec::new(),

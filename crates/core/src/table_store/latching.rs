@@ -128,7 +128,7 @@ impl<T: Table, P: Pace> Invocation<'_, T, P> {
     ) -> Result<(), StoreError> {
         let place = (contribution.plan, contribution.key);
         let plan = self.store.plan.key(place.0);
-        if !after.lists.iter().any(|list| needs_sketch(plan, list)) {
+        if !after.lists.iter().any(|list| needs_sketch(plan, list, after.head)) {
             return Ok(());
         }
         let before = before.into_iter().flat_map(|before| sketched_tags(plan, before));

@@ -140,7 +140,7 @@ impl<T: Table, P: Pace> Invocation<'_, T, P> {
         let mut others = None;
         if let Some(item) = image.filter(|_| taken.fresh && !apart) {
             let view = View::of(&self.store.plan, place, [item], Some(self.shard))?;
-            share.trim(plan, &view.state);
+            share.trim(plan, &view.state, &self.store.settings.safeguards);
             others = Some(view);
         }
         Ok(Draft { place, share, taken, before, others, unreadable })

@@ -1,8 +1,9 @@
 //! A share: what one shard has contributed to one key, and how far that shard was read.
 //!
 //! Invariant: a share is a function of its shard's records up to `applied` and of nothing else, but for
-//! tags that its lists left out because others had newer ones (see [`Share::trim`]). So whoever serves
-//! the shard next, however often a record comes again and wherever batches are cut, writes the same.
+//! tags that its lists left out because others had newer ones, and first sightings taken over from others
+//! (see [`Share::trim`]). So whoever serves the shard next, however often a record comes again and wherever
+//! batches are cut, writes the same.
 //!
 //! The encoding does not depend on which detectors are loaded. Numbers are as in
 //! [`crate::table_store::bytes`], `head` in milliseconds, all other times in whole seconds before `head`
@@ -18,7 +19,8 @@
 //!     the last; their counts
 //! lists, once for each generation of tag keys there is
 //!   tags: number; newest first: 4 bytes of tag, 4 bits of list, 4 bits of seconds before the last one;
-//!     from 15 on what it is more follows as a number
+//!     from 15 on what it is more follows as a number; from version 4 on and in lists of who got in, and
+//!     from where: steps of two minutes from the first sighting to the last, each rounded up, a number
 //!   forgotten: number; each: list, seconds before head of the newest sighting that is listed no more
 //! sources: number; each: 4 or 16, address, seconds before head, attempts
 //! ```
@@ -30,18 +32,22 @@
 //! for, and refused or not. The version
 //! says whose lists there are: 1 those of even generations, 2 of odd ones, 3 even ones and then odd ones.
 //! What has no lists is version 1. So a share is as small under any one key, and only while a key is
-//! being replaced it is larger.
+//! being replaced it is larger. 4, 5 and 6 are the same with first sightings, and written only where somebody
+//! got in: shares of failures alone are as they always were. In a share of 1, 2 or 3 the first sighting of who
+//! got in is the last: that is the oldest that is sure, so who it was counts as new for some hours, as before
+//! all of them did.
 
 use std::net::IpAddr;
 
 use crate::contribution::Contribution;
 use crate::detector::DistinctField;
-use crate::distinct::{DistinctList, Room, Seen};
+use crate::distinct::{DistinctList, Keeping, Room};
 use crate::key_ring::Generation;
 use crate::panes::Ring;
 use crate::plan::KeyPlan;
 use crate::retention::SHARED_RUNGS;
 use crate::safeguards::{Guard, Safeguards};
+use crate::seen::Seen;
 use crate::sequence::Sequence;
 use crate::shape::{Class, KINDS};
 use crate::sources::{Behind, Sources};
@@ -51,7 +57,7 @@ use crate::tag::EventTag;
 use crate::time::Time;
 
 /// The newest version of the encoding.
-pub const VERSION: u8 = BOTH;
+pub const VERSION: u8 = BOTH + FIRSTS;
 
 /// The version of a share with lists of even generations only.
 const EVEN: u8 = 1;
@@ -61,6 +67,9 @@ const ODD: u8 = 2;
 
 /// With lists of both.
 const BOTH: u8 = 3;
+
+/// So much higher is the version of a share that tells first sightings.
+const FIRSTS: u8 = 3;
 
 /// The list of all sources behind a key.
 const ALL_SOURCES: u8 = 15;
@@ -144,15 +153,21 @@ impl Share {
     ///
     /// However old that view is, the most recent tags of all shards stay in some share: a tag is left
     /// out only for as many others as a list holds, each really seen more recently.
-    pub fn trim(&mut self, plan: &KeyPlan, others: &KeyState) {
+    ///
+    /// So does the first sighting of each: one that others do not know keeps its tag here, until they have taken
+    /// it over.
+    pub fn trim(&mut self, plan: &KeyPlan, others: &KeyState, safeguards: &Safeguards) {
+        let head = self.state.head.max(others.head);
+        let keeping = Keeping { head, ..self.state.keeping(plan, Room::NoSketches) };
         for mine in &mut self.state.lists {
             let same = |list: &&ClassList| list.field == mine.field && list.class == mine.class;
             if let Some(theirs) = others.lists.iter().find(same) {
-                mine.list.leave_out(&theirs.list, plan.retention.list_tags_max);
+                let firsts = mine.firsts && safeguards.keep_firsts;
+                mine.list.leave_out(&theirs.list, Keeping { firsts, ..keeping });
             }
         }
         if let (Some(mine), Some(theirs)) = (&mut self.state.sources, &others.sources) {
-            mine.leave_out(theirs, plan.retention.list_tags_max);
+            mine.leave_out(theirs, keeping);
         }
     }
 
@@ -165,7 +180,9 @@ impl Share {
             [true, false] => ODD,
             [false, false] => BOTH,
         };
-        out.byte(version);
+        let tells = |(code, list): &(u8, &DistinctList)| tells_firsts(*code) && !list.is_empty();
+        let firsts = lists.iter().flatten().any(tells);
+        out.byte(if firsts { version + FIRSTS } else { version });
         out.counted(self.applied.bytes());
         out.signed(self.state.head.0);
         let tags = self.state.events.tags();
@@ -214,7 +231,7 @@ impl Share {
     /// The lists of a generation that say something, each with its code there.
     fn lists_of(&self, generation: Generation) -> Vec<(u8, &DistinctList)> {
         let lists = self.state.lists.iter();
-        let coded = lists.filter_map(|ClassList { field, class, list }| {
+        let coded = lists.filter_map(|ClassList { field, class, list, .. }| {
             let (of, class) = Generation::of(*class);
             (of == generation).then_some((list_code(*field, class), list))
         });
@@ -224,21 +241,27 @@ impl Share {
     }
 
     fn encode_lists(&self, coded: &[(u8, &DistinctList)], out: &mut Writer) {
-        let mut tags: Vec<(i64, u8, u64)> = Vec::new();
+        let mut tags: Vec<(i64, u8, u64, u64)> = Vec::new();
         for (code, list) in coded {
-            let seen = list.seen().iter();
-            tags.extend(seen.map(|seen| (seen.last.0.div_euclid(SECOND), *code, seen.tag)));
+            let told = |seen: &Seen| {
+                let steps = if tells_firsts(*code) { seen.steps() } else { 0 };
+                (seen.last().0.div_euclid(SECOND), *code, seen.tag, steps)
+            };
+            tags.extend(list.seen().iter().map(told));
         }
         tags.sort_unstable_by(|a, b| b.cmp(a));
         out.number(tags.len() as u64);
         let mut last = second(self.state.head);
-        for (second, code, tag) in tags {
+        for (second, code, tag, steps) in tags {
             let before = (last - second).max(0) as u64;
             last = second.min(last);
             out.bytes.extend_from_slice(&tag.to_be_bytes()[..4]);
             out.byte(code << 4 | before.min(NIBBLE) as u8);
             if before >= NIBBLE {
                 out.number(before - NIBBLE);
+            }
+            if tells_firsts(code) {
+                out.number(steps);
             }
         }
         let forgotten = coded.iter().filter_map(|(code, list)| Some((*code, list.evicted()?)));
@@ -283,7 +306,7 @@ impl Share {
         }
         decode_panes(plan, &mut state, &mut from)?;
         for generation in generations(version) {
-            decode_lists(*generation, &mut state, &mut from)?;
+            decode_lists((*generation, version > BOTH), &mut state, &mut from)?;
         }
         decode_sources(&mut state, &mut from)?;
         from.end()?;
@@ -356,15 +379,21 @@ fn nibble(from: &mut Reader<'_>, first: u8, what: &'static str) -> Result<u64, U
 
 /// Whose lists a share of this version has, in order.
 fn generations(version: u8) -> &'static [Generation] {
-    match version {
+    match if version > BOTH { version - FIRSTS } else { version } {
         EVEN => &[Generation::Even],
         ODD => &[Generation::Odd],
         _ => &Generation::ALL,
     }
 }
 
+/// Whether a list, by its code in its generation, is one of who got in, or from where.
+fn tells_firsts(code: u8) -> bool {
+    let is_success = |kind: u8| (KINDS as u8 / 2..KINDS as u8).contains(&kind);
+    is_success(code) && code < RESOURCES || (8..ALL_SOURCES).contains(&code) && is_success(code - 8)
+}
+
 fn decode_lists(
-    generation: Generation,
+    (generation, firsts): (Generation, bool),
     state: &mut KeyState,
     from: &mut Reader<'_>,
 ) -> Result<(), Unreadable> {
@@ -378,7 +407,17 @@ fn decode_lists(
         let before = before.and_then(|seconds| seconds.checked_mul(SECOND));
         let seen = before.and_then(|before| last.0.checked_sub(before));
         last = seen.filter(|ms| *ms > Time::MIN.0).map(Time).ok_or(Unreadable::Damaged("tag"))?;
-        coded_list(state, generation, first >> 4)?.restore(Seen { last, tag });
+        let code = first >> 4;
+        let seen = match tells_firsts(code) {
+            false => Seen::last_at(tag, last),
+            true => {
+                // What an older version wrote was surely seen then.
+                let steps = if firsts { from.number("first sighting")? } else { 0 };
+                let seen = Seen::since(tag, last, steps);
+                seen.ok_or(Unreadable::Damaged("first sighting"))?
+            }
+        };
+        coded_list(state, generation, code)?.restore(seen);
     }
     for _ in 0..from.count(16, "forgotten")? {
         let code = from.byte("forgotten")?;
@@ -435,5 +474,5 @@ fn coded_list(
     if usize::from(kind) >= KINDS || code > ALL_SOURCES {
         return Err(Unreadable::Damaged("list"));
     }
-    Ok(state.list(field, generation.class(1 << kind)))
+    Ok(state.list(field, generation.class(1 << kind), tells_firsts(code)))
 }

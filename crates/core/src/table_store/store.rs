@@ -126,7 +126,7 @@ impl<T: Table, P: Pace> SharedStore<T, P> {
     /// From when on an item that is written now may be deleted: no window reaches its contents, and no
     /// record comes again.
     pub(crate) fn expires(&self, plan: &KeyPlan) -> Time {
-        self.pace.now().plus(plan.retention.kept).plus(REDELIVERY_MAX)
+        self.pace.now().plus(plan.retention.remembered).plus(REDELIVERY_MAX)
     }
 }
 

@@ -133,7 +133,7 @@ impl View {
     /// The shards all of whose share is too old for any window, given an event at `newest`, which the
     /// view need not show.
     pub fn expired(&self, plan: &KeyPlan, newest: Time) -> Vec<ShardId> {
-        let horizon = self.state.head.max(newest).minus(plan.retention.kept);
+        let horizon = self.state.head.max(newest).minus(plan.retention.remembered);
         let expired = self.heads.iter().filter(|(_, head)| *head <= horizon);
         expired.map(|(shard, _)| *shard).collect()
     }
@@ -146,7 +146,7 @@ impl View {
 
     /// Whether a list that sketches are kept behind is too short to say.
     pub fn needs_sketches(&self, plan: &KeyPlan) -> bool {
-        self.state.lists.iter().any(|list| needs_sketch(plan, list))
+        self.state.lists.iter().any(|list| needs_sketch(plan, list, self.state.head))
     }
 
     /// Puts the sketches of `item` behind the lists that are too short, with the tags of all shares:
@@ -160,9 +160,9 @@ impl View {
         place: Place,
         item: Option<&Item>,
     ) -> Result<(), TooNew> {
-        let tags = &self.tags;
+        let (tags, head) = (&self.tags, self.state.head);
         for list in &mut self.state.lists {
-            if !needs_sketch(plan, list) {
+            if !needs_sketch(plan, list, head) {
                 continue;
             }
             let code = list_code(list.field, self.generation.class(list.class));
@@ -210,19 +210,22 @@ impl View {
     }
 }
 
-/// Whether a list has forgotten tags, and a sketch is kept behind it.
-pub(crate) fn needs_sketch(plan: &KeyPlan, list: &ClassList) -> bool {
-    list.list.evicted().is_some() && plan.is_sketched(list.field, list.class)
+/// Whether a list has forgotten tags that a window reaches, and a sketch is kept behind it.
+pub(crate) fn needs_sketch(plan: &KeyPlan, list: &ClassList, head: Time) -> bool {
+    let reached = head.minus(plan.retention.kept);
+    list.list.evicted() > Some(reached) && plan.is_sketched(list.field, list.class)
 }
 
-/// The tags of the lists that sketches are kept behind: list, tag, last seen.
+/// The tags of the lists that sketches are kept behind, as far as windows reach: list, tag, last seen.
 pub fn sketched_tags<'a>(
     plan: &'a KeyPlan,
     state: &'a KeyState,
 ) -> impl Iterator<Item = (u8, u64, Time)> + 'a {
+    let reached = state.head.minus(plan.retention.kept);
     let lists = state.lists.iter().filter(|list| plan.is_sketched(list.field, list.class));
-    lists.flat_map(|list| {
+    lists.flat_map(move |list| {
         let code = list_code(list.field, list.class);
-        list.list.seen().iter().map(move |seen| (code, seen.tag, seen.last))
+        let reached = list.list.within(reached, Time(i64::MAX));
+        reached.map(move |seen| (code, seen.tag, seen.last()))
     })
 }

@@ -180,6 +180,7 @@ pub(crate) fn oracle<'a>(
             let sources = within.filter(|t| t.passes(filter)).map(|t| t.source);
             sources.collect::<BTreeSet<_>>().len() as u64
         }
+        Measure::FirstSeen(..) => panic!("see `first_seen`"),
         Measure::Sequential(_) => panic!("a walk is no number of tries: see `walked`"),
         Measure::Change(_) | Measure::Busiest(..) => {
             panic!("a change is no number of tries: see tests/change.rs")
@@ -245,7 +246,7 @@ pub(crate) fn detector(
             .enumerate()
             .map(|(i, measure)| NamedMeasure { name: format!("m{i}"), measure: *measure })
             .collect(),
-        raises: vec![Raise { severity: Severity::High, when: when.to_vec() }],
+        raises: vec![Raise { severity: Severity::High, confidence: None, when: when.to_vec() }],
         after: Vec::new(),
         unless: Vec::new(),
         covers: Default::default(),

@@ -5,6 +5,7 @@
 use tidewatch_core::detector::{
     Comparison, Condition, Detector, DistinctField, Filter, Measure, Operand, Raise,
 };
+use tidewatch_core::first_seen::Since;
 use tidewatch_core::key::KeyField;
 use tidewatch_core::plan::Plan;
 use tidewatch_core::signal::Role;
@@ -106,7 +107,13 @@ fn laws(detector: &Detector) -> Vec<Inequality> {
             );
         }
         let one_user = detector.key.contains(&KeyField::User);
-        if one_user && matches!(of, Measure::Distinct(DistinctField::User, _)) {
+        if one_user
+            && matches!(
+                of,
+                Measure::Distinct(DistinctField::User, _)
+                    | Measure::FirstSeen(DistinctField::User, ..)
+            )
+        {
             laws.push(law(&[(whole, -1.0)], 1.0));
         }
     }
@@ -123,6 +130,7 @@ fn role(measure: Measure) -> Option<Role> {
         Measure::Count(role, _) => Some(role),
         Measure::Sum(..) => Some(Role::Attempt),
         Measure::Distinct(..)
+        | Measure::FirstSeen(..)
         | Measure::Sequential(_)
         | Measure::Change(_)
         | Measure::Busiest(..) => None,
@@ -131,9 +139,10 @@ fn role(measure: Measure) -> Option<Role> {
 
 fn filter(measure: Measure) -> Filter {
     match measure {
-        Measure::Count(_, filter) | Measure::Sum(_, filter) | Measure::Distinct(_, filter) => {
-            filter
-        }
+        Measure::Count(_, filter)
+        | Measure::Sum(_, filter)
+        | Measure::Distinct(_, filter)
+        | Measure::FirstSeen(_, filter, _) => filter,
         Measure::Change(change) => change.filter,
         Measure::Busiest(_, filter) => filter,
         Measure::Sequential(_) => Filter::default(),
@@ -144,6 +153,13 @@ fn filter(measure: Measure) -> Filter {
 fn takes(whole: Measure, part: Measure) -> bool {
     let same = match (whole, part) {
         (Measure::Distinct(one, _), Measure::Distinct(other, _)) => one == other,
+        // Whoever is new is in the window; whoever is known need not be.
+        (Measure::Distinct(one, _), Measure::FirstSeen(other, _, Since::NewWithin(_))) => {
+            one == other
+        }
+        (Measure::FirstSeen(one, _, as_wide), Measure::FirstSeen(other, _, as_narrow)) => {
+            one == other && as_wide == as_narrow
+        }
         // A count of attempts sums them; a walk is like nothing else.
         (one, other) => is_counter(one) && role(one) == role(other),
     };

@@ -3,6 +3,7 @@
 
 mod allow;
 mod damaged;
+mod since;
 
 use expect_test::{Expect, expect};
 use tidewatch_core::limits::DETECTORS_MAX;
@@ -215,7 +216,7 @@ fn measures() {
         expect![[r#"
             8:11 `distnct` is no field of a measure
                 at distnct
-                Did you mean `distinct`? Allowed fields: `count`, `sum`, `distinct`, `sequential`, `people`, `attackers`, `change`, `busiest`, `times`, `usual`, `where`.
+                Did you mean `distinct`? Allowed fields: `count`, `sum`, `distinct`, `new_within`, `known_for`, `sequential`, `people`, `attackers`, `change`, `busiest`, `times`, `usual`, `where`.
             8:9 the measure `users` must have exactly one of `count`, `sum`, `distinct`, `sequential`, `change` and `busiest`
                 at { distinct = "user", count = "attempts" }
                 Write one of `count = "attempts"`, `count = "mentions"`, `sum = "attempts"`, `distinct = "user"`, `distinct = "source.ip"`, `sequential = "user"`, `change = "attempts"` and `busiest = "attempts"`.
@@ -353,7 +354,7 @@ fn raises() {
                 Add a condition with a lower bound above 0, like "failures >= 30": upper bounds (`<`, `<=`) and shares alone also hold when nothing happens.
             11:1 `whne` is no field of a raise
                 at whne
-                Did you mean `when`? Allowed fields: `severity`, `when`.
+                Did you mean `when`? Allowed fields: `severity`, `confidence`, `when`.
             11:9 `when` must be a string, not integer
                 at 30
                 Put it in quotes: `when = "…"`.

@@ -239,7 +239,7 @@ fn is_added(counted: Counted, shape: &ShapePlan, auth: &Auth) -> bool {
             let class = failed | succeeded;
             is_added(Counted::Distinct(DistinctField::User, class), shape, auth)
         }
-        Counted::Distinct(field, class) => {
+        Counted::Distinct(field, class) | Counted::FirstSeen(field, class, _) => {
             let there = match field {
                 DistinctField::User | DistinctField::Resource => auth.user.is_some(),
                 DistinctField::SourceIp => auth.source.is_some(),

@@ -182,6 +182,7 @@ fn measures_json(weighed: &Weighed) -> Value {
                 json!({ "kind": "sketch", "relative": relative, "pane": pane.to_string() })
             }
             Accuracy::AtLeast => json!({ "kind": "at_least" }),
+            Accuracy::AtMost => json!({ "kind": "at_most" }),
         };
         json!({ "name": measured.name, "amount": measured.value.amount, "error": error })
     };

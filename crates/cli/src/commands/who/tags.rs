@@ -31,10 +31,12 @@ pub enum Said {
 }
 
 /// The lists of a finding's `accounts`.
-const LISTS: [(&str, Said); 4] = [
+const LISTS: [(&str, Said); 5] = [
     ("unknown", Said::Unknown),
     ("untold", Said::Untold),
     ("exist", Said::Exists),
+    // Nobody has taken these over, as far as their finding tells.
+    ("got_in_as_ever", Said::Exists),
     ("got_in", Said::GotIn),
 ];
 

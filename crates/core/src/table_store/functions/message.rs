@@ -221,6 +221,8 @@ pub(super) fn decode(
         sources_total: 0,
         samples,
         accounts: Vec::new(),
+        confidence: None,
+        since: Vec::new(),
         listed: Vec::new(),
         also,
         members: Vec::new(),
