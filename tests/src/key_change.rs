@@ -131,6 +131,7 @@ fn detector(id: &str, key: &[KeyField], window: Span) -> Detector {
         unless: Vec::new(),
         covers: Default::default(),
         share: None,
+        log_holds_successes: false,
     }
 }
 

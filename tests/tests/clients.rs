@@ -119,26 +119,38 @@ fn a_client_is_allowed_where_it_is_meant_to_come_from_and_nowhere_else() {
 }
 
 #[test]
-fn a_detector_by_network_needs_a_database_and_says_so() {
+fn a_detector_by_network_needs_a_database_or_a_log_that_tells_and_says_so() {
     let by_network = BY_CLIENT
         .replace("key = \"user_agent\"", "key = \"source.asn\"")
         .replace("busy-client", "busy-network");
     let rules = rules(&[&by_network]);
     let spread = log("192.0.2", "a") + &log("198.51.100", "b") + &log("203.0.113", "c");
-    let without = replay(rules.path(), &spread, &[]);
+    let without = replay(rules.path(), &spread, &["--stats"]);
     assert!(without.findings().is_empty());
-    let disabled = "busy-network counts by source.asn: it is disabled without --asn-db";
+    let disabled = "note: busy-network counted nothing: no line tells an autonomous system";
     assert!(without.stderr.contains(disabled), "{}", without.stderr);
+    assert!(without.stderr.contains(r#""disabled":["busy-network"]"#), "{}", without.stderr);
 
     let folder = tempdir().expect("a folder");
     let database = folder.path().join("asn.mmdb");
     let systems = [([192, 0, 2], 64_496), ([198, 51, 100], 64_496)];
     fs::write(&database, mmdb::systems("GeoLite2-ASN", &systems)).expect("a database");
     let with = replay(rules.path(), &spread, &["--asn-db", shown(&database)]);
-    assert!(!with.stderr.contains("disabled"), "{}", with.stderr);
+    assert!(!with.stderr.contains("counted nothing"), "{}", with.stderr);
     let [finding] = &opened(&with)[..] else { panic!("not one: {}", with.findings().len()) };
     let about = &finding["unmapped"]["tidewatch"];
     assert_eq!(about["key"], "AS64496");
+
+    // A log that tells it needs none; and what the database knows goes before what is told.
+    let told =
+        spread.replace("\"user_agent\"", "\"asn\":\"AS64500 Example Hosting\",\"user_agent\"");
+    let keys = |more: &[&str]| -> Vec<String> {
+        let about =
+            |finding: &Value| finding["unmapped"]["tidewatch"]["key"].as_str().map(str::to_owned);
+        opened(&replay(rules.path(), &told, more)).iter().filter_map(about).collect()
+    };
+    assert_eq!(keys(&[]), ["AS64500"]);
+    assert_eq!(keys(&["--asn-db", shown(&database)]), ["AS64496", "AS64500"]);
 
     for (bytes, why) in [
         (mmdb::systems("GeoLite2-City", &systems), "not of autonomous systems"),

@@ -97,6 +97,7 @@ fn forms(finding: &Finding) -> Vec<String> {
         }
         KeyPart::Asn(_)
         | KeyPart::Agent(_)
+        | KeyPart::Log(_)
         | KeyPart::User(_)
         | KeyPart::Function(_)
         | KeyPart::Global => None,

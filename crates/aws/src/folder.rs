@@ -8,6 +8,7 @@ use tidewatch_core::time::Time;
 use crate::asked::{Asked, Service};
 use crate::failure::Failure;
 use crate::insistence::insist;
+use crate::object::{Object, Wanted};
 use crate::pace::TokioPace;
 
 /// Objects below a prefix that are looked at, whatever they are called.
@@ -104,22 +105,12 @@ impl Folder<'_> {
         pace: &TokioPace,
         deadline: Time,
     ) -> Result<Option<Vec<u8>>, Failure> {
-        let resource = format!("{}/{key}", self.bucket);
-        let asked = Asked { service: Service::S3, operation: "GetObject", resource: &resource };
-        let get = || async {
-            let sent = self.client.get_object().bucket(self.bucket).key(key).send().await;
-            let object = sent.map_err(|error| asked.failed(&error))?;
-            let length = object.content_length.and_then(|length| u64::try_from(length).ok());
-            // Without a length nothing would bound what is read.
-            let length = length.ok_or_else(|| asked.incomplete("length"))?;
-            if length > bytes_max {
-                return Ok(None);
-            }
-            let body = object.body.collect().await;
-            let body = body.map_err(|error| Failure::Unanswered(format!("{asked}: {error}")))?;
-            Ok(Some(body.to_vec()))
-        };
-        insist(asked, pace, deadline, get).await.answer
+        let Folder { client, bucket, .. } = *self;
+        let wanted = Wanted { client, bucket, key, known: None, bytes_max };
+        match wanted.get(pace, deadline).await? {
+            Object::Whole { bytes, .. } => Ok(Some(bytes)),
+            Object::Larger(_) | Object::Unchanged => Ok(None),
+        }
     }
 }
 

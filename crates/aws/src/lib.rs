@@ -23,6 +23,7 @@ mod item;
 pub mod latency;
 pub mod lists;
 pub mod log_groups;
+mod object;
 pub mod overrides;
 pub mod pace;
 mod permission;

@@ -15,6 +15,7 @@ use crate::asked::{Asked, Service};
 use crate::client;
 use crate::failure::Failure;
 use crate::insistence::insist;
+use crate::object::{Object, Wanted, status};
 use crate::pace::TokioPace;
 
 /// Where a user puts the filter.
@@ -176,41 +177,15 @@ impl UsersSource {
         pace: &TokioPace,
         deadline: Time,
     ) -> Result<Fetched, UsersError> {
-        let resource = self.resource(key);
-        let asked = Asked { service: Service::S3, operation: "GetObject", resource: &resource };
-        let get = || async {
-            let request = self.client.get_object().bucket(&self.bucket).key(key);
-            let request = request.set_if_none_match(known.map(|tag| tag.0.clone()));
-            let object = match request.send().await {
-                Err(error) if status(&error) == Some(304) => return Ok(Ok(Fetched::Unchanged)),
-                sent => sent.map_err(|error| asked.failed(&error))?,
-            };
-            let tag = Tag(object.e_tag.ok_or_else(|| asked.incomplete("entity tag"))?);
-            if known == Some(&tag) {
-                return Ok(Ok(Fetched::Unchanged));
+        let known = known.map(|tag| tag.0.as_str());
+        let (client, bucket) = (&self.client, &self.bucket);
+        match (Wanted { client, bucket, key, known, bytes_max }).get(pace, deadline).await? {
+            Object::Unchanged => Ok(Fetched::Unchanged),
+            Object::Whole { bytes, tag } => Ok(Fetched::Filter { bytes, tag: Tag(tag) }),
+            Object::Larger(bytes) => {
+                let (bucket, key) = (bucket.clone(), key.to_owned());
+                Err(UsersError::TooLarge { bucket, key, bytes })
             }
-            let bytes = object.content_length.and_then(|length| u64::try_from(length).ok());
-            // Without a length nothing would bound what is read.
-            let bytes = bytes.ok_or_else(|| asked.incomplete("length"))?;
-            if bytes > bytes_max {
-                return Ok(Err(bytes));
-            }
-            let body = object.body.collect().await;
-            let body = body.map_err(|error| Failure::Unanswered(format!("{asked}: {error}")))?;
-            Ok(Ok(Fetched::Filter { bytes: body.to_vec(), tag }))
-        };
-        let got = insist(asked, pace, deadline, get).await.answer?;
-        got.map_err(|bytes| UsersError::TooLarge {
-            bucket: self.bucket.clone(),
-            key: key.to_owned(),
-            bytes,
-        })
+        }
     }
-}
-
-/// The status of an answer that is an error.
-fn status<E>(
-    error: &aws_sdk_s3::error::SdkError<E, aws_sdk_s3::config::http::HttpResponse>,
-) -> Option<u16> {
-    Some(error.raw_response()?.status().as_u16())
 }

@@ -355,7 +355,8 @@ pub struct ReadArgs {
     /// stand on it; may be given up to 6 times
     #[arg(long = "list", value_name = "FILE")]
     pub lists: Vec<PathBuf>,
-    /// Database of autonomous systems (MMDB, such as GeoLite2-ASN.mmdb), for detectors by `source.asn`
+    /// Database of autonomous systems (MMDB, such as GeoLite2-ASN.mmdb), for detectors by `source.asn`; without it those
+    /// count lines only that tell the system themselves
     #[arg(long, value_name = "FILE")]
     pub asn_db: Option<PathBuf>,
     /// Also read every line for who asks (principals, API keys, addresses), so that findings about what a function

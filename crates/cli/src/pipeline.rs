@@ -13,6 +13,7 @@ use tidewatch_core::allow::{Allowed, Held};
 use tidewatch_core::counts::Counts;
 use tidewatch_core::engine::Engine;
 use tidewatch_core::fault::Fault;
+use tidewatch_core::key::KeyField;
 use tidewatch_core::limits::FUTURE_MAX;
 use tidewatch_core::memory::{MemoryStore, Usage};
 use tidewatch_core::signal::Signal;
@@ -343,6 +344,17 @@ impl<A: AlertSink> Work<A> {
                 )
             }
         }
+    }
+
+    /// The detectors that count by autonomous system.
+    pub fn by_system(&self) -> Vec<String> {
+        let plan = match self {
+            Work::Detect(engine) => engine.plan(),
+            Work::Explain(standing) => standing.engine.plan(),
+            Work::Compare(comparison) => comparison.ours.plan(),
+            Work::Count(_) | Work::Meter(_) => return Vec::new(),
+        };
+        plan.detectors_by(KeyField::SourceAsn).map(str::to_owned).collect()
     }
 
     /// The entries of the allowlist, and what each held back.

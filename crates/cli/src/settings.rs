@@ -33,7 +33,6 @@ use crate::exit::Failure;
 use crate::files;
 use crate::input::Copy;
 use crate::lists;
-use crate::output::say;
 use crate::pricing::Pricing;
 use crate::users::FilterFile;
 
@@ -230,13 +229,6 @@ pub fn reporting(
     if let Some(reading) = reading {
         reading.hears_bytes = plan.counts(SignalKind::Access);
         reading.agents = plan.needs_agents().then(|| plan.agents.clone());
-        if reading.networks.is_none() {
-            for id in plan.detectors_by(KeyField::SourceAsn) {
-                say(format_args!(
-                    "tidewatch: {id} counts by source.asn: it is disabled without --asn-db FILE"
-                ));
-            }
-        }
     }
     let pricing = Pricing::asked_for(&raw.pricing)?;
     Ok(Reporting {

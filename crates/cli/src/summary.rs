@@ -28,6 +28,8 @@ pub struct Summary {
     pub held_back: Vec<(Allowed, Held)>,
     pub usage: Usage,
     pub open_episodes: u64,
+    /// The detectors by autonomous system.
+    pub by_system: Vec<String>,
 }
 
 impl Summary {
@@ -77,6 +79,7 @@ impl Summary {
             "findings_open": self.open_episodes,
             "suppressed": self.counts.suppressed,
             "suppressed_by": self.held_back.iter().map(held_json).collect::<Vec<_>>(),
+            "disabled": self.disabled(),
             "late": self.counts.late,
             "repeated": self.counts.repeated,
             "quarantined": quarantined,
@@ -91,6 +94,11 @@ impl Summary {
                 "forgotten_early": self.usage.forgotten_early,
             },
         })
+    }
+
+    /// The detectors that could count nothing, for want of what they count by.
+    fn disabled(&self) -> &[String] {
+        if self.counts.signals() > 0 && self.counts.systems == 0 { &self.by_system } else { &[] }
     }
 
     /// What was read, a line.
@@ -165,6 +173,13 @@ impl Summary {
         // Silence from a log in a form that is not read must not look like peace.
         if self.tally.lines > 0 && self.counts.signals() == 0 {
             let _ = writeln!(text, "note: no login was recognised in these lines");
+        }
+        if let [first, ..] = self.disabled() {
+            let all = if self.by_system.len() == 1 { first } else { &self.by_system.join(", ") };
+            let _ = writeln!(
+                text,
+                "note: {all} counted nothing: no line tells an autonomous system; --asn-db FILE looks it up"
+            );
         }
         self.write_losses(&mut text);
         text

@@ -16,6 +16,8 @@ pub struct Counts {
     pub resets: u64,
     /// Signals about sign-ups.
     pub sign_ups: u64,
+    /// Logins, resets and sign-ups of which the autonomous system is known.
+    pub systems: u64,
     /// Reports of invocations.
     pub invocations: u64,
     /// Lines that only mention how an invocation ended.
@@ -60,6 +62,7 @@ impl Counts {
                 return;
             }
         };
+        self.systems += u64::from(auth.asn.is_some());
         match (auth.action, auth.role) {
             (SignalKind::Auth, Role::Attempt) => self.attempts += 1,
             (SignalKind::Auth, Role::Mention) => self.mentions += 1,

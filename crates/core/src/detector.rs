@@ -43,6 +43,8 @@ pub struct Detector {
     /// It raises only where a measure makes this share of the same measure over everything: see
     /// [`crate::grounds`].
     pub share: Option<Share>,
+    /// It raises only where the log that the newest event stands in holds successes: see [`crate::grounds`].
+    pub log_holds_successes: bool,
     /// While a finding of this detector is open, findings by these keys, from the same signals, that lie
     /// within its key and are no worse are told by it: see [`crate::umbrella`].
     pub covers: KeyFields,
@@ -205,6 +207,11 @@ pub enum Operand {
 }
 
 impl Detector {
+    /// Whether it asks for more than a window of its key can tell.
+    pub(crate) fn asks_of_others(&self) -> bool {
+        self.share.is_some() || self.log_holds_successes
+    }
+
     /// How far before its windows it looks, for what is usual: a day, and of accesses two windows more, so that what is
     /// fetched at the same time each day is found there whole, also when it begins a little later.
     pub fn history(&self) -> Option<Span> {

@@ -8,7 +8,6 @@
 //! one write a key, judged as of every window end they may have changed, and acknowledged up to the
 //! first record of which something was not applied, judged and published.
 
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -16,17 +15,17 @@ use smallvec::{SmallVec, smallvec};
 
 use crate::admission::{Admission, Gate};
 use crate::allow::{Allowed, Held, Ledger};
-use crate::contribution::{Again, Amount, Contribution, Part, Point, Source};
+use crate::contribution::{Again, Amount, Contribution, Point, Source};
 use crate::counts::Counts;
 use crate::delivery::{Acknowledged, Record};
 use crate::fault::Fault;
 use crate::finding::Finding;
+use crate::gathered::{Gathered, sample};
 use crate::judge::{Verdict, judge};
-use crate::key::Key;
+use crate::key::{Key, KeyField, KeyPart};
 use crate::key_ring::{Generation, LiveKey, Phase};
 use crate::outbox::Outbox;
 use crate::plan::{KeyPlan, KeyPlanId, Plan};
-use crate::sequence::Sequence;
 use crate::shape::Shape;
 use crate::signal::{Auth, Body, Origin, Signal, SignalKind};
 use crate::sink::AlertSink;
@@ -85,6 +84,11 @@ impl<S: WindowStore, A: AlertSink> Engine<S, A> {
     /// What watches functions.
     pub fn watch(&self) -> Option<&Watch> {
         self.watch.as_deref()
+    }
+
+    /// What signals are run through.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
     }
 
     /// What went through so far.
@@ -317,19 +321,23 @@ impl<S: WindowStore, A: AlertSink> Engine<S, A> {
                 if let Some(entry) = allowed {
                     self.held_back.note_signal(entry);
                 }
+                // What the other key makes of it, where there is one.
+                let theirs = writing
+                    .zip(again)
+                    .and_then(|(key, again)| Some((key, again, tried(plan, again)?)));
                 for (index, key_plan) in plan.keys.iter().enumerate() {
                     // Under another key it is another name's tag.
-                    let of = |key: &LiveKey, signal: &Signal| {
+                    let of = |key: &LiveKey, said: (&Signal, &Auth)| {
                         let tags = (|address| key.key.source(address), key.generation());
-                        let said = (signal, &tried(plan, signal)?);
                         let (key, point) = point(key_plan, tags, said, shape)?;
                         Some(((KeyPlanId(index as u16), key), Point { time, event, ..point }))
                     };
-                    let Some((place, point)) = of(&reading, signal) else { continue };
+                    let Some((place, point)) = of(&reading, (signal, &auth)) else { continue };
                     if allowed.is_some() && !plan.allow.counts(&place.1, time) {
                         continue;
                     }
-                    let theirs = writing.zip(again).and_then(|(key, again)| of(&key, again));
+                    let theirs =
+                        theirs.as_ref().and_then(|(key, signal, auth)| of(key, (signal, auth)));
                     let from = (record.sequence, &signal.origin);
                     match theirs {
                         // A user's state under the other tag is a state of its own.
@@ -442,7 +450,10 @@ fn point(
     if plan.signal != auth.action || plan.shape(shape).is_empty() {
         return None;
     }
-    let key = Key::of_auth(&plan.fields, auth)?;
+    let key = match plan.fields.as_slice() {
+        [KeyField::Log] => Key::of(KeyPart::Log(signal.origin.stream.log())),
+        fields => Key::of_auth(fields, auth)?,
+    };
     let tagged = plan.counts_sources() || !plan.tells_source(key.first);
     let source =
         auth.source.map(|address| Source { address, tag: if tagged { tag(address) } else { 0 } });
@@ -453,45 +464,4 @@ fn point(
     };
     let (time, event, amount) = (signal.time, signal.event, Amount::of(amount));
     Some((key, Point { time, generation, event, shape, amount, user, source }))
-}
-
-/// The log event that stands for a window that ends at `time`: the newest one of the batch in it.
-fn sample(contribution: &Contribution, origins: &[&Origin], time: Time) -> Option<Origin> {
-    let points = contribution.points.iter().zip(origins);
-    let within = points.filter(|(point, _)| point.time <= time);
-    let newest = within.max_by_key(|(point, _)| point.time);
-    newest.map(|(_, origin)| (*origin).clone())
-}
-
-/// A batch, sorted by key.
-#[derive(Default)]
-struct Gathered<'a> {
-    by_key: BTreeMap<Place, (Contribution, Vec<&'a Origin>)>,
-}
-
-impl<'a> Gathered<'a> {
-    fn add(
-        &mut self,
-        place: Place,
-        (point, again): (Point, Option<Again>),
-        judged: bool,
-        (sequence, origin): (Sequence, &'a Origin),
-    ) {
-        let (plan, key) = place;
-        let (contribution, origins) = self.by_key.entry(place).or_insert_with(|| {
-            (Contribution { judged, ..Contribution::to(plan, key) }, Vec::new())
-        });
-        contribution.points.push(point);
-        contribution.again.extend(again);
-        origins.push(origin);
-        let end = contribution.points.len();
-        match contribution.parts.last_mut().filter(|part| part.sequence == sequence) {
-            Some(part) => part.end = end,
-            None => contribution.parts.push(Part { sequence, end }),
-        }
-    }
-
-    fn finish(self) -> (Vec<Contribution>, Vec<Vec<&'a Origin>>) {
-        self.by_key.into_values().unzip()
-    }
 }

@@ -1,22 +1,27 @@
-//! What a window cannot tell of itself: whether a key's number is a large part of everybody's, and whether another
-//! finding about the same key, from other signals, is open. A detector may ask for either before it raises.
+//! What a window cannot tell of itself: whether a key's number is a large part of everybody's, whether the log it
+//! stands in holds successes at all, and whether another finding about the same key, from other signals, is open. A detector may ask for either before it raises.
 //!
 //! How much is much depends on the application, and no fixed number says it; what everybody gets does. Both are
 //! looked up when a finding would open, which is rare, and again when its messages leave, to be told. Nothing of it
-//! is state: what was not opened opens once there are grounds, with the next event.
+//! is state: what was not opened opens once there are grounds, with the next event, or with the finding that it comes
+//! after.
 //!
 //! At the beginning of a log nothing is known to compare with, so a share is no ground there. A share of all is
 //! counted by the same panes on both sides; the key's own last event may not be in everybody's yet.
 
-use crate::detector::Detector;
+use std::pin::Pin;
+use std::slice;
+
+use crate::detector::{Detector, Measure};
 use crate::episode::{covering, uid};
 use crate::fault::Fault;
 use crate::finding::{Accuracy, Also, Finding, Measured, Value};
-use crate::judge::{Report, Verdict};
+use crate::judge::{Report, Verdict, judge};
 use crate::key::{Key, KeyField, KeyPart};
-
 use crate::outbox::Outbox;
+use crate::plan::counting::OF_LOGS;
 use crate::plan::{DetectorId, DetectorPlan, KeyPlan, KeyPlanId};
+use crate::signal::{Origin, Role};
 use crate::sink::AlertSink;
 use crate::store::{Place, WindowStore};
 use crate::time::{Span, Time};
@@ -27,6 +32,28 @@ pub const SHARE: &str = "share_of_all";
 
 /// So many panes of the day before must be known of everything: the first may have begun before the log did.
 const PANES_MIN: usize = 2;
+
+/// A log holds successes if there have been so many in the window.
+const SUCCESSES_MIN: f64 = 50.0;
+
+/// And if they are this share of its tries, in which an attack may be most.
+const SUCCESSES_SHARE: f64 = 0.1;
+
+/// The name under which a finding tells how many successes its log holds.
+pub const LOG_SUCCESSES: &str = "log_successes";
+
+/// What a log holds.
+#[derive(Clone, Copy, Debug, Default)]
+struct Log {
+    successes: f64,
+    tries: f64,
+}
+
+impl Log {
+    fn holds_successes(self) -> bool {
+        self.successes >= SUCCESSES_MIN && self.successes >= SUCCESSES_SHARE * self.tries
+    }
+}
 
 /// A number over everything.
 #[derive(Clone, Copy, Debug, Default)]
@@ -46,7 +73,7 @@ impl<S: WindowStore, A: AlertSink> Outbox<'_, S, A> {
         &mut self,
         place: Place,
         verdict: &Verdict,
-        pane: Span,
+        (pane, origin): (Span, Option<Origin>),
     ) -> Result<bool, Fault> {
         let plan = self.plan;
         let Some(of_key) = plan.key(place.0).detector(verdict.detector) else { return Ok(false) };
@@ -66,6 +93,8 @@ impl<S: WindowStore, A: AlertSink> Outbox<'_, S, A> {
             None => false,
         };
         let lacks = lacks
+            || (rule.log_holds_successes
+                && !self.in_log(rule, origin.as_ref(), verdict.at).await?.holds_successes())
             || (of_key.after.is_empty()
                 && !of_key.beyond.is_empty()
                 && self.open_beyond(place.1, of_key, verdict.at).await?.is_empty());
@@ -95,8 +124,45 @@ impl<S: WindowStore, A: AlertSink> Outbox<'_, S, A> {
                 Value { amount: (share.min(1.0) * 1e4).round() / 1e4, ..error(report, rule) };
             finding.measures.push(Measured { name: SHARE.to_owned(), value });
         }
+        if rule.log_holds_successes {
+            let log = self.in_log(rule, finding.samples.last(), finding.last).await?;
+            let value = Value { amount: log.successes, error: Accuracy::AtLeast };
+            finding.measures.push(Measured { name: LOG_SUCCESSES.to_owned(), value });
+        }
         finding.also.extend(self.open_beyond(place.1, of_key, finding.last).await?);
         Ok(())
+    }
+
+    /// Judges what comes after a finding that has just opened: what the same key has brought of other signals until
+    /// now, as of their newest event.
+    ///
+    /// # Errors
+    /// If the store or the sink fails.
+    pub(crate) fn follow(
+        &mut self,
+        (of_plan, key): Place,
+        opened: DetectorId,
+    ) -> Pin<Box<dyn Future<Output = Result<(), Fault>> + Send + '_>> {
+        let plan = self.plan;
+        let awaits = move |of_key: &DetectorPlan| of_key.beyond.contains(&(of_plan, opened));
+        // Boxed, since what opens here is published as any other finding; nothing comes after that.
+        Box::pin(async move {
+            for (index, key_plan) in plan.keys.iter().enumerate() {
+                if !key_plan.detectors.iter().any(awaits) {
+                    continue;
+                }
+                let place = (KeyPlanId(index as u16), key);
+                let mut verdicts = Vec::new();
+                self.store.read(&[place], |window| verdicts.extend(judge(plan, window))).await?;
+                for verdict in verdicts.iter().filter(|verdict| verdict.held_back.is_none()) {
+                    if key_plan.detector(verdict.detector).is_some_and(awaits) {
+                        self.declined.forget(place, verdict.detector);
+                        self.settle(place, slice::from_ref(verdict), |_| None).await?;
+                    }
+                }
+            }
+            Ok(())
+        })
     }
 
     /// The number that a share is asked of, over everything, in the window that ends at `at`.
@@ -128,6 +194,34 @@ impl<S: WindowStore, A: AlertSink> Outbox<'_, S, A> {
         Ok(all)
     }
 
+    /// What the log of a log event holds in the window that ends at `at`; nothing where no event is known.
+    async fn in_log(
+        &self,
+        rule: &Detector,
+        origin: Option<&Origin>,
+        at: Time,
+    ) -> Result<Log, Fault> {
+        let mut log = Log::default();
+        let keys = &self.plan.keys;
+        let of_logs = keys
+            .iter()
+            .position(|key| key.signal == rule.signal && key.fields.as_slice() == [KeyField::Log]);
+        let Some((origin, index)) = origin.zip(of_logs) else { return Ok(log) };
+        let [successes, tries] =
+            OF_LOGS.map(|filter| keys[index].sum_of(Measure::Count(Role::Attempt, filter)));
+        let Some((successes, tries)) = successes.zip(tries) else { return Ok(log) };
+        let key = Key::of(KeyPart::Log(origin.stream.log()));
+        self.store
+            .read(&[(KeyPlanId(index as u16), key)], |window| {
+                let at = at.min(window.at);
+                let window = Window { at, told: at, ..*window };
+                let sum = |of| window.sum(of, rule.window);
+                log = Log { successes: sum(successes), tries: sum(tries) };
+            })
+            .await?;
+        Ok(log)
+    }
+
     /// The open findings about the same key, from other signals, that a detector comes after.
     async fn open_beyond(
         &self,
@@ -144,7 +238,8 @@ impl<S: WindowStore, A: AlertSink> Outbox<'_, S, A> {
                     open.extend(known.filter(|known| !known.closed).map(|known| Also {
                         detector: rule.id.clone(),
                         severity: known.severity,
-                        uid: (known.published > 0).then(|| uid(&rule.id, &key, known.start)),
+                        // One whose first message is on its way has its uid already.
+                        uid: (known.claimed > 0).then(|| uid(&rule.id, &key, known.start)),
                     }));
                 })
                 .await?;

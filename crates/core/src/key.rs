@@ -11,7 +11,7 @@ use smallvec::SmallVec;
 
 use crate::meter::ledger::Function;
 use crate::signal::{Auth, canonical};
-use crate::tag::{AgentTag, UserTag};
+use crate::tag::{AgentTag, LogTag, UserTag};
 
 /// A field a detector can be keyed by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -28,6 +28,8 @@ pub enum KeyField {
     User,
     /// `function`: a Lambda function of an account.
     Function,
+    /// `log`: the log that an event stands in; no detector's key, but what some ask of it is counted by it.
+    Log,
     /// `global`: one key for everything.
     Global,
 }
@@ -57,6 +59,8 @@ pub enum KeyPart {
     User(UserTag),
     /// A Lambda function.
     Function(FunctionTag),
+    /// A log group, or an input.
+    Log(LogTag),
     /// Everything.
     Global,
 }
@@ -101,7 +105,7 @@ impl Key {
     }
 
     /// The key of a try under `fields`, or `None` where it lacks one of them.
-    pub fn of_auth(fields: &KeyFields, auth: &Auth) -> Option<Key> {
+    pub fn of_auth(fields: &[KeyField], auth: &Auth) -> Option<Key> {
         let mut parts = fields.iter().map(|field| KeyPart::of_auth(*field, auth));
         let first = parts.next()??;
         let second = match parts.next() {
@@ -120,8 +124,8 @@ impl KeyPart {
             KeyField::SourceAsn => auth.asn.map(KeyPart::Asn),
             KeyField::UserAgent => auth.agent.map(KeyPart::Agent),
             KeyField::User => auth.user.map(KeyPart::User),
-            // No login is a function's.
-            KeyField::Function => None,
+            // No login is a function's, nor does it tell its log.
+            KeyField::Function | KeyField::Log => None,
             KeyField::Global => Some(KeyPart::Global),
         }
     }
@@ -135,6 +139,7 @@ impl KeyPart {
             KeyPart::Agent(_) => KeyField::UserAgent,
             KeyPart::User(_) => KeyField::User,
             KeyPart::Function(_) => KeyField::Function,
+            KeyPart::Log(_) => KeyField::Log,
             KeyPart::Global => KeyField::Global,
         }
     }
@@ -175,6 +180,7 @@ impl fmt::Display for KeyPart {
             KeyPart::Agent(AgentTag(tag)) => write!(f, "agent:{tag:016x}"),
             KeyPart::User(UserTag(tag)) => write!(f, "user:{tag:016x}"),
             KeyPart::Function(FunctionTag(tag)) => write!(f, "function:{tag:016x}"),
+            KeyPart::Log(LogTag(tag)) => write!(f, "log:{tag:016x}"),
             KeyPart::Global => f.write_str("global"),
         }
     }
@@ -210,6 +216,7 @@ impl KeyField {
             KeyField::UserAgent => "user_agent",
             KeyField::User => "user",
             KeyField::Function => "function",
+            KeyField::Log => "log",
             KeyField::Global => "global",
         }
     }

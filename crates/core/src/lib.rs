@@ -22,6 +22,7 @@ pub mod event_ring;
 pub mod fault;
 pub mod finding;
 pub mod first_seen;
+mod gathered;
 pub mod glob;
 pub mod grounds;
 pub mod invocation;

@@ -89,6 +89,7 @@ impl Net {
             }
             KeyPart::Asn(_)
             | KeyPart::Agent(_)
+            | KeyPart::Log(_)
             | KeyPart::User(_)
             | KeyPart::Function(_)
             | KeyPart::Global => false,

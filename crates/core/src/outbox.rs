@@ -108,7 +108,7 @@ impl<S: WindowStore, A: AlertSink> Outbox<'_, S, A> {
                 rest = &rest[1..];
                 continue;
             }
-            if opens && self.lacks_grounds(place, next, pane).await? {
+            if opens && self.lacks_grounds(place, next, (pane, sample(next.at))).await? {
                 rest = &rest[1..];
                 continue;
             }
@@ -239,6 +239,10 @@ impl<S: WindowStore, A: AlertSink> Outbox<'_, S, A> {
         self.tell_grounds(message.place, (message.detector, message.report), &mut finding).await?;
         self.sink.publish(&finding).await?;
         self.counts.published(message.activity);
+        if message.activity == Activity::Create {
+            // Before it is confirmed: whoever publishes it again, since this stopped here, does this again too.
+            self.follow(message.place, message.detector).await?;
+        }
         Ok(())
     }
 

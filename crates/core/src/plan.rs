@@ -32,9 +32,9 @@ use crate::time::Span;
 use crate::umbrella::Umbrella;
 use crate::walk::Rates;
 
-mod counting;
+pub(crate) mod counting;
 
-use counting::{bit, count_all, others};
+use counting::{bit, count_grounds, others};
 
 /// All detectors, ready to run.
 #[derive(Clone, Debug, Default)]
@@ -219,8 +219,8 @@ impl Plan {
                 key.add(DetectorId(index as u16), detector)?;
             }
         }
-        for detector in detectors.iter().filter(|detector| detector.share.is_some()) {
-            count_all(home, &mut keys, detector)?;
+        for detector in &detectors {
+            count_grounds(home, &mut keys, detector)?;
         }
         for index in 0..keys.len() {
             let others = others(&keys, index);
@@ -348,7 +348,7 @@ impl KeyPlan {
             Home::Shared => Span(span.min(detector.quiet).0 / 2),
         };
         let [after, unless] = [Vec::new(), Vec::new()];
-        let (beyond, is_grounded) = (Vec::new(), detector.share.is_none());
+        let (beyond, is_grounded) = (Vec::new(), !detector.asks_of_others());
         let lists = (rung, sketch, measures);
         let plan = DetectorPlan {
             id,
@@ -430,8 +430,8 @@ impl KeyPlan {
     /// the tick only: everything, subnets, and what is even wider.
     pub fn is_hot(&self) -> bool {
         let is_wide = |field: &KeyField| {
-            use KeyField::{Global, SourceAsn, SourceSubnet, UserAgent};
-            matches!(field, Global | SourceSubnet | SourceAsn | UserAgent)
+            use KeyField::{Global, Log, SourceAsn, SourceSubnet, UserAgent};
+            matches!(field, Global | Log | SourceSubnet | SourceAsn | UserAgent)
         };
         self.fields.iter().all(is_wide)
     }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use crate::access::Access;
 use crate::invocation::Invocation;
-use crate::tag::{AgentTag, EventTag, UserTag};
+use crate::tag::{AgentTag, EventTag, LogTag, UserTag};
 use crate::time::Time;
 
 /// One log event that says something a detector may count.
@@ -157,6 +157,11 @@ impl LogStream {
     /// How the names of log streams begin that `tidewatch prove` writes to. There the account is real, for the
     /// events go through CloudWatch Logs; and what is logged cannot choose the stream it stands in.
     pub const PROVED: &str = "tidewatch-prove/";
+
+    /// Stands for the log group, or for the input where there is none.
+    pub fn log(&self) -> LogTag {
+        LogTag::of(&self.account, if self.group.is_empty() { &self.stream } else { &self.group })
+    }
 
     /// Whether its events were made up.
     pub fn is_simulated(&self) -> bool {

@@ -5,7 +5,7 @@ use std::future::Future;
 use crate::finding::Finding;
 
 /// Takes findings.
-pub trait AlertSink: Send {
+pub trait AlertSink: Send + Sync {
     /// Publishes one message. Returning `Ok` means it left: the episode is then marked so.
     fn publish(&mut self, finding: &Finding) -> impl Future<Output = Result<(), SinkError>> + Send;
 }

@@ -35,6 +35,23 @@ impl AgentTag {
     }
 }
 
+/// A log: the log group an event stands in, or the local input. Its name is the operator's own and no secret, so its tag
+/// depends on no key and is the same for whoever serves a shard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LogTag(pub u64);
+
+impl LogTag {
+    /// The tag of an account's log group.
+    pub fn of(account: &str, group: &str) -> LogTag {
+        let mut hasher = SipHasher13::new_with_keys(0, 1);
+        // No account has a line break in it.
+        for part in [account, "\n", group] {
+            hasher.write(part.as_bytes());
+        }
+        LogTag(hasher.finish())
+    }
+}
+
 /// The secret key of all tags, 128 bits. Two are compared only to tell whether one of ours has changed.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct TagKey {

@@ -52,6 +52,11 @@ impl Declined {
         }
         self.0.insert((place, detector), until);
     }
+
+    /// Lets a detector be looked at again.
+    pub(crate) fn forget(&mut self, place: Place, detector: DetectorId) {
+        self.0.remove(&(place, detector));
+    }
 }
 
 impl<S: WindowStore, A: AlertSink> Outbox<'_, S, A> {

@@ -1,5 +1,5 @@
-//! Which autonomous system announces an address, by a database in MaxMind's format (MMDB), such as GeoLite2 ASN,
-//! IPinfo's or DB-IP's (<https://maxmind.github.io/MaxMind-DB/>).
+//! Which autonomous system announces an address: by a database in MaxMind's format (MMDB), such as GeoLite2 ASN,
+//! IPinfo's or DB-IP's (<https://maxmind.github.io/MaxMind-DB/>), or as the log itself tells.
 
 use std::net::IpAddr;
 
@@ -41,14 +41,42 @@ impl Networks {
         if let Ok(Some(number)) = found.decode_path::<u32>(&path!["autonomous_system_number"]) {
             return Some(number);
         }
-        // As IPinfo writes it: `AS64496`.
-        let text = found.decode_path::<&str>(&path!["asn"]).ok()??;
-        text.strip_prefix("AS").unwrap_or(text).parse().ok()
+        number(found.decode_path::<&str>(&path!["asn"]).ok()??)
     }
+}
+
+/// The number of an autonomous system as it is written: `64496`, `AS64496`, `AS64496 Example Hosting`. 0 is nobody's
+/// (RFC 7607).
+pub(crate) fn number(text: &str) -> Option<u32> {
+    let word = text.split_ascii_whitespace().next()?;
+    let digits = match word.get(..2) {
+        Some(prefix) if prefix.eq_ignore_ascii_case("as") => &word[2..],
+        _ => word,
+    };
+    let plain = digits.bytes().all(|byte| byte.is_ascii_digit());
+    digits.parse().ok().filter(|number| plain && *number != 0)
 }
 
 impl std::fmt::Debug for Networks {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Networks({})", self.0.metadata().database_type)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn systems_as_they_are_written() {
+        for text in ["64496", "AS64496", "as64496", " AS64496 Example Hosting, Inc."] {
+            assert_eq!(number(text), Some(64_496), "{text}");
+        }
+        assert_eq!(number("4294967295"), Some(u32::MAX));
+        for text in
+            ["", "0", "AS0", "AS", "-1", "+1", "4294967296", "Example 64496", "64.496", "ÄS1"]
+        {
+            assert_eq!(number(text), None, "{text}");
+        }
     }
 }

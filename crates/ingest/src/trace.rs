@@ -175,6 +175,7 @@ mod tests {
             role: Role::Attempt,
             user: vec!["user".to_owned()],
             agent: Vec::new(),
+            asn: Vec::new(),
             source: Vec::new(),
             time: Vec::new(),
             time_as: None,

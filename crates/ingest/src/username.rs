@@ -98,9 +98,11 @@ impl Names {
         Some(self.agents.as_ref()?.tag(agent))
     }
 
-    /// The autonomous system that announces an address; `None` where that is not known, or nobody asks.
-    pub(crate) fn asn(&self, source: Option<IpAddr>) -> Option<u32> {
-        self.networks.as_ref()?.asn(source?)
+    /// The autonomous system that announces an address: by our database, where there is one that knows, else as
+    /// the line tells.
+    pub(crate) fn asn(&self, source: Option<IpAddr>, told: Option<u32>) -> Option<u32> {
+        let networks = self.networks.as_ref();
+        networks.zip(source).and_then(|(networks, source)| networks.asn(source)).or(told)
     }
 
     /// Whether the account behind a try exists. What the line says, `told`, counts; and a login that was let in

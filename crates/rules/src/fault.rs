@@ -95,6 +95,8 @@ pub enum Fault {
     Covers { key: String, covered: String },
     #[error("`{what}` is nothing that signals of `{signal}` tell")]
     NotOfSignal { what: String, signal: &'static str },
+    #[error("`log_holds` asks for nothing that can be told: `{value}`")]
+    BadLogHolds { value: String },
     #[error("`share` is no share of a number over everything: `{value}`")]
     BadShare { value: String },
     #[error(

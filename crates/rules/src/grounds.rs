@@ -42,6 +42,25 @@ pub(crate) fn share(
     }
 }
 
+/// `successes`: what the log must hold that the newest event of a window stands in; `None` with a fault.
+pub(crate) fn log_holds(
+    text: &Text,
+    signal: Option<SignalKind>,
+    key: &Option<KeyFields>,
+    faults: &mut Faults,
+) -> Option<bool> {
+    // What is wider is judged by the clock, not with an event of some log.
+    let is_narrow = |field: &KeyField| matches!(field, KeyField::SourceIp | KeyField::User);
+    let has_event = key.as_ref()?.iter().any(is_narrow);
+    if text.value == "successes" && signal? == SignalKind::Auth && has_event {
+        return Some(true);
+    }
+    let help =
+        "Write `log_holds = \"successes\"`, of a detector of logins by `source.ip` or `user`.";
+    faults.add(text.place.clone(), Fault::BadLogHolds { value: text.value.clone() }, help);
+    None
+}
+
 /// Whether signals of the kind tell what is counted, and what it is counted by; `None` with a fault.
 pub(crate) fn of_signal(
     signal: Option<SignalKind>,

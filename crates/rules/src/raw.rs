@@ -9,7 +9,7 @@ use crate::tree::{
     wrong_type,
 };
 
-const DETECTOR_FIELDS: [&str; 15] = [
+const DETECTOR_FIELDS: [&str; 16] = [
     "id",
     "title",
     "description",
@@ -23,6 +23,7 @@ const DETECTOR_FIELDS: [&str; 15] = [
     "unless",
     "covers",
     "share",
+    "log_holds",
     "measure",
     "raise",
 ];
@@ -60,6 +61,7 @@ pub(crate) struct RawDetector {
     pub(crate) unless: Option<Placed<Vec<Text>>>,
     pub(crate) covers: Option<Placed<Vec<Text>>>,
     pub(crate) share: Option<Text>,
+    pub(crate) log_holds: Option<Text>,
     /// `None` where the file has no `measure`; in the order of the file.
     pub(crate) measures: Option<Placed<Vec<RawMeasure>>>,
     /// `None` where the file has no `raise`; in the order of the file.
@@ -129,6 +131,7 @@ pub(crate) fn read(text: &str, faults: &mut Faults) -> Option<RawDetector> {
             "unless" => raw.unless = one_or_more(field, node, faults),
             "covers" => raw.covers = one_or_more(field, node, faults),
             "share" => raw.share = string(field, node, faults),
+            "log_holds" => raw.log_holds = string(field, node, faults),
             "measure" => raw.measures = measures(node, faults),
             "raise" => raw.raises = raises(node, faults),
             _ => unknown_field(name.span(), field, "a detector", &DETECTOR_FIELDS, faults),

@@ -19,11 +19,11 @@ macro_rules! files {
 }
 
 const DETECTORS: &[Shipped] = files!("detectors":
-    "account-takeover" "account-under-attack" "account-under-slow-attack" "brute-force" "budget-burn"
+    "account-takeover" "account-under-attack" "account-under-slow-attack" "asn-spray" "brute-force" "budget-burn"
     "bulk-download" "client-spray" "cold-start-storm" "cost-drift" "cost-spike" "credential-scan"
     "credential-stuffing" "denial-of-wallet" "distributed-attack" "distributed-scan" "duration-regression"
     "error-storm" "exposed-data" "first-contacts" "free-rider" "guessed-account" "network-spray" "network-takeover"
-    "object-enumeration" "out-of-memory" "password-spray"
+    "object-enumeration" "out-of-memory" "password-spray" "patient-spray"
     "reset-abuse" "runaway-function" "signup-abuse" "slow-scan" "slow-spray" "timeout-storm"
     "unknown-user-surge" "went-silent");
 

@@ -55,6 +55,7 @@ pub(crate) fn detector(raw: RawDetector, faults: &mut Faults) -> Option<Detector
     let measures: Vec<_> = raw_measures.iter().map(|raw| measure(raw, window, faults)).collect();
 
     let share = raw.share.map(|text| grounds::share(&text, &names, &measures, &key, faults));
+    let log_holds = raw.log_holds.map(|text| grounds::log_holds(&text, signal, &key, faults));
     grounds::of_signal(signal, &key, &measures, &raw_measures, faults)?;
 
     let mut raises: Vec<Raise> = raises.into_iter().collect::<Option<_>>()?;
@@ -75,6 +76,7 @@ pub(crate) fn detector(raw: RawDetector, faults: &mut Faults) -> Option<Detector
         unless: unless?,
         covers: covers?,
         share: share.unwrap_or(Some(None))?,
+        log_holds_successes: log_holds.unwrap_or(Some(false))?,
     })
 }
 

@@ -60,7 +60,7 @@ pub fn agent(tried: &Try) -> String {
         // A household has two devices, and a slip of the finger stays on its own.
         Origin::Home(source) => common(mixed(source ^ (mixed(tried.user.min(TYPO)) % 2))),
         Origin::Carrier => common(mixed(tried.user)),
-        Origin::Planted(network) => match mixed(network) % 4 {
+        Origin::Planted(network) | Origin::Rented(network) => match mixed(network) % 4 {
             0 | 1 => LIBRARIES[(mixed(network) / 4 % 3) as usize].to_owned(),
             2 => common(mixed(network + 1)),
             _ => common(mixed(tried.ms as u64)),
@@ -69,15 +69,21 @@ pub fn agent(tried: &Try) -> String {
 }
 
 /// Whose a source is.
-enum Origin {
+pub(super) enum Origin {
+    /// An office's address.
     Office(u64),
+    /// A home's.
     Home(u64),
+    /// A mobile carrier's.
     Carrier,
+    /// Of an attacker's own network.
     Planted(u64),
+    /// Of what an attacker rents all over one provider.
+    Rented(u64),
 }
 
 /// By the ranges that addresses are given out from.
-fn origin(source: IpAddr) -> Origin {
+pub(super) fn origin(source: IpAddr) -> Origin {
     match source {
         IpAddr::V6(v6) => Origin::Home((v6.to_bits() >> 64) as u64),
         IpAddr::V4(v4) => {
@@ -86,6 +92,7 @@ fn origin(source: IpAddr) -> Origin {
                 [0x50, ..] => Origin::Office(bits),
                 [0x64, ..] => Origin::Carrier,
                 [0xc6, ..] => Origin::Planted(bits >> 8),
+                [0x2d, place, ..] => Origin::Rented(place.into()),
                 _ => Origin::Home(bits),
             }
         }
@@ -105,7 +112,7 @@ fn common(roll: u64) -> String {
 }
 
 /// SplitMix64's finaliser (Steele, Lea, Flood, "Fast Splittable Pseudorandom Number Generators", OOPSLA 2014).
-fn mixed(number: u64) -> u64 {
+pub(super) fn mixed(number: u64) -> u64 {
     let number = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let number = (number ^ (number >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let number = (number ^ (number >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);

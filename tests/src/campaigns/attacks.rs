@@ -9,7 +9,9 @@ use rand_chacha::ChaCha8Rng;
 use super::innocents::PLACES;
 use super::laws::{Names, log_uniform, pause_ms, times_in_a_row};
 use super::people::Shop;
-use super::world::{DAY_MS, End, HOUR_MS, LEAKED, Log, MINUTE_MS, Try, WORD, home, planted};
+use super::world::{
+    DAY_MS, End, HOUR_MS, LEAKED, Log, MINUTE_MS, Try, WORD, home, planted, rented,
+};
 
 /// A way to attack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -34,11 +36,13 @@ pub enum Class {
     Shared,
     /// Thousands of addresses, a try each, every one with a name of its own.
     Disjoint,
+    /// Addresses all over one hosting company, a try each, of names that hardly exist.
+    Rented,
 }
 
 impl Class {
     /// All, and how often a day has each.
-    pub const ALL: [(Class, usize); 10] = [
+    pub const ALL: [(Class, usize); 11] = [
         (Class::Scan, 4),
         (Class::SlowScan, 3),
         (Class::Stuffing, 3),
@@ -49,6 +53,7 @@ impl Class {
         (Class::ManyOnOne, 3),
         (Class::Shared, 2),
         (Class::Disjoint, 2),
+        (Class::Rented, 2),
     ];
 
     /// Its name in tables.
@@ -64,6 +69,7 @@ impl Class {
             Class::ManyOnOne => "many on one account",
             Class::Shared => "thousands, shared names",
             Class::Disjoint => "thousands, own names",
+            Class::Rented => "all over one provider",
         }
     }
 }
@@ -115,6 +121,7 @@ pub fn of_a_day(shop: &Shop, names: &Names, rng: &mut ChaCha8Rng) -> Vec<Attack>
             Class::ManyOnOne => many_on_one(&scene, rng),
             Class::Shared => thousands(&scene, true, rng),
             Class::Disjoint => thousands(&scene, false, rng),
+            Class::Rented => rented_out(&scene, rng),
         };
         tries.retain(|tried| tried.ms < DAY_MS);
         tries.sort_by_key(|tried| tried.ms);
@@ -138,6 +145,14 @@ impl Scene<'_> {
 
     fn account(&self, rng: &mut ChaCha8Rng) -> u64 {
         self.shop.account_of(self.log, rng)
+    }
+
+    /// A name of a leak: a fifth of them have an account here.
+    fn leaked(&self, rng: &mut ChaCha8Rng) -> u64 {
+        match rng.random_bool(0.2) {
+            true => self.account(rng),
+            false => LEAKED + rng.random_range(0..1 << 30),
+        }
     }
 
     fn fails(&self, ms: i64, source: IpAddr, user: u64) -> Try {
@@ -198,11 +213,7 @@ fn slow_scan(scene: &Scene, is_every_20_min: bool, rng: &mut ChaCha8Rng) -> Vec<
 fn stuffing(scene: &Scene, rng: &mut ChaCha8Rng) -> Vec<Try> {
     let count = log_uniform(6.0, 1_500.0, rng) as usize;
     let mean_ms = log_uniform(1_000.0, 120_000.0, rng);
-    let leaked = |_| match rng.random_bool(0.2) {
-        true => scene.account(rng),
-        false => LEAKED + rng.random_range(0..1 << 30),
-    };
-    let users = (0..count).map(leaked).collect();
+    let users = (0..count).map(|_| scene.leaked(rng)).collect();
     let mut tries = scene.list(users, mean_ms, |_| 1, rng);
     for tried in &mut tries {
         if tried.end == End::WrongPassword && rng.random_bool(0.05) {
@@ -286,6 +297,23 @@ fn thousands(scene: &Scene, is_shared: bool, rng: &mut ChaCha8Rng) -> Vec<Try> {
         scene.fails(from + rng.random_range(0..long_ms), source, user)
     };
     (0..count).map(one).collect()
+}
+
+/// Up to three thousand addresses of one hosting company, each used once: what a cloud's functions or a seller of
+/// proxies give. Names are a word list's or a leak's, as of one source.
+fn rented_out(scene: &Scene, rng: &mut ChaCha8Rng) -> Vec<Try> {
+    let count = log_uniform(40.0, 3_000.0, rng) as usize;
+    let long_ms = (log_uniform(0.5, 16.0, rng) * HOUR_MS as f64) as i64;
+    let from = rng.random_range(0..DAY_MS - long_ms);
+    let users: Vec<u64> = match rng.random_bool(0.5) {
+        true => words(scene, count, rng),
+        false => (0..count).map(|_| scene.leaked(rng)).collect(),
+    };
+    let one = |user| {
+        let source = rented(scene.place, rng.random_range(0..1 << 16));
+        scene.fails(from + rng.random_range(0..long_ms), source, user)
+    };
+    users.into_iter().map(one).collect()
 }
 
 /// Somebody gets in, from where the last try came: minutes later, and once more.

@@ -18,6 +18,7 @@ pub mod laws;
 pub mod people;
 pub mod play;
 pub mod score;
+pub mod systems;
 pub mod table;
 pub mod world;
 

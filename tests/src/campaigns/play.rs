@@ -1,7 +1,6 @@
 //! A simulated day through the real core, and, where asked, through the real reading of bytes before it.
 
 use std::collections::HashMap;
-use std::fmt::Write;
 use std::sync::Arc;
 
 use futures_util::FutureExt;
@@ -24,7 +23,8 @@ use tidewatch_ingest::when::When;
 use tidewatch_ingest::{Batch, Buffers, Config, Ingest, InputKind};
 
 use super::agents::agent;
-use super::world::{End, START_MS, Try, name};
+use super::systems::asn;
+use super::world::{End, Log, START_MS, Try, name};
 
 /// State of a day.
 const MEMORY_BYTES: usize = 4 << 30;
@@ -89,9 +89,21 @@ pub fn scaled(detectors: &[Detector], scale: f64) -> Vec<Detector> {
     detectors
 }
 
+/// Each application has a log of its own.
+fn streams() -> [(Log, Arc<LogStream>); 4] {
+    Log::ALL.map(|log| {
+        (log, Arc::new(LogStream { stream: log.name().to_owned(), ..LogStream::default() }))
+    })
+}
+
+fn stream_of(streams: &[(Log, Arc<LogStream>)], log: Log) -> Arc<LogStream> {
+    let of = streams.iter().find(|(of, _)| *of == log).expect("each has one");
+    Arc::clone(&of.1)
+}
+
 /// What the tries say, in their order.
 pub fn signals(tries: &[Try]) -> Vec<Signal> {
-    let (stream, naming) = (Arc::new(LogStream::default()), naming());
+    let (streams, naming) = (streams(), naming());
     let logged = tries.iter().filter(|tried| tried.is_logged()).zip(0u64..);
     let signal = |(tried, nth): (&Try, u64)| {
         let outcome = if tried.end == End::In { Outcome::Success } else { Outcome::Failure };
@@ -103,23 +115,23 @@ pub fn signals(tries: &[Try]) -> Vec<Signal> {
             user_known: Some(known).filter(|_| outcome == Outcome::Success || tried.log.tells()),
             user: Some(naming.tag(&name(tried.user))),
             source: Some(tried.source),
-            asn: None,
+            asn: Some(asn(tried.source)),
             agent: Some(AgentTag::of(&agent(tried))),
             attempts: 1,
         };
         Signal {
             time: Time(START_MS + tried.ms),
             event: naming.key.event(0, &nth.to_be_bytes()),
-            origin: Origin { stream: Arc::clone(&stream), id: EventId::Offset(nth) },
+            origin: Origin { stream: stream_of(&streams, tried.log), id: EventId::Offset(nth) },
             body: Body::Auth(auth),
         }
     };
     logged.map(signal).collect()
 }
 
-/// The same tries as log lines.
-pub fn lines(tries: &[Try]) -> String {
-    let mut text = String::new();
+/// The same tries as log lines, each with the log it stands in.
+pub fn lines(tries: &[Try]) -> Vec<(Log, String)> {
+    let mut lines = Vec::new();
     for tried in tries.iter().filter(|tried| tried.is_logged()) {
         let said = match tried.end {
             End::In => r#""outcome":"success""#,
@@ -132,28 +144,30 @@ pub fn lines(tries: &[Try]) -> String {
             _ => r#""outcome":"failure","reason":"invalid_credentials""#,
         };
         let (ms, user, source) = (START_MS + tried.ms, name(tried.user), tried.source);
-        let agent = agent(tried);
-        let line = writeln!(
-            text,
-            r#"{{"timestamp":{ms},"event":"login",{said},"user":"{user}","ip":"{source}","user_agent":"{agent}"}}"#
+        let (agent, asn) = (agent(tried), asn(tried.source));
+        let line = format!(
+            r#"{{"timestamp":{ms},"event":"login",{said},"user":"{user}","ip":"{source}","user_agent":"{agent}","asn":{asn}}}"#
         );
-        line.expect("a string takes everything");
+        lines.push((tried.log, line));
     }
-    text
+    lines
 }
 
 /// What the real reading makes of those lines.
 ///
 /// # Panics
 /// If it cannot read one.
-pub fn read(text: &str) -> Vec<Signal> {
+pub fn read(lines: &[(Log, String)]) -> Vec<Signal> {
     let formats = tidewatch_rules::formats(tidewatch_rules::shipped_formats());
     let formats = Arc::new(formats.expect("the shipped formats are good"));
     let mut ingest = Ingest::new(Config { naming: naming(), own_group: None, formats });
     ingest.hear_agents(AgentNames::default());
     let (mut buffers, mut batch) = (Buffers::default(), Batch::default());
-    let stream = Arc::new(LogStream::default());
-    ingest.lines(InputKind::Lines, text.as_bytes(), 0, &stream, &mut buffers, &mut batch);
+    let streams = streams();
+    for (log, line) in lines {
+        let stream = stream_of(&streams, *log);
+        ingest.lines(InputKind::Lines, line.as_bytes(), 0, &stream, &mut buffers, &mut batch);
+    }
     let dated = batch.signals.into_iter().map(|signal| match signal.when {
         When::At(time) => signal.at(time),
         other => panic!("a line of ours has a whole time: {other:?}"),

@@ -15,6 +15,7 @@ use super::Day;
 use super::attacks::{Attack, Class};
 use super::bound::{self, Bound, Traffic};
 use super::play::{Told, naming};
+use super::systems::asn;
 use super::world::{End, HOUR_MS, Log, MINUTE_MS, Try, name};
 
 /// What came of some days with thresholds of one scale.
@@ -163,7 +164,7 @@ impl Score {
 /// Whether a success can be connected with the attack. One of thousands of addresses with a try each gets in:
 /// that is what a customer does who mistyped a name at first.
 fn can_be_followed(class: Class) -> bool {
-    !matches!(class, Class::Shared | Class::Disjoint)
+    !matches!(class, Class::Shared | Class::Disjoint | Class::Rented)
 }
 
 fn described(attack: &Attack, over: &[Bound]) -> String {
@@ -204,6 +205,7 @@ impl Soon {
             match told.key.first {
                 KeyPart::User(tag) => naming().tag(&name(tried.user)) == tag,
                 KeyPart::Global => true,
+                KeyPart::Asn(system) => asn(tried.source) == system,
                 part => parts.contains(&part),
             }
         };
@@ -325,7 +327,8 @@ impl Owners {
                 self.networks.get(&part).copied().into_iter().collect()
             }
             KeyPart::User(tag) => self.users.get(&tag).cloned().unwrap_or_default(),
-            KeyPart::Asn(_) | KeyPart::Agent(_) | KeyPart::Function(_) => Vec::new(),
+            KeyPart::Asn(system) => return behind_system(told, attacks, system),
+            KeyPart::Agent(_) | KeyPart::Function(_) | KeyPart::Log(_) => Vec::new(),
             KeyPart::Global => return behind_all(told, attacks, traffic),
         };
         let begun = |index: &usize| attacks[*index].tries.first().is_some_and(|t| t.ms <= told.ms);
@@ -350,6 +353,7 @@ impl Owners {
             KeyPart::Asn(_) => "a network",
             KeyPart::Agent(_) => "a client",
             KeyPart::Function(_) => "a function",
+            KeyPart::Log(_) => "a log",
             KeyPart::User(_) => "a customer's name",
             KeyPart::Ipv4(v4) | KeyPart::SubnetIpv4(v4) => match v4.octets()[0] {
                 0x50 => "some office",
@@ -377,7 +381,20 @@ fn behind_all(told: &Told, attacks: &[Attack], traffic: &Traffic) -> Vec<usize> 
     (0..attacks.len()).filter(|index| unknown(&attacks[*index], told.until) >= MANY).collect()
 }
 
-/// Whether an address is one of [`super::world::planted`], in a /24 that nobody shares.
+/// The attacks a finding about an autonomous system is about: those that try many unknown names from it, from an hour
+/// before it opens until it closes.
+fn behind_system(told: &Told, attacks: &[Attack], system: u32) -> Vec<usize> {
+    let while_open = (told.ms - HOUR_MS)..=told.until;
+    let many = |attack: &Attack| {
+        let tries = attack.tries.iter().filter(|tried| tried.is_known_to_be_none());
+        let tries = tries.filter(|tried| while_open.contains(&tried.ms));
+        tries.filter(|tried| asn(tried.source) == system).count() as u64 >= MANY
+    };
+    let begun = |attack: &Attack| attack.tries.first().is_some_and(|tried| tried.ms <= told.ms);
+    (0..attacks.len()).filter(|nth| begun(&attacks[*nth]) && many(&attacks[*nth])).collect()
+}
+
+/// Whether an address is one of [`super::world::planted`] or [`super::world::rented`], in a /24 that nobody shares.
 fn is_planted(source: IpAddr) -> bool {
-    matches!(source, IpAddr::V4(v4) if v4.octets()[0] == 198)
+    matches!(source, IpAddr::V4(v4) if matches!(v4.octets()[0], 198 | 45))
 }

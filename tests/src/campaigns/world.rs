@@ -57,6 +57,9 @@ pub enum Log {
 }
 
 impl Log {
+    /// All.
+    pub const ALL: [Log; 4] = [Log::Tells, Log::Hides, Log::FailuresTell, Log::FailuresHide];
+
     /// Whether it says which accounts exist.
     pub fn tells(self) -> bool {
         matches!(self, Log::Tells | Log::FailuresTell)
@@ -140,6 +143,12 @@ pub fn office(number: u64) -> IpAddr {
 /// Addresses of what is planted, a /24 for each: from the range for benchmarks (RFC 2544).
 pub fn planted(place: u64, host: u64) -> IpAddr {
     Ipv4Addr::from_bits(0xc612_0000 + ((place as u32) << 8) + host as u32).into()
+}
+
+/// Addresses rented all over one provider: a /16 for each place, 256 of them.
+pub fn rented(place: u64, number: u64) -> IpAddr {
+    let (place, number) = (place as u32 & 0xff, number as u32 & 0xffff);
+    Ipv4Addr::from_bits(0x2d00_0000 | place << 16 | number).into()
 }
 
 /// A source of chance of its own for each part of a world.

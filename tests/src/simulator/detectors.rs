@@ -114,6 +114,7 @@ pub(crate) fn detector(
         unless: Vec::new(),
         covers: Default::default(),
         share: None,
+        log_holds_successes: false,
     }
 }
 

@@ -113,6 +113,11 @@ impl Host {
     /// The findings of `credential-scan` that are in such a queue, and were not read before. The other
     /// packaged detector raises for the same attacks.
     pub fn findings(&self, queue: &Value) -> Vec<Value> {
+        self.findings_of("credential-scan", queue)
+    }
+
+    /// The same of another detector.
+    pub fn findings_of(&self, detector: &str, queue: &Value) -> Vec<Value> {
         let mut findings = Vec::new();
         loop {
             let ask =
@@ -124,9 +129,7 @@ impl Host {
             let bodies = messages.iter().filter_map(|message| message["Body"].as_str());
             let all = bodies.map(|body| serde_json::from_str::<Value>(body).expect("JSON"));
             findings.extend(
-                all.filter(|finding| {
-                    finding["finding_info"]["analytic"]["uid"] == "credential-scan"
-                }),
+                all.filter(|finding| finding["finding_info"]["analytic"]["uid"] == detector),
             );
         }
     }

@@ -7,5 +7,6 @@
 mod events;
 mod host;
 mod lists;
+mod logs;
 mod misfortune;
 mod users;

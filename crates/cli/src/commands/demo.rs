@@ -12,6 +12,7 @@ use tidewatch_core::admission::Admission;
 use tidewatch_core::engine::Engine;
 use tidewatch_core::fault::Fault;
 use tidewatch_core::finding::{Activity, Finding};
+use tidewatch_core::key::KeyField;
 use tidewatch_core::limits::FUTURE_MAX;
 use tidewatch_core::memory::MemoryStore;
 use tidewatch_core::plan::Plan;
@@ -104,6 +105,7 @@ pub async fn run(args: DemoArgs) -> Result<Exit, Failure> {
         held_back: engine.held_back().map(|(entry, held)| (entry.clone(), held)).collect(),
         usage: engine.store().usage(),
         open_episodes: engine.store().open_episodes(),
+        by_system: engine.plan().detectors_by(KeyField::SourceAsn).map(str::to_owned).collect(),
     };
     say(format_args!("\n{}", summary.text().trim_end()));
     if reporting.stats {

@@ -173,6 +173,7 @@ pub async fn conclude<A: AlertSink>(
         held_back: work.held_back(),
         usage,
         open_episodes,
+        by_system: work.by_system(),
     };
     Driven { outcome, exit, summary }
 }

@@ -16,6 +16,7 @@ use crate::refusal::PlanError;
 use crate::retention::{Home, Retention};
 use crate::shape::{Class, KINDS, Shape};
 use crate::signal::{Outcome, Role, SignalKind};
+use crate::time::Span;
 
 /// The kinds of signal that accesses are of: refused or not, and nothing is known of users.
 const ACCESS_KINDS: u64 = 0b1001;
@@ -154,23 +155,27 @@ impl KeyPlan {
     }
 }
 
-/// Has counted over everything what a detector asks a share of, with the day before.
-pub(super) fn count_all(
+/// Successes and all tries: what tells whether a log holds the ones among the others.
+pub(crate) const OF_LOGS: [Filter; 2] = [
+    Filter { outcome: Some(Outcome::Success), user_known: None },
+    Filter { outcome: None, user_known: None },
+];
+
+/// Has counted what a detector asks for beside its conditions: over everything that it asks a share of, with the day
+/// before; and of each log its successes and all its tries.
+pub(super) fn count_grounds(
     home: Home,
     keys: &mut Vec<KeyPlan>,
     detector: &Detector,
 ) -> Result<(), PlanError> {
+    if detector.log_holds_successes {
+        let log = counted_by(KeyField::Log, None, home, keys, detector);
+        for filter in OF_LOGS {
+            log.counter(Role::Attempt, filter);
+        }
+    }
     let Some(share) = detector.share else { return Ok(()) };
-    let is_all = |key: &KeyPlan| {
-        key.signal == detector.signal && key.fields.as_slice() == [KeyField::Global]
-    };
-    let at = keys.iter().position(is_all).unwrap_or_else(|| {
-        let retention = Retention::new(home, &[detector.window], detector.history());
-        let of = Detector { key: KeyFields::from_slice(&[KeyField::Global]), ..detector.clone() };
-        keys.push(KeyPlan::empty(&of, home, retention));
-        keys.len() - 1
-    });
-    let all = &mut keys[at];
+    let all = counted_by(KeyField::Global, detector.history(), home, keys, detector);
     match detector.measures[share.measure].measure {
         Measure::Sum(NumberField::Bytes, filter) => {
             all.sum(filter);
@@ -187,6 +192,24 @@ pub(super) fn count_all(
         true => Err(PlanError::TooManyMeasures { detector: detector.id.clone() }),
         false => Ok(()),
     }
+}
+
+/// The plan of what is counted of a detector's signals by a field, made where it is missing.
+fn counted_by<'k>(
+    field: KeyField,
+    history: Option<Span>,
+    home: Home,
+    keys: &'k mut Vec<KeyPlan>,
+    detector: &Detector,
+) -> &'k mut KeyPlan {
+    let is_it = |key: &KeyPlan| key.signal == detector.signal && key.fields.as_slice() == [field];
+    let at = keys.iter().position(is_it).unwrap_or_else(|| {
+        let retention = Retention::new(home, &[detector.window], history);
+        let of = Detector { key: KeyFields::from_slice(&[field]), ..detector.clone() };
+        keys.push(KeyPlan::empty(&of, home, retention));
+        keys.len() - 1
+    });
+    &mut keys[at]
 }
 
 /// Of a key that accesses are counted by the detectors on the same key that read other signals, with the plans of their

@@ -10,7 +10,7 @@ use crate::plan::{KeyPlan, KeyPlanId, Plan};
 use crate::signal::SignalKind;
 use crate::store::Place;
 use crate::table_store::bytes::{Reader, Unreadable};
-use crate::tag::{AgentTag, UserTag};
+use crate::tag::{AgentTag, LogTag, UserTag};
 
 /// The bytes that say which signals a key counts; none for logins, which came first.
 const SIGNALS: [(SignalKind, u8); 3] =
@@ -85,6 +85,10 @@ pub fn encode(signal: SignalKind, key: &Key) -> Vec<u8> {
                 out.push(9);
                 out.extend_from_slice(&tag.to_be_bytes());
             }
+            KeyPart::Log(LogTag(tag)) => {
+                out.push(18);
+                out.extend_from_slice(&tag.to_be_bytes());
+            }
         }
     }
     out
@@ -116,6 +120,7 @@ fn part(from: &mut Reader<'_>) -> Result<KeyPart, Unreadable> {
         5 => KeyPart::User(UserTag(u64::from_be_bytes(from.array("key")?))),
         6 => KeyPart::Global,
         16 => KeyPart::Asn(u32::from_be_bytes(from.array("key")?)),
+        18 => KeyPart::Log(LogTag(u64::from_be_bytes(from.array("key")?))),
         17 => KeyPart::Agent(AgentTag(u64::from_be_bytes(from.array("key")?))),
         9 => KeyPart::Function(FunctionTag(u64::from_be_bytes(from.array("key")?))),
         kind => return Err(Unreadable::Newer(kind)),
@@ -151,6 +156,7 @@ mod tests {
             any::<u64>().prop_map(|n| KeyPart::User(UserTag(n))),
             any::<u32>().prop_map(KeyPart::Asn),
             any::<u64>().prop_map(|n| KeyPart::Agent(AgentTag(n))),
+            any::<u64>().prop_map(|n| KeyPart::Log(LogTag(n))),
             any::<u64>().prop_map(|n| KeyPart::Function(FunctionTag(n))),
             Just(KeyPart::Global),
         ]

@@ -227,7 +227,8 @@ impl<T: Table, P: Pace> Invocation<'_, T, P> {
         if self.store.settings.safeguards.compare_and_set {
             expected.push((own, value(own)));
         }
-        let index = match plan.is_hot() {
+        // What is only asked about is judged by nobody.
+        let index = match plan.is_hot() && !plan.detectors.is_empty() {
             true => index::mark(item),
             false => Indexing::Keep,
         };

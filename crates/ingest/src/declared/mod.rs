@@ -65,6 +65,8 @@ pub struct Reading {
     pub source: Vec<String>,
     /// Those that may hold what the client calls itself.
     pub agent: Vec<String>,
+    /// Those that may hold the autonomous system that announces the address.
+    pub asn: Vec<String>,
     /// Those that may hold the time.
     pub time: Vec<String>,
     /// How that field writes the time, where it does so in no usual way.

@@ -8,6 +8,7 @@ use super::fields::Fields;
 use super::json::Json;
 use super::{Body, Choice, Declared, Reading, Told};
 use crate::format::{Said, endpoint};
+use crate::networks::number;
 use crate::stamp;
 use crate::username::{Names, is_placeholder};
 use crate::when::When;
@@ -66,7 +67,7 @@ impl Reading {
             user_known: names.user_known(action, told, outcome, name.as_deref()),
             user: name.map(|name| names.tag(&name)),
             source,
-            asn: names.asn(source),
+            asn: names.asn(source, fields.first(&self.asn).and_then(|text| number(&text))),
             agent: names.agent(fields.first(&self.agent).as_deref()),
             attempts: attempts.unwrap_or(1).max(1),
         };

@@ -115,7 +115,7 @@ fn said(fields: &Fields<'_>, prefix_time: Option<When>, names: &Names, memos: &m
         user_known: names.user_known(action, told, outcome, name.as_deref()),
         user: name.map(|name| names.tag(&name)),
         source,
-        asn: names.asn(source),
+        asn: names.asn(source, fields.asn.get().copied().flatten()),
         agent: names.agent(fields.agent.get().map(AsRef::as_ref)),
         attempts: 1,
     };

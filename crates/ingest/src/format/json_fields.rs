@@ -20,6 +20,7 @@ use super::address::endpoint;
 use super::json_names::{ERROR, EVENT_OF_KIND, Part, USER};
 use super::memo::Memos;
 use super::words::Words;
+use crate::networks::number;
 use crate::stamp;
 use crate::when::When;
 
@@ -161,6 +162,8 @@ pub(super) struct Fields<'a> {
     pub(super) path: Best<Cow<'a, str>>,
     pub(super) method: Best<Cow<'a, str>>,
     pub(super) agent: Best<Cow<'a, str>>,
+    /// `None` inside: what is no autonomous system.
+    pub(super) asn: Best<Option<u32>>,
     pub(super) user_known: Best<bool>,
 }
 
@@ -196,6 +199,7 @@ impl<'a> Fields<'a> {
         self.path.merge(inner.path);
         self.method.merge(inner.method);
         self.agent.merge(inner.agent);
+        self.asn.merge(inner.asn);
         self.user_known.merge(inner.user_known);
         for event in inner.events.into_iter().filter_map(|event| event.best) {
             self.keep_event(event, |known, coming| known.value.cmp(&coming.value));
@@ -253,6 +257,14 @@ impl<'a> Fields<'a> {
             (Part::Method, Value::Text(text)) => self.method.offer(holder, place, true, text),
             (Part::Agent, Value::Text(text)) => {
                 self.agent.offer(holder, place, !text.is_empty(), text)
+            }
+            (Part::Asn, value) => {
+                let system = match &value {
+                    Value::Text(text) => number(text),
+                    Value::Integer(number) => u32::try_from(*number).ok().filter(|asn| *asn != 0),
+                    _ => None,
+                };
+                self.asn.offer(holder, place, system.is_some(), system);
             }
             (part, value) => {
                 let Some(truth) = truth(&value) else { return };

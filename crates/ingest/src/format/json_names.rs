@@ -29,6 +29,8 @@ pub(super) enum Part {
     Method,
     /// What the client calls itself.
     Agent,
+    /// The autonomous system that announces the source's address.
+    Asn,
     /// True means that the account exists.
     Known,
     /// True means that it does not.
@@ -317,6 +319,17 @@ const AGENT: &[&str] = &[
     "browseruseragent",
     "ua",
 ];
+const ASN: &[&str] = &[
+    "asn",
+    "clientasn",
+    "sourceasn",
+    "srcasn",
+    "ipasn",
+    "asnumber",
+    "clientasnumber",
+    "sourceasnumber",
+    "autonomoussystemnumber",
+];
 const UNKNOWN: &[&str] = &[
     "unknownuser",
     "userunknown",
@@ -348,6 +361,7 @@ const fn all() -> Names {
     let names = listed(names, PATH, Part::Path, 0);
     let names = listed(names, METHOD, Part::Method, 0);
     let names = listed(names, AGENT, Part::Agent, 0);
+    let names = listed(names, ASN, Part::Asn, 0);
     let names = listed(names, KNOWN, Part::Known, 0);
     listed(names, UNKNOWN, Part::Unknown, 0)
 }

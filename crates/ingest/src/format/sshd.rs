@@ -74,7 +74,7 @@ pub(super) fn read(message: &str, names: &Names) -> Said {
                 user_known: Some(known),
                 user,
                 source,
-                asn: names.asn(source),
+                asn: names.asn(source, None),
                 agent: None,
                 attempts: times,
             };

@@ -53,6 +53,8 @@ pub struct Signal {
     pub source: Option<IpAddr>,
     /// What the client calls itself; not compared where it is not given.
     pub agent: Option<String>,
+    /// The autonomous system that announces the address; not compared where it is not given.
+    pub asn: Option<u32>,
     /// How many tries.
     pub attempts: Option<u32>,
     /// The line's own time; not compared where it is not given.
@@ -125,6 +127,7 @@ fn case(line: &str, at: usize, expected: &str, format: &str) -> Result<Case, Str
                 signal.source = Some(canonical(address));
             }
             "agent" => signal.agent = Some(value),
+            "asn" => signal.asn = Some(value.parse().map_err(|_| bad("not a number"))?),
             "attempts" => {
                 let attempts = value.parse().map_err(|_| bad("not a number"))?;
                 signal.attempts = Some(attempts);
@@ -153,7 +156,7 @@ fn case(line: &str, at: usize, expected: &str, format: &str) -> Result<Case, Str
 
 fn unknown(word: &str) -> String {
     format!(
-        "`{word}` is none of mention, user=, known=yes|no, source=, agent=, attempts=, time=, format=, group="
+        "`{word}` is none of mention, user=, known=yes|no, source=, agent=, asn=, attempts=, time=, format=, group="
     )
 }
 
@@ -246,6 +249,7 @@ impl Runner {
             && auth.user_known == signal.known
             && auth.source == signal.source
             && signal.agent.as_deref().is_none_or(|agent| auth.agent == Some(AgentTag::of(agent)))
+            && (signal.asn.is_none() || auth.asn == signal.asn)
             && auth.attempts == signal.attempts.unwrap_or(1)
             && (signal.time.is_none() || signal.time == when)
     }
@@ -273,6 +277,7 @@ impl Runner {
             known: auth.user_known,
             source: auth.source,
             agent: agent.filter(|agent| auth.agent == Some(AgentTag::of(agent))),
+            asn: expected.and_then(|expected| expected.asn).and(auth.asn),
             attempts: (auth.attempts != 1).then_some(auth.attempts),
             time: expected.and_then(|expected| expected.time).and(when),
         }
@@ -320,6 +325,9 @@ impl fmt::Display for Signal {
         }
         if let Some(agent) = &self.agent {
             write!(f, " agent={}", serde_json::Value::from(agent.as_str()))?;
+        }
+        if let Some(asn) = self.asn {
+            write!(f, " asn={asn}")?;
         }
         if let Some(attempts) = self.attempts {
             write!(f, " attempts={attempts}")?;

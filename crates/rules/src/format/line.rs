@@ -13,7 +13,7 @@ use crate::tree::{
     Node, Placed, Text, in_file_order, one_or_more, string, table, unknown_field, wrong_type,
 };
 
-const FIELDS: [&str; 17] = [
+const FIELDS: [&str; 18] = [
     "text",
     "also",
     "json",
@@ -25,6 +25,7 @@ const FIELDS: [&str; 17] = [
     "user",
     "source",
     "agent",
+    "asn",
     "time",
     "time_as",
     "attempts",
@@ -56,6 +57,7 @@ struct Raw {
     user: Option<Placed<Vec<Text>>>,
     source: Option<Placed<Vec<Text>>>,
     agent: Option<Placed<Vec<Text>>>,
+    asn: Option<Placed<Vec<Text>>>,
     time: Option<Placed<Vec<Text>>>,
     time_as: Option<TimeAs>,
     attempts: Option<Text>,
@@ -94,6 +96,7 @@ pub(super) fn line(table: &DeTable<'_>, place: &Place, faults: &mut Faults) -> O
     let user = of(raw.user, "user", faults);
     let source = of(raw.source, "source", faults);
     let agent = of(raw.agent, "agent", faults);
+    let asn = of(raw.asn, "asn", faults);
     let time = of(raw.time, "time", faults);
     let outcome = raw.outcome?;
     let counts = !matches!(outcome, Choice::Always(Told::Nothing));
@@ -112,6 +115,7 @@ pub(super) fn line(table: &DeTable<'_>, place: &Place, faults: &mut Faults) -> O
         user,
         source,
         agent,
+        asn,
         time,
         time_as: raw.time_as,
         attempts: raw.attempts.map(|name| name.value),
@@ -136,6 +140,7 @@ fn read(table: &DeTable<'_>, faults: &mut Faults) -> Raw {
             "user" => raw.user = one_or_more(field, node, faults),
             "source" => raw.source = one_or_more(field, node, faults),
             "agent" => raw.agent = one_or_more(field, node, faults),
+            "asn" => raw.asn = one_or_more(field, node, faults),
             "time" => raw.time = one_or_more(field, node, faults),
             "time_as" => {
                 if let Some(text) = string(field, node, faults) {

@@ -122,6 +122,8 @@ fn vocabulary() {
         (r#""source.ip""#, r#"["source.ip", "source.ip"]"#),
         (r#""source.ip""#, r#"["source.ip", "user", "global"]"#),
         (r#""source.ip""#, "[]"),
+        ("window", "log_holds = \"failures\"\nwindow"),
+        ("\"source.ip\"", "\"source.subnet\"\nlog_holds = \"successes\""),
         (r#""high""#, r#""hihg""#),
         (r#""failure""#, r#""fail""#),
         ("severity = \"high\"\n", ""),

@@ -469,3 +469,29 @@ fn a_field_that_a_name_adds_moves_nothing() {
     };
     assert!(auth.source.is_some());
 }
+
+#[test]
+fn the_system_that_announces_an_address_is_read_where_it_is_told() {
+    let asn = |fields: &str| {
+        let line = format!(r#"{{"event":"login_failed","user":"ann","ip":"192.0.2.1",{fields}}}"#);
+        match read(&line, false, &naming(), &mut Memos::default()) {
+            Said::Signal { auth, .. } => auth.asn,
+            other => panic!("{fields}: {other:?}"),
+        }
+    };
+    for fields in [
+        r#""asn":64496"#,
+        r#""client_asn":"AS64496""#,
+        r#""geoip":{"autonomous_system_number":64496}"#,
+        r#""asn":"AS64496 Example Hosting, Inc.""#,
+        // What is none says nothing, and another name may.
+        r#""asn":"","source_asn":64496"#,
+    ] {
+        assert_eq!(asn(fields), Some(64_496), "{fields}");
+    }
+    for fields in
+        [r#""asn":0"#, r#""asn":-1"#, r#""asn":4294967296"#, r#""asn":true"#, r#""asn":1,"asn":2"#]
+    {
+        assert_eq!(asn(fields), None, "{fields}");
+    }
+}
