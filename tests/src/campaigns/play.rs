@@ -164,9 +164,10 @@ pub fn read(lines: &[(Log, String)]) -> Vec<Signal> {
     ingest.hear_agents(AgentNames::default());
     let (mut buffers, mut batch) = (Buffers::default(), Batch::default());
     let streams = streams();
-    for (log, line) in lines {
+    // Lines at one place in a log are one event.
+    for ((log, line), place) in lines.iter().zip(0u64..) {
         let stream = stream_of(&streams, *log);
-        ingest.lines(InputKind::Lines, line.as_bytes(), 0, &stream, &mut buffers, &mut batch);
+        ingest.lines(InputKind::Lines, line.as_bytes(), place, &stream, &mut buffers, &mut batch);
     }
     let dated = batch.signals.into_iter().map(|signal| match signal.when {
         When::At(time) => signal.at(time),
