@@ -482,7 +482,7 @@ fn the_system_that_announces_an_address_is_read_where_it_is_told() {
     for fields in [
         r#""asn":64496"#,
         r#""client_asn":"AS64496""#,
-        r#""geoip":{"autonomous_system_number":64496}"#,
+        r#""autonomous_system_number":64496"#,
         r#""asn":"AS64496 Example Hosting, Inc.""#,
         // What is none says nothing, and another name may.
         r#""asn":"","source_asn":64496"#,
