@@ -77,6 +77,7 @@ fn envelopes(scenario: &str, seed: &str) -> Vec<Vec<Signal>> {
     let config = Config { naming, own_group: None, formats: Arc::default() };
     let mut ingest = Ingest::new(config);
     ingest.hear_invocations();
+    ingest.hear_callers();
     let mut buffers = Buffers::default();
     let read = |line: &str| {
         let mut batch = Batch::default();

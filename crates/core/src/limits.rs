@@ -164,6 +164,22 @@ pub const DRIVERS_MAX: usize = 256;
 /// the tick closes what is an hour old, and may itself be late.
 pub const OPEN_PANES_MAX: i64 = 24;
 
+/// Panes of five minutes of which a shard keeps who asked for a function in the shared home: that which goes on, one
+/// that waits to be closed, and two more for a tick that is late.
+pub const CALLER_PANES_MAX: i64 = 4;
+
+/// Names of which a shard keeps what they cost in a pane, of each kind: exactly up to twice as many, beyond as
+/// [`DRIVERS_MAX`].
+pub const SHARED_DRIVERS_MAX: usize = 32;
+
+/// Requests of a pane that a shard keeps of which it is known who asked, and not yet what they cost: those that were
+/// running when a batch was cut.
+pub const ASKS_WAITING_MAX: usize = 64;
+
+/// The same of which it is known what they cost, and not who asked: an application says that while it runs, so it is
+/// seldom later.
+pub const COSTS_WAITING_MAX: usize = 16;
+
 /// Versions of a function that a shard remembers to have seen in them.
 pub const SHARED_VERSIONS_MAX: usize = 4;
 

@@ -40,8 +40,8 @@ pub struct Reader {
 pub struct Read {
     /// The records that can be counted, in order.
     pub records: Vec<Record>,
-    /// What of them is about invocations, where that is heard: records of their own, each event under the tag that
-    /// everybody has for it.
+    /// What of them is about invocations and whose they were, where that is heard: records of their own, each report
+    /// under the tag that everybody has for it.
     pub functions: Vec<Record>,
     /// The records to be kept, by their place in the event, each with the reason.
     pub rotten: Vec<(usize, &'static str)>,
@@ -67,6 +67,7 @@ impl Reader {
             let mut ingest = Ingest::new(config);
             if hears_invocations {
                 ingest.hear_invocations();
+                ingest.hear_callers();
             }
             (*live, ingest)
         };
@@ -171,16 +172,39 @@ impl Reader {
         read.records.push(Record { sequence, arrival, signals, again });
     }
 
-    /// Takes what is about invocations out of a record's signals, which are as many under the other key.
+    /// Takes what is about invocations out of a record's signals, which are as many under the other key; and copies
+    /// whose they were. A line that says nothing else is no access that detectors count.
     fn invocations(&self, signals: &mut Vec<Signal>, again: &mut Vec<Signal>) -> Vec<Signal> {
         let is_one = |signal: &mut Signal| matches!(signal.body, Body::Invocation(_));
-        let theirs: Vec<Signal> = again.extract_if(.., is_one).collect();
-        let own = signals.extract_if(.., is_one).enumerate();
-        own.map(|(nth, signal)| Signal {
-            event: self.phase.event(&signal, theirs.get(nth)),
-            ..signal
-        })
-        .collect()
+        let mut theirs = again.extract_if(.., is_one).collect::<Vec<Signal>>().into_iter();
+        again.retain(|signal| !names_only(signal));
+        let mut of_functions = Vec::new();
+        for signal in std::mem::take(signals) {
+            match &signal.body {
+                Body::Invocation(_) => {
+                    let event = self.phase.event(&signal, theirs.next().as_ref());
+                    of_functions.push(Signal { event, ..signal });
+                }
+                Body::Access(access) if access.request.is_some() => match names_only(&signal) {
+                    true => of_functions.push(signal),
+                    false => {
+                        of_functions.push(signal.clone());
+                        signals.push(signal);
+                    }
+                },
+                _ if names_only(&signal) => {}
+                _ => signals.push(signal),
+            }
+        }
+        of_functions
+    }
+}
+
+/// Whether a line of a function's log says of a request only whose it was.
+fn names_only(signal: &Signal) -> bool {
+    match &signal.body {
+        Body::Access(access) => !access.tells_bytes && signal.origin.stream.function().is_some(),
+        _ => false,
     }
 }
 

@@ -32,6 +32,8 @@ pub enum Part {
     Sketches,
     /// Of a function: what is known of it beside the panes that are not over.
     Chronicle,
+    /// Of a function: who asked one shard for it in the panes that are not over.
+    Callers(ShardId),
     /// Of a function's past: the series of one number up to the end of a day, in days since 1970.
     Past {
         /// The number, as [`crate::spend::detector::Number::code`] has it.
@@ -54,6 +56,10 @@ pub enum Attribute {
     Sketch(u8),
     /// `c`: up to which pane a function's panes are closed, and from when on it runs away.
     Closed,
+    /// `n`: that lines about requests name who asks for the function.
+    NamesCallers,
+    /// `a`: who asked for it on one shard.
+    Callers,
     /// `f`: a function's chronicle.
     Chronicle,
     /// `p`: a series.
@@ -194,7 +200,7 @@ impl Write {
 }
 
 impl Part {
-    /// The sort key `r`: a kind byte, for a share the shard's number in four bytes, for a past its number and the
+    /// The sort key `r`: a kind byte, for a share and for callers the shard's number in four bytes, for a past its number and the
     /// day in four bytes.
     pub fn bytes(self) -> Vec<u8> {
         match self {
@@ -209,6 +215,10 @@ impl Part {
                 let [a, b, c, d] = day.to_be_bytes();
                 vec![4, number, a, b, c, d]
             }
+            Part::Callers(ShardId(shard)) => {
+                let [a, b, c, d] = shard.to_be_bytes();
+                vec![5, a, b, c, d]
+            }
         }
     }
 
@@ -222,6 +232,7 @@ impl Part {
             [4, number, a, b, c, d] => {
                 Some(Part::Past { number, day: i32::from_be_bytes([a, b, c, d]) })
             }
+            [5, a, b, c, d] => Some(Part::Callers(ShardId(u32::from_be_bytes([a, b, c, d])))),
             _ => None,
         }
     }
@@ -236,6 +247,8 @@ impl Attribute {
             Attribute::Latch => "o".to_owned(),
             Attribute::Sketch(list) => format!("h{list}"),
             Attribute::Closed => "c".to_owned(),
+            Attribute::NamesCallers => "n".to_owned(),
+            Attribute::Callers => "a".to_owned(),
             Attribute::Chronicle => "f".to_owned(),
             Attribute::Past => "p".to_owned(),
         }
@@ -249,6 +262,8 @@ impl Attribute {
             ("x", shard) => Some(Attribute::Unreadable(ShardId(number(shard)?))),
             ("o", "") => Some(Attribute::Latch),
             ("c", "") => Some(Attribute::Closed),
+            ("n", "") => Some(Attribute::NamesCallers),
+            ("a", "") => Some(Attribute::Callers),
             ("f", "") => Some(Attribute::Chronicle),
             ("p", "") => Some(Attribute::Past),
             ("h", list) => Some(Attribute::Sketch(u8::try_from(number(list)?).ok()?)),

@@ -30,7 +30,9 @@ use crate::spend::drivers::Driver;
 use crate::spend::judged::runs_from;
 use crate::store::{StoreError, WindowStore};
 use crate::table_store::bytes::Unreadable;
+use crate::table_store::functions::callers::CallerShare;
 use crate::table_store::functions::chronicle::Chronicle;
+use crate::table_store::functions::named::Named;
 use crate::table_store::functions::numbers::Versions;
 use crate::table_store::functions::share::FunctionShare;
 use crate::table_store::functions::{Closed, FunctionCounts, due, message};
@@ -59,6 +61,8 @@ struct Known {
     versions: Versions,
     head: Time,
     sample: Option<Origin>,
+    /// Who asked, as each shard says.
+    callers: Vec<CallerShare>,
     lost: u64,
 }
 
@@ -71,28 +75,32 @@ struct Pending {
 }
 
 /// What the tick knows of a pane.
-struct Shown<'a>(&'a Chronicle);
+struct Shown<'a> {
+    chronicle: &'a Chronicle,
+    callers: &'a [CallerShare],
+}
 
 impl Around for Shown<'_> {
     fn hour_before(&self, pane: i64) -> Sums {
         let mut hour = Sums::default();
-        self.0.hour.range(pane - PANES_AN_HOUR..pane).for_each(|(_, sums)| hour.add(sums));
+        self.chronicle.hour.range(pane - PANES_AN_HOUR..pane).for_each(|(_, sums)| hour.add(sums));
         hour
     }
 
     fn versions(&self) -> Vec<(Box<str>, Time)> {
         let mut all: Vec<_> =
-            self.0.versions.iter().map(|(n, first)| (n.clone(), *first)).collect();
+            self.chronicle.versions.iter().map(|(n, first)| (n.clone(), *first)).collect();
         all.sort_by(|(a, first), (b, other)| (first, a).cmp(&(other, b)));
         all
     }
 
-    fn drivers(&self, _: i64, _: Money) -> Vec<Driver> {
-        Vec::new()
+    fn drivers(&self, pane: i64, cost: Money) -> Vec<Driver> {
+        let of_pane = self.callers.iter().filter_map(|share| share.panes.get(&pane));
+        Named::of(of_pane).drivers(cost)
     }
 
     fn sample(&self) -> Option<Origin> {
-        self.0.sample.clone()
+        self.chronicle.sample.clone()
     }
 }
 
@@ -185,12 +193,14 @@ impl<T: Table, P: Pace> Invocation<'_, T, P> {
             versions: Versions::new(),
             head: Time::MIN,
             sample: None,
+            callers: Vec::new(),
             lost: 0,
         };
         for (part, item) in items {
             match part {
                 Part::Chronicle => known.read_chronicle(item)?,
                 Part::Main | Part::Share(_) => known.shares.push((part, item)),
+                Part::Callers(_) => known.read_callers(&item)?,
                 Part::Sketches | Part::Past { .. } => {}
             }
         }
@@ -243,7 +253,7 @@ impl<T: Table, P: Pace> Invocation<'_, T, P> {
         let (mut findings, noted) = (Vec::new(), Noted::default());
         for pane in panes.take(PANES_A_TICK_MAX) {
             let of_pane = known.open.remove(&pane).unwrap_or_default();
-            let around = Shown(&chronicle);
+            let around = Shown { chronicle: &chronicle, callers: &known.callers };
             let look = Look { pane, of_pane: &of_pane, around: &around, now, noted: &noted };
             let cost = weighing.prices.tariff.cost(&of_pane.sums, course.terms);
             findings.extend(course.close(weighing, &Number::ALL.into(), look));
@@ -252,7 +262,7 @@ impl<T: Table, P: Pace> Invocation<'_, T, P> {
         }
         for pane in runs.into_iter().filter(|pane| *pane > chronicle.closed) {
             let Some(of_pane) = known.open.get(&pane) else { continue };
-            let around = Shown(&chronicle);
+            let around = Shown { chronicle: &chronicle, callers: &known.callers };
             let look = Look { pane, of_pane, around: &around, now, noted: &noted };
             findings.extend(course.judge_open(weighing, look));
         }
@@ -423,6 +433,19 @@ impl Known {
                 self.lost += 1;
                 self.unreadable = Some(bytes.clone());
             }
+        }
+        Ok(())
+    }
+
+    fn read_callers(&mut self, item: &Item) -> Result<(), StoreError> {
+        let Some(bytes) = item.values.get(&Attribute::Callers) else { return Ok(()) };
+        match CallerShare::decode(bytes) {
+            Ok(share) => self.callers.push(share),
+            Err(why @ Unreadable::Newer(_)) => {
+                let why = format!("what a shard says of callers has {why}");
+                return Err(StoreError::Retryable(why));
+            }
+            Err(Unreadable::Damaged(_)) => self.lost += 1,
         }
         Ok(())
     }
