@@ -256,3 +256,68 @@ impl std::fmt::Debug for Reader {
         f.write_str("Reader")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tidewatch_core::key_ring::KeyRing;
+    use tidewatch_core::tag::TagKey;
+    use tidewatch_core::time::Time;
+
+    use super::*;
+
+    /// What is read of some messages of a log group, while one key is used or two are.
+    fn read(group: &str, messages: &[&str], two_keys: bool, counts_bytes: bool) -> Read {
+        let events = messages.iter().enumerate().map(|(nth, message)| {
+            serde_json::json!({ "id": nth.to_string(), "timestamp": 1_700_000_000_000_u64, "message": message })
+        });
+        let envelope = serde_json::json!({
+            "messageType": "DATA_MESSAGE", "owner": "1", "logGroup": group, "logStream": "2026/11/29/[1]5f",
+            "subscriptionFilters": ["t"], "logEvents": events.collect::<Vec<_>>(),
+        });
+        let live = |id| LiveKey { id, key: TagKey::new([id as u8; 16]), from: Time(i64::from(id)) };
+        let previous = two_keys.then(|| live(1));
+        let phase = KeyRing { current: live(2), previous }.phase(Time(3));
+        let mut reader = Reader::new(&phase, None, &packaged_formats(), true);
+        if counts_bytes {
+            reader.reading.1.hear_bytes();
+            reader.other.iter_mut().for_each(|(_, ingest)| ingest.hear_bytes());
+        }
+        reader.read(&[event::Record {
+            event_id: "shardId-000000000000:1".to_owned(),
+            sequence: "1".to_owned(),
+            partition_key: "a".to_owned(),
+            arrival: Some(Time(1_700_000_000_000)),
+            data: Data::Bytes(envelope.to_string().into_bytes()),
+        }])
+    }
+
+    const REQUEST: &str = "8f507cfc-0000-4697-b07a-ac58fc914c95";
+
+    #[test]
+    fn who_asked_is_heard_beside_reports_and_is_an_access_only_where_it_tells_bytes() {
+        let asked =
+            format!("T\t{REQUEST}\tINFO\t{{\"principalId\":\"t-1\",\"sourceIp\":\"192.0.2.1\"}}\n");
+        let sent = asked.replace("\"principalId", "\"responseLength\":120,\"principalId");
+        let report = format!(
+            "REPORT RequestId: {REQUEST}\tDuration: 1.50 ms\tBilled Duration: 2 ms\tMemory Size: 128 MB\tMax Memory Used: 64 MB\t\n"
+        );
+        let nobody = "{\"principalId\":\"t-1\"}";
+        let messages = [asked.as_str(), report.as_str(), sent.as_str(), nobody, "no JSON at all"];
+        let is_access = |signal: &&Signal| matches!(signal.body, Body::Access(_));
+        for two_keys in [false, true] {
+            for (counts_bytes, accesses) in [(false, 1), (true, 1)] {
+                let read = read("/aws/lambda/shop", &messages, two_keys, counts_bytes);
+                let of_functions: Vec<bool> =
+                    read.functions[0].signals.iter().map(|signal| is_access(&signal)).collect();
+                assert_eq!(of_functions, [true, false, true], "{two_keys} {counts_bytes}");
+                let [record] = read.records.as_slice() else { panic!("{read:?}") };
+                assert_eq!(record.signals.iter().filter(is_access).count(), accesses);
+                assert_eq!(record.again.len(), if two_keys { record.signals.len() } else { 0 });
+            }
+        }
+        // Outside of functions only who was sent something is asked.
+        let read = read("/shop/web", &messages, false, true);
+        assert!(read.functions.is_empty());
+        assert_eq!(read.records[0].signals.iter().filter(is_access).count(), 1);
+    }
+}

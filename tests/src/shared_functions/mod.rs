@@ -35,7 +35,7 @@ pub const PANE_MS: i64 = 300_000;
 /// When all begins: late on a Sunday, so that a day ends soon.
 pub const START: Time = Time(1_760_299_200_000);
 
-/// What is looked for: money, silence, and a budget of one function.
+/// What is looked for: money, silence, who rides, and a budget of one function.
 pub fn weighing() -> Weighing {
     let rule = |id: &str, of, rule, least| SpendDetector {
         id: id.to_owned(),
@@ -53,6 +53,7 @@ pub fn weighing() -> Weighing {
     let detectors = vec![
         rule("spike", Number::Dollars, Rule::Above, 10.0),
         rule("silent", Number::Invocations, Rule::Silent, 5.0),
+        rule("rider", Number::Dollars, Rule::Riding, 2.0),
         SpendDetector {
             spent: vec![(Severity::Critical, 1.0)],
             ..rule("burn", Number::Dollars, Rule::Budget, 1.0)

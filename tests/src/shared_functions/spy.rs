@@ -6,12 +6,13 @@ use std::sync::{Arc, Mutex};
 use tidewatch_core::delivery::Record;
 use tidewatch_core::meter::attribution::DriverName;
 use tidewatch_core::meter::ledger::Function;
-use tidewatch_core::meter::money::{Money, PICO, Price};
+use tidewatch_core::meter::money::{MB_MS_PER_GB_S, PICO};
 use tidewatch_core::sequence::{Sequence, ShardId};
 use tidewatch_core::signal::Body;
 use tidewatch_core::spend::detector::Number;
 use tidewatch_core::table_store::functions::callers::CallerShare;
 use tidewatch_core::table_store::functions::chronicle::Chronicle;
+use tidewatch_core::table_store::functions::rider_bytes::OfFunction;
 use tidewatch_core::table_store::functions::share::FunctionShare;
 use tidewatch_core::table_store::key_bytes;
 use tidewatch_core::table_store::table::{
@@ -55,6 +56,8 @@ pub struct Notes {
     pub callers: u64,
     /// The largest item of each part, in bytes.
     pub bytes: BTreeMap<&'static str, usize>,
+    /// What was laid to callers when panes were closed.
+    pub laid: BTreeMap<Function, ByCaller>,
     looks: BTreeMap<Function, VecDeque<Panes>>,
 }
 
@@ -95,7 +98,12 @@ impl Spy {
                 let pane = signal.time.0.div_euclid(PANE_MS);
                 match &signal.body {
                     Body::Access(access) => {
-                        asked.extend(access.request.zip(access.principal).map(|(request, who)| ((request, pane), who)));
+                        asked.extend(
+                            access
+                                .request
+                                .zip(access.principal)
+                                .map(|(request, who)| ((request, pane), who)),
+                        );
                     }
                     Body::Invocation(invocation) => {
                         took.extend(invocation.request.map(|request| (request, pane)));
@@ -116,12 +124,12 @@ impl Spy {
         let Some(bytes) = item.values.get(&Attribute::Callers) else { return };
         let share = CallerShare::decode(bytes).expect("legible");
         let since = share.since.iter().flatten().min().copied().unwrap_or(i64::MAX);
-        let closed =
-            notes.closed.get(function).and_then(|panes| panes.keys().next_back().copied());
+        let closed = notes.closed.get(function).and_then(|panes| panes.keys().next_back().copied());
         let head = share.head.0.div_euclid(PANE_MS);
         let is_held = |pane: &i64| Some(*pane) > closed && *pane > since + 1 && *pane > head - 4;
         let mut expected = self.oracle_of_callers(function, shard, share.applied);
         expected.retain(|pane, _| is_held(pane));
+        let each = 1.0 / (PICO * MB_MS_PER_GB_S) as f64;
         let mut said = ByCaller::new();
         for (pane, asked) in share.panes.iter().filter(|(pane, _)| is_held(pane)) {
             for driver in asked.costs[0].top(usize::MAX) {
@@ -133,12 +141,28 @@ impl Spy {
         }
         notes.callers += 1;
         if said != expected {
-            let what = format!("callers of {function:?}, {shard:?}: {said:?} instead of {expected:?}");
+            let what =
+                format!("callers of {function:?}, {shard:?}: {said:?} instead of {expected:?}");
             notes.broken.push(what);
         }
     }
 
+    /// Notes what was laid to callers of a pane that is closed.
+    fn look_at_costs(&self, pane: i64, item: &Item) {
+        let Some(bytes) = item.values.get(&Attribute::Costs) else { return };
+        let of = OfFunction::decode(bytes).expect("legible");
+        let costs = of.costs.iter().map(|(name, cost)| {
+            let DriverName::Tag(tag) = name else { panic!("no principal: {name:?}") };
+            (*tag, (cost.dollars() * 10.0).round() as u64)
+        });
+        let laid = costs.collect();
+        lock(&self.notes).laid.entry(of.function).or_default().insert(pane, laid);
+    }
+
     fn look(&self, key: &[u8], part: Part, item: &Item) {
+        if let Some(pane) = key_bytes::pane_of_costs(key) {
+            return self.look_at_costs(pane, item);
+        }
         let Some(function) = key_bytes::function(key) else { return };
         let mut notes = lock(&self.notes);
         let is_named = item.values.contains_key(&Attribute::NamesCallers);

@@ -409,7 +409,7 @@ fn read_request(from: &mut Reader<'_>) -> Result<u64, Unreadable> {
 }
 
 /// An amount; what is added to it stays within its type.
-fn read_money(from: &mut Reader<'_>) -> Result<Money, Unreadable> {
+pub(super) fn read_money(from: &mut Reader<'_>) -> Result<Money, Unreadable> {
     let units = i128::try_from(from.wide("cost")? & u128::MAX >> 8);
     Ok(Money::of_units(units.unwrap_or_default()))
 }

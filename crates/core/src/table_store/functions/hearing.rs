@@ -5,6 +5,7 @@
 //! reports, before it is counted; so whoever counts reports learns from that item, and without a look anywhere else,
 //! whether they are to be counted here too.
 
+use crate::limits::REDELIVERY_MAX;
 use crate::meter::money::Money;
 use crate::sequence::Sequence;
 use crate::store::StoreError;
@@ -79,7 +80,8 @@ impl<T: Table, P: Pace> Invocation<'_, T, P> {
                 set,
                 removed: Vec::new(),
                 index: Indexing::Keep,
-                expires: self.function_expires(),
+                // Nothing of it is used once its panes are closed, and it holds addresses.
+                expires: self.store.pace.now().plus(REDELIVERY_MAX),
             };
             match self.write(&write).await {
                 Ok(Written::Applied(_)) => {

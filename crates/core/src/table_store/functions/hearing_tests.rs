@@ -41,7 +41,7 @@ fn access(caller: u64, kinds: u8) -> Access {
     Access {
         principal: (kinds & 1 > 0).then_some(UserTag(caller)),
         api_key: (kinds & 2 > 0).then_some(UserTag(caller / 2)),
-        source: (kinds & 4 > 0).then_some(if caller % 3 == 0 { v6 } else { v4 }),
+        source: (kinds & 4 > 0).then_some(if caller.is_multiple_of(3) { v6 } else { v4 }),
         ..Access::default()
     }
 }

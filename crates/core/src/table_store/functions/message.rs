@@ -10,8 +10,9 @@
 //! Version 2, of what is said of a budget: that, and behind it the budget · spent · year and month · its numbers, see
 //! [`write_some`]: projected, since when is counted, when it is used up · pace and how many of it.
 //!
-//! Version 3, where callers are named: a bit for each of the following that there is: the budget · drivers: number; each:
-//! kind, name, share, error.
+//! Version 3, where callers are named or told of: a bit for each of the following that there is: the budget · drivers: number; each:
+//! kind, name, share, error · of what is about a caller: the caller · since when · functions: number; each: account, name,
+//! dollars · 0, or 1 and a function and when it was first used.
 
 use crate::detector::Severity;
 use crate::finding::{Accuracy, Activity, Also, Finding, Measured, Value};
@@ -26,11 +27,14 @@ use crate::spend::burning;
 use crate::spend::detector::{Number, Rule, SpendDetector};
 use crate::spend::drivers::{Driver, WHO};
 use crate::spend::judged::{MEASURES, decided, key};
-use crate::spend::spending::Spending;
+use crate::spend::spending::{Ride, Spending};
 use crate::table_store::bytes::{Reader, Unreadable, Writer};
 use crate::table_store::functions::callers::{read_name, write_name};
 use crate::table_store::functions::numbers::{
     read_f64, read_place, read_text, write_f64, write_place,
+};
+use crate::table_store::functions::rider_bytes::{
+    read_caller, read_function, write_caller, write_function,
 };
 use crate::time::{Span, Time};
 
@@ -43,17 +47,18 @@ const WITHOUT_BUDGET: u8 = 1;
 
 const HAS_BUDGET: u8 = 1;
 const HAS_DRIVERS: u8 = 2;
+const HAS_RIDE: u8 = 4;
 
-/// More drivers than any message names.
+/// More drivers, and functions of a caller, than any message names.
 const DRIVERS_NAMED_MAX: usize = 64;
 
 /// As bytes.
 pub(super) fn encode(finding: &Finding, spending: &Spending) -> Vec<u8> {
     let mut out = Writer::default();
-    out.byte(match (spending.drivers.is_empty(), &spending.budget) {
-        (true, None) => WITHOUT_BUDGET,
-        (true, Some(_)) => WITHOUT_CALLERS,
-        (false, _) => VERSION,
+    out.byte(match (names_callers(spending), &spending.budget) {
+        (false, None) => WITHOUT_BUDGET,
+        (false, Some(_)) => WITHOUT_CALLERS,
+        (true, _) => VERSION,
     });
     out.counted(finding.detector.as_bytes());
     let activity = ACTIVITIES.iter().position(|activity| *activity == finding.activity);
@@ -104,9 +109,11 @@ fn write_spending(out: &mut Writer, spending: &Spending) {
             out.signed(minute.0);
         }
     }
-    if !spending.drivers.is_empty() {
-        let budget = if spending.budget.is_some() { HAS_BUDGET } else { 0 };
-        out.byte(HAS_DRIVERS | budget);
+    let flag = |is_there: bool, flag: u8| if is_there { flag } else { 0 };
+    if names_callers(spending) {
+        let budget = flag(spending.budget.is_some(), HAS_BUDGET);
+        let drivers = flag(!spending.drivers.is_empty(), HAS_DRIVERS);
+        out.byte(budget | drivers | flag(spending.ride.is_some(), HAS_RIDE));
     }
     if let Some(burn) = &spending.budget {
         write_budget(out, burn);
@@ -114,6 +121,45 @@ fn write_spending(out: &mut Writer, spending: &Spending) {
     if !spending.drivers.is_empty() {
         write_drivers(out, &spending.drivers);
     }
+    if let Some(ride) = &spending.ride {
+        write_ride(out, ride);
+    }
+}
+
+fn names_callers(spending: &Spending) -> bool {
+    !spending.drivers.is_empty() || spending.ride.is_some()
+}
+
+fn write_ride(out: &mut Writer, ride: &Ride) {
+    write_caller(out, &ride.caller);
+    out.signed(ride.since.0);
+    out.number(ride.functions.len() as u64);
+    for (function, dollars) in &ride.functions {
+        write_function(out, function);
+        write_f64(out, *dollars);
+    }
+    match &ride.new {
+        None => out.byte(0),
+        Some((function, first)) => {
+            out.byte(1);
+            write_function(out, function);
+            out.signed(first.0);
+        }
+    }
+}
+
+fn read_ride(from: &mut Reader<'_>) -> Result<Ride, Unreadable> {
+    const WHAT: &str = "caller";
+    let (caller, since) = (read_caller(from)?, Time(from.signed(WHAT)?));
+    let mut functions = Vec::new();
+    for _ in 0..from.count(DRIVERS_NAMED_MAX, WHAT)? {
+        functions.push((read_function(from)?, read_f64(from, WHAT)?));
+    }
+    let new = match from.byte(WHAT)? {
+        0 => None,
+        _ => Some((read_function(from)?, Time(from.signed(WHAT)?))),
+    };
+    Ok(Ride { caller, functions, new, since })
 }
 
 fn write_drivers(out: &mut Writer, drivers: &[Driver]) {
@@ -237,6 +283,9 @@ pub(super) fn decode(
     }
     if has & HAS_DRIVERS != 0 {
         spending.drivers = read_drivers(&mut from)?;
+    }
+    if has & HAS_RIDE != 0 {
+        spending.ride = Some(read_ride(&mut from)?);
     }
     from.end()?;
     let key = key(&spending);

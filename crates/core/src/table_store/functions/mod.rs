@@ -8,6 +8,8 @@
 //! - its *callers* ([`callers`]): an item a shard, written as shares are, with what each caller cost in the panes that
 //!   are not closed ([`hearing`]), which the tick reads together ([`named`]).
 //!
+//! What callers cost in all functions together is weighed by the tick, too ([`riders`]).
+//!
 //! Judged is by [`crate::spend::course`], as in one process.
 //!
 //! Invariants: an open pane is a function of the records that shards have applied; a pane is closed once, by whoever
@@ -20,16 +22,22 @@ mod counting;
 mod hearing;
 #[cfg(test)]
 mod hearing_tests;
+mod known;
 mod message;
 mod named;
 mod numbers;
 mod past;
+pub mod rider_bytes;
+#[cfg(test)]
+mod rider_tests;
+mod riders;
 pub mod share;
 #[cfg(test)]
 mod tests;
 mod tick;
 
 pub(crate) use past::Remembered;
+pub(crate) use riders::RememberedRiders;
 
 use std::collections::BTreeMap;
 
@@ -68,6 +76,8 @@ pub struct FunctionCounts {
     pub looked_at: u64,
     /// Panes that were closed.
     pub closed_panes: u64,
+    /// Those of which it was written down what callers cost.
+    pub laid_panes: u64,
     /// Parts of the shared state that could not be read, and are begun anew.
     pub lost: u64,
     /// Messages that have left, by what they say.
@@ -94,6 +104,7 @@ impl FunctionCounts {
         self.unheard += other.unheard;
         self.looked_at += other.looked_at;
         self.closed_panes += other.closed_panes;
+        self.laid_panes += other.laid_panes;
         self.lost += other.lost;
         for (entry, panes) in &other.held_back {
             *self.held_back.entry(*entry).or_default() += panes;

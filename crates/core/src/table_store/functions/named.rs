@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use crate::limits::DRIVERS_MAX;
-use crate::meter::attribution::DriverName;
+use crate::meter::attribution::{DriverName, dearest};
 use crate::meter::drivers::Drivers;
 use crate::meter::money::Money;
 use crate::spend::drivers::{Driver, Laid, WHO, drivers};
@@ -52,6 +52,12 @@ impl Named {
         }
         let each = unlaid.most.units().saturating_mul(i128::from(given_up));
         Named { costs, unlaid: unlaid.sum.min(Money::of_units(each)) }
+    }
+
+    /// What those of a kind cost, at least, by its place in [`WHO`].
+    pub(super) fn of_kind(&self, kind: usize) -> Vec<(DriverName, Money)> {
+        let all = dearest(&self.costs[kind], usize::MAX).into_iter();
+        all.map(|laid| (laid.name, laid.cost)).collect()
     }
 
     /// Those who drove the pane's cost, the largest shares first.
