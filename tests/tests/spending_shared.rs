@@ -126,7 +126,11 @@ fn told(findings: &[Finding]) -> Vec<Told> {
 /// Both homes say the same; where there were more callers than a shard keeps, each is told with a share that the true
 /// one is at least, and with a bound that it is at most.
 fn alike(shared: &Told, embedded: &Told) {
-    assert_eq!((&shared.0, &shared.2), (&embedded.0, &embedded.2));
+    assert_eq!(shared.0, embedded.0);
+    if let (Some(ride), Some(truth)) = (&shared.2, &embedded.2) {
+        return alike_rides(ride, truth);
+    }
+    assert_eq!(shared.2, embedded.2);
     if shared.1.iter().all(|driver| driver.error == 0.0) {
         return assert_eq!(shared, embedded);
     }
@@ -141,6 +145,15 @@ fn alike(shared: &Told, embedded: &Told) {
         // At most one in 33 of all.
         assert!(driver.error <= 1.0 / 33.0, "{driver:?}");
     }
+}
+
+/// It is the same caller since the same time; what it cost is told within a tenth, and never as more.
+fn alike_rides(shared: &Ride, embedded: &Ride) {
+    let what = |of: &Ride| (of.caller.clone(), of.new.clone(), of.since);
+    assert_eq!(what(shared), what(embedded));
+    let sum = |of: &Ride| of.functions.iter().map(|(_, dollars)| dollars).sum::<f64>();
+    let (least, truth) = (sum(shared), sum(embedded));
+    assert!((0.9 * truth..=truth + 1e-9).contains(&least), "{shared:?} instead of {embedded:?}");
 }
 
 /// What one process tells.
@@ -251,13 +264,19 @@ impl Sizes {
 }
 
 async fn equal(scenario: &str, seed: &str) {
-    equal_for(scenario, seed, "60").await;
+    // Where hundreds of callers cost more at once, and a fraction of a cent is enough, who is told of depends on
+    // the few that a shard's summary leaves out.
+    equal_for(scenario, seed, "60", |finding| finding.detector != "free-rider").await;
 }
 
-async fn equal_for(scenario: &str, seed: &str, hours: &str) {
+async fn equal_for(scenario: &str, seed: &str, hours: &str, matters: fn(&Finding) -> bool) {
     let envelopes = envelopes_of(scenario, seed, hours);
-    let [embedded, shared] = [embedded(&envelopes), shared(&envelopes).await.0];
-    let [shared, embedded] = [told(&shared), told(&embedded)];
+    let that_matter = |mut findings: Vec<Finding>| {
+        findings.retain(matters);
+        told(&findings)
+    };
+    let shared = that_matter(shared(&envelopes).await.0);
+    let embedded = that_matter(embedded(&envelopes));
     let said = |told: &[Told]| told.iter().map(|told| told.0.clone()).collect::<Vec<_>>();
     assert_eq!(said(&shared), said(&embedded), "{scenario}, seed {seed}");
     assert!(!embedded.is_empty(), "{scenario}: nothing was told");
@@ -267,7 +286,7 @@ async fn equal_for(scenario: &str, seed: &str, hours: &str) {
 #[tokio::test]
 async fn a_caller_who_costs_more_than_ever_is_told_alike_in_both_homes() {
     for seed in ["1", "2"] {
-        equal_for("lambda-rider", seed, "84").await;
+        equal_for("lambda-rider", seed, "84", |_| true).await;
     }
     let told = embedded(&envelopes_of("lambda-rider", "1", "84"));
     assert!(told.iter().any(|finding| finding.detector == "free-rider"));

@@ -169,10 +169,18 @@ impl Riding<'_> {
         findings
     }
 
-    /// Takes in a pane that somebody else has told of; whether it was odd is known by it for an hour.
-    pub(crate) fn catch_up(&self, callers: &mut Callers, costs: &Costs, pane: i64) {
+    /// Takes in a pane that somebody else has told of. Whether it was odd matters for an hour: then it `is_recent`.
+    pub(crate) fn catch_up(
+        &self,
+        callers: &mut Callers,
+        costs: &Costs,
+        (pane, is_recent): (i64, bool),
+    ) {
         let detectors = &self.weighing.detectors;
         callers.take_in(pane, costs, detectors.len());
+        if !is_recent {
+            return;
+        }
         for rule in detectors.iter().filter(|rule| rule.rule == Rule::Riding) {
             for caller in costs.keys() {
                 if let Some(kept) = callers.kept.get_mut(caller) {

@@ -370,7 +370,9 @@ impl<T: Table, P: Pace> Invocation<'_, T, P> {
             let mut costs = riders.costs(pane, read?, counts);
             costs.retain(|caller, _| riders.stored.get(caller).is_none_or(|last| *last < pane));
             let Riders { callers, functions, .. } = &mut *riders;
-            Riding { weighing, functions, now: Time::MIN }.catch_up(callers, &costs, pane);
+            let is_recent = pane > chronicle.closed - PANES_AN_HOUR;
+            let riding = Riding { weighing, functions, now: Time::MIN };
+            riding.catch_up(callers, &costs, (pane, is_recent));
         }
         riders.closed = chronicle.closed;
         riders.take_up(weighing, chronicle);
