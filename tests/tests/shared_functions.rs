@@ -1,7 +1,9 @@
 //! What functions take, in the shared home: exact whatever fails; and without its safeguards not.
 
+use tidewatch_core::meter::attribution::DriverName;
 use tidewatch_core::safeguards::{Guard, Safeguards};
 use tidewatch_core::table_store::store::Layout;
+use tidewatch_core::tag::UserTag;
 use tidewatch_tests::shared_functions::world::{Story, play};
 
 fn story(seed: u64, badness: f64, safeguards: Safeguards) -> Story {
@@ -20,9 +22,28 @@ fn in_calm_weather_each_pane_is_what_reports_say_and_each_message_leaves_once() 
             }
         }
         assert_eq!((played.counts.late, played.counts.refused, played.counts.lost), (0, 0, 0));
-        // Of each function a spike and a silence, opened and closed, and the silence at the end; and of one its budget.
-        assert_eq!(played.told.len(), 11, "{:?}", played.told);
+        // Of each function a spike and a silence, opened and closed, and the silence at the end; of one its budget, and of
+        // one of its callers that it rode.
+        assert_eq!(played.told.len(), 13, "{:?}", played.told);
+        let rides = played.told.iter().filter(|told| told.detector == "rider");
+        assert!(
+            rides.clone().count() == 2
+                && rides.clone().all(|ride| ride.key.to_string() == "user:0000000000000001")
+        );
         assert!(played.shares > 1_000);
+        // Who drives the first one's spike is named with all they asked for, whichever shards it came by.
+        let spike = played
+            .told
+            .iter()
+            .find(|told| told.spending.as_deref().is_some_and(|s| !s.drivers.is_empty()));
+        let drivers = &spike.expect("a spike").spending.as_deref().expect("it is").drivers;
+        let pane = spike.expect("a spike").last.0 / 300_000;
+        let truth = played.asked[&pane][&UserTag(7)] as f64 / played.truth["f0"][&pane] as f64;
+        assert_eq!(drivers[0].name, DriverName::Tag(UserTag(7)));
+        assert!((drivers[0].share - truth).abs() < 1e-9, "{drivers:?}, not {truth}");
+        assert_eq!(drivers[0].error, 0.0);
+        assert!(played.callers > 1_000 && played.counts.heard > 1_000);
+        assert!(played.bytes["callers"] < 2_048, "{:?}", played.bytes);
         // One KB of shares is one unit of a write.
         assert!(played.bytes["shares"] < 2_048, "{:?}", played.bytes);
         assert!(played.bytes["chronicle"] < 6_144, "{:?}", played.bytes);
@@ -38,6 +59,13 @@ fn whatever_fails_panes_are_exact_and_each_message_leaves() {
             assert!(played.told.len() >= 10, "seed {seed}: {:?}", played.told.len());
         }
     }
+}
+
+#[test]
+fn without_compare_and_set_and_sequence_numbers_callers_are_wrong() {
+    breaks(Safeguards { compare_and_set: false, ..Safeguards::default() }, "callers of");
+    let safeguards = Safeguards { guard: Guard::None, event_ring: false, ..Safeguards::default() };
+    breaks(safeguards, "callers of");
 }
 
 /// Some seed breaks a law without a safeguard.

@@ -13,6 +13,8 @@ use tidewatch_core::sequence::{Sequence, ShardId};
 use tidewatch_core::signal::Signal;
 use tidewatch_core::spend::budget::Budgets;
 use tidewatch_core::spend::detector::{Number, Rule, SpendDetector};
+use tidewatch_core::spend::drivers::Driver;
+use tidewatch_core::spend::spending::Ride;
 use tidewatch_core::spend::watch::{Prices, Watch, Weighing};
 use tidewatch_core::table_store::key_bytes;
 use tidewatch_core::table_store::store::SharedStore;
@@ -55,6 +57,10 @@ fn weighing() -> Weighing {
 
 /// The invocations in a simulated fleet's log, by envelope.
 fn envelopes(scenario: &str, seed: &str) -> Vec<Vec<Signal>> {
+    envelopes_of(scenario, seed, "60")
+}
+
+fn envelopes_of(scenario: &str, seed: &str, hours: &str) -> Vec<Vec<Signal>> {
     let log = run(
         &[
             "simulate",
@@ -66,7 +72,7 @@ fn envelopes(scenario: &str, seed: &str) -> Vec<Vec<Signal>> {
             "--invocations-per-day",
             "40000",
             "--hours",
-            "60",
+            hours,
             "--output",
             "envelopes",
         ],
@@ -77,6 +83,7 @@ fn envelopes(scenario: &str, seed: &str) -> Vec<Vec<Signal>> {
     let config = Config { naming, own_group: None, formats: Arc::default() };
     let mut ingest = Ingest::new(config);
     ingest.hear_invocations();
+    ingest.hear_callers();
     let mut buffers = Buffers::default();
     let read = |line: &str| {
         let mut batch = Batch::default();
@@ -91,11 +98,62 @@ fn envelopes(scenario: &str, seed: &str) -> Vec<Vec<Signal>> {
 }
 
 /// What is the same in both homes.
-fn said(finding: &Finding) -> (String, String, u8, Time) {
+type Said = (String, String, u8, Time);
+
+fn said(finding: &Finding) -> Said {
     let spending = finding.spending.as_deref().expect("about a function");
     let function = spending.function.name.to_string();
     let what = format!("{} {:?} {}", finding.detector, finding.activity, finding.uid);
     (function, what, finding.severity as u8, finding.start)
+}
+
+/// What is told, of whom each finding says that they drive the cost, which caller it is about, and the text that people
+/// read, but for when it was told and the event it names.
+type Told = (Said, Vec<Driver>, Option<Ride>, String);
+
+fn told(findings: &[Finding]) -> Vec<Told> {
+    let one = |finding: &Finding| {
+        let spending = finding.spending.as_deref().expect("about a function");
+        let bare = Finding { time: finding.start, samples: Vec::new(), ..finding.clone() };
+        let text = tidewatch_alert::text(&bare);
+        (said(finding), spending.drivers.clone(), spending.ride.clone(), text)
+    };
+    let mut told: Vec<_> = findings.iter().map(one).collect();
+    told.sort_by(|a, b| a.0.cmp(&b.0));
+    told
+}
+
+/// Both homes say the same; where there were more callers than a shard keeps, each is told with a share that the true
+/// one is at least, and with a bound that it is at most.
+fn alike(shared: &Told, embedded: &Told) {
+    assert_eq!(shared.0, embedded.0);
+    if let (Some(ride), Some(truth)) = (&shared.2, &embedded.2) {
+        return alike_rides(ride, truth);
+    }
+    assert_eq!(shared.2, embedded.2);
+    if shared.1.iter().all(|driver| driver.error == 0.0) {
+        return assert_eq!(shared, embedded);
+    }
+    for driver in &shared.1 {
+        let same = |of: &&Driver| (of.kind, &of.name) == (driver.kind, &driver.name);
+        let truth = embedded.1.iter().find(same).map(|of| of.share);
+        let (least, most) = (driver.share - 1e-9, driver.share + driver.error + 1e-9);
+        assert!(
+            truth.is_some_and(|truth| (least..=most).contains(&truth)),
+            "{driver:?}: {truth:?}"
+        );
+        // At most one in 33 of all.
+        assert!(driver.error <= 1.0 / 33.0, "{driver:?}");
+    }
+}
+
+/// It is the same caller since the same time; what it cost is told within a tenth, and never as more.
+fn alike_rides(shared: &Ride, embedded: &Ride) {
+    let what = |of: &Ride| (of.caller.clone(), of.new.clone(), of.since);
+    assert_eq!(what(shared), what(embedded));
+    let sum = |of: &Ride| of.functions.iter().map(|(_, dollars)| dollars).sum::<f64>();
+    let (least, truth) = (sum(shared), sum(embedded));
+    assert!((0.9 * truth..=truth + 1e-9).contains(&least), "{shared:?} instead of {embedded:?}");
 }
 
 /// What one process tells.
@@ -128,7 +186,7 @@ async fn shared_by(weighing: &Weighing, envelopes: &[Vec<Signal>]) -> (Vec<Findi
         let pace = UnluckyPace { clock: clock.clone(), ahead_ms: 0, chance: chance.clone() };
         SharedStore::new(Arc::new(Plan::default()), table.clone(), pace, Default::default())
     };
-    let environments: Vec<_> = (0..2).map(environment).collect();
+    let mut environments: Vec<_> = (0..2).map(environment).collect();
     let (mut told, mut sizes) = (Vec::new(), Sizes::default());
     let (mut next, mut now, mut turn) = (0, Time::MIN, 0);
     let newest = |signals: &Vec<Signal>| signals.iter().map(|signal| signal.time).max();
@@ -138,7 +196,14 @@ async fn shared_by(weighing: &Weighing, envelopes: &[Vec<Signal>]) -> (Vec<Findi
         while let Some(signals) = envelopes.get(next).filter(|s| newest(s) <= Some(now)) {
             let arrival = newest(signals).unwrap_or(now);
             let (sequence, again) = (Sequence::of(next as u64 + 1), Vec::new());
-            batches[next % 2].push(Record { sequence, arrival, signals: signals.clone(), again });
+            // All of a log stream comes by one shard.
+            let stream = signals.first().map_or("", |signal| &signal.origin.stream.stream);
+            batches[stream.bytes().map(usize::from).sum::<usize>() % 2].push(Record {
+                sequence,
+                arrival,
+                signals: signals.clone(),
+                again,
+            });
             next += 1;
         }
         if now == Time::MIN {
@@ -147,6 +212,11 @@ async fn shared_by(weighing: &Weighing, envelopes: &[Vec<Signal>]) -> (Vec<Findi
             continue;
         }
         let deadline = Time(clock.now_ms()).plus(MINUTE);
+        if now.0 / MINUTE.0 % 400 == 0 {
+            // Lambda takes one away, and begins another that knows nothing.
+            let ended = std::mem::replace(&mut environments[0], environment(0));
+            sizes.writes += ended.stats().applied.get();
+        }
         for (shard, records) in (0..).zip(&batches) {
             turn += 1;
             let invocation = environments[turn % 2].invocation(ShardId(shard), deadline);
@@ -161,7 +231,8 @@ async fn shared_by(weighing: &Weighing, envelopes: &[Vec<Signal>]) -> (Vec<Findi
         sizes.note(&table, envelopes[0][0].origin.stream.function().expect("a function's")).await;
         now = now.plus(MINUTE);
     }
-    sizes.writes = environments.iter().map(|environment| environment.stats().applied.get()).sum();
+    sizes.writes +=
+        environments.iter().map(|environment| environment.stats().applied.get()).sum::<u64>();
     (told, sizes)
 }
 
@@ -169,6 +240,8 @@ async fn shared_by(weighing: &Weighing, envelopes: &[Vec<Signal>]) -> (Vec<Findi
 #[derive(Default)]
 struct Sizes {
     shares: Vec<usize>,
+    /// Of one shard.
+    callers: Vec<usize>,
     chronicle: Vec<usize>,
     writes: u64,
     panes: u64,
@@ -180,23 +253,54 @@ impl Sizes {
         let function = Function { account: "123456789012".into(), name: function.into() };
         let key = key_bytes::of_function(&function).expect("a name");
         for (part, item) in table.inner().query(&key).await.expect("it answers") {
-            let of_part =
-                if part == Part::Chronicle { &mut self.chronicle } else { &mut self.shares };
+            let of_part = match part {
+                Part::Chronicle => &mut self.chronicle,
+                Part::Callers(_) => &mut self.callers,
+                _ => &mut self.shares,
+            };
             of_part.push(bytes(&ItemKey { key: key.clone(), part }, &item));
         }
     }
 }
 
 async fn equal(scenario: &str, seed: &str) {
-    let envelopes = envelopes(scenario, seed);
-    let [embedded, shared] = [embedded(&envelopes), shared(&envelopes).await.0];
-    let all = |findings: &[Finding]| {
-        let mut all: Vec<_> = findings.iter().map(said).collect();
-        all.sort();
-        all
+    // Where hundreds of callers cost more at once, and a fraction of a cent is enough, who is told of depends on
+    // the few that a shard's summary leaves out.
+    equal_for(scenario, seed, "60", |finding| finding.detector != "free-rider").await;
+}
+
+async fn equal_for(scenario: &str, seed: &str, hours: &str, matters: fn(&Finding) -> bool) {
+    let envelopes = envelopes_of(scenario, seed, hours);
+    let that_matter = |mut findings: Vec<Finding>| {
+        findings.retain(matters);
+        told(&findings)
     };
-    assert_eq!(all(&shared), all(&embedded), "{scenario}, seed {seed}");
+    let shared = that_matter(shared(&envelopes).await.0);
+    let embedded = that_matter(embedded(&envelopes));
+    let said = |told: &[Told]| told.iter().map(|told| told.0.clone()).collect::<Vec<_>>();
+    assert_eq!(said(&shared), said(&embedded), "{scenario}, seed {seed}");
     assert!(!embedded.is_empty(), "{scenario}: nothing was told");
+    shared.iter().zip(&embedded).for_each(|(shared, embedded)| alike(shared, embedded));
+}
+
+#[tokio::test]
+async fn a_caller_who_costs_more_than_ever_is_told_alike_in_both_homes() {
+    for seed in ["1", "2"] {
+        equal_for("lambda-rider", seed, "84", |_| true).await;
+    }
+    let told = embedded(&envelopes_of("lambda-rider", "1", "84"));
+    assert!(told.iter().any(|finding| finding.detector == "free-rider"));
+}
+
+#[tokio::test]
+async fn a_caller_who_drives_the_bill_is_told_alike_in_both_homes() {
+    for seed in ["1", "2", "3"] {
+        equal("lambda-wallet", seed).await;
+        let (told, _) = shared(&envelopes("lambda-wallet", seed)).await;
+        let wallet = told.iter().find(|finding| finding.detector == "denial-of-wallet");
+        let driver = &wallet.expect("told").spending.as_deref().expect("it is").drivers[0];
+        assert!(driver.share > 0.5 && driver.error == 0.0, "{driver:?}");
+    }
 }
 
 #[tokio::test]
@@ -275,7 +379,7 @@ async fn a_loop_is_told_alike_in_both_homes_and_before_its_pane_is_over() {
 #[tokio::test]
 async fn the_items_of_a_function_are_small() {
     let (_, sizes) = shared(&envelopes("lambda-quiet", "1")).await;
-    let Sizes { shares, chronicle, writes, panes, .. } = sizes;
+    let Sizes { shares, callers, chronicle, writes, panes, .. } = sizes;
     let told = |what: &str, sizes: &[usize]| {
         let mean = sizes.iter().sum::<usize>() / sizes.len();
         let largest = sizes.iter().max().expect("there are some");
@@ -284,6 +388,9 @@ async fn the_items_of_a_function_are_small() {
     };
     let (mean, largest) = told("shares of two shards", &shares);
     assert!(mean < 1_024 && largest < 2_048, "{mean} {largest}");
+    // Some twenty callers in a pane, by principal and by address.
+    let (mean, largest) = told("callers of a shard", &callers);
+    assert!(mean < 1_024 && largest < 3_072, "{mean} {largest}");
     let (mean, largest) = told("chronicle", &chronicle);
     assert!(mean < 4_096 && largest < 8_192, "{mean} {largest}");
     println!("{writes} writes of {panes} panes");

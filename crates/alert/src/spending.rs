@@ -135,9 +135,8 @@ pub(crate) fn lines(spending: &Spending) -> Vec<(&'static str, String)> {
         lines.push(("why", why));
     }
     let drivers = spending.drivers.iter();
-    let drivers: Vec<String> = drivers
-        .map(|driver| format!("{} {}", driver_name(driver), percent(driver.share)))
-        .collect();
+    let drivers: Vec<String> =
+        drivers.map(|driver| format!("{} {}", driver_name(driver), share(driver))).collect();
     if !drivers.is_empty() {
         lines.push(("driven by", drivers.join(", ")));
     }
@@ -213,6 +212,12 @@ fn caller_name(of: &DriverName) -> String {
 
 fn driver_name(driver: &Driver) -> String {
     format!("{} {}", driver.kind.name(), shown(driver))
+}
+
+/// A driver's share; where it may be more by what can be seen, as far as it may.
+fn share(driver: &Driver) -> String {
+    let (least, most) = (percent(driver.share), percent((driver.share + driver.error).min(1.0)));
+    if least == most { least } else { format!("{least}, at most {most}") }
 }
 
 fn percent(share: f64) -> String {

@@ -24,6 +24,8 @@ pub struct Access {
     pub route: Option<Box<str>>,
     /// How many bytes were sent back, at most [`BYTES_OUT_MAX`](crate::limits::BYTES_OUT_MAX).
     pub bytes_out: u64,
+    /// Whether the line says so, be it that there were none.
+    pub tells_bytes: bool,
     /// Whether it was refused.
     pub refused: bool,
     /// What was asked for, as one thing among many of its kind: the path, or an object of a bucket, tagged.

@@ -175,6 +175,35 @@ pub const DRIVERS_MAX: usize = 256;
 /// the tick closes what is an hour old, and may itself be late.
 pub const OPEN_PANES_MAX: i64 = 24;
 
+/// Panes of five minutes of which a shard keeps who asked for a function in the shared home: that which goes on, one
+/// that waits to be closed, and two more for a tick that is late.
+pub const CALLER_PANES_MAX: i64 = 4;
+
+/// How long what callers cost in a pane is kept in the shared home, by function: longer than it takes until each caller's
+/// past is stored again.
+pub const COSTS_KEPT: Span = Span::minutes(4 * 24 * 60);
+
+/// So many panes after one was over callers are judged by it although some function could not be looked at.
+pub const RIDERS_WAIT_PANES: i64 = 3;
+
+/// Messages about callers that follow from one tick, in bytes: some hundreds. What is beyond is left out and counted.
+pub const RIDER_MESSAGES_BYTES_MAX: usize = 200 * 1_024;
+
+/// Callers whose pasts are stored by one tick.
+pub const CALLERS_STORED_MAX: usize = 16;
+
+/// Names of which a shard keeps what they cost in a pane, of each kind: exactly up to twice as many, beyond as
+/// [`DRIVERS_MAX`].
+pub const SHARED_DRIVERS_MAX: usize = 32;
+
+/// Requests of a pane that a shard keeps of which it is known who asked, and not yet what they cost: those that were
+/// running when a batch was cut.
+pub const ASKS_WAITING_MAX: usize = 64;
+
+/// The same of which it is known what they cost, and not who asked: an application says that while it runs, so it is
+/// seldom later.
+pub const COSTS_WAITING_MAX: usize = 16;
+
 /// Versions of a function that a shard remembers to have seen in them.
 pub const SHARED_VERSIONS_MAX: usize = 4;
 

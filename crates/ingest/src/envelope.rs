@@ -128,7 +128,8 @@ impl Ingest {
                 self.survey_event((payload, event, promising), header, unnamed, buffers, batch);
                 continue;
             }
-            if self.asks(&payload.bytes[event.message.range.clone()]) {
+            let message = &payload.bytes[event.message.range.clone()];
+            if self.asks(message) || self.asks_whose(group, message) {
                 self.ask_in_event(payload, (event, index), header, buffers, batch);
             }
             // In a payload that is not UTF-8 every event is looked at, else only the promising.

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use tidewatch_core::access::Access;
 use tidewatch_core::agents::AgentNames;
+use tidewatch_core::invocation::function_of;
 use tidewatch_core::signal::LogStream;
 
 pub mod batch;
@@ -82,6 +83,8 @@ pub struct Ingest {
     hears_invocations: bool,
     /// Which messages are asked who asked for something.
     hears_access: Asked,
+    /// What a message of a function's log group must hold to be asked whose request it is about, if they are.
+    callers: Option<Needles>,
     /// Of the formats: what a message must hold to be worth reading.
     needles: Needles,
     /// The same and [`lines::EVENT_KEYS`]: what a line must hold to be worth a look.
@@ -118,6 +121,7 @@ impl Ingest {
             own_group: config.own_group,
             hears_invocations: false,
             hears_access: Asked::None,
+            callers: None,
             needles,
             line_needles,
             event_keys: Needles::new(lines::EVENT_KEYS),
@@ -142,6 +146,22 @@ impl Ingest {
         if let Asked::None = self.hears_access {
             self.hears_access = Asked::Telling(Needles::new(format::BYTES_NEEDLES));
         }
+    }
+
+    /// From now on events in log groups of functions are also asked whose request they are about, if they look as if
+    /// they named somebody.
+    pub fn hear_callers(&mut self) {
+        self.callers = Some(Needles::new(format::CALLER_NEEDLES));
+    }
+
+    /// Whether a message of a function, escaped or not, is asked whose request it is about.
+    fn asks_whose(&self, log_group: &str, message: &[u8]) -> bool {
+        let names = |needles: &Needles| needles.find(message, 0).is_some();
+        self.callers.as_ref().is_some_and(|needles| {
+            function_of(log_group).is_some()
+                && memchr::memchr(b'{', message).is_some()
+                && names(needles)
+        })
     }
 
     /// Whether a message, escaped or not, is asked who asked for something.

@@ -40,8 +40,8 @@ pub struct Reader {
 pub struct Read {
     /// The records that can be counted, in order.
     pub records: Vec<Record>,
-    /// What of them is about invocations, where that is heard: records of their own, each event under the tag that
-    /// everybody has for it.
+    /// What of them is about invocations and whose they were, where that is heard: records of their own, each report
+    /// under the tag that everybody has for it.
     pub functions: Vec<Record>,
     /// The records to be kept, by their place in the event, each with the reason.
     pub rotten: Vec<(usize, &'static str)>,
@@ -67,6 +67,7 @@ impl Reader {
             let mut ingest = Ingest::new(config);
             if hears_invocations {
                 ingest.hear_invocations();
+                ingest.hear_callers();
             }
             (*live, ingest)
         };
@@ -171,16 +172,39 @@ impl Reader {
         read.records.push(Record { sequence, arrival, signals, again });
     }
 
-    /// Takes what is about invocations out of a record's signals, which are as many under the other key.
+    /// Takes what is about invocations out of a record's signals, which are as many under the other key; and copies
+    /// whose they were. A line that says nothing else is no access that detectors count.
     fn invocations(&self, signals: &mut Vec<Signal>, again: &mut Vec<Signal>) -> Vec<Signal> {
         let is_one = |signal: &mut Signal| matches!(signal.body, Body::Invocation(_));
-        let theirs: Vec<Signal> = again.extract_if(.., is_one).collect();
-        let own = signals.extract_if(.., is_one).enumerate();
-        own.map(|(nth, signal)| Signal {
-            event: self.phase.event(&signal, theirs.get(nth)),
-            ..signal
-        })
-        .collect()
+        let mut theirs = again.extract_if(.., is_one).collect::<Vec<Signal>>().into_iter();
+        again.retain(|signal| !names_only(signal));
+        let mut of_functions = Vec::new();
+        for signal in std::mem::take(signals) {
+            match &signal.body {
+                Body::Invocation(_) => {
+                    let event = self.phase.event(&signal, theirs.next().as_ref());
+                    of_functions.push(Signal { event, ..signal });
+                }
+                Body::Access(access) if access.request.is_some() => match names_only(&signal) {
+                    true => of_functions.push(signal),
+                    false => {
+                        of_functions.push(signal.clone());
+                        signals.push(signal);
+                    }
+                },
+                _ if names_only(&signal) => {}
+                _ => signals.push(signal),
+            }
+        }
+        of_functions
+    }
+}
+
+/// Whether a line of a function's log says of a request only whose it was.
+fn names_only(signal: &Signal) -> bool {
+    match &signal.body {
+        Body::Access(access) => !access.tells_bytes && signal.origin.stream.function().is_some(),
+        _ => false,
     }
 }
 
@@ -230,5 +254,70 @@ fn dated(batch: &mut Batch, sequence: &str) -> Vec<Signal> {
 impl std::fmt::Debug for Reader {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Reader")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tidewatch_core::key_ring::KeyRing;
+    use tidewatch_core::tag::TagKey;
+    use tidewatch_core::time::Time;
+
+    use super::*;
+
+    /// What is read of some messages of a log group, while one key is used or two are.
+    fn read(group: &str, messages: &[&str], two_keys: bool, counts_bytes: bool) -> Read {
+        let events = messages.iter().enumerate().map(|(nth, message)| {
+            serde_json::json!({ "id": nth.to_string(), "timestamp": 1_700_000_000_000_u64, "message": message })
+        });
+        let envelope = serde_json::json!({
+            "messageType": "DATA_MESSAGE", "owner": "1", "logGroup": group, "logStream": "2026/11/29/[1]5f",
+            "subscriptionFilters": ["t"], "logEvents": events.collect::<Vec<_>>(),
+        });
+        let live = |id| LiveKey { id, key: TagKey::new([id as u8; 16]), from: Time(i64::from(id)) };
+        let previous = two_keys.then(|| live(1));
+        let phase = KeyRing { current: live(2), previous }.phase(Time(3));
+        let mut reader = Reader::new(&phase, None, &packaged_formats(), true);
+        if counts_bytes {
+            reader.reading.1.hear_bytes();
+            reader.other.iter_mut().for_each(|(_, ingest)| ingest.hear_bytes());
+        }
+        reader.read(&[event::Record {
+            event_id: "shardId-000000000000:1".to_owned(),
+            sequence: "1".to_owned(),
+            partition_key: "a".to_owned(),
+            arrival: Some(Time(1_700_000_000_000)),
+            data: Data::Bytes(envelope.to_string().into_bytes()),
+        }])
+    }
+
+    const REQUEST: &str = "8f507cfc-0000-4697-b07a-ac58fc914c95";
+
+    #[test]
+    fn who_asked_is_heard_beside_reports_and_is_an_access_only_where_it_tells_bytes() {
+        let asked =
+            format!("T\t{REQUEST}\tINFO\t{{\"principalId\":\"t-1\",\"sourceIp\":\"192.0.2.1\"}}\n");
+        let sent = asked.replace("\"principalId", "\"responseLength\":120,\"principalId");
+        let report = format!(
+            "REPORT RequestId: {REQUEST}\tDuration: 1.50 ms\tBilled Duration: 2 ms\tMemory Size: 128 MB\tMax Memory Used: 64 MB\t\n"
+        );
+        let nobody = "{\"principalId\":\"t-1\"}";
+        let messages = [asked.as_str(), report.as_str(), sent.as_str(), nobody, "no JSON at all"];
+        let is_access = |signal: &&Signal| matches!(signal.body, Body::Access(_));
+        for two_keys in [false, true] {
+            for (counts_bytes, accesses) in [(false, 1), (true, 1)] {
+                let read = read("/aws/lambda/shop", &messages, two_keys, counts_bytes);
+                let of_functions: Vec<bool> =
+                    read.functions[0].signals.iter().map(|signal| is_access(&signal)).collect();
+                assert_eq!(of_functions, [true, false, true], "{two_keys} {counts_bytes}");
+                let [record] = read.records.as_slice() else { panic!("{read:?}") };
+                assert_eq!(record.signals.iter().filter(is_access).count(), accesses);
+                assert_eq!(record.again.len(), if two_keys { record.signals.len() } else { 0 });
+            }
+        }
+        // Outside of functions only who was sent something is asked.
+        let read = read("/shop/web", &messages, false, true);
+        assert!(read.functions.is_empty());
+        assert_eq!(read.records[0].signals.iter().filter(is_access).count(), 1);
     }
 }

@@ -94,6 +94,8 @@ impl Report {
         metrics.add(Metric::SharesLost, counts.lost);
         let notes = [
             ("invocations", counts.lines),
+            ("callers_heard", counts.heard),
+            ("callers_unheard", counts.unheard),
             ("functions", counts.looked_at),
             ("panes_closed", counts.closed_panes),
             ("functions_unwatched", counts.unwatched),

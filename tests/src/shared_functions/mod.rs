@@ -3,17 +3,21 @@
 //! overlap, a table that is slow, throttles and loses answers, and a topic that refuses. All of it follows from a
 //! seed, in virtual time.
 //!
-//! Three laws must hold, whatever happens ([`spy`], [`world::Played::untold`]):
+//! The log of the first function names who asks, that of the other nobody. Four laws must hold, whatever happens ([`spy`],
+//! [`world::Played::untold`], [`world::Played::misnamed`]):
 //!
-//! - a share's open panes are what its shard's records up to `applied` say, each event once;
+//! - a share's open panes are what its shard's records up to `applied` say, each event once; and so are those of a share
+//!   of callers, from the second pane after it began on;
 //! - a pane is closed once, with what all shards' shares say in one look at them;
-//! - what is told is what one process would have told of these panes: each message at least once, and no other.
+//! - what is told is what one process would have told of these panes: each message at least once, and no other;
+//! - nobody is named for more than they asked for, and of a function whose log names nobody nothing is kept.
 
 pub mod spy;
 pub mod world;
 
 use std::sync::Arc;
 
+use tidewatch_core::access::Access;
 use tidewatch_core::detector::Severity;
 use tidewatch_core::invocation::{Ending, Invocation, Report};
 use tidewatch_core::meter::money::Price;
@@ -22,7 +26,7 @@ use tidewatch_core::signal::{Body, EventId, LogStream, Origin, Signal};
 use tidewatch_core::spend::budget::Budgets;
 use tidewatch_core::spend::detector::{Number, Rule, SpendDetector};
 use tidewatch_core::spend::watch::{Prices, Weighing};
-use tidewatch_core::tag::TagKey;
+use tidewatch_core::tag::{RequestTag, TagKey, UserTag};
 use tidewatch_core::time::{Span, Time};
 
 /// How wide a pane is.
@@ -31,7 +35,7 @@ pub const PANE_MS: i64 = 300_000;
 /// When all begins: late on a Sunday, so that a day ends soon.
 pub const START: Time = Time(1_760_299_200_000);
 
-/// What is looked for: money, silence, and a budget of one function.
+/// What is looked for: money, silence, who rides, and a budget of one function.
 pub fn weighing() -> Weighing {
     let rule = |id: &str, of, rule, least| SpendDetector {
         id: id.to_owned(),
@@ -49,6 +53,7 @@ pub fn weighing() -> Weighing {
     let detectors = vec![
         rule("spike", Number::Dollars, Rule::Above, 10.0),
         rule("silent", Number::Invocations, Rule::Silent, 5.0),
+        rule("rider", Number::Dollars, Rule::Riding, 2.0),
         SpendDetector {
             spent: vec![(Severity::Critical, 1.0)],
             ..rule("burn", Number::Dollars, Rule::Budget, 1.0)
@@ -81,11 +86,28 @@ pub fn report(nth: u64, time: Time, function: usize) -> Signal {
         group: format!("/aws/lambda/f{function}"),
         stream: "2025/10/12/[1]5f".to_owned(),
     };
-    let invocation = Invocation { request: None, ending: Ending::Finished, report: Some(report) };
+    let request = Some(request(nth));
+    let invocation = Invocation { request, ending: Ending::Finished, report: Some(report) };
     Signal {
         time,
         event: TagKey::new([2; 16]).event(0, &nth.to_be_bytes()),
         origin: Origin { stream: Arc::new(stream), id: EventId::Offset(nth) },
         body: Body::Invocation(invocation),
+    }
+}
+
+/// The request of the invocation `nth`.
+pub fn request(nth: u64) -> RequestTag {
+    TagKey::new([3; 16]).request(u128::from(nth))
+}
+
+/// What the application says while it serves the invocation `nth`: who asked for it.
+pub fn asked(nth: u64, time: Time, function: usize, who: UserTag) -> Signal {
+    let access = Access { request: Some(request(nth)), principal: Some(who), ..Access::default() };
+    let signal = report(nth, time, function);
+    Signal {
+        event: TagKey::new([4; 16]).event(0, &nth.to_be_bytes()),
+        body: Body::Access(Box::new(access)),
+        ..signal
     }
 }

@@ -4,15 +4,21 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex};
 
 use tidewatch_core::delivery::Record;
+use tidewatch_core::meter::attribution::DriverName;
 use tidewatch_core::meter::ledger::Function;
-use tidewatch_core::sequence::ShardId;
+use tidewatch_core::meter::money::{MB_MS_PER_GB_S, PICO};
+use tidewatch_core::sequence::{Sequence, ShardId};
+use tidewatch_core::signal::Body;
 use tidewatch_core::spend::detector::Number;
+use tidewatch_core::table_store::functions::callers::CallerShare;
 use tidewatch_core::table_store::functions::chronicle::Chronicle;
+use tidewatch_core::table_store::functions::rider_bytes::OfFunction;
 use tidewatch_core::table_store::functions::share::FunctionShare;
 use tidewatch_core::table_store::key_bytes;
 use tidewatch_core::table_store::table::{
     Attribute, Item, ItemKey, Part, Table, TableError, Write, Written,
 };
+use tidewatch_core::tag::UserTag;
 use tidewatch_core::time::Time;
 
 use super::PANE_MS;
@@ -24,6 +30,9 @@ const LOOKS: usize = 8;
 
 /// Invocations by pane.
 pub type Panes = BTreeMap<i64, u64>;
+
+/// The same by who asked for them.
+pub type ByCaller = BTreeMap<i64, BTreeMap<UserTag, u64>>;
 
 /// The table.
 #[derive(Clone, Debug)]
@@ -43,8 +52,12 @@ pub struct Notes {
     pub broken: Vec<String>,
     /// Shares that were held to the law.
     pub shares: u64,
+    /// Shares of callers that were.
+    pub callers: u64,
     /// The largest item of each part, in bytes.
     pub bytes: BTreeMap<&'static str, usize>,
+    /// What was laid to callers when panes were closed.
+    pub laid: BTreeMap<Function, ByCaller>,
     looks: BTreeMap<Function, VecDeque<Panes>>,
 }
 
@@ -66,7 +79,8 @@ impl Spy {
         for record in records.take_while(|record| record.sequence <= share.applied) {
             let of = |name: Option<&str>| name == Some(&*function.name);
             for signal in record.signals.iter().filter(|s| of(s.origin.stream.function())) {
-                if seen.insert(signal.event) {
+                let took = matches!(signal.body, Body::Invocation(_));
+                if took && seen.insert(signal.event) {
                     *panes.entry(signal.time.0.div_euclid(PANE_MS)).or_default() += 1;
                 }
             }
@@ -74,12 +88,97 @@ impl Spy {
         panes
     }
 
+    /// What the same records say of who asked, where both lines of a request came by the shard.
+    fn oracle_of_callers(&self, function: &Function, shard: ShardId, last: Sequence) -> ByCaller {
+        let (mut asked, mut took) = (BTreeMap::new(), BTreeSet::new());
+        let records = self.records.get(&shard).into_iter().flatten();
+        for record in records.take_while(|record| record.sequence <= last) {
+            let of = |name: Option<&str>| name == Some(&*function.name);
+            for signal in record.signals.iter().filter(|s| of(s.origin.stream.function())) {
+                let pane = signal.time.0.div_euclid(PANE_MS);
+                match &signal.body {
+                    Body::Access(access) => {
+                        asked.extend(
+                            access
+                                .request
+                                .zip(access.principal)
+                                .map(|(request, who)| ((request, pane), who)),
+                        );
+                    }
+                    Body::Invocation(invocation) => {
+                        took.extend(invocation.request.map(|request| (request, pane)));
+                    }
+                    Body::Auth(_) => {}
+                }
+            }
+        }
+        let mut panes = ByCaller::new();
+        for ((_, pane), who) in asked.into_iter().filter(|(of, _)| took.contains(of)) {
+            *panes.entry(pane).or_default().entry(who).or_default() += 1;
+        }
+        panes
+    }
+
+    /// Holds what a shard says of callers to the law.
+    fn look_at_callers(&self, notes: &mut Notes, function: &Function, shard: ShardId, item: &Item) {
+        let Some(bytes) = item.values.get(&Attribute::Callers) else { return };
+        let share = CallerShare::decode(bytes).expect("legible");
+        let since = share.since.iter().flatten().min().copied().unwrap_or(i64::MAX);
+        let closed = notes.closed.get(function).and_then(|panes| panes.keys().next_back().copied());
+        let head = share.head.0.div_euclid(PANE_MS);
+        let is_held = |pane: &i64| Some(*pane) > closed && *pane > since + 1 && *pane > head - 4;
+        let mut expected = self.oracle_of_callers(function, shard, share.applied);
+        expected.retain(|pane, _| is_held(pane));
+        let each = 1.0 / (PICO * MB_MS_PER_GB_S) as f64;
+        let mut said = ByCaller::new();
+        for (pane, asked) in share.panes.iter().filter(|(pane, _)| is_held(pane)) {
+            for driver in asked.costs[0].top(usize::MAX) {
+                let DriverName::Tag(tag) = driver.name else { panic!("no principal: {driver:?}") };
+                // An invocation costs ten cents.
+                let dollars = driver.weight as f64 * each;
+                said.entry(*pane).or_default().insert(*tag, (dollars * 10.0).round() as u64);
+            }
+        }
+        notes.callers += 1;
+        if said != expected {
+            let what =
+                format!("callers of {function:?}, {shard:?}: {said:?} instead of {expected:?}");
+            notes.broken.push(what);
+        }
+    }
+
+    /// Notes what was laid to callers of a pane that is closed.
+    fn look_at_costs(&self, pane: i64, item: &Item) {
+        let Some(bytes) = item.values.get(&Attribute::Costs) else { return };
+        let of = OfFunction::decode(bytes).expect("legible");
+        let costs = of.costs.iter().map(|(name, cost)| {
+            let DriverName::Tag(tag) = name else { panic!("no principal: {name:?}") };
+            (*tag, (cost.dollars() * 10.0).round() as u64)
+        });
+        let laid = costs.collect();
+        lock(&self.notes).laid.entry(of.function).or_default().insert(pane, laid);
+    }
+
     fn look(&self, key: &[u8], part: Part, item: &Item) {
+        if let Some(pane) = key_bytes::pane_of_costs(key) {
+            return self.look_at_costs(pane, item);
+        }
         let Some(function) = key_bytes::function(key) else { return };
         let mut notes = lock(&self.notes);
+        let is_named = item.values.contains_key(&Attribute::NamesCallers);
+        if &*function.name != "f0" && (is_named || matches!(part, Part::Callers(_))) {
+            notes.broken.push(format!("{function:?} has {part:?} although nobody is named"));
+        }
+        if let Part::Callers(shard) = part {
+            self.look_at_callers(&mut notes, &function, shard, item);
+        }
         let size: usize =
             item.values.iter().map(|(name, value)| name.name().len() + value.len()).sum();
-        let of_part = if part == Part::Chronicle { "chronicle" } else { "shares" };
+        let of_part = match part {
+            Part::Chronicle => "chronicle",
+            Part::Callers(_) => "callers",
+            _ => "shares",
+        };
         let largest = notes.bytes.entry(of_part).or_default();
         *largest = size.max(*largest);
         if let Some(bytes) = item.values.get(&Attribute::Chronicle) {

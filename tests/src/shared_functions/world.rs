@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use tidewatch_core::delivery::{Acknowledged, Record};
 use tidewatch_core::finding::{Activity, Finding};
+use tidewatch_core::meter::attribution::DriverName;
 use tidewatch_core::meter::ledger::{Ledger, Limits};
 use tidewatch_core::plan::Plan;
 use tidewatch_core::safeguards::Safeguards;
@@ -14,11 +15,11 @@ use tidewatch_core::spend::course::LATENESS;
 use tidewatch_core::spend::watch::{Watch, Weighing};
 use tidewatch_core::table_store::functions::FunctionCounts;
 use tidewatch_core::table_store::store::{Layout, Settings, SharedStore};
-use tidewatch_core::tag::TagKey;
+use tidewatch_core::tag::{TagKey, UserTag};
 use tidewatch_core::time::{Span, Time};
 
-use super::spy::{Panes, Spy};
-use super::{PANE_MS, START, report, weighing};
+use super::spy::{ByCaller, Panes, Spy};
+use super::{PANE_MS, START, asked, report, weighing};
 use crate::simulator::executor::{Clock, Executor, Reply, Stopped, lock};
 use crate::simulator::weather::{Chance, Stream};
 use crate::unlucky_table::{Fate, UnluckyPace, UnluckyTable};
@@ -67,6 +68,19 @@ pub struct Played {
     pub closed: BTreeMap<String, Panes>,
     /// What reports say of them.
     pub truth: BTreeMap<String, Panes>,
+    /// Shares of callers that were held to the law.
+    pub callers: u64,
+    /// Who asked for the first function.
+    pub asked: ByCaller,
+    /// What of that was laid to them.
+    pub laid: ByCaller,
+}
+
+/// What there is to tell.
+struct Source {
+    records: BTreeMap<ShardId, Vec<Record>>,
+    truth: BTreeMap<String, Panes>,
+    asked: ByCaller,
 }
 
 #[derive(Clone)]
@@ -109,7 +123,8 @@ pub fn play(story: Story) -> Played {
     let mut executor = Executor::new(START.0);
     let clock = executor.clock();
     let chance = Chance::new(story.seed, Stream::Weather);
-    let (records, truth) = source(story, &Chance::new(story.seed, Stream::World));
+    let source = source(story, &Chance::new(story.seed, Stream::World));
+    let Source { records, truth, asked } = source;
     let records = Arc::new(records);
     let table = UnluckyTable::new(clock.clone());
     let fate = chance.clone();
@@ -158,16 +173,28 @@ pub fn play(story: Story) -> Played {
         bytes: notes.bytes.clone(),
         closed: by_name.map(|(function, panes)| (function.name.to_string(), panes)).collect(),
         truth,
+        callers: notes.callers,
+        asked,
+        laid: std::mem::take(&mut notes.laid).into_values().next().unwrap_or_default(),
+    }
+}
+
+/// Who asks for the first function's `nth` invocation: in the hour of many mostly one, in another hour one of those
+/// who ask by turns else.
+fn caller(nth: usize, is_spike: bool, is_ride: bool) -> UserTag {
+    match (is_spike, is_ride) {
+        (true, _) if !nth.is_multiple_of(5) => UserTag(7),
+        (_, true) => UserTag(1),
+        _ => UserTag(nth as u64 % 5 + 1),
     }
 }
 
 /// The records of all shards, and how many invocations there are of each function in each pane. Each function has
-/// some in each pane, many in an hour of the last day, and none in another.
-fn source(
-    story: Story,
-    chance: &Chance,
-) -> (BTreeMap<ShardId, Vec<Record>>, BTreeMap<String, Panes>) {
+/// some in each pane, many in an hour of the last day, and none in another. Of the first the log names who asks, a moment
+/// before, and mostly by the same shard.
+fn source(story: Story, chance: &Chance) -> Source {
     let (mut events, mut truth) = (Vec::new(), BTreeMap::<String, Panes>::new());
+    let mut by_caller = ByCaller::new();
     let first = START.0 / PANE_MS;
     let panes = story.hours * 12;
     for function in 0..FUNCTIONS {
@@ -180,7 +207,9 @@ fn source(
             };
             for _ in 0..count {
                 let time = Time((first + pane) * PANE_MS + chance.within(0..PANE_MS));
-                events.push((time, function));
+                let [is_spike, is_ride] =
+                    [0, -24].map(|from| (from..from + 12).contains(&(pane - spike)));
+                events.push((time, function, (is_spike, is_ride)));
                 *truth
                     .entry(format!("f{function}"))
                     .or_default()
@@ -192,11 +221,25 @@ fn source(
     events.sort();
     let split = START.0 + story.hours * 1_800_000;
     let mut records: BTreeMap<ShardId, Vec<Record>> = BTreeMap::new();
-    for (nth, (time, function)) in events.into_iter().enumerate() {
+    let mut said = Vec::new();
+    for (nth, (time, function, (is_spike, is_ride))) in events.into_iter().enumerate() {
         let arrival = time.plus(Span(chance.within(100..15_000)));
         let shards = SHARDS[usize::from(arrival.0 > split)].clone();
         let shard = ShardId(shards.start + chance.below(shards.len()) as u32);
-        let signal = report(nth as u64, time, function);
+        if function == 0 {
+            let who = caller(nth, is_spike, is_ride);
+            let pane = by_caller.entry(time.0 / PANE_MS).or_default();
+            *pane.entry(who).or_default() += 1;
+            // Nothing arrives before it happens.
+            let before = time.max(arrival.minus(Span(chance.within(0..900))));
+            let elsewhere = chance.happens(0.1);
+            let by = if elsewhere { ShardId(shards.start) } else { shard };
+            said.push((before, by, asked(nth as u64, time, 0, who)));
+        }
+        said.push((arrival, shard, report(nth as u64, time, function)));
+    }
+    said.sort_by_key(|(arrival, shard, _)| (*arrival, *shard));
+    for (arrival, shard, signal) in said {
         // CloudWatch delivers some events twice, under a new sequence number.
         for _ in 0..1 + usize::from(chance.happens(0.05 * story.badness)) {
             let of_shard = records.entry(shard).or_default();
@@ -217,7 +260,7 @@ fn source(
             }
         }
     }
-    (records, truth)
+    Source { records, truth, asked: by_caller }
 }
 
 impl World {
@@ -332,15 +375,21 @@ impl Played {
         for (function, panes) in &self.closed {
             let function = function[1..].parse().expect("a number");
             for (pane, count) in panes {
+                let laid = self.laid.get(pane).filter(|_| function == 0).into_iter().flatten();
+                let who = laid.flat_map(|(who, of)| (0..*of).map(|_| *who));
+                let mut who: Vec<UserTag> = who.collect();
                 for nth in 0..*count {
                     let time = Time(pane * PANE_MS + nth as i64 * PANE_MS / *count as i64);
-                    signals.push((time, function));
+                    signals.push((time, function, who.pop()));
                 }
             }
         }
         signals.sort();
         let signals = signals.into_iter().enumerate();
-        let signals = signals.map(|(nth, (time, function))| report(nth as u64, time, function));
+        let signals = signals.flat_map(|(nth, (time, function, who))| {
+            let asked = who.map(|who| asked(nth as u64, time, function, who));
+            [asked, Some(report(nth as u64, time, function))].into_iter().flatten()
+        });
         let mut expected: Vec<Finding> = signals.flat_map(|s| watch.observe(&s)).collect();
         let last = self.closed.values().filter_map(|panes| panes.keys().next_back()).max();
         let end = last.map_or(Time::MIN, |last| Time((last + 1) * PANE_MS).plus(LATENESS));
@@ -351,11 +400,36 @@ impl Played {
         (less(&expected, &told), less(&told, &expected))
     }
 
+    /// Whom messages name for more than they asked for.
+    pub fn misnamed(&self) -> Vec<String> {
+        let mut misnamed = Vec::new();
+        // One that closes names those of a later pane than its last.
+        let goes_on = |finding: &&Finding| finding.activity != Activity::Close;
+        for finding in self.told.iter().filter(goes_on) {
+            let Some(spending) = finding.spending.as_deref() else { continue };
+            let name = spending.function.name.to_string();
+            let pane = finding.last.0 / PANE_MS;
+            let count = self.closed[&name].get(&pane).copied().unwrap_or(0) as f64;
+            for driver in &spending.drivers {
+                let DriverName::Tag(who) = driver.name else { panic!("no principal: {driver:?}") };
+                let of_pane = self.asked.get(&pane).filter(|_| name == "f0");
+                let truth = of_pane.and_then(|by| by.get(&who)).copied().unwrap_or(0) as f64;
+                if driver.share * count > truth + 1e-6 {
+                    misnamed.push(format!(
+                        "{name}, pane {pane}: {driver:?} instead of {truth} of {count}"
+                    ));
+                }
+            }
+        }
+        misnamed
+    }
+
     /// Whatever broke a law.
     pub fn faults(&self) -> Vec<String> {
         let (untold, unfounded) = self.untold();
         let untold = untold.iter().map(|said| format!("not told: {said:?}"));
         let unfounded = unfounded.iter().map(|said| format!("told without reason: {said:?}"));
-        self.broken.iter().cloned().chain(untold).chain(unfounded).collect()
+        let misnamed = self.misnamed().into_iter();
+        self.broken.iter().cloned().chain(untold).chain(unfounded).chain(misnamed).collect()
     }
 }

@@ -1,7 +1,10 @@
 //! What functions cost, deployed: REPORT lines on both shards, a spike among them, and the tick that tells it in
-//! dollars, although its topic is gone when it is found.
+//! dollars, although its topic is gone when it is found; and lines of the application that name who drove it.
 
 use serde_json::{Value, json};
+use tidewatch_core::tag::{TagKey, UserTag};
+use tidewatch_ingest::username::{Naming, Usernames};
+use tidewatch_tests::cloud::bytes;
 use tidewatch_tests::containers::gzip;
 
 use super::world::{SHARDS, World, attribute, document, now_ms};
@@ -12,14 +15,30 @@ const FUNCTION: &str = "checkout-api";
 
 /// A record with reports of `count` invocations of 10 s with 1 GB, within a minute of `from`.
 fn reports(nth: &mut u64, from_ms: i64, count: i64) -> Vec<u8> {
-    let events = (0..count).map(|at| {
+    requests(nth, from_ms, count, |_| None)
+}
+
+/// The same with a line in front of each that says who asked, where that is told.
+fn requests(
+    nth: &mut u64,
+    from_ms: i64,
+    count: i64,
+    who: impl Fn(i64) -> Option<String>,
+) -> Vec<u8> {
+    let events = (0..count).flat_map(|at| {
         *nth += 1;
-        let line = format!(
+        let report = format!(
             "REPORT RequestId: 00000000-0000-4000-8000-{nth:012x}\tDuration: 9999.50 ms\tBilled Duration: \
              10000 ms\tMemory Size: 1024 MB\tMax Memory Used: 100 MB\t\n"
         );
+        let asked = who(at).map(|who| {
+            let said = json!({ "msg": "an order", "principalId": who, "sourceIp": "203.0.113.9" });
+            format!("2026-11-29T12:00:00.000Z\t00000000-0000-4000-8000-{nth:012x}\tINFO\t{said}\n")
+        });
         let timestamp = from_ms + at * MINUTE_MS / count;
-        json!({ "id": format!("{nth:056}"), "timestamp": timestamp, "message": line })
+        let lines = [asked.map(|line| (1, line)), Some((2, report))].into_iter().flatten();
+        let event = |(half, line)| json!({ "id": format!("{half}{nth:055}"), "timestamp": timestamp, "message": line });
+        lines.map(event).collect::<Vec<Value>>()
     });
     let envelope = json!({
         "messageType": "DATA_MESSAGE", "owner": "123456789012",
@@ -80,4 +99,69 @@ async fn a_spike_of_cost_is_told_in_dollars_although_its_topic_was_gone() {
     assert_eq!(heard, (35 * 5 + 300) as f64);
     let late: f64 = said.iter().filter_map(|batch| batch["Late"].as_f64()).sum();
     assert_eq!(late, 0.0);
+}
+
+#[tokio::test]
+async fn who_drives_a_spike_of_cost_is_named_by_the_tag_that_the_stacks_key_gives_them() {
+    let world = World::deploy(&[("BatchingWindowSeconds", "0")]);
+    let first = now_ms() / PANE_MS * PANE_MS - 36 * PANE_MS;
+    let mut nth = 0;
+    // Ten minutes ago one of five asked for four of five of sixty times as many as ever.
+    let mut put = |panes: std::ops::Range<i64>| {
+        for pane in panes {
+            let (count, most) = if pane == 34 { (300, 240) } else { (5, 0) };
+            let who = |at: i64| {
+                let one = if at < most { 0 } else { at % 5 };
+                Some(format!("Tenant-{one}"))
+            };
+            let record = requests(&mut nth, first + pane * PANE_MS, count, who);
+            // The lines of one stream of a log come by one shard.
+            world.put(0, &record);
+        }
+        world.drained();
+    };
+    put(1..25);
+    let tick = || world.invoke(&json!({ "tidewatch": "tick" }));
+    assert_eq!(tick()["FunctionError"], Value::Null);
+    put(25..37);
+    let filter = json!({ "detector": ["denial-of-wallet"] });
+    let queue = world.subscribe("costs", "AlertTopicArn", &filter);
+    assert_eq!(tick()["FunctionError"], Value::Null);
+    let opened = world.message(&queue, "the alert", |finding| finding["activity_id"] == 1);
+
+    let finding = document(&opened);
+    let spending = &finding["unmapped"]["tidewatch"]["spending"];
+    let ask = json!({ "SecretId": world.resource("Secret") });
+    let secret = world.stack.cloud.must("secretsmanager", "GetSecretValue", ask);
+    let secret: Value =
+        serde_json::from_str(secret["SecretString"].as_str().expect("text")).expect("JSON");
+    let passphrase = secret["passphrase"].as_str().expect("a passphrase");
+    let key = TagKey::from_passphrase(passphrase);
+    let UserTag(tag) = Naming { key, usernames: Usernames::Fold }.tag("Tenant-0");
+    let drivers = spending["drivers"].as_array().expect("drivers");
+    let named = |kind: &str, name: &str| {
+        let found = drivers.iter().find(|driver| driver["kind"] == kind && driver["name"] == name);
+        let share = found.and_then(|driver| driver["share"].as_f64());
+        share.unwrap_or_else(|| panic!("no {kind} {name}: {drivers:#?}"))
+    };
+    // 240, and each fifth of the other 60.
+    assert!((named("principal", &format!("user:{tag:016x}")) - 252.0 / 300.0).abs() < 1e-9);
+    assert!((named("source", "203.0.113.9") - 1.0).abs() < 1e-9);
+    let says = finding["message"].as_str().expect("a sentence");
+    assert!(says.contains(" makes "), "{says}");
+
+    let said = world.said("batch");
+    let sum = |what: &str| said.iter().filter_map(|batch| batch[what].as_f64()).sum::<f64>();
+    // Nobody is heard before the tick knows the function.
+    assert_eq!(sum("callers_unheard") + sum("callers_heard"), 35.0 * 5.0 + 300.0);
+    assert!(sum("callers_heard") >= 11.0 * 5.0 + 300.0, "{said:#?}");
+    // Names are nowhere in the table.
+    let table = world.resource("Table");
+    let items = world.stack.cloud.must("dynamodb", "Scan", json!({ "TableName": table }));
+    let stored = items["Items"].to_string();
+    for name in ["Tenant-0", "tenant-0"] {
+        let packed = bytes(name.as_bytes());
+        assert!(!stored.contains(name) && !stored.contains(packed.as_str().expect("text")));
+    }
+    assert_eq!(world.complaints(), Vec::<Value>::new());
 }

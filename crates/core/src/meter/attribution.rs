@@ -178,9 +178,12 @@ impl Attribution {
 impl OfKind {
     /// Those that cost most, the dearest first.
     pub fn dearest(&self, names: usize) -> Vec<Attributed> {
-        let top = self.cost.top(names).into_iter();
-        top.map(|driver| Attributed { name: driver.name.clone(), cost: money(driver.weight) })
-            .collect()
+        dearest(&self.cost, names)
+    }
+
+    /// What is laid to whom, in units of [`Money`].
+    pub(crate) fn costs(&self) -> &Drivers<DriverName> {
+        &self.cost
     }
 
     /// How much more a driver may have cost than is told.
@@ -202,6 +205,12 @@ impl OfKind {
     pub fn bytes_of(&self, name: &DriverName) -> u64 {
         u64::try_from(self.bytes_out.weight(name)).unwrap_or(u64::MAX)
     }
+}
+
+/// Those that cost most, the dearest first, of units of [`Money`] by name.
+pub(crate) fn dearest(costs: &Drivers<DriverName>, names: usize) -> Vec<Attributed> {
+    let top = costs.top(names).into_iter();
+    top.map(|driver| Attributed { name: driver.name.clone(), cost: money(driver.weight) }).collect()
 }
 
 fn money(units: u128) -> Money {

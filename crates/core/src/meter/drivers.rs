@@ -97,6 +97,17 @@ impl<K: Ord + Clone> Drivers<K> {
         self.error
     }
 
+    /// What is told of all names, by name.
+    pub(crate) fn weights(&self) -> impl ExactSizeIterator<Item = (&K, u128)> {
+        self.weights.iter().map(|(name, weight)| (name, *weight))
+    }
+
+    /// One that keeps `kept` names and tells these weights, at most `error` too small. Its total is theirs.
+    pub(crate) fn of_weights(kept: usize, weights: BTreeMap<K, u128>, error: u128) -> Drivers<K> {
+        let total = weights.values().fold(0u128, |sum, weight| sum.saturating_add(*weight));
+        Drivers { kept: kept.max(1), weights, total, error }
+    }
+
     /// How many names are kept now.
     pub fn len(&self) -> usize {
         self.weights.len()

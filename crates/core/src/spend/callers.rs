@@ -39,11 +39,11 @@ pub(crate) struct Callers {
     kept_max: usize,
     /// The day's dollars of those who are not kept, in units of money.
     beyond: Drivers<Caller>,
-    day: i64,
+    pub(crate) day: i64,
     /// Panes of callers that were judged by nobody.
     pub(crate) unjudged: u64,
     /// In which pane a function's log first named somebody of a kind.
-    heard: BTreeMap<(usize, DriverKind), i64>,
+    pub(crate) heard: BTreeMap<(usize, DriverKind), i64>,
     /// Whom the open finding of a function is about, as far as that is known.
     pub(crate) told_of: BTreeMap<usize, Caller>,
 }
@@ -59,11 +59,11 @@ pub(crate) struct Kept {
     /// One for each detector.
     pub(crate) latches: Vec<Latch>,
     /// Dollars of late: each day's count half as much as the next one's.
-    weight: f64,
+    pub(crate) weight: f64,
     /// Dollars by function, of the panes of an hour.
     hour: VecDeque<(i64, Vec<(usize, f64)>)>,
     /// The functions it uses, with the pane of the first use.
-    used: BTreeMap<usize, i64>,
+    pub(crate) used: BTreeMap<usize, i64>,
 }
 
 /// What a pane cost, by caller and function.
@@ -159,7 +159,7 @@ impl Default for Callers {
 }
 
 impl Kept {
-    fn new(pane: i64, latches: usize) -> Kept {
+    pub(crate) fn new(pane: i64, latches: usize) -> Kept {
         Kept {
             series: Series::new(FINE, Gap::Zero),
             first_pane: pane,

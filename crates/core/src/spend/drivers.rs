@@ -2,12 +2,14 @@
 
 use crate::access::Access;
 use crate::invocation::Invocation;
-use crate::meter::attribution::{Attribution, DriverKind, DriverName};
+use crate::meter::attribution::{Attribution, DriverKind, DriverName, dearest};
+use crate::meter::drivers::Drivers;
 use crate::meter::money::Money;
 use crate::spend::callers::Caller;
 
 /// Those who may drive cost: what they ask for does not.
-const WHO: [DriverKind; 3] = [DriverKind::Principal, DriverKind::ApiKey, DriverKind::Source];
+pub(crate) const WHO: [DriverKind; 3] =
+    [DriverKind::Principal, DriverKind::ApiKey, DriverKind::Source];
 
 /// Drivers that a finding names, of all kinds together.
 const NAMED_MAX: usize = 5;
@@ -40,8 +42,9 @@ pub struct Driver {
 impl Recent {
     /// Takes in who asked for something in a pane.
     pub(crate) fn ask(&mut self, pane: i64, access: &Access) {
+        // A line about no request lays nothing to anybody.
         let named = [access.principal.is_some(), access.api_key.is_some(), access.source.is_some()];
-        let first = named.into_iter().position(|is_named| is_named);
+        let first = named.into_iter().position(|is_named| is_named && access.request.is_some());
         self.laid_to = self.laid_to.into_iter().chain(first).min();
         if let Some(of_pane) = self.of_pane(pane, true) {
             of_pane.ask(access);
@@ -82,21 +85,41 @@ impl Recent {
     pub(crate) fn of(&self, pane: i64, cost: Money) -> Vec<Driver> {
         let back = usize::try_from(self.newest - pane).ok();
         let of_pane = back.and_then(|back| self.panes.get(back)?.as_deref());
-        let (Some(of_pane), true) = (of_pane, cost.dollars() > 0.0) else { return Vec::new() };
-        let mut drivers = Vec::new();
-        for kind in WHO {
+        let Some(of_pane) = of_pane else { return Vec::new() };
+        let laid = |kind| {
             let of_kind = of_pane.of(kind);
-            let error = of_kind.error().dollars() / cost.dollars();
-            drivers.extend(of_kind.dearest(NAMED_MAX).into_iter().map(|driver| Driver {
-                kind,
-                share: driver.cost.dollars() / cost.dollars(),
-                name: driver.name,
-                error,
-            }));
-        }
-        drivers.retain(|driver| driver.share >= SHARE_MIN);
-        drivers.sort_by(|a, b| b.share.total_cmp(&a.share).then_with(|| a.kind.cmp(&b.kind)));
-        drivers.truncate(NAMED_MAX);
-        drivers
+            Laid { kind, costs: of_kind.costs(), error: of_kind.error() }
+        };
+        drivers(WHO.into_iter().map(laid), cost)
     }
+}
+
+/// What is laid to callers of one kind.
+pub(crate) struct Laid<'a> {
+    pub(crate) kind: DriverKind,
+    /// In units of money.
+    pub(crate) costs: &'a Drivers<DriverName>,
+    /// How much more each may have cost.
+    pub(crate) error: Money,
+}
+
+/// Those who drove a cost, the largest shares first.
+pub(crate) fn drivers<'a>(laid: impl Iterator<Item = Laid<'a>>, cost: Money) -> Vec<Driver> {
+    let mut drivers = Vec::new();
+    if cost.dollars() <= 0.0 {
+        return drivers;
+    }
+    for Laid { kind, costs, error } in laid {
+        let error = error.dollars() / cost.dollars();
+        drivers.extend(dearest(costs, NAMED_MAX).into_iter().map(|driver| Driver {
+            kind,
+            share: driver.cost.dollars() / cost.dollars(),
+            name: driver.name,
+            error,
+        }));
+    }
+    drivers.retain(|driver| driver.share >= SHARE_MIN);
+    drivers.sort_by(|a, b| b.share.total_cmp(&a.share).then_with(|| a.kind.cmp(&b.kind)));
+    drivers.truncate(NAMED_MAX);
+    drivers
 }

@@ -21,6 +21,6 @@ pub(crate) mod episodes;
 pub(crate) mod judged;
 pub mod lookout;
 pub mod reasons;
-mod riding;
+pub(crate) mod riding;
 pub mod spending;
 pub mod watch;

@@ -13,16 +13,17 @@ use crate::meter::book::FINE;
 use crate::meter::ledger::Function;
 use crate::meter::money::Money;
 use crate::meter::panes::Pane;
-use crate::series::{PAGING, weigh};
+use crate::series::{PAGING, Weighed, weigh};
+use crate::signal::Origin;
 use crate::spend::all::Together;
 use crate::spend::callers::{Caller, Callers, Costs, DAY_PANES, Kept};
-use crate::spend::course::{Noted, PANES_AN_HOUR, start};
+use crate::spend::course::{Course, Noted, PANES_AN_HOUR, Weighing, start};
 use crate::spend::detector::{Number, Rule, SpendDetector};
 use crate::spend::episodes::{Episode, Raise};
 use crate::spend::judged::{self, Judged, Seen, message};
 use crate::spend::reasons::{Explained, Reasons};
 use crate::spend::spending::{Ride, Spending};
-use crate::spend::watch::Watch;
+use crate::spend::watch::{Watch, Watched};
 use crate::time::Time;
 
 /// Functions that a finding names.
@@ -38,34 +39,55 @@ struct Hour {
     new: Option<(usize, i64, f64)>,
 }
 
+/// What is known of functions while callers are judged, by their places in the costs.
+pub(crate) trait Ridden {
+    /// Which one it is.
+    fn function(&self, at: usize) -> Function;
+    /// The open findings that say that it costs more than usual now.
+    fn telling(&self, at: usize) -> Vec<Also>;
+    /// A report of it.
+    fn sample(&self, at: usize) -> Option<Origin>;
+}
+
+/// By what callers are judged.
+pub(crate) struct Riding<'a> {
+    pub(crate) weighing: &'a Weighing,
+    pub(crate) functions: &'a dyn Ridden,
+    pub(crate) now: Time,
+}
+
+/// What is noted while they are, besides what is told.
+#[derive(Debug, Default)]
+pub(crate) struct Rode {
+    /// What was held back: of whom, by which detector and which entry of the allowlist.
+    pub(crate) held: Vec<(Caller, usize, usize)>,
+    /// What detectors made of it, where somebody asks.
+    pub(crate) explained: Option<Vec<Explained>>,
+}
+
 impl Watch {
     /// What follows about callers from a pane that is over for each function.
     pub(super) fn ride(&mut self, pane: i64) -> Vec<Finding> {
         let detectors = std::sync::Arc::clone(&self.weighing.detectors);
-        if detectors.iter().all(|rule| rule.rule != Rule::Riding) {
+        if !rides(&detectors) {
             return Vec::new();
         }
         let costs = self.costs(pane);
         let mut callers = std::mem::take(&mut self.callers);
-        callers.take_in(pane, &costs, detectors.len());
-        self.note_told(&mut callers, &costs);
-        let is_due = |(caller, kept): (&Caller, &mut Kept)| {
-            let rests = !costs.contains_key(caller);
-            if rests && kept.is_told() {
-                kept.rest(pane);
-            }
-            (!rests || kept.is_told()).then(|| caller.clone())
-        };
-        let due: Vec<Caller> = callers.kept.iter_mut().filter_map(is_due).collect();
-        let mut findings = Vec::new();
-        for caller in due {
-            for (nth, rule) in detectors.iter().enumerate() {
-                if rule.rule == Rule::Riding {
-                    findings.extend(self.ride_one(&mut callers, &caller, (nth, rule), pane));
-                }
-            }
-        }
+        let explained = self.lookout.as_ref().map(|_| Vec::new());
+        let mut rode = Rode { explained, ..Rode::default() };
+        let functions = Watching { functions: &self.functions, detectors: &detectors };
+        let riding = Riding { weighing: &self.weighing, functions: &functions, now: self.newest };
+        let findings = riding.close(&mut callers, &costs, pane, &mut rode);
         self.callers = callers;
+        for (caller, nth, entry) in rode.held {
+            let of = (FunctionTag::of(&as_function(&caller)), nth);
+            let is_new = self.held_back.note_function(of, detectors[nth].quiet, start(pane), entry);
+            self.suppressed += u64::from(is_new);
+        }
+        if let (Some(explained), Some(lookout)) = (rode.explained, &mut self.lookout) {
+            lookout.take(explained, &detectors);
+        }
         findings
     }
 
@@ -79,10 +101,98 @@ impl Watch {
         }
         costs
     }
+}
+
+/// Whether any detector is about callers.
+pub(crate) fn rides(detectors: &[SpendDetector]) -> bool {
+    detectors.iter().any(|rule| rule.rule == Rule::Riding)
+}
+
+/// The functions that one process watches.
+struct Watching<'a> {
+    functions: &'a [Watched],
+    detectors: &'a [SpendDetector],
+}
+
+impl Ridden for Watching<'_> {
+    fn function(&self, at: usize) -> Function {
+        self.functions[at].course.function.clone()
+    }
+
+    fn telling(&self, at: usize) -> Vec<Also> {
+        telling(&self.functions[at].course, self.detectors)
+    }
+
+    fn sample(&self, at: usize) -> Option<Origin> {
+        self.functions[at].sample.clone()
+    }
+}
+
+/// The open findings that say that a function costs more than usual now.
+pub(crate) fn telling(course: &Course, detectors: &[SpendDetector]) -> Vec<Also> {
+    let of_cost = |rule: &SpendDetector| {
+        rule.rule == Rule::Runaway || rule.rule.is_sudden() && rule.of == Number::Dollars
+    };
+    let all = detectors.iter().zip(&course.latches).filter(|(rule, _)| of_cost(rule));
+    all.filter_map(|(rule, latch)| Some(judged::also(course, rule, latch.open()?))).collect()
+}
+
+impl Riding<'_> {
+    /// Takes in what a pane that is over cost, and tells what follows about callers.
+    pub(crate) fn close(
+        &self,
+        callers: &mut Callers,
+        costs: &Costs,
+        pane: i64,
+        rode: &mut Rode,
+    ) -> Vec<Finding> {
+        let detectors = &self.weighing.detectors;
+        callers.take_in(pane, costs, detectors.len());
+        self.note_told(callers, costs);
+        let is_due = |(caller, kept): (&Caller, &mut Kept)| {
+            let rests = !costs.contains_key(caller);
+            if rests && kept.is_told() {
+                kept.rest(pane);
+            }
+            (!rests || kept.is_told()).then(|| caller.clone())
+        };
+        let due: Vec<Caller> = callers.kept.iter_mut().filter_map(is_due).collect();
+        let mut findings = Vec::new();
+        for caller in due {
+            for (nth, rule) in detectors.iter().enumerate() {
+                if rule.rule == Rule::Riding {
+                    let said = self.ride_one(callers, &caller, (nth, rule), (pane, rode));
+                    findings.extend(said);
+                }
+            }
+        }
+        findings
+    }
+
+    /// Takes in a pane that somebody else has told of. Whether it was odd matters for an hour: then it `is_recent`.
+    pub(crate) fn catch_up(
+        &self,
+        callers: &mut Callers,
+        costs: &Costs,
+        (pane, is_recent): (i64, bool),
+    ) {
+        let detectors = &self.weighing.detectors;
+        callers.take_in(pane, costs, detectors.len());
+        if !is_recent {
+            return;
+        }
+        for rule in detectors.iter().filter(|rule| rule.rule == Rule::Riding) {
+            for caller in costs.keys() {
+                if let Some(kept) = callers.kept.get_mut(caller) {
+                    odd(rule, kept, pane);
+                }
+            }
+        }
+    }
 
     /// Notes whom the open findings about functions are about: who makes most of what they cost when they open.
     fn note_told(&self, callers: &mut Callers, costs: &Costs) {
-        let open = |at: &usize| !self.telling(*at).is_empty();
+        let open = |at: &usize| !self.functions.telling(*at).is_empty();
         callers.told_of.retain(|at, _| open(at));
         let mut dearest: std::collections::BTreeMap<usize, (Money, &Caller)> = Default::default();
         for (caller, of_functions) in costs {
@@ -98,31 +208,19 @@ impl Watch {
         }
     }
 
-    /// The open findings that say that a function costs more than usual now.
-    fn telling(&self, at: usize) -> Vec<Also> {
-        let course = &self.functions[at].course;
-        let all = self.weighing.detectors.iter().zip(&course.latches);
-        let of_cost = |rule: &SpendDetector| {
-            rule.rule == Rule::Runaway || rule.rule.is_sudden() && rule.of == Number::Dollars
-        };
-        all.filter(|(rule, _)| of_cost(rule))
-            .filter_map(|(rule, latch)| Some(judged::also(course, rule, latch.open()?)))
-            .collect()
-    }
-
     /// The message that follows about one caller, if any does.
     fn ride_one(
-        &mut self,
+        &self,
         callers: &mut Callers,
         caller: &Caller,
         (nth, rule): (usize, &SpendDetector),
-        pane: i64,
+        (pane, rode): (i64, &mut Rode),
     ) -> Option<Finding> {
         let hour = callers.hour(caller, pane)?;
         let most = hour.by_function.first().map(|(at, _)| *at);
         // Whom a finding about a function is about is told by that, if it is there that it spends.
         let told_of = most.filter(|at| callers.told_of.get(at) == Some(caller));
-        let also = told_of.map_or(Vec::new(), |at| self.telling(at));
+        let also = told_of.map_or(Vec::new(), |at| self.functions.telling(at));
         let kept = callers.kept.get_mut(caller)?;
         let reasons = reasons(rule, kept, &hour, pane);
         let judged = reasons.judged(rule);
@@ -130,19 +228,23 @@ impl Watch {
             let Judged { amount, excess, .. } = *judged;
             Some(Raise { pane, severity: rule.severity(excess)?, amount, excess })
         });
-        let held = raised.and_then(|_| self.ride_held(caller, most, (nth, rule), pane));
+        let held = raised.and_then(|_| self.held_by(caller, most, rule, pane));
+        rode.held.extend(held.map(|entry| (caller.clone(), nth, entry)));
         let latch = &mut kept.latches[nth];
         let told_by = (!also.is_empty()).then_some(Severity::Critical);
         let said = match raised.filter(|_| held.is_none()) {
             Some(raise) => latch.raised(raise, rule, told_by, FINE),
             None => latch.quiet(pane, rule, FINE).map(|episode| (Activity::Close, episode)),
         };
-        self.explain_ride(caller, (nth, rule, pane), reasons, (also.first(), said, held));
+        if let Some(explained) = &mut rode.explained {
+            let outcome = (also.first(), said, held);
+            explained.push(explain(caller, (nth, rule, pane), reasons, outcome));
+        }
         let said = said?;
         let spending = self.riding(caller, kept, (rule, judged), &hour, said.1);
-        let sample = most.and_then(|at| self.functions[at].sample.clone());
+        let sample = most.and_then(|at| self.functions.sample(at));
         let (of_pane, around, noted) = (Pane::default(), Together(sample), Noted::default());
-        let (cost, now) = (Money::ZERO, self.newest);
+        let (cost, now) = (Money::ZERO, self.now);
         let seen = Seen { pane, of_pane: &of_pane, around: &around, cost, now, noted: &noted };
         let usual = spending.usual.unwrap_or(0.0);
         let decided = vec![judged::decided(rule, spending.amount, usual)];
@@ -154,22 +256,18 @@ impl Watch {
 
     /// The entry of the allowlist that holds back what is raised: one about the caller, or about the function that it
     /// spends most at.
-    fn ride_held(
-        &mut self,
+    fn held_by(
+        &self,
         caller: &Caller,
         most: Option<usize>,
-        (nth, rule): (usize, &SpendDetector),
+        rule: &SpendDetector,
         pane: i64,
     ) -> Option<usize> {
         let allow = &self.weighing.allow;
-        let name = most.map(|at| &self.functions[at].course.function.name);
+        let name = most.map(|at| self.functions.function(at).name);
         let of_function =
-            || name.and_then(|name| allow.holds_back_function(name, &rule.id, start(pane)));
-        let entry = allow.holds_back(&caller.key(), &rule.id, start(pane)).or_else(of_function)?;
-        let of = (FunctionTag::of(&as_function(caller)), nth);
-        let is_new = self.held_back.note_function(of, rule.quiet, start(pane), entry);
-        self.suppressed += u64::from(is_new);
-        Some(entry)
+            || name.and_then(|name| allow.holds_back_function(&name, &rule.id, start(pane)));
+        allow.holds_back(&caller.key(), &rule.id, start(pane)).or_else(of_function)
     }
 
     /// What a finding about a caller says besides.
@@ -181,7 +279,7 @@ impl Watch {
         hour: &Hour,
         episode: Episode,
     ) -> Spending {
-        let function = |at: usize| self.functions[at].course.function.clone();
+        let function = |at: usize| self.functions.function(at);
         let dollars: f64 = hour.by_function.iter().map(|(_, dollars)| dollars).sum();
         let named = hour.by_function.iter().take(FUNCTIONS_NAMED_MAX);
         let usual = kept.series.history().newest().and_then(|pane| kept.series.usual_at(pane));
@@ -209,30 +307,27 @@ impl Watch {
             }),
         }
     }
+}
 
-    /// Keeps why, if somebody asks.
-    fn explain_ride(
-        &mut self,
-        caller: &Caller,
-        (nth, rule, pane): (usize, &SpendDetector, i64),
-        reasons: Reasons,
-        (also, said, held): (Option<&Also>, Option<(Activity, Episode)>, Option<usize>),
-    ) {
-        let Some(lookout) = &mut self.lookout else { return };
-        let uid = |start: Time| uid(&rule.id, &caller.key(), start);
-        let severity = reasons.severity(rule);
-        let told_by = also.filter(|_| severity.is_some() && said.is_none() && held.is_none());
-        let explained = Explained {
-            nth,
-            function: as_function(caller),
-            pane,
-            told_by: told_by.map(|also| (also.detector.clone(), also.severity)),
-            severity,
-            reasons,
-            held_back: held,
-            told: said.map(|(activity, episode)| (uid(episode.start), activity)),
-        };
-        lookout.take(vec![explained], &self.weighing.detectors);
+/// Why what is said of a caller is.
+fn explain(
+    caller: &Caller,
+    (nth, rule, pane): (usize, &SpendDetector, i64),
+    reasons: Reasons,
+    (also, said, held): (Option<&Also>, Option<(Activity, Episode)>, Option<usize>),
+) -> Explained {
+    let uid = |start: Time| uid(&rule.id, &caller.key(), start);
+    let severity = reasons.severity(rule);
+    let told_by = also.filter(|_| severity.is_some() && said.is_none() && held.is_none());
+    Explained {
+        nth,
+        function: as_function(caller),
+        pane,
+        told_by: told_by.map(|also| (also.detector.clone(), also.severity)),
+        severity,
+        reasons,
+        held_back: held,
+        told: said.map(|(activity, episode)| (uid(episode.start), activity)),
     }
 }
 
@@ -253,21 +348,24 @@ impl Callers {
 
 /// What a detector decides by, of a pane that was taken in.
 fn reasons(rule: &SpendDetector, kept: &mut Kept, hour: &Hour, pane: i64) -> Reasons {
-    let floor = rule.floor() / PANES_AN_HOUR as f64;
-    let Some(weighed) = weigh(&kept.series, &PAGING.with_floors(floor, floor)) else {
-        return Reasons::Nothing;
-    };
-    let panes = pane - kept.first_pane;
-    if weighed.raised.at_once() && panes >= DAY_PANES {
-        kept.odd = Some(pane);
-    }
+    let Some(weighed) = odd(rule, kept, pane) else { return Reasons::Nothing };
     Reasons::Riding {
         weighed: Box::new(weighed),
-        panes,
+        panes: pane - kept.first_pane,
         odd: kept.odd.map(|odd| pane - odd).filter(|ago| *ago < PANES_AN_HOUR),
         hour: hour.known,
         new: hour.new.map(|(_, _, dollars)| dollars),
     }
+}
+
+/// Weighs a pane that was taken in, and notes if it was odd.
+fn odd(rule: &SpendDetector, kept: &mut Kept, pane: i64) -> Option<Weighed> {
+    let floor = rule.floor() / PANES_AN_HOUR as f64;
+    let weighed = weigh(&kept.series, &PAGING.with_floors(floor, floor))?;
+    if weighed.raised.at_once() && pane - kept.first_pane >= DAY_PANES {
+        kept.odd = Some(pane);
+    }
+    Some(weighed)
 }
 
 fn nobody() -> Function {

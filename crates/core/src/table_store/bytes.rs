@@ -42,6 +42,15 @@ impl Writer {
         self.bytes.push(number as u8);
     }
 
+    /// A number of up to 128 bits, likewise.
+    pub fn wide(&mut self, mut number: u128) {
+        while number >= 0x80 {
+            self.bytes.push(number as u8 | 0x80);
+            number >>= 7;
+        }
+        self.bytes.push(number as u8);
+    }
+
     /// A number that may be negative.
     pub fn signed(&mut self, number: i64) {
         self.number((number << 1 ^ number >> 63) as u64);
@@ -102,6 +111,26 @@ impl<'a> Reader<'a> {
             let byte = self.byte(what)?;
             let bits = u64::from(byte & 0x7f);
             if shift == 63 && bits > 1 {
+                break;
+            }
+            number |= bits << shift;
+            if byte < 0x80 {
+                return Ok(number);
+            }
+        }
+        Err(Unreadable::Damaged(what))
+    }
+
+    /// A number of up to 128 bits.
+    ///
+    /// # Errors
+    /// If it is cut off or has more.
+    pub fn wide(&mut self, what: &'static str) -> Result<u128, Unreadable> {
+        let mut number = 0u128;
+        for shift in (0..128).step_by(7) {
+            let byte = self.byte(what)?;
+            let bits = u128::from(byte & 0x7f);
+            if shift == 126 && bits > 3 {
                 break;
             }
             number |= bits << shift;

@@ -23,6 +23,13 @@ const FUNCTION: u8 = 10;
 /// The same for its past.
 const PAST: u8 = 11;
 
+/// Begins the key of what callers cost in a pane that is closed: its number.
+const COSTS: u8 = 18;
+
+/// The key of what is known of callers, and that of their pasts.
+pub(crate) const RIDERS: [u8; 1] = [19];
+pub(crate) const RIDERS_PAST: [u8; 1] = [20];
+
 /// The longest account and name that have a key. Who makes functions cannot choose longer ones.
 const FUNCTION_BYTES_MAX: usize = 200;
 
@@ -44,6 +51,17 @@ pub fn function(key: &[u8]) -> Option<Function> {
 /// The key of the past of the function that `key` names.
 pub(crate) fn of_past(key: &[u8]) -> Vec<u8> {
     [&[PAST], key.get(1..).unwrap_or_default()].concat()
+}
+
+/// The key of what callers cost in a pane.
+pub(crate) fn of_costs(pane: i64) -> Vec<u8> {
+    [&[COSTS], pane.to_be_bytes().as_slice()].concat()
+}
+
+/// The pane of a key that [`of_costs`] made.
+pub fn pane_of_costs(key: &[u8]) -> Option<i64> {
+    let [COSTS, pane @ ..] = key else { return None };
+    Some(i64::from_be_bytes(pane.try_into().ok()?))
 }
 
 /// A key that counts signals of a kind, as bytes.

@@ -25,7 +25,7 @@ use crate::slack::Slack;
 use crate::store::{Claimant, DueNow, Latched, Merged, Place, StoreError, WindowStore};
 use crate::table_store::cache::Cache;
 use crate::table_store::done::Done;
-use crate::table_store::functions::Remembered;
+use crate::table_store::functions::{Remembered, RememberedRiders};
 use crate::table_store::merging::Outcome;
 use crate::table_store::patience::Patience;
 use crate::table_store::stats::Stats;
@@ -88,6 +88,8 @@ pub struct SharedStore<T, P> {
     done: Done,
     /// What need not be read again of functions.
     pub(crate) functions: Remembered,
+    /// And of callers.
+    pub(crate) riders: RememberedRiders,
 }
 
 /// One invocation's view of it: the shard it serves and how long it may take.
@@ -105,8 +107,8 @@ impl<T: Table, P: Pace> SharedStore<T, P> {
     pub fn new(plan: Arc<Plan>, table: T, pace: P, settings: Settings) -> SharedStore<T, P> {
         let cache = Cache::new(settings.cached_keys_max, settings.cache_seed);
         let (stats, shown, done) = (Stats::default(), Mutex::default(), Done::default());
-        let functions = Remembered::default();
-        SharedStore { plan, table, pace, settings, cache, stats, shown, done, functions }
+        let (functions, riders) = (Remembered::default(), RememberedRiders::default());
+        SharedStore { plan, table, pace, settings, cache, stats, shown, done, functions, riders }
     }
 
     /// For a batch of `shard`, or the tick ([`ShardId::TICK`]); `deadline` is on the clock of the pace.

@@ -32,6 +32,12 @@ pub enum Part {
     Sketches,
     /// Of a function: what is known of it beside the panes that are not over.
     Chronicle,
+    /// Of a function: who asked one shard for it in the panes that are not over.
+    Callers(ShardId),
+    /// Of a pane that is closed: what callers cost in one function, by its [`crate::key::FunctionTag`].
+    Costs(u64),
+    /// Of callers' pasts: that of one, by a number made of who it is.
+    Caller(u64),
     /// Of a function's past: the series of one number up to the end of a day, in days since 1970.
     Past {
         /// The number, as [`crate::spend::detector::Number::code`] has it.
@@ -54,7 +60,13 @@ pub enum Attribute {
     Sketch(u8),
     /// `c`: up to which pane a function's panes are closed, and from when on it runs away.
     Closed,
-    /// `f`: a function's chronicle.
+    /// `n`: that lines about requests name who asks for the function.
+    NamesCallers,
+    /// `a`: who asked for it on one shard.
+    Callers,
+    /// `g`: what callers cost.
+    Costs,
+    /// `f`: a function's chronicle, or that of callers.
     Chronicle,
     /// `p`: a series.
     Past,
@@ -194,8 +206,8 @@ impl Write {
 }
 
 impl Part {
-    /// The sort key `r`: a kind byte, for a share the shard's number in four bytes, for a past its number and the
-    /// day in four bytes.
+    /// The sort key `r`: a kind byte, for a share and for callers the shard's number in four bytes, for a past its number and the
+    /// day in four bytes, for costs and a caller their number in eight bytes.
     pub fn bytes(self) -> Vec<u8> {
         match self {
             Part::Main => vec![0],
@@ -209,6 +221,12 @@ impl Part {
                 let [a, b, c, d] = day.to_be_bytes();
                 vec![4, number, a, b, c, d]
             }
+            Part::Callers(ShardId(shard)) => {
+                let [a, b, c, d] = shard.to_be_bytes();
+                vec![5, a, b, c, d]
+            }
+            Part::Costs(tag) => [&[6], tag.to_be_bytes().as_slice()].concat(),
+            Part::Caller(number) => [&[7], number.to_be_bytes().as_slice()].concat(),
         }
     }
 
@@ -221,6 +239,11 @@ impl Part {
             [3] => Some(Part::Chronicle),
             [4, number, a, b, c, d] => {
                 Some(Part::Past { number, day: i32::from_be_bytes([a, b, c, d]) })
+            }
+            [5, a, b, c, d] => Some(Part::Callers(ShardId(u32::from_be_bytes([a, b, c, d])))),
+            [kind @ (6 | 7), ref number @ ..] => {
+                let number = u64::from_be_bytes(number.try_into().ok()?);
+                Some(if kind == 6 { Part::Costs(number) } else { Part::Caller(number) })
             }
             _ => None,
         }
@@ -236,6 +259,9 @@ impl Attribute {
             Attribute::Latch => "o".to_owned(),
             Attribute::Sketch(list) => format!("h{list}"),
             Attribute::Closed => "c".to_owned(),
+            Attribute::NamesCallers => "n".to_owned(),
+            Attribute::Callers => "a".to_owned(),
+            Attribute::Costs => "g".to_owned(),
             Attribute::Chronicle => "f".to_owned(),
             Attribute::Past => "p".to_owned(),
         }
@@ -249,6 +275,9 @@ impl Attribute {
             ("x", shard) => Some(Attribute::Unreadable(ShardId(number(shard)?))),
             ("o", "") => Some(Attribute::Latch),
             ("c", "") => Some(Attribute::Closed),
+            ("n", "") => Some(Attribute::NamesCallers),
+            ("a", "") => Some(Attribute::Callers),
+            ("g", "") => Some(Attribute::Costs),
             ("f", "") => Some(Attribute::Chronicle),
             ("p", "") => Some(Attribute::Past),
             ("h", list) => Some(Attribute::Sketch(u8::try_from(number(list)?).ok()?)),

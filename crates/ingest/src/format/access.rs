@@ -88,6 +88,27 @@ pub(crate) const NEEDLES: [&str; 14] = [
     "bytessent",
 ];
 
+/// One of these is in every message that names a principal, a key or an address, as such fields are usually spelt; with
+/// other letters in front, or the first one large.
+pub(crate) const CALLER_NEEDLES: [&str; 16] = [
+    "rincipal",
+    "ser",
+    "aller",
+    "sub",
+    "enant",
+    "ustomer",
+    "piKey",
+    "PIKey",
+    "pi_key",
+    "apikey",
+    "Ip",
+    "IP",
+    "ip",
+    "emoteAddr",
+    "emote_addr",
+    "orwarded",
+];
+
 /// Where the thing that was asked for is told, its path or the path it stands for.
 const PATH: [&str; 4] = ["path", "requestpath", "requesturi", "uri"];
 const STATUS: [&str; 3] = ["status", "statuscode", "responsestatus"];
@@ -119,14 +140,15 @@ pub(super) fn read(
     let request = in_prefix(prefix)
         .or_else(|| fields.uuid(&LAMBDA_REQUEST))
         .or_else(|| fields.uuid(&["requestid"]).filter(|_| is_function));
-    let bytes_out = fields.find(&BYTES_OUT).and_then(number).unwrap_or(0);
+    let bytes_out = fields.find(&BYTES_OUT);
     let access = Access {
         request: request.map(|id| names.naming.key.request(id)),
         principal: tag(fields.name(&PRINCIPAL)),
         api_key: tag(fields.name(&API_KEY)),
         source: fields.find(&SOURCE).and_then(Value::as_str).and_then(address),
         route: fields.route(),
-        bytes_out,
+        bytes_out: bytes_out.and_then(number).unwrap_or(0),
+        tells_bytes: bytes_out.is_some(),
         refused: fields.is_refused(),
         resource: fields.resource().map(|name| names.naming.key.resource(name.as_bytes())),
     };
@@ -296,6 +318,62 @@ mod tests {
         // Neither less than nothing nor more than there is.
         let sent = |bytes: &str| of(&gateway.replace("\"1200\"", bytes)).bytes_out;
         assert_eq!([sent("-5"), sent("\"-\""), sent("1e30"), sent("12")], [0, 0, u64::MAX, 12]);
+    }
+
+    #[test]
+    fn every_field_of_callers_has_a_needle() {
+        for field in [
+            "principalId",
+            "principal_id",
+            "PrincipalId",
+            "principal",
+            "userArn",
+            "user_arn",
+            "caller",
+            "Caller",
+            "sub",
+            "tenantId",
+            "tenant_id",
+            "Tenant",
+            "customerId",
+            "customer_id",
+            "userId",
+            "user_id",
+            "UserID",
+            "userid",
+            "username",
+            "userName",
+            "user_name",
+            "UserName",
+            "user",
+            "apiKeyId",
+            "api_key_id",
+            "apiKey",
+            "APIKey",
+            "apikey",
+            "sourceIp",
+            "sourceIP",
+            "source_ip",
+            "sourceIPAddress",
+            "clientIp",
+            "client_ip",
+            "src_ip",
+            "srcip",
+            "remoteIp",
+            "remote_ip",
+            "ip",
+            "remoteAddr",
+            "remote_addr",
+            "x-forwarded-for",
+            "X-Forwarded-For",
+            "xForwardedFor",
+        ] {
+            let plain: String = field.chars().filter(char::is_ascii_alphanumeric).collect();
+            let plain = plain.to_ascii_lowercase();
+            let names = PRINCIPAL.iter().chain(&API_KEY).chain(&SOURCE);
+            assert!(names.clone().any(|name| *name == plain), "{field}");
+            assert!(CALLER_NEEDLES.iter().any(|needle| field.contains(needle)), "{field}");
+        }
     }
 
     #[test]

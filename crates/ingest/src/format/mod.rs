@@ -24,7 +24,7 @@ use tidewatch_core::access::Access;
 use tidewatch_core::invocation::Invocation;
 use tidewatch_core::signal::Auth;
 
-pub(crate) use access::NEEDLES as BYTES_NEEDLES;
+pub(crate) use access::{CALLER_NEEDLES, NEEDLES as BYTES_NEEDLES};
 pub(crate) use address::endpoint;
 pub(crate) use json_auth::{is_printed, object};
 pub use lambda::PHRASES as INVOCATION_PHRASES;

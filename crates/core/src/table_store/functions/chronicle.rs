@@ -279,7 +279,7 @@ fn read_steps(from: &mut Reader<'_>, count: usize) -> Result<Vec<Step>, Unreadab
     Ok(steps)
 }
 
-fn write_latch(out: &mut Writer, latch: &Latch) {
+pub(super) fn write_latch(out: &mut Writer, latch: &Latch) {
     // Latches without an episode are not kept.
     let Some(episode) = &latch.episode else { return out.byte(0) };
     let told = if episode.told { TOLD } else { 0 };
@@ -292,7 +292,7 @@ fn write_latch(out: &mut Writer, latch: &Latch) {
     write_f64(out, episode.told_excess);
 }
 
-fn read_latch(from: &mut Reader<'_>) -> Result<Latch, Unreadable> {
+pub(super) fn read_latch(from: &mut Reader<'_>) -> Result<Latch, Unreadable> {
     const WHAT: &str = "episode";
     let flags = from.byte(WHAT)?;
     if flags == 0 {

@@ -1,12 +1,15 @@
-//! A batch's lines about functions into their shares: one write a function.
+//! A batch's lines about functions into their shares: one write a function, and where callers are named one more
+//! ([`super::hearing`]).
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures_util::stream::{self, StreamExt};
 
+use crate::access::Access;
 use crate::admission::{Admission, Gate};
 use crate::delivery::{Acknowledged, Record};
+use crate::invocation::Invocation as Took;
 use crate::limits::{FUNCTIONS_WATCHED_MAX, ITEM_BYTES_MAX};
 use crate::meter::ledger::Function;
 use crate::meter::panes::Pane;
@@ -15,6 +18,8 @@ use crate::signal::{Body, LogStream};
 use crate::spend::course::{LATENESS, Weighing, pane_of, start};
 use crate::store::StoreError;
 use crate::table_store::bytes::Unreadable;
+use crate::table_store::functions::callers::{Half, Heard, names};
+use crate::table_store::functions::hearing::Asks;
 use crate::table_store::functions::share::{FunctionShare, Point, Taken};
 use crate::table_store::functions::{Closed, FunctionCounts, due};
 use crate::table_store::key_bytes;
@@ -22,6 +27,7 @@ use crate::table_store::store::{Invocation, Layout};
 use crate::table_store::table::{
     Attribute, Indexing, Item, ItemKey, Pace, Part, Table, TableError, Write, Written,
 };
+use crate::tag::RequestTag;
 use crate::time::Time;
 
 /// A function whose chronicle is closed up to less than so many panes ago is looked at by its own index entry.
@@ -34,15 +40,25 @@ const RUNAWAY_STEPS: f64 = 4.0;
 /// What a batch says of functions.
 #[derive(Default)]
 struct Batch<'a> {
-    by_function: BTreeMap<Function, Vec<Point<'a>>>,
+    by_function: BTreeMap<Function, (Vec<Point<'a>>, Asks<'a>)>,
     counts: FunctionCounts,
 }
 
 /// What one batch says of one function, and its key.
-struct OfFunction<'a> {
+pub(super) struct OfFunction<'a> {
     function: Function,
-    key: Vec<u8>,
-    points: Vec<Point<'a>>,
+    pub(super) key: Vec<u8>,
+    pub(super) points: Vec<Point<'a>>,
+    pub(super) asks: Asks<'a>,
+}
+
+impl OfFunction<'_> {
+    /// The first record that says something of it.
+    fn first(&self) -> Sequence {
+        let first = self.points.first().map(|point| point.sequence);
+        let asked = self.asks.first().map(|(_, ask)| ask.sequence);
+        first.into_iter().chain(asked).min().unwrap_or(Sequence::ZERO)
+    }
 }
 
 impl<T: Table, P: Pace> Invocation<'_, T, P> {
@@ -55,22 +71,21 @@ impl<T: Table, P: Pace> Invocation<'_, T, P> {
     ) -> (Acknowledged, FunctionCounts) {
         let Batch { by_function, mut counts } = gather(records);
         let mut all = Vec::new();
-        for (function, points) in by_function {
+        for (function, (points, asks)) in by_function {
             match key_bytes::of_function(&function) {
-                Some(key) => all.push(OfFunction { function, key, points }),
+                Some(key) => all.push(OfFunction { function, key, points, asks }),
                 None => counts.refused += points.len() as u64,
             }
         }
         // In the order of records: what there is no time for is then the end of the batch.
-        all.sort_by_key(|of| of.points.first().map(|point| point.sequence));
+        all.sort_by_key(OfFunction::first);
         let (patience, end) = (&self.patience(), self.patience().turns_end());
         let one = |at: usize| {
             let of = &all[at];
-            let first = of.points.first().map_or(Sequence::ZERO, |point| point.sequence);
             async move {
                 match patience.begin_before(end) {
-                    Ok(()) => (first, self.count_function(weighing, of).await),
-                    Err(late) => (first, Err(late)),
+                    Ok(()) => (of.first(), self.deal_with_function(weighing, of).await),
+                    Err(late) => (of.first(), Err(late)),
                 }
             }
         };
@@ -87,7 +102,7 @@ impl<T: Table, P: Pace> Invocation<'_, T, P> {
         (acknowledged, counts)
     }
 
-    async fn count_function(
+    async fn deal_with_function(
         &self,
         weighing: &Weighing,
         of: &OfFunction<'_>,
@@ -97,9 +112,23 @@ impl<T: Table, P: Pace> Invocation<'_, T, P> {
             Layout::Apart => Part::Share(self.shard),
         };
         let item = ItemKey { key: of.key.clone(), part };
+        let (mut counts, image) = self.count_function(weighing, of, &item).await?;
+        let (tariff, terms) = (&weighing.prices.tariff, (weighing.prices.terms)(&of.function.name));
+        let cost = |point: &Point<'_>| tariff.cost_of(point.invocation, terms);
+        counts.add(&self.hear_callers(of, (&item, image), cost).await?);
+        Ok(counts)
+    }
+
+    /// Counts reports; gives the item with the shares as it was last seen.
+    async fn count_function(
+        &self,
+        weighing: &Weighing,
+        of: &OfFunction<'_>,
+        item: &ItemKey,
+    ) -> Result<(FunctionCounts, Option<Item>), StoreError> {
         let own = Attribute::Share(self.shard);
         let mut counts = FunctionCounts::default();
-        let mut image = self.store.cache.get(&item);
+        let mut image = self.store.cache.get(item);
         let mut patience = self.patience();
         loop {
             let before = image.as_ref().and_then(|image| image.values.get(&own)).cloned();
@@ -109,8 +138,8 @@ impl<T: Table, P: Pace> Invocation<'_, T, P> {
             let floor = closed.as_ref().map(|closed| closed.pane);
             let taken = share.take(&of.points, floor, &self.store.settings.safeguards);
             if !taken.fresh {
-                // Somebody has applied it: what is remembered only ever lags behind.
-                return Ok(counts);
+                // Somebody has applied it, or there is none: what is remembered only ever lags behind.
+                return Ok((counts, image));
             }
             let mut set = vec![(own, share.encode())];
             if let (true, Some(bytes)) = (unreadable, &before) {
@@ -136,7 +165,7 @@ impl<T: Table, P: Pace> Invocation<'_, T, P> {
                     counts.lost += u64::from(unreadable);
                     counts.repeated += taken.repeated;
                     counts.late += late(of, &known, &taken, &item);
-                    return Ok(counts);
+                    return Ok((counts, Some(item)));
                 }
                 Ok(Written::Refused(item)) => {
                     image = item;
@@ -145,12 +174,18 @@ impl<T: Table, P: Pace> Invocation<'_, T, P> {
                 // They cannot be counted, now or later: better said than tried for ever.
                 Err(TableError::TooLarge(_) | TableError::Unusable(_)) => {
                     counts.refused += of.points.len() as u64;
-                    return Ok(counts);
+                    return Ok((counts, image));
                 }
                 Err(error) => patience.after(error).await?,
             }
         }
     }
+}
+
+/// What a line says of a request.
+enum Said<'a> {
+    Took(&'a Took),
+    Asked(RequestTag, &'a Access),
 }
 
 /// A batch by function, as event times are believed by each record's arrival.
@@ -160,7 +195,14 @@ fn gather(records: &[Record]) -> Batch<'_> {
     let mut latest: Option<(&Arc<LogStream>, Function)> = None;
     for record in records {
         for signal in &record.signals {
-            let Body::Invocation(invocation) = &signal.body else { continue };
+            let half = match &signal.body {
+                Body::Invocation(invocation) => Said::Took(invocation),
+                Body::Access(access) if names(access).iter().any(Option::is_some) => {
+                    let Some(request) = access.request else { continue };
+                    Said::Asked(request, access)
+                }
+                Body::Access(_) | Body::Auth(_) => continue,
+            };
             let stream = &signal.origin.stream;
             if latest.as_ref().is_none_or(|(known, _)| !Arc::ptr_eq(known, stream)) {
                 let Some(name) = stream.function() else { continue };
@@ -172,20 +214,28 @@ fn gather(records: &[Record]) -> Batch<'_> {
                 batch.counts.rejected += 1;
                 continue;
             };
-            batch.counts.lines += 1;
-            let origin = &signal.origin;
-            let point =
-                Point { sequence: record.sequence, time, event: signal.event, invocation, origin };
+            let (sequence, event, origin) = (record.sequence, signal.event, &signal.origin);
             let is_full = batch.by_function.len() >= FUNCTIONS_WATCHED_MAX;
-            match batch.by_function.get_mut(function) {
-                Some(points) => points.push(point),
-                None if is_full => {
+            let known = match batch.by_function.get_mut(function) {
+                None if is_full => None,
+                None => Some(batch.by_function.entry(function.clone()).or_default()),
+                known => known,
+            };
+            match (half, known) {
+                (Said::Took(invocation), Some((points, _))) => {
+                    batch.counts.lines += 1;
+                    points.push(Point { sequence, time, event, invocation, origin });
+                }
+                (Said::Took(_), None) => {
+                    batch.counts.lines += 1;
                     batch.counts.unwatched += 1;
                     batch.counts.refused += 1;
                 }
-                None => {
-                    batch.by_function.insert(function.clone(), vec![point]);
+                (Said::Asked(request, access), Some((points, asks))) => {
+                    let what = Half::Asked(access);
+                    asks.push((points.len(), Heard { sequence, time, event, request, what }));
                 }
+                (Said::Asked(..), None) => batch.counts.unheard += 1,
             }
         }
     }

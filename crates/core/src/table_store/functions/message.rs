@@ -9,6 +9,10 @@
 //!
 //! Version 2, of what is said of a budget: that, and behind it the budget · spent · year and month · its numbers, see
 //! [`write_some`]: projected, since when is counted, when it is used up · pace and how many of it.
+//!
+//! Version 3, where callers are named or told of: a bit for each of the following that there is: the budget · drivers: number; each:
+//! kind, name, share, error · of what is about a caller: the caller · since when · functions: number; each: account, name,
+//! dollars · 0, or 1 and a function and when it was first used.
 
 use crate::detector::Severity;
 use crate::finding::{Accuracy, Activity, Also, Finding, Measured, Value};
@@ -21,24 +25,41 @@ use crate::series::season::Basis;
 use crate::spend::budget::{Burn, Month};
 use crate::spend::burning;
 use crate::spend::detector::{Number, Rule, SpendDetector};
+use crate::spend::drivers::{Driver, WHO};
 use crate::spend::judged::{MEASURES, decided, key};
-use crate::spend::spending::Spending;
+use crate::spend::spending::{Ride, Spending};
 use crate::table_store::bytes::{Reader, Unreadable, Writer};
+use crate::table_store::functions::callers::{read_name, write_name};
 use crate::table_store::functions::numbers::{
     read_f64, read_place, read_text, write_f64, write_place,
+};
+use crate::table_store::functions::rider_bytes::{
+    read_caller, read_function, write_caller, write_function,
 };
 use crate::time::{Span, Time};
 
 /// The newest version of the encoding.
-pub const VERSION: u8 = 2;
+pub const VERSION: u8 = 3;
 
-/// The version of a message that says nothing of a budget.
+/// The version of a message that says nothing of callers, and of one that says nothing of a budget either.
+const WITHOUT_CALLERS: u8 = 2;
 const WITHOUT_BUDGET: u8 = 1;
+
+const HAS_BUDGET: u8 = 1;
+const HAS_DRIVERS: u8 = 2;
+const HAS_RIDE: u8 = 4;
+
+/// More drivers, and functions of a caller, than any message names.
+const DRIVERS_NAMED_MAX: usize = 64;
 
 /// As bytes.
 pub(super) fn encode(finding: &Finding, spending: &Spending) -> Vec<u8> {
     let mut out = Writer::default();
-    out.byte(if spending.budget.is_some() { VERSION } else { WITHOUT_BUDGET });
+    out.byte(match (names_callers(spending), &spending.budget) {
+        (false, None) => WITHOUT_BUDGET,
+        (false, Some(_)) => WITHOUT_CALLERS,
+        (true, _) => VERSION,
+    });
     out.counted(finding.detector.as_bytes());
     let activity = ACTIVITIES.iter().position(|activity| *activity == finding.activity);
     out.byte((activity.unwrap_or(0) as u8) << 4 | finding.severity as u8);
@@ -66,8 +87,6 @@ pub(super) fn encode(finding: &Finding, spending: &Spending) -> Vec<u8> {
 }
 
 fn write_spending(out: &mut Writer, spending: &Spending) {
-    // The shared home hears nobody ask, and knows no drivers.
-    debug_assert!(spending.drivers.is_empty(), "{:?}", spending.drivers);
     out.byte(spending.number.code());
     out.counted(spending.rule.name().as_bytes());
     let Spending { amount, dollars, dollars_above, .. } = *spending;
@@ -90,9 +109,81 @@ fn write_spending(out: &mut Writer, spending: &Spending) {
             out.signed(minute.0);
         }
     }
+    let flag = |is_there: bool, flag: u8| if is_there { flag } else { 0 };
+    if names_callers(spending) {
+        let budget = flag(spending.budget.is_some(), HAS_BUDGET);
+        let drivers = flag(!spending.drivers.is_empty(), HAS_DRIVERS);
+        out.byte(budget | drivers | flag(spending.ride.is_some(), HAS_RIDE));
+    }
     if let Some(burn) = &spending.budget {
         write_budget(out, burn);
     }
+    if !spending.drivers.is_empty() {
+        write_drivers(out, &spending.drivers);
+    }
+    if let Some(ride) = &spending.ride {
+        write_ride(out, ride);
+    }
+}
+
+fn names_callers(spending: &Spending) -> bool {
+    !spending.drivers.is_empty() || spending.ride.is_some()
+}
+
+fn write_ride(out: &mut Writer, ride: &Ride) {
+    write_caller(out, &ride.caller);
+    out.signed(ride.since.0);
+    out.number(ride.functions.len() as u64);
+    for (function, dollars) in &ride.functions {
+        write_function(out, function);
+        write_f64(out, *dollars);
+    }
+    match &ride.new {
+        None => out.byte(0),
+        Some((function, first)) => {
+            out.byte(1);
+            write_function(out, function);
+            out.signed(first.0);
+        }
+    }
+}
+
+fn read_ride(from: &mut Reader<'_>) -> Result<Ride, Unreadable> {
+    const WHAT: &str = "caller";
+    let (caller, since) = (read_caller(from)?, Time(from.signed(WHAT)?));
+    let mut functions = Vec::new();
+    for _ in 0..from.count(DRIVERS_NAMED_MAX, WHAT)? {
+        functions.push((read_function(from)?, read_f64(from, WHAT)?));
+    }
+    let new = match from.byte(WHAT)? {
+        0 => None,
+        _ => Some((read_function(from)?, Time(from.signed(WHAT)?))),
+    };
+    Ok(Ride { caller, functions, new, since })
+}
+
+fn write_drivers(out: &mut Writer, drivers: &[Driver]) {
+    out.number(drivers.len() as u64);
+    for driver in drivers {
+        let kind = WHO.iter().position(|kind| *kind == driver.kind);
+        out.byte(kind.unwrap_or_default() as u8);
+        write_name(out, &driver.name);
+        write_f64(out, driver.share);
+        write_f64(out, driver.error);
+    }
+}
+
+fn read_drivers(from: &mut Reader<'_>) -> Result<Vec<Driver>, Unreadable> {
+    const WHAT: &str = "drivers";
+    let mut drivers = Vec::new();
+    for _ in 0..from.count(DRIVERS_NAMED_MAX, WHAT)? {
+        let at = usize::from(from.byte(WHAT)?);
+        let kind = *WHO.get(at).ok_or(Unreadable::Damaged(WHAT))?;
+        let name = read_name(from, at)?;
+        let (share, error) = (read_f64(from, WHAT)?, read_f64(from, WHAT)?);
+        drivers.push(Driver { kind, name, share, error });
+    }
+    Ok(drivers)
 }
 
 fn write_budget(out: &mut Writer, burn: &Burn) {
@@ -182,8 +273,19 @@ pub(super) fn decode(
         also.push(Also { detector, severity, uid });
     }
     let mut spending = read_spending(&mut from, function)?;
-    if version > WITHOUT_BUDGET {
+    let has = match version {
+        WITHOUT_BUDGET => 0,
+        WITHOUT_CALLERS => HAS_BUDGET,
+        _ => from.byte(WHAT)?,
+    };
+    if has & HAS_BUDGET != 0 {
         spending.budget = Some(read_budget(&mut from)?);
+    }
+    if has & HAS_DRIVERS != 0 {
+        spending.drivers = read_drivers(&mut from)?;
+    }
+    if has & HAS_RIDE != 0 {
+        spending.ride = Some(read_ride(&mut from)?);
     }
     from.end()?;
     let key = key(&spending);

@@ -1,29 +1,43 @@
 //! Functions in the shared home: what they take, from reports that come to any shard, at least once, to findings
-//! about panes that are over. Two items for each function:
+//! about panes that are over. Two items for each function, and of one whose log names callers some more:
 //!
 //! - *shares* ([`share`]): one attribute a shard with its panes that are not closed, replaced under the condition that
 //!   it is still the one that was read, as the shares of logins are ([`counting`]);
 //! - its *chronicle* ([`chronicle`]): written by the tick alone, under the condition of its version, with the messages
-//!   that follow from it ([`tick`]); whole days of the past move to items of their own ([`past`]).
+//!   that follow from it ([`tick`]); whole days of the past move to items of their own ([`past`]);
+//! - its *callers* ([`callers`]): an item a shard, written as shares are, with what each caller cost in the panes that
+//!   are not closed ([`hearing`]), which the tick reads together ([`named`]).
 //!
-//! Judged is by [`crate::spend::course`], as in one process. Only who asks is not known here: no line about requests
-//! is heard.
+//! What callers cost in all functions together is weighed by the tick, too ([`riders`]).
+//!
+//! Judged is by [`crate::spend::course`], as in one process.
 //!
 //! Invariants: an open pane is a function of the records that shards have applied; a pane is closed once, by whoever
 //! wins the chronicle; and a message is written with the chronicle it follows from before it is published, so that it
 //! leaves at least once and its uid is one.
 
+pub mod callers;
 pub mod chronicle;
 mod counting;
+mod hearing;
+#[cfg(test)]
+mod hearing_tests;
+mod known;
 mod message;
+mod named;
 mod numbers;
 mod past;
+pub mod rider_bytes;
+#[cfg(test)]
+mod rider_tests;
+mod riders;
 pub mod share;
 #[cfg(test)]
 mod tests;
 mod tick;
 
 pub(crate) use past::Remembered;
+pub(crate) use riders::RememberedRiders;
 
 use std::collections::BTreeMap;
 
@@ -54,10 +68,16 @@ pub struct FunctionCounts {
     pub refused: u64,
     /// Functions beyond those that one batch, or one tick, deals with.
     pub unwatched: u64,
+    /// Lines that name who asked, of requests whose cost is laid to them.
+    pub heard: u64,
+    /// The same of functions that the tick does not know yet, or that there was no room for.
+    pub unheard: u64,
     /// Functions that were looked at.
     pub looked_at: u64,
     /// Panes that were closed.
     pub closed_panes: u64,
+    /// Those of which it was written down what callers cost.
+    pub laid_panes: u64,
     /// Parts of the shared state that could not be read, and are begun anew.
     pub lost: u64,
     /// Messages that have left, by what they say.
@@ -80,8 +100,11 @@ impl FunctionCounts {
         self.rejected += other.rejected;
         self.refused += other.refused;
         self.unwatched += other.unwatched;
+        self.heard += other.heard;
+        self.unheard += other.unheard;
         self.looked_at += other.looked_at;
         self.closed_panes += other.closed_panes;
+        self.laid_panes += other.laid_panes;
         self.lost += other.lost;
         for (entry, panes) in &other.held_back {
             *self.held_back.entry(*entry).or_default() += panes;

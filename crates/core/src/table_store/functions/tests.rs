@@ -11,6 +11,7 @@ use super::{Closed, message};
 use crate::detector::Severity;
 use crate::finding::Finding;
 use crate::invocation::{Ending, Invocation, Report};
+use crate::meter::attribution::{DriverKind, DriverName};
 use crate::meter::ledger::{Function, Ledger, Limits};
 use crate::meter::money::Price;
 use crate::meter::panes::Pane;
@@ -19,12 +20,15 @@ use crate::safeguards::Safeguards;
 use crate::sequence::Sequence;
 use crate::signal::{Body, EventId, LogStream, Origin, Signal};
 use crate::spend::budget::Budgets;
+use crate::spend::callers::Caller;
 use crate::spend::course::pane_of;
 use crate::spend::detector::{Number, Rule, SpendDetector};
+use crate::spend::drivers::Driver;
 use crate::spend::episodes::{Episode, Latch};
+use crate::spend::spending::Ride;
 use crate::spend::watch::{Prices, Watch};
 use crate::table_store::bytes::{Reader, Unreadable, Writer};
-use crate::tag::{EventTag, RequestTag, TagKey};
+use crate::tag::{EventTag, RequestTag, TagKey, UserTag};
 use crate::time::{Span, Time};
 
 const START: Time = Time(1_760_000_100_000);
@@ -206,8 +210,8 @@ fn what_a_later_version_wrote_is_left_alone() {
         assert_eq!(Chronicle::decode(&function(), &bytes).map(drop), newer);
         assert_eq!(Closed::decode(&bytes).map(drop), newer);
     }
-    let newer = Err(Unreadable::Newer(3));
-    assert_eq!(message::decode(&function(), &[], &[3, 0, 0, 0]).map(drop), newer);
+    let newer = Err(Unreadable::Newer(4));
+    assert_eq!(message::decode(&function(), &[], &[4, 0, 0, 0]).map(drop), newer);
 }
 
 #[test]
@@ -317,4 +321,60 @@ fn a_message_comes_back_the_very_same() {
     (spending.as_far, spending.nearest) = (Some((3, 9_800)), Some(0.5));
     let bytes = message::encode(&novel, novel.spending.as_deref().expect("about a function"));
     assert_eq!(message::decode(&function(), &detectors(), &bytes), Ok(novel));
+}
+
+#[test]
+fn a_message_that_names_callers_comes_back_and_one_that_does_not_is_no_longer_for_it() {
+    let driver = |kind, name| Driver { kind, name, share: 0.625, error: 0.015_625 };
+    let address = |text: &str| DriverName::Address(text.parse().expect("an address"));
+    let drivers = vec![
+        driver(DriverKind::Principal, DriverName::Tag(UserTag(0xab))),
+        driver(DriverKind::ApiKey, DriverName::Tag(UserTag(u64::MAX))),
+        driver(DriverKind::Source, address("192.0.2.1")),
+        driver(DriverKind::Source, address("2001:db8::1")),
+    ];
+    let findings = findings();
+    let with_budget =
+        |finding: &&Finding| finding.spending.as_deref().expect("it is").budget.is_some();
+    for finding in [&findings[0], findings.iter().find(with_budget).expect("one of a budget")] {
+        let mut named = finding.clone();
+        let spending = named.spending.as_deref_mut().expect("about a function");
+        spending.drivers = drivers.clone();
+        let bytes = message::encode(&named, named.spending.as_deref().expect("it is"));
+        assert_eq!(message::decode(&function(), &detectors(), &bytes), Ok(named));
+        for cut in 0..bytes.len() {
+            assert!(message::decode(&function(), &detectors(), &bytes[..cut]).is_err());
+        }
+        // Environments of before that know no callers can read what names none.
+        let bare = message::encode(finding, finding.spending.as_deref().expect("it is"));
+        assert!(bare[0] < message::VERSION && bare.len() < bytes.len());
+    }
+}
+
+#[test]
+fn a_message_about_a_caller_comes_back_the_very_same() {
+    let mut finding = findings().swap_remove(0);
+    let other = Function { account: "".into(), name: "export".into() };
+    for (caller, new) in [
+        (DriverName::Tag(UserTag(7)), Some((other.clone(), START))),
+        (DriverName::Address("192.0.2.1".parse().expect("an address")), None),
+    ] {
+        let kind = match caller {
+            DriverName::Address(_) => DriverKind::Source,
+            _ => DriverKind::Principal,
+        };
+        let caller = Caller { kind, name: caller };
+        finding.key = caller.key();
+        finding.uid = crate::episode::uid(&finding.detector, &finding.key, finding.start);
+        finding.measures.truncate(1);
+        let spending = finding.spending.as_deref_mut().expect("about a function");
+        spending.parts = Vec::new();
+        let functions = vec![(function(), 0.75), (other.clone(), 0.25)];
+        spending.ride = Some(Ride { caller, functions, new, since: START });
+        let bytes = message::encode(&finding, finding.spending.as_deref().expect("it is"));
+        assert_eq!(message::decode(&function(), &detectors(), &bytes).as_ref(), Ok(&finding));
+        for cut in 0..bytes.len() {
+            assert!(message::decode(&function(), &detectors(), &bytes[..cut]).is_err());
+        }
+    }
 }

@@ -7,16 +7,13 @@
 //! What follows from a pane is written with the chronicle that takes it in, and published after that; whoever finds
 //! messages in a chronicle publishes them again. Of two ticks at once one loses the chronicle, and tells nothing.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use futures_util::stream::{self, StreamExt};
 
 use crate::fault::Fault;
 use crate::finding::Finding;
-use crate::limits::{CLOSED_AFTER_MAX, DUE_ITEMS_MAX, FUNCTIONS_WATCHED_MAX, PANES_A_TICK_MAX};
+use crate::limits::{CLOSED_AFTER_MAX, FUNCTIONS_WATCHED_MAX, PANES_A_TICK_MAX};
 use crate::meter::ledger::Function;
 use crate::meter::money::Money;
-use crate::meter::panes::Pane;
 use crate::meter::sums::Sums;
 use crate::sequence::ShardId;
 use crate::series::HISTORY_PANES;
@@ -30,37 +27,14 @@ use crate::spend::drivers::Driver;
 use crate::spend::judged::runs_from;
 use crate::store::{StoreError, WindowStore};
 use crate::table_store::bytes::Unreadable;
+use crate::table_store::functions::callers::CallerShare;
 use crate::table_store::functions::chronicle::Chronicle;
-use crate::table_store::functions::numbers::Versions;
-use crate::table_store::functions::share::FunctionShare;
-use crate::table_store::functions::{Closed, FunctionCounts, due, message};
-use crate::table_store::key_bytes;
+use crate::table_store::functions::known::Known;
+use crate::table_store::functions::named::Named;
+use crate::table_store::functions::{Closed, FunctionCounts, due, message, riders};
 use crate::table_store::store::Invocation;
-use crate::table_store::table::{
-    Attribute, FUNCTION_PARTITIONS, Indexing, Item, ItemKey, Pace, Part, Table, Write, Written,
-};
+use crate::table_store::table::{Attribute, Indexing, ItemKey, Pace, Part, Table, Write, Written};
 use crate::time::Time;
-
-/// A function as the table shows it.
-struct Known {
-    key: Vec<u8>,
-    function: Function,
-    /// The items with shares.
-    shares: Vec<(Part, Item)>,
-    /// What of them is indexed.
-    marked: BTreeSet<Part>,
-    /// The version of the item with the chronicle, if there is one.
-    version: Option<u64>,
-    chronicle: Option<Chronicle>,
-    /// The bytes of a chronicle that cannot be read.
-    unreadable: Option<Vec<u8>>,
-    /// All shards' panes that are not closed.
-    open: BTreeMap<i64, Pane>,
-    versions: Versions,
-    head: Time,
-    sample: Option<Origin>,
-    lost: u64,
-}
 
 /// A chronicle that was written, of which messages are to leave.
 struct Pending {
@@ -71,28 +45,32 @@ struct Pending {
 }
 
 /// What the tick knows of a pane.
-struct Shown<'a>(&'a Chronicle);
+struct Shown<'a> {
+    chronicle: &'a Chronicle,
+    callers: &'a [CallerShare],
+}
 
 impl Around for Shown<'_> {
     fn hour_before(&self, pane: i64) -> Sums {
         let mut hour = Sums::default();
-        self.0.hour.range(pane - PANES_AN_HOUR..pane).for_each(|(_, sums)| hour.add(sums));
+        self.chronicle.hour.range(pane - PANES_AN_HOUR..pane).for_each(|(_, sums)| hour.add(sums));
         hour
     }
 
     fn versions(&self) -> Vec<(Box<str>, Time)> {
         let mut all: Vec<_> =
-            self.0.versions.iter().map(|(n, first)| (n.clone(), *first)).collect();
+            self.chronicle.versions.iter().map(|(n, first)| (n.clone(), *first)).collect();
         all.sort_by(|(a, first), (b, other)| (first, a).cmp(&(other, b)));
         all
     }
 
-    fn drivers(&self, _: i64, _: Money) -> Vec<Driver> {
-        Vec::new()
+    fn drivers(&self, pane: i64, cost: Money) -> Vec<Driver> {
+        let of_pane = self.callers.iter().filter_map(|share| share.panes.get(&pane));
+        Named::of(of_pane).drivers(cost)
     }
 
     fn sample(&self) -> Option<Origin> {
-        self.0.sample.clone()
+        self.chronicle.sample.clone()
     }
 }
 
@@ -134,7 +112,9 @@ impl<T: Table, P: Pace> Invocation<'_, T, P> {
         let moves = moves.collect::<Vec<_>>();
         let mut moves = std::pin::pin!(stream::iter(moves).buffered(concurrency));
         let mut pending = Vec::new();
+        let mut is_whole = fault.is_none();
         while let Some(moved) = moves.next().await {
+            is_whole &= moved.is_ok();
             match moved {
                 Ok((counted, told)) => {
                     counts.add(&counted);
@@ -148,54 +128,12 @@ impl<T: Table, P: Pace> Invocation<'_, T, P> {
                 fault = fault.or(Some(error));
             }
         }
+        let closed = (target, is_whole, counts.laid_panes > 0);
+        match self.ride(weighing, sink, closed, now).await {
+            Ok(counted) => counts.add(&counted),
+            Err(error) => fault = fault.or(Some(error)),
+        }
         (counts, fault)
-    }
-
-    /// The functions that are due, each with its items that are indexed.
-    async fn due_functions(
-        &self,
-        now: Time,
-    ) -> Result<BTreeMap<Vec<u8>, BTreeSet<Part>>, StoreError> {
-        let mut found: BTreeMap<Vec<u8>, BTreeSet<Part>> = BTreeMap::new();
-        for partition in FUNCTION_PARTITIONS {
-            for ItemKey { key, part } in self.due_in(partition, now, DUE_ITEMS_MAX).await? {
-                found.entry(key).or_default().insert(part);
-            }
-        }
-        Ok(found)
-    }
-
-    /// A function as it is now; nothing of a key that is no function's.
-    async fn known(
-        &self,
-        key: Vec<u8>,
-        marked: BTreeSet<Part>,
-    ) -> Result<Option<Known>, StoreError> {
-        let Some(function) = key_bytes::function(&key) else { return Ok(None) };
-        let items = self.query(&key).await?;
-        let mut known = Known {
-            key,
-            function,
-            shares: Vec::new(),
-            marked,
-            version: None,
-            chronicle: None,
-            unreadable: None,
-            open: BTreeMap::new(),
-            versions: Versions::new(),
-            head: Time::MIN,
-            sample: None,
-            lost: 0,
-        };
-        for (part, item) in items {
-            match part {
-                Part::Chronicle => known.read_chronicle(item)?,
-                Part::Main | Part::Share(_) => known.shares.push((part, item)),
-                Part::Sketches | Part::Past { .. } => {}
-            }
-        }
-        known.read_shares()?;
-        Ok(Some(known))
     }
 
     /// Closes the panes of a function that are over, up to `target`; gives what is to be told.
@@ -243,16 +181,21 @@ impl<T: Table, P: Pace> Invocation<'_, T, P> {
         let (mut findings, noted) = (Vec::new(), Noted::default());
         for pane in panes.take(PANES_A_TICK_MAX) {
             let of_pane = known.open.remove(&pane).unwrap_or_default();
-            let around = Shown(&chronicle);
+            let around = Shown { chronicle: &chronicle, callers: &known.callers };
             let look = Look { pane, of_pane: &of_pane, around: &around, now, noted: &noted };
             let cost = weighing.prices.tariff.cost(&of_pane.sums, course.terms);
             findings.extend(course.close(weighing, &Number::ALL.into(), look));
+            let told_by = (&course, chronicle.sample.as_ref());
+            if let Some(laid) = riders::of_function(&known.callers, pane, told_by, weighing) {
+                self.lay_costs(pane, &laid).await?;
+                counts.laid_panes += 1;
+            }
             chronicle.note(pane, &of_pane, cost.dollars());
             counts.closed_panes += 1;
         }
         for pane in runs.into_iter().filter(|pane| *pane > chronicle.closed) {
             let Some(of_pane) = known.open.get(&pane) else { continue };
-            let around = Shown(&chronicle);
+            let around = Shown { chronicle: &chronicle, callers: &known.callers };
             let look = Look { pane, of_pane, around: &around, now, noted: &noted };
             findings.extend(course.judge_open(weighing, look));
         }
@@ -405,72 +348,5 @@ impl<T: Table, P: Pace> Invocation<'_, T, P> {
             self.put(&write).await?;
         }
         Ok(())
-    }
-}
-
-impl Known {
-    fn read_chronicle(&mut self, item: Item) -> Result<(), StoreError> {
-        self.version = Some(item.version);
-        let Some(bytes) = item.values.get(&Attribute::Chronicle) else { return Ok(()) };
-        match Chronicle::decode(&self.function, bytes) {
-            Ok(chronicle) => self.chronicle = Some(chronicle),
-            Err(why @ Unreadable::Newer(_)) => {
-                return Err(StoreError::Retryable(format!(
-                    "the chronicle of a function has {why}"
-                )));
-            }
-            Err(Unreadable::Damaged(_)) => {
-                self.lost += 1;
-                self.unreadable = Some(bytes.clone());
-            }
-        }
-        Ok(())
-    }
-
-    /// Merges the shares of all shards, but for panes that are closed.
-    fn read_shares(&mut self) -> Result<(), StoreError> {
-        let told = self.shares.iter().filter_map(|(_, item)| Closed::of(Some(item)));
-        let told = told.map(|closed| closed.pane).max();
-        let closed = self.chronicle.as_ref().map(|chronicle| chronicle.closed).or(told);
-        for (attribute, bytes) in self.shares.iter().flat_map(|(_, item)| &item.values) {
-            let Attribute::Share(_) = attribute else { continue };
-            let share = match FunctionShare::decode(&self.function, bytes) {
-                Ok(share) => share,
-                Err(why @ Unreadable::Newer(_)) => {
-                    return Err(StoreError::Retryable(format!(
-                        "the share of a function has {why}"
-                    )));
-                }
-                Err(Unreadable::Damaged(_)) => {
-                    self.lost += 1;
-                    continue;
-                }
-            };
-            for (number, pane) in share.panes.iter().filter(|(pane, _)| Some(**pane) > closed) {
-                self.open.entry(*number).or_default().add(pane);
-            }
-            for (name, first) in share.versions {
-                let known = self.versions.entry(name).or_insert(first);
-                *known = first.min(*known);
-            }
-            if share.head > self.head {
-                self.head = share.head;
-                self.sample = share.sample.or(self.sample.take());
-            }
-        }
-        Ok(())
-    }
-
-    /// The open panes that have come to what shards were told is a runaway's.
-    fn runs_away(&self, weighing: &Weighing) -> Vec<i64> {
-        let levels = self.shares.iter().filter_map(|(_, item)| Closed::of(Some(item)));
-        let levels: Vec<(Number, f64)> = levels.flat_map(|closed| closed.runs_from).collect();
-        let terms = (weighing.prices.terms)(&self.function.name);
-        let runs = |pane: &Pane| {
-            let dollars = weighing.prices.tariff.cost(&pane.sums, terms).dollars();
-            levels.iter().any(|(of, from)| of.of(pane, dollars).is_some_and(|is| is >= *from))
-        };
-        let open = self.open.iter().filter(|(_, pane)| runs(pane));
-        open.map(|(number, _)| *number).collect()
     }
 }

@@ -1,0 +1,565 @@
+//! Callers across functions: what each cost in all of them, weighed against its own past.
+//!
+//! Whoever closes a pane of a function whose log names callers writes down first, in an item for each function and pane,
+//! what they cost there ([`OfFunction`]). Once a tick has closed a pane of all functions it could look at, it reads these
+//! together, takes them in, and judges by what one process judges by too ([`crate::spend::riding`]). What follows is
+//! written with the chronicle of callers, under its version, and published after that, as messages about functions are.
+//!
+//! The items of panes are all that callers' pasts are made of, and stay for some days; each caller's past is stored
+//! by itself once a day, at a time of its own. So an environment that begins reads these, and the panes since, and goes on.
+//!
+//! Invariant: a pane is taken in once, by whoever wins the chronicle; and what is laid to a caller is no more than what
+//! shards have laid to it.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+use futures_util::stream::{self, StreamExt};
+
+use crate::fault::Fault;
+use crate::finding::{Also, Finding};
+use crate::key::FunctionTag;
+use crate::limits::{
+    CALLERS_STORED_MAX, COSTS_KEPT, FUNCTION_KEPT, PANES_A_TICK_MAX, RIDER_MESSAGES_BYTES_MAX,
+    RIDERS_WAIT_PANES,
+};
+use crate::meter::ledger::Function;
+use crate::series::PANE;
+use crate::series::episode::lasts;
+use crate::signal::Origin;
+use crate::sink::AlertSink;
+use crate::spend::callers::{Caller, Callers, Costs, DAY_PANES, Kept};
+use crate::spend::course::{Course, PANES_AN_HOUR, Weighing};
+use crate::spend::drivers::WHO;
+use crate::spend::episodes::{Episode, Latch};
+use crate::spend::riding::{Ridden, Riding, Rode, rides, telling};
+use crate::store::{StoreError, WindowStore};
+use crate::table_store::bytes::{Unreadable, Writer};
+use crate::table_store::functions::callers::CallerShare;
+use crate::table_store::functions::named::Named;
+use crate::table_store::functions::rider_bytes::{
+    HEARD_MAX, MESSAGES_MAX, OfFunction, RiderChronicle, RiderPast, write_caller,
+};
+use crate::table_store::functions::{FunctionCounts, message};
+use crate::table_store::key_bytes;
+use crate::table_store::store::Invocation;
+use crate::table_store::table::{Attribute, Indexing, ItemKey, Pace, Part, Table, Write, Written};
+use crate::time::Time;
+
+/// Panes that an environment reads that begins: in them each caller's past was stored, or it is new.
+const READ_PANES: i64 = 3 * DAY_PANES / 2;
+
+/// What a process remembers of callers.
+#[derive(Debug, Default)]
+pub(crate) struct RememberedRiders(Mutex<Known>);
+
+#[derive(Debug, Default)]
+enum Known {
+    /// Nobody has looked yet.
+    #[default]
+    Nothing,
+    /// There were none.
+    Nobody,
+    Riders(Box<Riders>),
+}
+
+/// Callers up to a pane.
+#[derive(Debug)]
+struct Riders {
+    closed: i64,
+    callers: Callers,
+    functions: Vec<Used>,
+    by_tag: BTreeMap<FunctionTag, usize>,
+    /// Up to which pane a caller's past is stored.
+    stored: BTreeMap<Caller, i64>,
+}
+
+/// A function that callers use.
+#[derive(Clone, Debug)]
+struct Used {
+    tag: FunctionTag,
+    function: Function,
+    telling: Vec<Also>,
+    sample: Option<Origin>,
+    /// The newest pane it was closed in.
+    last: i64,
+}
+
+impl Ridden for Vec<Used> {
+    fn function(&self, at: usize) -> Function {
+        self[at].function.clone()
+    }
+
+    fn telling(&self, at: usize) -> Vec<Also> {
+        self[at].telling.clone()
+    }
+
+    fn sample(&self, at: usize) -> Option<Origin> {
+        self[at].sample.clone()
+    }
+}
+
+impl RememberedRiders {
+    fn take(&self) -> Known {
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn put(&self, known: Known) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = known;
+    }
+}
+
+/// What callers cost in a pane of a function, if its log names any.
+pub(super) fn of_function(
+    shares: &[CallerShare],
+    pane: i64,
+    (course, sample): (&Course, Option<&Origin>),
+    weighing: &Weighing,
+) -> Option<OfFunction> {
+    let named = |kind: &usize| shares.iter().any(|share| share.since[*kind].is_some());
+    let kind = (0..WHO.len()).find(named).filter(|_| rides(&weighing.detectors))?;
+    let of_pane = shares.iter().filter_map(|share| share.panes.get(&pane));
+    Some(OfFunction {
+        function: course.function.clone(),
+        kind: Some(kind),
+        costs: Named::of(of_pane).of_kind(kind),
+        telling: telling(course, &weighing.detectors),
+        sample: sample.cloned(),
+    })
+}
+
+impl<T: Table, P: Pace> Invocation<'_, T, P> {
+    /// Writes down what callers cost in a pane of a function.
+    pub(super) async fn lay_costs(&self, pane: i64, of: &OfFunction) -> Result<(), StoreError> {
+        let FunctionTag(tag) = FunctionTag::of(&of.function);
+        let item = ItemKey { key: key_bytes::of_costs(pane), part: Part::Costs(tag) };
+        let expires = self.store.pace.now().plus(COSTS_KEPT);
+        self.put(&plain(item, Attribute::Costs, of.encode(), expires)).await.map(drop)
+    }
+
+    /// Judges callers by the panes up to `target`, and publishes what follows. `is_whole` is whether each function that
+    /// was due was looked at, and `laid` whether any has laid costs to anybody.
+    pub(super) async fn ride<A: AlertSink>(
+        &self,
+        weighing: &Weighing,
+        sink: &mut A,
+        (target, is_whole, laid): (i64, bool, bool),
+        now: Time,
+    ) -> Result<FunctionCounts, Fault> {
+        let mut counts = FunctionCounts::default();
+        if !rides(&weighing.detectors) {
+            return Ok(counts);
+        }
+        let known = self.store.riders.take();
+        let is_idle = match &known {
+            Known::Nothing => false,
+            Known::Nobody => !laid,
+            Known::Riders(riders) => riders.closed >= target,
+        };
+        if is_idle {
+            self.store.riders.put(known);
+            return Ok(counts);
+        }
+        let item = self.look(&key_bytes::RIDERS, Part::Chronicle).await?;
+        let bytes = item.as_ref().and_then(|item| item.values.get(&Attribute::Chronicle));
+        let mut version = item.as_ref().map(|item| item.version);
+        let mut chronicle = match bytes.map(|bytes| RiderChronicle::decode(bytes)) {
+            Some(Ok(chronicle)) => chronicle,
+            Some(Err(why @ Unreadable::Newer(_))) => {
+                return Err(
+                    StoreError::Retryable(format!("what is known of callers has {why}")).into()
+                );
+            }
+            None if !laid => {
+                self.store.riders.put(Known::Nobody);
+                return Ok(counts);
+            }
+            damaged => {
+                counts.lost += u64::from(damaged.is_some());
+                RiderChronicle { closed: target - 1, ..RiderChronicle::default() }
+            }
+        };
+        if !chronicle.pending.is_empty() {
+            // First what is known to be untold.
+            let state = (version, &mut chronicle);
+            version = match self.tell_riders(weighing, sink, state, &mut counts).await {
+                Ok(Some(version)) => Some(version),
+                ended => {
+                    self.store.riders.put(known);
+                    return ended.map(|_| counts);
+                }
+            };
+        }
+        let mut riders = match known {
+            Known::Riders(riders) if riders.closed <= chronicle.closed => *riders,
+            _ => self.riders(weighing, &chronicle, &mut counts).await?,
+        };
+        self.catch_up(weighing, &mut riders, &chronicle, &mut counts).await?;
+        let mut findings = Vec::new();
+        let mut rode = Rode::default();
+        for pane in (chronicle.closed + 1..=target).take(PANES_A_TICK_MAX) {
+            if !is_whole && pane > target - RIDERS_WAIT_PANES {
+                break;
+            }
+            let costs = self.costs(&mut riders, pane, &mut counts).await?;
+            let Riders { callers, functions, .. } = &mut riders;
+            let riding = Riding { weighing, functions, now };
+            findings.extend(riding.close(callers, &costs, pane, &mut rode));
+            riders.closed = pane;
+        }
+        if riders.closed == chronicle.closed {
+            self.store.riders.put(Known::Riders(Box::new(riders)));
+            return Ok(counts);
+        }
+        for (_, _, entry) in rode.held {
+            *counts.held_back.entry(entry).or_default() += 1;
+        }
+        riders.write_down(weighing, &mut chronicle);
+        let (messages, left_out) = within(findings.iter().filter_map(encoded).collect());
+        counts.refused += left_out;
+        if self.store.settings.safeguards.publish_before_confirm {
+            chronicle.pending = messages.clone();
+        }
+        let Written::Applied(written) = self.put(&self.riders_write(version, &chronicle)).await?
+        else {
+            // Somebody else has judged these panes, and what is remembered is ahead of that.
+            return Ok(counts);
+        };
+        chronicle.pending = messages;
+        self.store_riders(&mut riders).await?;
+        self.store.riders.put(Known::Riders(Box::new(riders)));
+        let state = (Some(written.version), &mut chronicle);
+        if !state.1.pending.is_empty() {
+            self.tell_riders(weighing, sink, state, &mut counts).await?;
+        }
+        Ok(counts)
+    }
+
+    fn riders_write(&self, version: Option<u64>, chronicle: &RiderChronicle) -> Write {
+        let item = ItemKey { key: key_bytes::RIDERS.to_vec(), part: Part::Chronicle };
+        let expires = self.store.pace.now().plus(FUNCTION_KEPT);
+        let blind = !self.store.settings.safeguards.compare_and_set;
+        let absent = version.is_none() && !blind;
+        Write {
+            expected: absent.then_some((Attribute::Chronicle, None)).into_iter().collect(),
+            version: version.filter(|_| !blind),
+            ..plain(item, Attribute::Chronicle, chronicle.encode(), expires)
+        }
+    }
+
+    /// Publishes the messages of the chronicle, and writes it without them; its version then, unless another tick has
+    /// found them too, and was faster.
+    async fn tell_riders<A: AlertSink>(
+        &self,
+        weighing: &Weighing,
+        sink: &mut A,
+        (version, chronicle): (Option<u64>, &mut RiderChronicle),
+        counts: &mut FunctionCounts,
+    ) -> Result<Option<u64>, Fault> {
+        for (function, bytes) in std::mem::take(&mut chronicle.pending) {
+            let finding = match message::decode(&function, &weighing.detectors, &bytes) {
+                Ok(finding) => finding,
+                Err(why @ Unreadable::Newer(_)) => {
+                    let why = format!("a message about a caller has {why}");
+                    return Err(StoreError::Retryable(why).into());
+                }
+                Err(Unreadable::Damaged(_)) => {
+                    counts.lost += 1;
+                    continue;
+                }
+            };
+            if !self.has_time() {
+                let why = "no time is left to publish what is claimed".to_owned();
+                return Err(StoreError::Retryable(why).into());
+            }
+            sink.publish(&finding).await?;
+            counts.told(finding.activity);
+        }
+        if !self.store.settings.safeguards.publish_before_confirm {
+            return Ok(version);
+        }
+        match self.put(&self.riders_write(version, chronicle)).await? {
+            Written::Applied(item) => Ok(Some(item.version)),
+            Written::Refused(_) => Ok(None),
+        }
+    }
+
+    /// What callers cost in a pane, as functions have laid it.
+    async fn costs(
+        &self,
+        riders: &mut Riders,
+        pane: i64,
+        counts: &mut FunctionCounts,
+    ) -> Result<Costs, StoreError> {
+        let read = self.read_costs(pane).await?;
+        Ok(riders.costs(pane, read, counts))
+    }
+
+    async fn read_costs(&self, pane: i64) -> Result<BTreeMap<FunctionTag, Vec<u8>>, StoreError> {
+        let mut found = BTreeMap::new();
+        for (part, mut item) in self.query(&key_bytes::of_costs(pane)).await? {
+            if let (Part::Costs(tag), Some(bytes)) = (part, item.values.remove(&Attribute::Costs)) {
+                found.insert(FunctionTag(tag), bytes);
+            }
+        }
+        Ok(found)
+    }
+
+    /// Callers as their stored pasts say, before the panes since.
+    async fn riders(
+        &self,
+        weighing: &Weighing,
+        chronicle: &RiderChronicle,
+        counts: &mut FunctionCounts,
+    ) -> Result<Riders, StoreError> {
+        let mut riders = Riders {
+            closed: chronicle.closed - READ_PANES,
+            callers: Callers::default(),
+            functions: Vec::new(),
+            by_tag: BTreeMap::new(),
+            stored: BTreeMap::new(),
+        };
+        let day = (riders.closed + 1).div_euclid(DAY_PANES);
+        riders.callers.day = day;
+        for (_, item) in self.query(&key_bytes::RIDERS_PAST).await? {
+            let Some(bytes) = item.values.get(&Attribute::Past) else { continue };
+            let past = match RiderPast::decode(bytes) {
+                Ok(past) => past,
+                Err(why @ Unreadable::Newer(_)) => {
+                    let why = format!("the past of a caller has {why}");
+                    return Err(StoreError::Retryable(why));
+                }
+                Err(Unreadable::Damaged(_)) => {
+                    counts.lost += 1;
+                    continue;
+                }
+            };
+            if past.last < riders.closed {
+                // It was given up since, or it would have been stored again.
+                continue;
+            }
+            let mut kept = Kept::new(past.first, weighing.detectors.len());
+            // What it is by the day that is begun with.
+            let days = past.last.div_euclid(DAY_PANES) - day;
+            kept.weight = past.weight * 2f64.powi(i32::try_from(days).unwrap_or(i32::MIN));
+            kept.used =
+                past.used.iter().map(|(tag, first)| (riders.at(*tag, None), *first)).collect();
+            kept.series = past.series;
+            riders.stored.insert(past.caller.clone(), past.last);
+            riders.callers.kept.insert(past.caller, kept);
+        }
+        Ok(riders)
+    }
+
+    /// Takes in the panes that others have judged by, and what they have written down.
+    async fn catch_up(
+        &self,
+        weighing: &Weighing,
+        riders: &mut Riders,
+        chronicle: &RiderChronicle,
+        counts: &mut FunctionCounts,
+    ) -> Result<(), StoreError> {
+        let concurrency = self.store.settings.concurrency.max(1);
+        // Whom findings are about must not be forgotten meanwhile.
+        riders.take_up(weighing, chronicle);
+        let reads = (riders.closed + 1..=chronicle.closed)
+            .map(|pane| async move { (pane, self.read_costs(pane).await) });
+        let reads = reads.collect::<Vec<_>>();
+        let mut reads = std::pin::pin!(stream::iter(reads).buffered(concurrency));
+        while let Some((pane, read)) = reads.next().await {
+            let mut costs = riders.costs(pane, read?, counts);
+            costs.retain(|caller, _| riders.stored.get(caller).is_none_or(|last| *last < pane));
+            let Riders { callers, functions, .. } = &mut *riders;
+            let is_recent = pane > chronicle.closed - PANES_AN_HOUR;
+            let riding = Riding { weighing, functions, now: Time::MIN };
+            riding.catch_up(callers, &costs, (pane, is_recent));
+        }
+        riders.closed = chronicle.closed;
+        riders.take_up(weighing, chronicle);
+        Ok(())
+    }
+
+    /// Stores the pasts that are due.
+    async fn store_riders(&self, riders: &mut Riders) -> Result<(), StoreError> {
+        let expires = self.store.pace.now().plus(FUNCTION_KEPT);
+        for caller in riders.to_store() {
+            let past = riders.past(&caller);
+            let Some(past) = past else { continue };
+            let item = ItemKey {
+                key: key_bytes::RIDERS_PAST.to_vec(),
+                part: Part::Caller(number_of(&caller)),
+            };
+            self.put(&plain(item, Attribute::Past, past.encode(), expires)).await?;
+            riders.stored.insert(caller, past.last);
+        }
+        Ok(())
+    }
+}
+
+/// A write of one attribute without any condition.
+fn plain(item: ItemKey, attribute: Attribute, bytes: Vec<u8>, expires: Time) -> Write {
+    Write {
+        item,
+        expected: Vec::new(),
+        version: None,
+        set: vec![(attribute, bytes)],
+        removed: Vec::new(),
+        index: Indexing::Keep,
+        expires,
+    }
+}
+
+/// A message with the function that it needs to be read.
+fn encoded(finding: &Finding) -> Option<(Function, Vec<u8>)> {
+    let spending = finding.spending.as_deref()?;
+    Some((spending.function.clone(), message::encode(finding, spending)))
+}
+
+/// The first messages, as many as an item has room for, and how many are left out.
+fn within(mut messages: Vec<(Function, Vec<u8>)>) -> (Vec<(Function, Vec<u8>)>, u64) {
+    let (all, mut bytes) = (messages.len(), 0);
+    messages.retain(|(Function { account, name }, message)| {
+        bytes += account.len() + name.len() + message.len() + 8;
+        bytes <= RIDER_MESSAGES_BYTES_MAX
+    });
+    messages.truncate(MESSAGES_MAX);
+    let left_out = (all - messages.len()) as u64;
+    (messages, left_out)
+}
+
+/// A number for who it is, the same in every process.
+fn number_of(caller: &Caller) -> u64 {
+    let mut out = Writer::default();
+    write_caller(&mut out, caller);
+    let name = out.bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    FunctionTag::of(&Function { account: "".into(), name: name.into() }).0
+}
+
+impl Riders {
+    /// The place of a function; a new one where it has none yet.
+    fn at(&mut self, tag: FunctionTag, function: Option<&Function>) -> usize {
+        let nobody = || Function { account: "".into(), name: "".into() };
+        let at = *self.by_tag.entry(tag).or_insert_with(|| {
+            let function = nobody();
+            self.functions.push(Used {
+                tag,
+                function,
+                telling: Vec::new(),
+                sample: None,
+                last: i64::MIN,
+            });
+            self.functions.len() - 1
+        });
+        if let Some(function) = function {
+            self.functions[at].function = function.clone();
+        }
+        at
+    }
+
+    /// What callers cost in a pane.
+    fn costs(
+        &mut self,
+        pane: i64,
+        read: BTreeMap<FunctionTag, Vec<u8>>,
+        counts: &mut FunctionCounts,
+    ) -> Costs {
+        let mut costs = Costs::new();
+        for (tag, bytes) in read {
+            let Ok(of) = OfFunction::decode(&bytes) else {
+                counts.lost += 1;
+                continue;
+            };
+            let at = self.at(tag, Some(&of.function));
+            let known = &mut self.functions[at];
+            known.last = pane;
+            known.telling = of.telling;
+            known.sample = of.sample.or(known.sample.take());
+            let Some(kind) = of.kind else { continue };
+            for (name, cost) in of.costs {
+                let caller = Caller { kind: WHO[kind], name };
+                costs.entry(caller).or_default().push((at, cost));
+            }
+        }
+        costs
+    }
+
+    /// Takes up what the chronicle says.
+    fn take_up(&mut self, weighing: &Weighing, chronicle: &RiderChronicle) {
+        for kept in self.callers.kept.values_mut() {
+            kept.latches = vec![Latch::default(); weighing.detectors.len()];
+        }
+        for ((caller, id), latch) in &chronicle.latches {
+            let nth = weighing.detectors.iter().position(|rule| *rule.id == **id);
+            if let Some((nth, kept)) = nth.zip(self.callers.kept.get_mut(caller)) {
+                kept.latches[nth] = latch.clone();
+            }
+        }
+        let heard = chronicle.heard.iter();
+        self.callers.heard =
+            heard.map(|((tag, kind), since)| ((self.at(*tag, None), WHO[*kind]), *since)).collect();
+        let told_of = chronicle.told_of.iter();
+        self.callers.told_of =
+            told_of.map(|(tag, caller)| (self.at(*tag, None), caller.clone())).collect();
+    }
+
+    /// Writes down in the chronicle what is not made of panes alone.
+    fn write_down(&self, weighing: &Weighing, chronicle: &mut RiderChronicle) {
+        chronicle.closed = self.closed;
+        let tag = |at: &usize| self.functions[*at].tag;
+        let kind = |of| WHO.iter().position(|kind| *kind == of).unwrap_or_default();
+        let heard = self.callers.heard.iter();
+        let mut heard: Vec<_> = heard.collect();
+        if heard.len() > HEARD_MAX {
+            // Functions that nobody has used for longest are new again, should they come back.
+            heard.sort_by_key(|((at, _), _)| std::cmp::Reverse(self.functions[*at].last));
+            heard.truncate(HEARD_MAX);
+        }
+        let heard = heard.into_iter();
+        chronicle.heard = heard.map(|((at, of), since)| ((tag(at), kind(*of)), *since)).collect();
+        let told_of = self.callers.told_of.iter();
+        chronicle.told_of = told_of.map(|(at, caller)| (tag(at), caller.clone())).collect();
+        chronicle.latches.clear();
+        for (caller, kept) in &self.callers.kept {
+            for (rule, latch) in weighing.detectors.iter().zip(&kept.latches) {
+                let lasting = |of: &Episode| !of.closed || lasts(of.opened, self.closed + 1, PANE);
+                if latch.episode.as_ref().is_some_and(lasting) {
+                    let id = rule.id.as_str().into();
+                    chronicle.latches.insert((caller.clone(), id), latch.clone());
+                }
+            }
+        }
+    }
+
+    /// Whose past is to be stored: a day after it was stored last, or, at a time of its own, within a day after it began.
+    fn to_store(&self) -> Vec<Caller> {
+        let is_due = |(caller, kept): &(&Caller, &Kept)| {
+            let spread = (number_of(caller) % DAY_PANES.unsigned_abs()) as i64;
+            let before = self.stored.get(*caller).copied();
+            self.closed - before.unwrap_or(kept.first_pane - spread) >= DAY_PANES
+        };
+        let mut due: Vec<(i64, &Caller)> = self
+            .callers
+            .kept
+            .iter()
+            .filter(is_due)
+            .map(|(caller, _)| (self.stored.get(caller).copied().unwrap_or(i64::MIN), caller))
+            .collect();
+        due.sort();
+        due.into_iter().take(CALLERS_STORED_MAX).map(|(_, caller)| caller.clone()).collect()
+    }
+
+    fn past(&self, caller: &Caller) -> Option<RiderPast> {
+        let kept = self.callers.kept.get(caller)?;
+        Some(RiderPast {
+            caller: caller.clone(),
+            last: self.closed,
+            first: kept.first_pane,
+            weight: kept.weight,
+            used: kept.used.iter().map(|(at, first)| (self.functions[*at].tag, *first)).collect(),
+            series: kept.series.clone(),
+        })
+    }
+}
+
+/// Panes of an hour lie within those that are read.
+const _: () = assert!(READ_PANES > DAY_PANES + PANES_AN_HOUR);
