@@ -185,15 +185,16 @@ impl Reader {
                     let event = self.phase.event(&signal, theirs.next().as_ref());
                     of_functions.push(Signal { event, ..signal });
                 }
-                Body::Access(access) if access.request.is_some() => match names_only(&signal) {
-                    true => of_functions.push(signal),
-                    false => {
+                Body::Access(access) => {
+                    let is_functions = signal.origin.stream.function().is_some();
+                    if is_functions && access.request.is_some() {
                         of_functions.push(signal.clone());
+                    }
+                    if !names_only(&signal) {
                         signals.push(signal);
                     }
-                },
-                _ if names_only(&signal) => {}
-                _ => signals.push(signal),
+                }
+                Body::Auth(_) => signals.push(signal),
             }
         }
         of_functions

@@ -203,6 +203,8 @@ fn source(story: Story, chance: &Chance) -> Source {
             let count = match pane - spike {
                 0..12 => 50,
                 24..36 => 0,
+                // One rides, which is no spike yet.
+                -24..-12 if function == 0 => 10,
                 _ => chance.within(3..6),
             };
             for _ in 0..count {

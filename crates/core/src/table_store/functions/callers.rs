@@ -25,9 +25,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::access::Access;
 use crate::event_ring::EventRing;
-use crate::limits::{
-    ASKS_WAITING_MAX, CALLER_PANES_MAX, COSTS_WAITING_MAX, EVENT_RING_TAGS, SHARED_DRIVERS_MAX,
-};
+use crate::limits::{ASKS_WAITING_MAX, CALLER_PANES_MAX, COSTS_WAITING_MAX, SHARED_DRIVERS_MAX};
 use crate::meter::attribution::DriverName;
 use crate::meter::drivers::Drivers;
 use crate::meter::money::Money;
@@ -36,7 +34,7 @@ use crate::sequence::Sequence;
 use crate::spend::course::pane_of;
 use crate::spend::drivers::WHO;
 use crate::table_store::bytes::{Reader, Unreadable, Writer};
-use crate::table_store::functions::numbers::read_pane_number;
+use crate::table_store::functions::numbers::{read_head, read_pane_number, write_head};
 use crate::tag::{EventTag, RequestTag, UserTag};
 use crate::time::Time;
 
@@ -274,11 +272,7 @@ impl CallerShare {
     pub fn encode(&self) -> Vec<u8> {
         let mut out = Writer::default();
         out.byte(VERSION);
-        out.counted(self.applied.bytes());
-        out.signed(self.head.0);
-        let tags = self.events.tags();
-        out.number(tags.len() as u64);
-        tags.iter().for_each(|tag| out.bytes.extend_from_slice(&tag.to_be_bytes()[..3]));
+        write_head(&mut out, self.applied, self.head, &self.events);
         let mut before = pane_of(self.head);
         out.byte(bits(&self.since));
         self.since.iter().flatten().for_each(|since| out.signed(before - since));
@@ -298,17 +292,8 @@ impl CallerShare {
     pub fn decode(bytes: &[u8]) -> Result<CallerShare, Unreadable> {
         let mut from = Reader::new(bytes);
         from.version(VERSION)?;
-        let applied = Sequence::from_bytes(from.counted(bytes.len(), "sequence number")?);
-        let applied = applied.ok_or(Unreadable::Damaged("sequence number"))?;
-        let head = Time(from.signed("newest time")?);
-        if !(Time::MIN..Time(i64::MAX / 4)).contains(&head) {
-            return Err(Unreadable::Damaged("newest time"));
-        }
-        let mut share = CallerShare { applied, head, ..CallerShare::default() };
-        for _ in 0..from.count(EVENT_RING_TAGS, "event tags")? {
-            let [a, b, c] = from.array("event tag")?;
-            share.events.push(u32::from_be_bytes([a, b, c, 0]));
-        }
+        let (applied, head, events) = read_head(&mut from)?;
+        let mut share = CallerShare { applied, head, events, ..CallerShare::default() };
         let mut number = pane_of(head);
         let there = from.byte("first panes")?;
         for (_, since) in of_bits(there, &mut share.since)? {

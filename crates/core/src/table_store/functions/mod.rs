@@ -27,6 +27,7 @@ mod message;
 mod named;
 mod numbers;
 mod past;
+mod remembered_riders;
 pub mod rider_bytes;
 #[cfg(test)]
 mod rider_tests;
@@ -37,7 +38,7 @@ mod tests;
 mod tick;
 
 pub(crate) use past::Remembered;
-pub(crate) use riders::RememberedRiders;
+pub(crate) use remembered_riders::RememberedRiders;
 
 use std::collections::BTreeMap;
 

@@ -11,7 +11,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::event_ring::EventRing;
 use crate::invocation::FUNCTION_GROUP;
+use crate::limits::EVENT_RING_TAGS;
 use crate::meter::durations::{BUCKETS_MAX, Durations};
 use crate::meter::ledger::Function;
 use crate::meter::panes::Pane;
@@ -161,6 +163,30 @@ pub(super) fn read_versions(
         versions.insert(name, first.map(Time).ok_or(Unreadable::Damaged("version"))?);
     }
     Ok(versions)
+}
+
+/// Writes what shares of all kinds begin with: the last record that is counted, the newest line, the last events.
+pub(super) fn write_head(out: &mut Writer, applied: Sequence, head: Time, events: &EventRing) {
+    out.counted(applied.bytes());
+    out.signed(head.0);
+    let tags = events.tags();
+    out.number(tags.len() as u64);
+    tags.iter().for_each(|tag| out.bytes.extend_from_slice(&tag.to_be_bytes()[..3]));
+}
+
+pub(super) fn read_head(from: &mut Reader<'_>) -> Result<(Sequence, Time, EventRing), Unreadable> {
+    let applied = Sequence::from_bytes(from.counted(NAME_BYTES_MAX, "sequence number")?);
+    let applied = applied.ok_or(Unreadable::Damaged("sequence number"))?;
+    let head = Time(from.signed("newest time")?);
+    if !(Time::MIN..Time(i64::MAX / 4)).contains(&head) {
+        return Err(Unreadable::Damaged("newest time"));
+    }
+    let mut events = EventRing::default();
+    for _ in 0..from.count(EVENT_RING_TAGS, "event tags")? {
+        let [a, b, c] = from.array("event tag")?;
+        events.push(u32::from_be_bytes([a, b, c, 0]));
+    }
+    Ok((applied, head, events))
 }
 
 /// A text of a usual length.

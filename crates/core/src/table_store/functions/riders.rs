@@ -12,33 +12,29 @@
 //! shards have laid to it.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
 
 use futures_util::stream::{self, StreamExt};
 
 use crate::fault::Fault;
-use crate::finding::{Also, Finding};
+use crate::finding::Finding;
 use crate::key::FunctionTag;
 use crate::limits::{
-    CALLERS_STORED_MAX, COSTS_KEPT, FUNCTION_KEPT, PANES_A_TICK_MAX, RIDER_MESSAGES_BYTES_MAX,
-    RIDERS_WAIT_PANES,
+    COSTS_KEPT, FUNCTION_KEPT, PANES_A_TICK_MAX, RIDER_MESSAGES_BYTES_MAX, RIDERS_WAIT_PANES,
 };
 use crate::meter::ledger::Function;
-use crate::series::PANE;
-use crate::series::episode::lasts;
 use crate::signal::Origin;
 use crate::sink::AlertSink;
-use crate::spend::callers::{Caller, Callers, Costs, DAY_PANES, Kept};
+use crate::spend::callers::{Callers, DAY_PANES, Kept};
 use crate::spend::course::{Course, PANES_AN_HOUR, Weighing};
 use crate::spend::drivers::WHO;
-use crate::spend::episodes::{Episode, Latch};
-use crate::spend::riding::{Ridden, Riding, Rode, rides, telling};
-use crate::store::{StoreError, WindowStore};
-use crate::table_store::bytes::{Unreadable, Writer};
+use crate::spend::riding::{Riding, Rode, rides, telling};
+use crate::store::StoreError;
+use crate::table_store::bytes::Unreadable;
 use crate::table_store::functions::callers::CallerShare;
 use crate::table_store::functions::named::Named;
+use crate::table_store::functions::remembered_riders::{Known, Riders, number_of};
 use crate::table_store::functions::rider_bytes::{
-    HEARD_MAX, MESSAGES_MAX, OfFunction, RiderChronicle, RiderPast, write_caller,
+    MESSAGES_MAX, OfFunction, RiderChronicle, RiderPast,
 };
 use crate::table_store::functions::{FunctionCounts, message};
 use crate::table_store::key_bytes;
@@ -48,66 +44,6 @@ use crate::time::Time;
 
 /// Panes that an environment reads that begins: in them each caller's past was stored, or it is new.
 const READ_PANES: i64 = 3 * DAY_PANES / 2;
-
-/// What a process remembers of callers.
-#[derive(Debug, Default)]
-pub(crate) struct RememberedRiders(Mutex<Known>);
-
-#[derive(Debug, Default)]
-enum Known {
-    /// Nobody has looked yet.
-    #[default]
-    Nothing,
-    /// There were none.
-    Nobody,
-    Riders(Box<Riders>),
-}
-
-/// Callers up to a pane.
-#[derive(Debug)]
-struct Riders {
-    closed: i64,
-    callers: Callers,
-    functions: Vec<Used>,
-    by_tag: BTreeMap<FunctionTag, usize>,
-    /// Up to which pane a caller's past is stored.
-    stored: BTreeMap<Caller, i64>,
-}
-
-/// A function that callers use.
-#[derive(Clone, Debug)]
-struct Used {
-    tag: FunctionTag,
-    function: Function,
-    telling: Vec<Also>,
-    sample: Option<Origin>,
-    /// The newest pane it was closed in.
-    last: i64,
-}
-
-impl Ridden for Vec<Used> {
-    fn function(&self, at: usize) -> Function {
-        self[at].function.clone()
-    }
-
-    fn telling(&self, at: usize) -> Vec<Also> {
-        self[at].telling.clone()
-    }
-
-    fn sample(&self, at: usize) -> Option<Origin> {
-        self[at].sample.clone()
-    }
-}
-
-impl RememberedRiders {
-    fn take(&self) -> Known {
-        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    fn put(&self, known: Known) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = known;
-    }
-}
 
 /// What callers cost in a pane of a function, if its log names any.
 pub(super) fn of_function(
@@ -160,24 +96,11 @@ impl<T: Table, P: Pace> Invocation<'_, T, P> {
             self.store.riders.put(known);
             return Ok(counts);
         }
-        let item = self.look(&key_bytes::RIDERS, Part::Chronicle).await?;
-        let bytes = item.as_ref().and_then(|item| item.values.get(&Attribute::Chronicle));
-        let mut version = item.as_ref().map(|item| item.version);
-        let mut chronicle = match bytes.map(|bytes| RiderChronicle::decode(bytes)) {
-            Some(Ok(chronicle)) => chronicle,
-            Some(Err(why @ Unreadable::Newer(_))) => {
-                return Err(
-                    StoreError::Retryable(format!("what is known of callers has {why}")).into()
-                );
-            }
-            None if !laid => {
-                self.store.riders.put(Known::Nobody);
-                return Ok(counts);
-            }
-            damaged => {
-                counts.lost += u64::from(damaged.is_some());
-                RiderChronicle { closed: target - 1, ..RiderChronicle::default() }
-            }
+        let Some((mut version, mut chronicle)) =
+            self.rider_chronicle(laid.then_some(target - 1), &mut counts).await?
+        else {
+            self.store.riders.put(Known::Nobody);
+            return Ok(counts);
         };
         if !chronicle.pending.is_empty() {
             // First what is known to be untold.
@@ -196,23 +119,16 @@ impl<T: Table, P: Pace> Invocation<'_, T, P> {
         };
         self.catch_up(weighing, &mut riders, &chronicle, &mut counts).await?;
         let mut findings = Vec::new();
-        let mut rode = Rode::default();
         for pane in (chronicle.closed + 1..=target).take(PANES_A_TICK_MAX) {
             if !is_whole && pane > target - RIDERS_WAIT_PANES {
                 break;
             }
-            let costs = self.costs(&mut riders, pane, &mut counts).await?;
-            let Riders { callers, functions, .. } = &mut riders;
-            let riding = Riding { weighing, functions, now };
-            findings.extend(riding.close(callers, &costs, pane, &mut rode));
-            riders.closed = pane;
+            findings
+                .extend(self.judge_riders(weighing, &mut riders, (pane, now), &mut counts).await?);
         }
         if riders.closed == chronicle.closed {
             self.store.riders.put(Known::Riders(Box::new(riders)));
             return Ok(counts);
-        }
-        for (_, _, entry) in rode.held {
-            *counts.held_back.entry(entry).or_default() += 1;
         }
         riders.write_down(weighing, &mut chronicle);
         let (messages, left_out) = within(findings.iter().filter_map(encoded).collect());
@@ -257,23 +173,7 @@ impl<T: Table, P: Pace> Invocation<'_, T, P> {
         counts: &mut FunctionCounts,
     ) -> Result<Option<u64>, Fault> {
         for (function, bytes) in std::mem::take(&mut chronicle.pending) {
-            let finding = match message::decode(&function, &weighing.detectors, &bytes) {
-                Ok(finding) => finding,
-                Err(why @ Unreadable::Newer(_)) => {
-                    let why = format!("a message about a caller has {why}");
-                    return Err(StoreError::Retryable(why).into());
-                }
-                Err(Unreadable::Damaged(_)) => {
-                    counts.lost += 1;
-                    continue;
-                }
-            };
-            if !self.has_time() {
-                let why = "no time is left to publish what is claimed".to_owned();
-                return Err(StoreError::Retryable(why).into());
-            }
-            sink.publish(&finding).await?;
-            counts.told(finding.activity);
+            self.publish(weighing, sink, (&function, &bytes), counts).await?;
         }
         if !self.store.settings.safeguards.publish_before_confirm {
             return Ok(version);
@@ -284,15 +184,44 @@ impl<T: Table, P: Pace> Invocation<'_, T, P> {
         }
     }
 
-    /// What callers cost in a pane, as functions have laid it.
-    async fn costs(
+    /// What is known of callers, with its version; where nothing is, all is to begin behind `from`, if at all.
+    async fn rider_chronicle(
         &self,
-        riders: &mut Riders,
-        pane: i64,
+        from: Option<i64>,
         counts: &mut FunctionCounts,
-    ) -> Result<Costs, StoreError> {
-        let read = self.read_costs(pane).await?;
-        Ok(riders.costs(pane, read, counts))
+    ) -> Result<Option<(Option<u64>, RiderChronicle)>, StoreError> {
+        let item = self.look(&key_bytes::RIDERS, Part::Chronicle).await?;
+        let bytes = item.as_ref().and_then(|item| item.values.get(&Attribute::Chronicle));
+        let known = match bytes.map(|bytes| RiderChronicle::decode(bytes)) {
+            Some(Ok(chronicle)) => Some(chronicle),
+            Some(Err(why @ Unreadable::Newer(_))) => {
+                return Err(StoreError::Retryable(format!("what is known of callers has {why}")));
+            }
+            damaged => {
+                counts.lost += u64::from(damaged.is_some());
+                from.map(|closed| RiderChronicle { closed, ..RiderChronicle::default() })
+            }
+        };
+        Ok(known.map(|chronicle| (item.map(|item| item.version), chronicle)))
+    }
+
+    /// Takes in what callers cost in a pane, as functions have laid it, and tells what follows.
+    async fn judge_riders(
+        &self,
+        weighing: &Weighing,
+        riders: &mut Riders,
+        (pane, now): (i64, Time),
+        counts: &mut FunctionCounts,
+    ) -> Result<Vec<Finding>, StoreError> {
+        let costs = riders.costs(pane, self.read_costs(pane).await?, counts);
+        let (Riders { callers, functions, .. }, mut rode) = (&mut *riders, Rode::default());
+        let riding = Riding { weighing, functions, now };
+        let findings = riding.close(callers, &costs, pane, &mut rode);
+        riders.closed = pane;
+        for (_, _, entry) in rode.held {
+            *counts.held_back.entry(entry).or_default() += 1;
+        }
+        Ok(findings)
     }
 
     async fn read_costs(&self, pane: i64) -> Result<BTreeMap<FunctionTag, Vec<u8>>, StoreError> {
@@ -425,140 +354,6 @@ fn within(mut messages: Vec<(Function, Vec<u8>)>) -> (Vec<(Function, Vec<u8>)>, 
     messages.truncate(MESSAGES_MAX);
     let left_out = (all - messages.len()) as u64;
     (messages, left_out)
-}
-
-/// A number for who it is, the same in every process.
-fn number_of(caller: &Caller) -> u64 {
-    let mut out = Writer::default();
-    write_caller(&mut out, caller);
-    let name = out.bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-    FunctionTag::of(&Function { account: "".into(), name: name.into() }).0
-}
-
-impl Riders {
-    /// The place of a function; a new one where it has none yet.
-    fn at(&mut self, tag: FunctionTag, function: Option<&Function>) -> usize {
-        let nobody = || Function { account: "".into(), name: "".into() };
-        let at = *self.by_tag.entry(tag).or_insert_with(|| {
-            let function = nobody();
-            self.functions.push(Used {
-                tag,
-                function,
-                telling: Vec::new(),
-                sample: None,
-                last: i64::MIN,
-            });
-            self.functions.len() - 1
-        });
-        if let Some(function) = function {
-            self.functions[at].function = function.clone();
-        }
-        at
-    }
-
-    /// What callers cost in a pane.
-    fn costs(
-        &mut self,
-        pane: i64,
-        read: BTreeMap<FunctionTag, Vec<u8>>,
-        counts: &mut FunctionCounts,
-    ) -> Costs {
-        let mut costs = Costs::new();
-        for (tag, bytes) in read {
-            let Ok(of) = OfFunction::decode(&bytes) else {
-                counts.lost += 1;
-                continue;
-            };
-            let at = self.at(tag, Some(&of.function));
-            let known = &mut self.functions[at];
-            known.last = pane;
-            known.telling = of.telling;
-            known.sample = of.sample.or(known.sample.take());
-            let Some(kind) = of.kind else { continue };
-            for (name, cost) in of.costs {
-                let caller = Caller { kind: WHO[kind], name };
-                costs.entry(caller).or_default().push((at, cost));
-            }
-        }
-        costs
-    }
-
-    /// Takes up what the chronicle says.
-    fn take_up(&mut self, weighing: &Weighing, chronicle: &RiderChronicle) {
-        for kept in self.callers.kept.values_mut() {
-            kept.latches = vec![Latch::default(); weighing.detectors.len()];
-        }
-        for ((caller, id), latch) in &chronicle.latches {
-            let nth = weighing.detectors.iter().position(|rule| *rule.id == **id);
-            if let Some((nth, kept)) = nth.zip(self.callers.kept.get_mut(caller)) {
-                kept.latches[nth] = latch.clone();
-            }
-        }
-        let heard = chronicle.heard.iter();
-        self.callers.heard =
-            heard.map(|((tag, kind), since)| ((self.at(*tag, None), WHO[*kind]), *since)).collect();
-        let told_of = chronicle.told_of.iter();
-        self.callers.told_of =
-            told_of.map(|(tag, caller)| (self.at(*tag, None), caller.clone())).collect();
-    }
-
-    /// Writes down in the chronicle what is not made of panes alone.
-    fn write_down(&self, weighing: &Weighing, chronicle: &mut RiderChronicle) {
-        chronicle.closed = self.closed;
-        let tag = |at: &usize| self.functions[*at].tag;
-        let kind = |of| WHO.iter().position(|kind| *kind == of).unwrap_or_default();
-        let heard = self.callers.heard.iter();
-        let mut heard: Vec<_> = heard.collect();
-        if heard.len() > HEARD_MAX {
-            // Functions that nobody has used for longest are new again, should they come back.
-            heard.sort_by_key(|((at, _), _)| std::cmp::Reverse(self.functions[*at].last));
-            heard.truncate(HEARD_MAX);
-        }
-        let heard = heard.into_iter();
-        chronicle.heard = heard.map(|((at, of), since)| ((tag(at), kind(*of)), *since)).collect();
-        let told_of = self.callers.told_of.iter();
-        chronicle.told_of = told_of.map(|(at, caller)| (tag(at), caller.clone())).collect();
-        chronicle.latches.clear();
-        for (caller, kept) in &self.callers.kept {
-            for (rule, latch) in weighing.detectors.iter().zip(&kept.latches) {
-                let lasting = |of: &Episode| !of.closed || lasts(of.opened, self.closed + 1, PANE);
-                if latch.episode.as_ref().is_some_and(lasting) {
-                    let id = rule.id.as_str().into();
-                    chronicle.latches.insert((caller.clone(), id), latch.clone());
-                }
-            }
-        }
-    }
-
-    /// Whose past is to be stored: a day after it was stored last, or, at a time of its own, within a day after it began.
-    fn to_store(&self) -> Vec<Caller> {
-        let is_due = |(caller, kept): &(&Caller, &Kept)| {
-            let spread = (number_of(caller) % DAY_PANES.unsigned_abs()) as i64;
-            let before = self.stored.get(*caller).copied();
-            self.closed - before.unwrap_or(kept.first_pane - spread) >= DAY_PANES
-        };
-        let mut due: Vec<(i64, &Caller)> = self
-            .callers
-            .kept
-            .iter()
-            .filter(is_due)
-            .map(|(caller, _)| (self.stored.get(caller).copied().unwrap_or(i64::MIN), caller))
-            .collect();
-        due.sort();
-        due.into_iter().take(CALLERS_STORED_MAX).map(|(_, caller)| caller.clone()).collect()
-    }
-
-    fn past(&self, caller: &Caller) -> Option<RiderPast> {
-        let kept = self.callers.kept.get(caller)?;
-        Some(RiderPast {
-            caller: caller.clone(),
-            last: self.closed,
-            first: kept.first_pane,
-            weight: kept.weight,
-            used: kept.used.iter().map(|(at, first)| (self.functions[*at].tag, *first)).collect(),
-            series: kept.series.clone(),
-        })
-    }
 }
 
 /// Panes of an hour lie within those that are read.

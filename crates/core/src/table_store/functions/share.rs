@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 
 use crate::event_ring::EventRing;
 use crate::invocation::Invocation;
-use crate::limits::{EVENT_RING_TAGS, OPEN_PANES_MAX, SHARED_VERSIONS_MAX};
+use crate::limits::{OPEN_PANES_MAX, SHARED_VERSIONS_MAX};
 use crate::meter::ledger::Function;
 use crate::meter::panes::Pane;
 use crate::safeguards::{Guard, Safeguards};
@@ -21,8 +21,8 @@ use crate::signal::Origin;
 use crate::spend::course::pane_of;
 use crate::table_store::bytes::{Reader, Unreadable, Writer};
 use crate::table_store::functions::numbers::{
-    self, Versions, read_pane, read_pane_number, read_place, read_versions, write_pane,
-    write_place, write_versions,
+    self, Versions, read_head, read_pane, read_pane_number, read_place, read_versions, write_head,
+    write_pane, write_place, write_versions,
 };
 use crate::tag::EventTag;
 use crate::time::Time;
@@ -158,11 +158,7 @@ impl FunctionShare {
     pub fn encode(&self) -> Vec<u8> {
         let mut out = Writer::default();
         out.byte(VERSION);
-        out.counted(self.applied.bytes());
-        out.signed(self.head.0);
-        let tags = self.events.tags();
-        out.number(tags.len() as u64);
-        tags.iter().for_each(|tag| out.bytes.extend_from_slice(&tag.to_be_bytes()[..3]));
+        write_head(&mut out, self.applied, self.head, &self.events);
         out.number(self.panes.len() as u64);
         let mut before = pane_of(self.head);
         for (number, pane) in &self.panes {
@@ -182,17 +178,8 @@ impl FunctionShare {
     pub fn decode(function: &Function, bytes: &[u8]) -> Result<FunctionShare, Unreadable> {
         let mut from = Reader::new(bytes);
         from.version(VERSION)?;
-        let applied = Sequence::from_bytes(from.counted(bytes.len(), "sequence number")?);
-        let applied = applied.ok_or(Unreadable::Damaged("sequence number"))?;
-        let head = Time(from.signed("newest time")?);
-        if !(Time::MIN..Time(i64::MAX / 4)).contains(&head) {
-            return Err(Unreadable::Damaged("newest time"));
-        }
-        let mut share = FunctionShare { applied, head, ..FunctionShare::default() };
-        for _ in 0..from.count(EVENT_RING_TAGS, "event tags")? {
-            let [a, b, c] = from.array("event tag")?;
-            share.events.push(u32::from_be_bytes([a, b, c, 0]));
-        }
+        let (applied, head, events) = read_head(&mut from)?;
+        let mut share = FunctionShare { applied, head, events, ..FunctionShare::default() };
         let mut number = pane_of(head);
         for _ in 0..from.count(OPEN_PANES_MAX as usize, "panes")? {
             number += read_pane_number(&mut from)?;

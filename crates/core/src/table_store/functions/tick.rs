@@ -315,6 +315,34 @@ impl<T: Table, P: Pace> Invocation<'_, T, P> {
         Ok(())
     }
 
+    /// Publishes a message that was written down, if there is time.
+    pub(super) async fn publish<A: AlertSink>(
+        &self,
+        weighing: &Weighing,
+        sink: &mut A,
+        (function, bytes): (&Function, &[u8]),
+        counts: &mut FunctionCounts,
+    ) -> Result<(), Fault> {
+        let finding = match message::decode(function, &weighing.detectors, bytes) {
+            Ok(finding) => finding,
+            Err(why @ Unreadable::Newer(_)) => {
+                let why = format!("a message about a function has {why}");
+                return Err(StoreError::Retryable(why).into());
+            }
+            Err(Unreadable::Damaged(_)) => {
+                counts.lost += 1;
+                return Ok(());
+            }
+        };
+        if !self.has_time() {
+            let why = "no time is left to publish what is claimed".to_owned();
+            return Err(StoreError::Retryable(why).into());
+        }
+        sink.publish(&finding).await?;
+        counts.told(finding.activity);
+        Ok(())
+    }
+
     /// Publishes the messages of a chronicle, and writes it without them.
     async fn tell<A: AlertSink>(
         &self,
@@ -324,23 +352,7 @@ impl<T: Table, P: Pace> Invocation<'_, T, P> {
         counts: &mut FunctionCounts,
     ) -> Result<(), Fault> {
         for bytes in std::mem::take(&mut told.chronicle.pending) {
-            let finding = match message::decode(&told.function, &weighing.detectors, &bytes) {
-                Ok(finding) => finding,
-                Err(why @ Unreadable::Newer(_)) => {
-                    let why = format!("a message about a function has {why}");
-                    return Err(StoreError::Retryable(why).into());
-                }
-                Err(Unreadable::Damaged(_)) => {
-                    counts.lost += 1;
-                    continue;
-                }
-            };
-            if !self.has_time() {
-                let why = "no time is left to publish what is claimed".to_owned();
-                return Err(StoreError::Retryable(why).into());
-            }
-            sink.publish(&finding).await?;
-            counts.told(finding.activity);
+            self.publish(weighing, sink, (&told.function, &bytes), counts).await?;
         }
         if self.store.settings.safeguards.publish_before_confirm {
             let write = self.chronicle_write(&told.key, Some(told.version), &told.chronicle, None);
