@@ -30,8 +30,8 @@ pub(crate) enum Object {
     /// Its bytes.
     Whole {
         bytes: Vec<u8>,
-        /// The entity tag.
-        tag: String,
+        /// The entity tag, where the answer has one.
+        tag: Option<String>,
     },
 }
 
@@ -59,7 +59,7 @@ impl Wanted<'_> {
             if length > self.bytes_max {
                 return Ok(Object::Larger(length));
             }
-            let tag = object.e_tag.ok_or_else(|| asked.incomplete("entity tag"))?;
+            let tag = object.e_tag;
             let body = object.body.collect().await;
             let body = body.map_err(|error| Failure::Unanswered(format!("{asked}: {error}")))?;
             Ok(Object::Whole { bytes: body.to_vec(), tag })

@@ -181,7 +181,14 @@ impl UsersSource {
         let (client, bucket) = (&self.client, &self.bucket);
         match (Wanted { client, bucket, key, known, bytes_max }).get(pace, deadline).await? {
             Object::Unchanged => Ok(Fetched::Unchanged),
-            Object::Whole { bytes, tag } => Ok(Fetched::Filter { bytes, tag: Tag(tag) }),
+            Object::Whole { bytes, tag } => {
+                // By which it is known again, and copied.
+                let resource = self.resource(key);
+                let asked =
+                    Asked { service: Service::S3, operation: "GetObject", resource: &resource };
+                let tag = Tag(tag.ok_or_else(|| asked.incomplete("entity tag"))?);
+                Ok(Fetched::Filter { bytes, tag })
+            }
             Object::Larger(bytes) => {
                 let (bucket, key) = (bucket.clone(), key.to_owned());
                 Err(UsersError::TooLarge { bucket, key, bytes })
