@@ -9,7 +9,8 @@
 //! - a share's open panes are what its shard's records up to `applied` say, each event once; and so are those of a share
 //!   of callers, from the second pane after it began on;
 //! - a pane is closed once, with what all shards' shares say in one look at them;
-//! - what is told is what one process would have told of these panes: each message at least once, and no other;
+//! - what is told is what one process would have told of these panes: each message at least once, and no other; but of
+//!   callers across functions some messages may be missing where anything went wrong;
 //! - nobody is named for more than they asked for, and of a function whose log names nobody nothing is kept.
 
 pub mod spy;

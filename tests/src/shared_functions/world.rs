@@ -74,6 +74,8 @@ pub struct Played {
     pub asked: ByCaller,
     /// What of that was laid to them.
     pub laid: ByCaller,
+    /// Whether nothing went wrong.
+    pub is_calm: bool,
 }
 
 /// What there is to tell.
@@ -175,6 +177,7 @@ pub fn play(story: Story) -> Played {
         truth,
         callers: notes.callers,
         asked,
+        is_calm: story.badness == 0.0,
         laid: std::mem::take(&mut notes.laid).into_values().next().unwrap_or_default(),
     }
 }
@@ -429,7 +432,10 @@ impl Played {
     /// Whatever broke a law.
     pub fn faults(&self) -> Vec<String> {
         let (untold, unfounded) = self.untold();
-        let untold = untold.iter().map(|said| format!("not told: {said:?}"));
+        // A pane that a function was not closed in for a quarter of an hour is judged without its callers: under weather a
+        // ride may be missed, and none is made up.
+        let is_held = |said: &&Said| self.is_calm || said.0 != "rider";
+        let untold = untold.iter().filter(is_held).map(|said| format!("not told: {said:?}"));
         let unfounded = unfounded.iter().map(|said| format!("told without reason: {said:?}"));
         let misnamed = self.misnamed().into_iter();
         self.broken.iter().cloned().chain(untold).chain(unfounded).chain(misnamed).collect()

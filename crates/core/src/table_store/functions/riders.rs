@@ -70,7 +70,11 @@ impl<T: Table, P: Pace> Invocation<'_, T, P> {
         let FunctionTag(tag) = FunctionTag::of(&of.function);
         let item = ItemKey { key: key_bytes::of_costs(pane), part: Part::Costs(tag) };
         let expires = self.store.pace.now().plus(COSTS_KEPT);
-        self.put(&plain(item, Attribute::Costs, of.encode(), expires)).await.map(drop)
+        // Whoever was first has said it: what has been read must not change.
+        let first = self.store.settings.safeguards.compare_and_set;
+        let expected = first.then_some((Attribute::Costs, None)).into_iter().collect();
+        let write = Write { expected, ..plain(item, Attribute::Costs, of.encode(), expires) };
+        self.put(&write).await.map(drop)
     }
 
     /// Judges callers by the panes up to `target`, and publishes what follows. `is_whole` is whether each function that
