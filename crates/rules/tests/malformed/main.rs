@@ -122,8 +122,6 @@ fn vocabulary() {
         (r#""source.ip""#, r#"["source.ip", "source.ip"]"#),
         (r#""source.ip""#, r#"["source.ip", "user", "global"]"#),
         (r#""source.ip""#, "[]"),
-        ("window", "log_holds = \"failures\"\nwindow"),
-        ("\"source.ip\"", "\"source.subnet\"\nlog_holds = \"successes\""),
         (r#""high""#, r#""hihg""#),
         (r#""failure""#, r#""fail""#),
         ("severity = \"high\"\n", ""),
@@ -149,12 +147,6 @@ fn vocabulary() {
             4:7 `key` has 0 fields, not 1 or 2
                 at []
                 Write one field, `key = "source.ip"`, or a list of two.
-            5:13 `log_holds` asks for nothing that can be told: `failures`
-                at "failures"
-                Write `log_holds = "successes"`, of a detector of logins by `source.ip` or `user`.
-            5:13 `log_holds` asks for nothing that can be told: `successes`
-                at "successes"
-                Write `log_holds = "successes"`, of a detector of logins by `source.ip` or `user`.
             10:12 `hihg` is no severity (field `severity`)
                 at "hihg"
                 Did you mean `high`? Allowed values: `informational`, `low`, `medium`, `high`, `critical`.

@@ -64,3 +64,23 @@ fn since_when_something_is_seen() {
     "#]],
     );
 }
+
+#[test]
+fn a_log_is_asked_for_what_can_be_told() {
+    let cases = [
+        ("window", "log_holds = \"failures\"\nwindow"),
+        // What is wider is judged by the clock, and no event says in which log.
+        ("\"source.ip\"", "\"source.subnet\"\nlog_holds = \"successes\""),
+    ];
+    check(
+        &cases,
+        expect![[r#"
+            5:13 `log_holds` asks for nothing that can be told: `failures`
+                at "failures"
+                Write `log_holds = "successes"`, of a detector of logins by `source.ip` or `user`.
+            5:13 `log_holds` asks for nothing that can be told: `successes`
+                at "successes"
+                Write `log_holds = "successes"`, of a detector of logins by `source.ip` or `user`.
+        "#]],
+    );
+}
