@@ -20,7 +20,7 @@ use crate::judge::{Report, Verdict, judge};
 use crate::key::{Key, KeyField, KeyPart};
 use crate::outbox::Outbox;
 use crate::plan::counting::OF_LOGS;
-use crate::plan::{DetectorId, DetectorPlan, KeyPlan, KeyPlanId};
+use crate::plan::{DetectorId, DetectorPlan, KeyPlanId};
 use crate::signal::{Origin, Role};
 use crate::sink::AlertSink;
 use crate::store::{Place, WindowStore};
@@ -174,13 +174,11 @@ impl<S: WindowStore, A: AlertSink> Outbox<'_, S, A> {
         at: Time,
     ) -> Result<All, Fault> {
         let (mut all, signal) = (All::default(), self.plan.key(of_plan).signal);
-        let is_all =
-            |key: &KeyPlan| key.signal == signal && key.fields.as_slice() == [KeyField::Global];
-        let global = self.plan.keys.iter().position(is_all).zip(rule.share);
-        let Some((index, share)) = global else { return Ok(all) };
+        let global = self.plan.counted_by(signal, KeyField::Global).zip(rule.share);
+        let Some((plan, share)) = global else { return Ok(all) };
         let measure = rule.measures[share.measure].measure;
-        let Some(sum) = self.plan.keys[index].sum_of(measure) else { return Ok(all) };
-        let everything = (KeyPlanId(index as u16), Key::of(KeyPart::Global));
+        let Some(sum) = self.plan.key(plan).sum_of(measure) else { return Ok(all) };
+        let everything = (plan, Key::of(KeyPart::Global));
         let span = of_key.span;
         self.store
             .read(&[everything], |window| {
@@ -202,17 +200,14 @@ impl<S: WindowStore, A: AlertSink> Outbox<'_, S, A> {
         at: Time,
     ) -> Result<Log, Fault> {
         let mut log = Log::default();
-        let keys = &self.plan.keys;
-        let of_logs = keys
-            .iter()
-            .position(|key| key.signal == rule.signal && key.fields.as_slice() == [KeyField::Log]);
-        let Some((origin, index)) = origin.zip(of_logs) else { return Ok(log) };
+        let of_logs = self.plan.counted_by(rule.signal, KeyField::Log);
+        let Some((origin, plan)) = origin.zip(of_logs) else { return Ok(log) };
         let [successes, tries] =
-            OF_LOGS.map(|filter| keys[index].sum_of(Measure::Count(Role::Attempt, filter)));
+            OF_LOGS.map(|filter| self.plan.key(plan).sum_of(Measure::Count(Role::Attempt, filter)));
         let Some((successes, tries)) = successes.zip(tries) else { return Ok(log) };
         let key = Key::of(KeyPart::Log(origin.stream.log()));
         self.store
-            .read(&[(KeyPlanId(index as u16), key)], |window| {
+            .read(&[(plan, key)], |window| {
                 let at = at.min(window.at);
                 let window = Window { at, told: at, ..*window };
                 let sum = |of| window.sum(of, rule.window);

@@ -20,7 +20,7 @@ use crate::judge::Verdict;
 use crate::key::{Key, KeyField, KeyPart};
 use crate::limits::{DECLINED_MAX, MEMBERS_MAX};
 use crate::outbox::Outbox;
-use crate::plan::{DetectorId, KeyPlan, KeyPlanId, Plan};
+use crate::plan::{DetectorId, KeyPlanId, Plan};
 use crate::signal::{Outcome, Role};
 use crate::sink::AlertSink;
 use crate::standing::Standing;
@@ -141,11 +141,9 @@ impl<S: WindowStore, A: AlertSink> Outbox<'_, S, A> {
         until: Until,
     ) -> Result<Vec<Member>, Fault> {
         let signal = self.plan.key(of_plan).signal;
-        let by_source = |plan: &KeyPlan| {
-            plan.signal == signal && plan.fields.as_slice() == [KeyField::SourceIp]
+        let Some(id) = self.plan.counted_by(signal, KeyField::SourceIp) else {
+            return Ok(Vec::new());
         };
-        let Some(index) = self.plan.keys.iter().position(by_source) else { return Ok(Vec::new()) };
-        let id = KeyPlanId(index as u16);
         let mut keys: Vec<Key> = named.iter().map(|source| Key::source_ip(*source)).collect();
         if let KeyPart::SubnetIpv4(net) = key.first {
             keys.extend((0..=255).map(|last| {

@@ -6,7 +6,7 @@
 
 use smallvec::SmallVec;
 
-use super::{DetectorId, KeyPlan, KeyPlanId, ShapePlan};
+use super::{DetectorId, KeyPlan, KeyPlanId, Plan, ShapePlan};
 use crate::contribution::Point;
 use crate::detector::{Detector, DistinctField, Filter, Measure, NumberField};
 use crate::key::{KeyField, KeyFields};
@@ -155,6 +155,17 @@ impl KeyPlan {
     }
 }
 
+impl Plan {
+    /// The plan of the keys that are made of one field of these signals, if anything is counted by them.
+    pub(crate) fn counted_by(&self, signal: SignalKind, field: KeyField) -> Option<KeyPlanId> {
+        place_of(&self.keys, signal, field).map(|index| KeyPlanId(index as u16))
+    }
+}
+
+fn place_of(keys: &[KeyPlan], signal: SignalKind, field: KeyField) -> Option<usize> {
+    keys.iter().position(|key| key.signal == signal && key.fields.as_slice() == [field])
+}
+
 /// Successes and all tries: what tells whether a log holds the ones among the others.
 pub(crate) const OF_LOGS: [Filter; 2] = [
     Filter { outcome: Some(Outcome::Success), user_known: None },
@@ -202,8 +213,7 @@ fn counted_by<'k>(
     keys: &'k mut Vec<KeyPlan>,
     detector: &Detector,
 ) -> &'k mut KeyPlan {
-    let is_it = |key: &KeyPlan| key.signal == detector.signal && key.fields.as_slice() == [field];
-    let at = keys.iter().position(is_it).unwrap_or_else(|| {
+    let at = place_of(keys, detector.signal, field).unwrap_or_else(|| {
         let retention = Retention::new(home, &[detector.window], history);
         let of = Detector { key: KeyFields::from_slice(&[field]), ..detector.clone() };
         keys.push(KeyPlan::empty(&of, home, retention));
