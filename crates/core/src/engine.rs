@@ -8,31 +8,29 @@
 //! one write a key, judged as of every window end they may have changed, and acknowledged up to the
 //! first record of which something was not applied, judged and published.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use smallvec::{SmallVec, smallvec};
 
 use crate::admission::{Admission, Gate};
 use crate::allow::{Allowed, Held, Ledger};
-use crate::contribution::{Again, Amount, Contribution, Point, Source};
+use crate::contribution::{Again, Contribution, Point};
 use crate::counts::Counts;
 use crate::delivery::{Acknowledged, Record};
 use crate::fault::Fault;
 use crate::finding::Finding;
 use crate::gathered::{Gathered, sample};
 use crate::judge::{Verdict, judge};
-use crate::key::{Key, KeyField, KeyPart};
-use crate::key_ring::{Generation, LiveKey, Phase};
+use crate::key_ring::{LiveKey, Phase};
 use crate::outbox::Outbox;
-use crate::plan::{KeyPlan, KeyPlanId, Plan};
+use crate::plan::Plan;
+use crate::points::{LatestLog, Points, point, tried};
 use crate::shape::Shape;
-use crate::signal::{Auth, Body, Origin, Signal, SignalKind};
+use crate::signal::{Auth, Body, Origin, Signal};
 use crate::sink::AlertSink;
 use crate::slack::Slack;
 use crate::spend::watch::Watch;
 use crate::store::{DueNow, Place, WindowStore};
-use crate::tag::UserTag;
 use crate::time::Time;
 use crate::umbrella::Declined;
 
@@ -48,6 +46,8 @@ pub struct Engine<S, A> {
     counts: Counts,
     declined: Declined,
     held_back: Ledger,
+    /// The log of the latest signal.
+    log: LatestLog,
     /// What watches functions, where somebody does.
     watch: Option<Box<Watch>>,
 }
@@ -72,6 +72,7 @@ impl<S: WindowStore, A: AlertSink> Engine<S, A> {
             counts: Counts::default(),
             declined: Declined::default(),
             held_back: Ledger::default(),
+            log: LatestLog::default(),
             watch: None,
         }
     }
@@ -149,19 +150,12 @@ impl<S: WindowStore, A: AlertSink> Engine<S, A> {
             None if signal.time > self.now => self.tick(signal.time).await?,
             None => {}
         }
-        let shape = Shape::of(auth);
         let (mut late, mut repeated) = (false, false);
-        let (reading, mut source) = (self.keys.reading.key, None);
-        for (index, key_plan) in plan.keys.iter().enumerate() {
-            let tag = |address| *source.get_or_insert_with(|| reading.source(address));
-            let point = point(key_plan, (tag, Generation::Even), (signal, auth), shape);
-            let counts = |key: &Key| allowed.is_none() || plan.allow.counts(key, signal.time);
-            if let Some((key, point)) = point.filter(|(key, _)| counts(key)) {
-                let place = (KeyPlanId(index as u16), key);
-                let counted = self.contribute(place, point, &signal.origin).await?;
-                late |= counted.late;
-                repeated |= counted.repeated;
-            }
+        let mut points = Points::of(&plan, signal, auth);
+        while let Some((place, point)) = self.put_down(&mut points, allowed.is_some()) {
+            let counted = self.contribute(place, point, &signal.origin).await?;
+            late |= counted.late;
+            repeated |= counted.repeated;
         }
         self.counts.late += u64::from(late);
         self.counts.repeated += u64::from(repeated);
@@ -325,12 +319,15 @@ impl<S: WindowStore, A: AlertSink> Engine<S, A> {
                 let theirs = writing
                     .zip(again)
                     .and_then(|(key, again)| Some((key, again, tried(plan, again)?)));
-                for (index, key_plan) in plan.keys.iter().enumerate() {
+                for id in plan.selecting(auth.action, shape) {
+                    let (id, key_plan) = (*id, plan.key(*id));
                     // Under another key it is another name's tag.
-                    let of = |key: &LiveKey, said: (&Signal, &Auth)| {
+                    let mut of = |key: &LiveKey, said: (&Signal, &Auth)| {
                         let tags = (|address| key.key.source(address), key.generation());
-                        let (key, point) = point(key_plan, tags, said, shape)?;
-                        Some(((KeyPlanId(index as u16), key), Point { time, event, ..point }))
+                        let (signal, auth) = said;
+                        let said = (signal, auth, shape);
+                        let (key, point) = point(key_plan, tags, said, &mut self.log)?;
+                        Some(((id, key), Point { time, event, ..point }))
                     };
                     let Some((place, point)) = of(&reading, (signal, &auth)) else { continue };
                     if allowed.is_some() && !plan.allow.counts(&place.1, time) {
@@ -354,6 +351,20 @@ impl<S: WindowStore, A: AlertSink> Engine<S, A> {
             }
         }
         batch
+    }
+
+    /// The next of a signal's points that has to be merged: those before it are put down.
+    fn put_down(&mut self, points: &mut Points<'_>, is_allowed: bool) -> Option<(Place, Point)> {
+        let (reading, signal) = (self.keys.reading.key, points.signal);
+        while let Some((place, point)) = points.next(&reading, &mut self.log) {
+            if is_allowed && !self.plan.allow.counts(&place.1, signal.time) {
+                continue;
+            }
+            if !self.store.put_down(&place, &point) {
+                return Some((place, point));
+            }
+        }
+        None
     }
 
     /// Merges one point and settles what its windows say.
@@ -427,41 +438,4 @@ fn by_detector(verdicts: &mut [Verdict]) -> impl Iterator<Item = &[Verdict]> {
 struct Counted {
     late: bool,
     repeated: bool,
-}
-
-/// What a signal is counted as, if detectors count such signals.
-fn tried(plan: &Plan, signal: &Signal) -> Option<Auth> {
-    match &signal.body {
-        Body::Auth(auth) => Some(*auth),
-        Body::Access(access) if plan.counts(SignalKind::Access) => Some(access.tried()),
-        Body::Access(_) | Body::Invocation(_) => None,
-    }
-}
-
-/// What `signal` adds to the keys of one plan; `None` where it is of another kind, no measure selects it, or
-/// it lacks a field of the key.
-#[inline(always)]
-fn point(
-    plan: &KeyPlan,
-    (mut tag, generation): (impl FnMut(IpAddr) -> u64, Generation),
-    (signal, auth): (&Signal, &Auth),
-    shape: Shape,
-) -> Option<(Key, Point)> {
-    if plan.signal != auth.action || plan.shape(shape).is_empty() {
-        return None;
-    }
-    let key = match plan.fields.as_slice() {
-        [KeyField::Log] => Key::of(KeyPart::Log(signal.origin.stream.log())),
-        fields => Key::of_auth(fields, auth)?,
-    };
-    let tagged = plan.counts_sources() || !plan.tells_source(key.first);
-    let source =
-        auth.source.map(|address| Source { address, tag: if tagged { tag(address) } else { 0 } });
-    let (user, amount) = match &signal.body {
-        Body::Access(access) if plan.sums() => (access.resource.map(UserTag), access.bytes_out),
-        Body::Access(access) => (access.resource.map(UserTag), 1),
-        _ => (auth.user, u64::from(auth.attempts)),
-    };
-    let (time, event, amount) = (signal.time, signal.event, Amount::of(amount));
-    Some((key, Point { time, generation, event, shape, amount, user, source }))
 }

@@ -4,6 +4,7 @@
 //! because one subscriber owns a whole /64 and can change address at will inside it (RFC 6177).
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use sha2::{Digest, Sha256};
@@ -41,7 +42,7 @@ pub const KEY_FIELDS_MAX: usize = 2;
 pub type KeyFields = SmallVec<[KeyField; KEY_FIELDS_MAX]>;
 
 /// One field's value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum KeyPart {
     /// An IPv4 source.
     Ipv4(Ipv4Addr),
@@ -106,13 +107,31 @@ impl Key {
 
     /// The key of a try under `fields`, or `None` where it lacks one of them.
     pub fn of_auth(fields: &[KeyField], auth: &Auth) -> Option<Key> {
-        let mut parts = fields.iter().map(|field| KeyPart::of_auth(*field, auth));
-        let first = parts.next()??;
-        let second = match parts.next() {
-            Some(part) => Some(part?),
-            None => None,
+        let part = |field: KeyField| KeyPart::of_auth(field, auth);
+        match *fields {
+            [field] => Some(Key::of(part(field)?)),
+            [first, second] => Some(Key { first: part(first)?, second: Some(part(second)?) }),
+            _ => None,
+        }
+    }
+}
+
+/// As one number and the kind of value: keys are looked up several times for each login.
+impl Hash for KeyPart {
+    #[inline]
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let value = match *self {
+            KeyPart::Ipv4(v4) | KeyPart::SubnetIpv4(v4) => u64::from(v4.to_bits()),
+            KeyPart::Ipv6Net(upper) | KeyPart::SubnetIpv6(upper) => upper,
+            KeyPart::Asn(number) => u64::from(number),
+            KeyPart::Agent(AgentTag(tag)) => tag,
+            KeyPart::User(UserTag(tag)) => tag,
+            KeyPart::Function(FunctionTag(tag)) => tag,
+            KeyPart::Log(LogTag(tag)) => tag,
+            KeyPart::Global => 0,
         };
-        Some(Key { first, second })
+        state.write_u64(value);
+        std::mem::discriminant(self).hash(state);
     }
 }
 

@@ -37,6 +37,7 @@ pub mod net;
 pub mod outbox;
 pub mod panes;
 pub mod plan;
+mod points;
 mod recency;
 pub mod refusal;
 pub mod retention;

@@ -15,7 +15,7 @@
 mod kept;
 
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use dashmap::{DashMap, Entry};
@@ -65,18 +65,20 @@ pub struct MemoryStore {
     fresh: Vec<Slack>,
     /// Nothing is due before this; so most ticks need not look.
     due_earliest: AtomicI64,
+    /// Points that came since the last block was full.
+    block_points: AtomicU32,
+    /// The earliest time of theirs.
+    block_earliest: AtomicI64,
     upkeep: Mutex<Upkeep>,
 }
 
-/// What is looked at once per point, under one lock.
+/// What is looked at once per block of points and per episode, under one lock.
 #[derive(Debug)]
 struct Upkeep {
     /// Each pending episode, at the time it was due when it was last looked at or before.
     pending: BTreeSet<(Time, Place, DetectorId)>,
     settled: [Time; SETTLING_BLOCKS],
     blocks: usize,
-    block_earliest: Time,
-    block_points: u32,
     sweep_at_keys: usize,
     sweep_in_points: u64,
 }
@@ -111,12 +113,12 @@ impl MemoryStore {
             keys_seen: AtomicU64::new(0),
             forgotten_early: AtomicU64::new(0),
             due_earliest: AtomicI64::new(i64::MAX),
+            block_points: AtomicU32::new(0),
+            block_earliest: AtomicI64::new(i64::MAX),
             upkeep: Mutex::new(Upkeep {
                 pending: BTreeSet::new(),
                 settled: [Time::MIN; SETTLING_BLOCKS],
                 blocks: 0,
-                block_earliest: Time(i64::MAX),
-                block_points: 0,
                 sweep_at_keys: SWEEP_KEYS_MIN,
                 sweep_in_points: 0,
             }),
@@ -160,11 +162,7 @@ impl MemoryStore {
                 entry.insert(Kept::new(self.fresh[usize::from(place.0.0)]))
             }
         };
-        if self.fits(self.step_bytes)
-            && let Some(bytes) = kept.put_down(plan, point)
-        {
-            kept.bytes += bytes;
-            self.used_bytes.fetch_add(bytes, Ordering::Relaxed);
+        if self.put_down_at(plan, &mut kept, point) {
             return;
         }
         let newest = kept.newest;
@@ -195,6 +193,19 @@ impl MemoryStore {
             // It came late: the windows that end at the newest event have changed as well.
             *slack = judge(&at(state.head));
         }
+    }
+
+    /// Puts a point down at its key, where there is room enough and it may be.
+    fn put_down_at(&self, plan: &KeyPlan, kept: &mut Kept, point: &Point) -> bool {
+        if !self.fits(self.step_bytes) {
+            return false;
+        }
+        let Some(bytes) = kept.put_down(plan, point) else { return false };
+        if bytes > 0 {
+            kept.bytes += bytes;
+            self.used_bytes.fetch_add(bytes, Ordering::Relaxed);
+        }
+        true
     }
 
     /// Adds a point if its key may grow by it.
@@ -278,18 +289,19 @@ impl MemoryStore {
 
     /// Moves the settled clock, and sweeps when there is reason to.
     fn settle(&self, time: Time) {
-        let mut upkeep = self.upkeep();
-        upkeep.block_earliest = upkeep.block_earliest.min(time);
-        upkeep.block_points += 1;
-        upkeep.sweep_in_points = upkeep.sweep_in_points.saturating_sub(1);
-        if upkeep.block_points < SETTLING_POINTS {
+        if time.0 < self.block_earliest.load(Ordering::Relaxed) {
+            self.block_earliest.fetch_min(time.0, Ordering::Relaxed);
+        }
+        // Of all threads the one whose point fills the block.
+        if self.block_points.fetch_add(1, Ordering::Relaxed) + 1 != SETTLING_POINTS {
             return;
         }
+        let mut upkeep = self.upkeep();
         let block = upkeep.blocks % SETTLING_BLOCKS;
-        upkeep.settled[block] = upkeep.block_earliest;
+        upkeep.settled[block] = Time(self.block_earliest.swap(i64::MAX, Ordering::Relaxed));
+        self.block_points.store(0, Ordering::Relaxed);
         upkeep.blocks += 1;
-        upkeep.block_points = 0;
-        upkeep.block_earliest = Time(i64::MAX);
+        upkeep.sweep_in_points = upkeep.sweep_in_points.saturating_sub(u64::from(SETTLING_POINTS));
         let crowded = self.room() != Room::Plenty && upkeep.sweep_in_points == 0;
         if crowded || self.states.len() >= upkeep.sweep_at_keys {
             let settled = upkeep.settled.into_iter().fold(Time::MIN, Time::max);
@@ -342,6 +354,17 @@ fn step_bytes(plan: &KeyPlan) -> usize {
 }
 
 impl WindowStore for MemoryStore {
+    /// Of a key that is in already.
+    fn put_down(&self, place: &Place, point: &Point) -> bool {
+        let Some(mut kept) = self.states.get_mut(place) else { return false };
+        let put_down = self.put_down_at(self.plan.key(place.0), &mut kept, point);
+        drop(kept);
+        if put_down {
+            self.settle(point.time);
+        }
+        put_down
+    }
+
     async fn merge<J>(
         &self,
         contributions: &[Contribution],

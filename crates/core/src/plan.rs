@@ -18,7 +18,7 @@ use crate::allow::{Allowlist, Who};
 use crate::change::Change;
 use crate::detector::{Detector, DistinctField, Filter, Measure, NumberField};
 use crate::first_seen::Since;
-use crate::key::{KeyField, KeyFields, KeyPart};
+use crate::key::{KeyField, KeyFields};
 use crate::key_ring::Generation;
 use crate::limits::MEASURES_PER_KEY_MAX;
 use crate::lists::NameList;
@@ -28,12 +28,14 @@ use crate::refusal::{beyond_lists, decidable};
 use crate::retention::{Home, Retention};
 use crate::shape::{Class, KINDS, Shape};
 use crate::signal::{Auth, Outcome, Role, SignalKind};
+use crate::slack::of_failures;
 use crate::time::Span;
 use crate::umbrella::Umbrella;
 use crate::walk::Rates;
 
 pub(crate) mod counting;
 
+pub use counting::Selecting;
 use counting::{bit, count_grounds, others};
 
 /// All detectors, ready to run.
@@ -56,6 +58,8 @@ pub struct Plan {
     pub lists: Vec<NameList>,
     /// What clients call themselves.
     pub agents: AgentNames,
+    /// Which keys a signal adds to.
+    pub selecting: Selecting,
 }
 
 /// Names a [`KeyPlan`] of its plan.
@@ -107,6 +111,8 @@ pub struct DetectorPlan {
     pub sketch: Option<usize>,
     /// One entry for each of [`Detector::measures`].
     pub measures: Vec<Counted>,
+    /// Of each whether only failures add to it.
+    pub(crate) of_failures: Vec<bool>,
     /// See [`Detector::after`].
     pub after: Vec<DetectorId>,
     /// See [`Detector::unless`].
@@ -229,12 +235,18 @@ impl Plan {
         }
         let names = detectors.iter().map(|detector| name(&detector.id)).collect();
         let umbrellas = umbrellas(&keys, &detectors);
-        Ok(Plan { detectors, keys, names, umbrellas, ..Plan::default() })
+        let selecting = Selecting::of(&keys);
+        Ok(Plan { detectors, keys, names, umbrellas, selecting, ..Plan::default() })
     }
 
     /// Whether something is counted by a field.
     pub fn counts_by(&self, field: KeyField) -> bool {
         self.keys.iter().any(|key| key.fields.contains(&field))
+    }
+
+    /// The plans whose measures select a signal of a kind and shape, in order.
+    pub(crate) fn selecting(&self, signal: SignalKind, shape: Shape) -> &[KeyPlanId] {
+        self.selecting.of_signal(signal, shape)
     }
 
     /// Whether something is counted of a kind of signal.
@@ -357,6 +369,7 @@ impl KeyPlan {
             rung: lists.0,
             sketch: lists.1,
             measures: lists.2,
+            of_failures: Vec::new(),
             after,
             unless,
             beyond,
@@ -419,6 +432,13 @@ impl KeyPlan {
         };
         self.shapes = (0..Shape::COUNT).map(|shape| self.shape_plan(Shape(shape))).collect();
         self.firsts = self.lists_of_successes();
+        let of_failures = |plan: &DetectorPlan| {
+            plan.measures.iter().map(|counted| of_failures(self, *counted)).collect()
+        };
+        let of_failures: Vec<Vec<bool>> = self.detectors.iter().map(of_failures).collect();
+        for (detector, of_failures) in self.detectors.iter_mut().zip(of_failures) {
+            detector.of_failures = of_failures;
+        }
     }
 
     /// Whether a sketch is kept behind the list of (field, class) of the shared home.
@@ -456,11 +476,6 @@ impl KeyPlan {
         self.detectors.iter().find(|detector| detector.id == id)
     }
 
-    /// Whether the key itself tells the whole source address, so that none need be kept.
-    pub fn tells_source(&self, first: KeyPart) -> bool {
-        self.fields[0] == KeyField::SourceIp && matches!(first, KeyPart::Ipv4(_))
-    }
-
     /// What the tags in the list of (field, class) have in common: whether their tries failed or got in, and
     /// whether their accounts exist; `None` where measures do not tell.
     pub fn told_by(&self, field: DistinctField, class: Class) -> (Option<Outcome>, Option<bool>) {
@@ -473,21 +488,6 @@ impl KeyPlan {
         told.fold(first, |common, (outcome, known)| {
             (common.0.filter(|_| common.0 == outcome), common.1.filter(|_| common.1 == known))
         })
-    }
-
-    /// Whether its keys are made of a user's tag, so that a user has another one under another key.
-    pub fn names_users(&self) -> bool {
-        self.fields.contains(&KeyField::User)
-    }
-
-    /// Whether some measure counts attempts or mentions.
-    pub fn counts(&self) -> bool {
-        !self.counters.is_empty()
-    }
-
-    /// Whether some measure counts different source addresses.
-    pub fn counts_sources(&self) -> bool {
-        self.distinct.iter().any(|(field, _)| *field == DistinctField::SourceIp)
     }
 }
 

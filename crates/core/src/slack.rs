@@ -139,7 +139,7 @@ impl Slack {
 }
 
 /// Whether only failures add to a measure. Who gets in after all lowers the odds of a walk, whenever they failed.
-fn of_failures(plan: &KeyPlan, counted: Counted) -> bool {
+pub(crate) fn of_failures(plan: &KeyPlan, counted: Counted) -> bool {
     let adds = |shape: &ShapePlan| match counted {
         Counted::Counter(slots) => adds_to(shape, slots),
         Counted::Change { selected, .. } => adds_to(shape, selected),
@@ -212,7 +212,9 @@ fn growing(condition: &Condition, detector: &DetectorPlan, window: &Window<'_>) 
     };
     let until = Time(i64::MAX);
     match steps(condition.comparison, most, number, step) {
-        Some(attempts) => Slack::for_attempts(attempts, of_failures(window.plan, counted), until),
+        Some(attempts) => {
+            Slack::for_attempts(attempts, detector.of_failures[condition.measure], until)
+        }
         None => Slack::NONE,
     }
 }
@@ -257,7 +259,7 @@ fn steady(condition: &Condition, detector: &DetectorPlan, window: &Window<'_>) -
     match attempts {
         Some(attempts) => {
             let until = window.plan.retention.steady_until(window.at, detector.span);
-            Slack::for_attempts(attempts, of_failures(window.plan, left), until)
+            Slack::for_attempts(attempts, detector.of_failures[condition.measure], until)
         }
         None => Slack::NONE,
     }
@@ -274,7 +276,7 @@ fn sliding(condition: &Condition, detector: &DetectorPlan, window: &Window<'_>) 
             let most = window.odds_at_most(left, detector, until);
             let attempts = steps(condition.comparison, most, number, rates.failure());
             return attempts.map_or(Slack::NONE, |attempts| {
-                Slack::for_attempts(attempts, of_failures(window.plan, left), until)
+                Slack::for_attempts(attempts, detector.of_failures[condition.measure], until)
             });
         }
         (Operand::Number(_), _) => return Slack::NONE,
@@ -287,7 +289,10 @@ fn sliding(condition: &Condition, detector: &DetectorPlan, window: &Window<'_>) 
                 _ => return Slack::NONE,
             };
             let number = factor * window.at_least(right, detector, until);
-            (steps(condition.comparison, most, number, 1.0), of_failures(window.plan, left))
+            (
+                steps(condition.comparison, most, number, 1.0),
+                detector.of_failures[condition.measure],
+            )
         }
         // Right is at most left and what only right counts: so left ≤ factor × right asks for
         // (1 − factor) × left ≤ factor × that.

@@ -108,7 +108,7 @@ impl KeyState {
             return Absorbed { repeated: true, ..absorbed };
         }
         absorbed.late = shape.counts() && !self.count(plan, point);
-        if let Some(source) = point.source.filter(|_| !plan.tells_source(key.first)) {
+        if let Some(source) = point.source.filter(|_| plan.lists_source(key.first, point.shape)) {
             let sources = self.sources.get_or_insert_default();
             absorbed.sketch_refused |= sources.add(
                 key.first,
@@ -133,7 +133,7 @@ impl KeyState {
                 list.insert(tag, seen, Keeping { firsts, ..keeping });
             }
         }
-        if let Some(tag) = again.source.filter(|_| !plan.tells_source(key.first)) {
+        if let Some(tag) = again.source.filter(|_| plan.lists_source(key.first, point.shape)) {
             let sources = self.sources.get_or_insert_default();
             sources.count(again.generation, tag, point.time, keeping);
         }

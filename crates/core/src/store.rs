@@ -7,7 +7,7 @@
 
 use std::future::Future;
 
-use crate::contribution::Contribution;
+use crate::contribution::{Contribution, Point};
 use crate::episode::{Episode, Slots};
 use crate::key::Key;
 use crate::key_ring::Generation;
@@ -24,6 +24,12 @@ pub type Place = (KeyPlanId, Key);
 
 /// Keeps the state of all keys.
 pub trait WindowStore: Send + Sync {
+    /// Puts a point down, to be counted before anybody looks at its key, where nothing can be raised by it and the
+    /// store does such things; else says `false` and has it merged.
+    fn put_down(&self, _place: &Place, _point: &Point) -> bool {
+        false
+    }
+
     /// Merges a batch and shows `judge`, with the index of the contribution, each window of its key
     /// that the contribution may have changed, in the order of their ends. Embedded that is one or
     /// two for every point in turn, but for those within the slack that `judge` answers with: while it

@@ -61,12 +61,13 @@ pub fn odds<'a>(
         same
     });
     contacts.sort_unstable_by_key(|(_, last, _)| Reverse(*last));
+    let (failure, success) = (rates.failure(), rates.success());
     let (mut sum, mut best) = (0.0, 0.0f64);
     // What was seen at one time is one step: there is no order within it.
     for together in contacts.chunk_by(|a, b| a.1 == b.1) {
         sum += together
             .iter()
-            .map(|(_, _, got_in)| if *got_in { rates.success() } else { rates.failure() })
+            .map(|(_, _, got_in)| if *got_in { success } else { failure })
             .sum::<f64>();
         best = best.max(sum);
     }

@@ -64,6 +64,29 @@ fn a_64_names_its_8_most_recent_addresses_and_counts_all() {
 }
 
 #[test]
+fn a_finding_about_everything_names_who_fails_and_not_who_gets_in() {
+    let in_turn = |i: u32| {
+        let of = Try { source: nth(i), ..unknown(i.into(), 0, 1) };
+        if i % 5 == 4 { of } else { Try { source: nth(i), ..success(i.into(), 0, 1) } }
+    };
+    let tries: Vec<Try> = (0..50).map(in_turn).collect();
+    let fails = |fields: &[KeyField]| {
+        let when = [at_least(0, 10)];
+        let key = fields.iter().copied().collect();
+        let detector = Detector { key, ..detector("some", (60, 60), &[FAILURES], &when) };
+        let found = findings(vec![detector], &tries, Span(0));
+        let finding = found.into_iter().next().expect("the tenth failure opens it");
+        (
+            finding.sources.contains(&nth(0)),
+            finding.sources.contains(&nth(4)),
+            finding.sources_total,
+        )
+    };
+    assert_eq!(fails(&[Global]), (false, true, 10));
+    assert_eq!(fails(&[User]), (true, true, 50));
+}
+
+#[test]
 fn other_keys_name_the_top_32_and_count_all() {
     let top = |most: u32| (0..32).map(|i| nth(most - 1 - i)).collect::<Vec<_>>();
     let attempts = |i| i as u32 / 2 + 1;

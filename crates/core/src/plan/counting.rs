@@ -9,7 +9,7 @@ use smallvec::SmallVec;
 use super::{DetectorId, KeyPlan, KeyPlanId, Plan, ShapePlan};
 use crate::contribution::Point;
 use crate::detector::{Detector, DistinctField, Filter, Measure, NumberField};
-use crate::key::{KeyField, KeyFields};
+use crate::key::{KeyField, KeyFields, KeyPart};
 use crate::limits::MEASURES_PER_KEY_MAX;
 use crate::panes::{Part, Slots, Sum};
 use crate::refusal::PlanError;
@@ -85,6 +85,36 @@ impl KeyPlan {
         Some(self.slots_at(slot))
     }
 
+    /// Whether the key itself tells the whole source address, so that none need be kept.
+    pub fn tells_source(&self, first: KeyPart) -> bool {
+        self.fields[0] == KeyField::SourceIp && matches!(first, KeyPart::Ipv4(_))
+    }
+
+    /// Whether the address of a signal is kept behind a key: not where it tells its own, nor where no finding can name
+    /// it; and behind everything only of who fails, since most get in there.
+    pub(crate) fn lists_source(&self, first: KeyPart, shape: Shape) -> bool {
+        if first == KeyPart::Global && shape.outcome() == Outcome::Success {
+            return false;
+        }
+        let is_told = self.tells_source(first) || matches!(first, KeyPart::Log(_));
+        !is_told && (self.home == Home::Shared || !self.detectors.is_empty())
+    }
+
+    /// Whether its keys are made of a user's tag, so that a user has another one under another key.
+    pub fn names_users(&self) -> bool {
+        self.fields.contains(&KeyField::User)
+    }
+
+    /// Whether some measure counts attempts or mentions.
+    pub fn counts(&self) -> bool {
+        !self.counters.is_empty()
+    }
+
+    /// Whether some measure counts different source addresses.
+    pub fn counts_sources(&self) -> bool {
+        self.distinct.iter().any(|(field, _)| *field == DistinctField::SourceIp)
+    }
+
     /// How many tries a point stands for.
     pub fn tries(&self, point: &Point) -> u32 {
         match self.signal {
@@ -152,6 +182,34 @@ impl KeyPlan {
             }
         }
         plan
+    }
+}
+
+/// Which plans select a signal, by its kind and shape: it is asked for each signal, and most plans do not.
+#[derive(Clone, Debug, Default)]
+pub struct Selecting(Vec<SmallVec<[KeyPlanId; 8]>>);
+
+impl Selecting {
+    pub(super) fn of(keys: &[KeyPlan]) -> Selecting {
+        let all = SignalKind::ALL.iter().flat_map(|signal| {
+            (0..Shape::COUNT).map(Shape).map(move |shape| {
+                let selects =
+                    |key: &&KeyPlan| key.signal == *signal && !key.shape(shape).is_empty();
+                (0..)
+                    .map(KeyPlanId)
+                    .zip(keys)
+                    .filter(|(_, key)| selects(key))
+                    .map(|(id, _)| id)
+                    .collect()
+            })
+        });
+        Selecting(all.collect())
+    }
+
+    pub(super) fn of_signal(&self, signal: SignalKind, shape: Shape) -> &[KeyPlanId] {
+        let place = signal as usize * usize::from(Shape::COUNT) + usize::from(shape.0);
+        // A plan without detectors has none.
+        self.0.get(place).map_or(&[], |ids| ids)
     }
 }
 
