@@ -69,21 +69,21 @@ fn a_finding_about_everything_names_who_fails_and_not_who_gets_in() {
         let of = Try { source: nth(i), ..unknown(i.into(), 0, 1) };
         if i % 5 == 4 { of } else { Try { source: nth(i), ..success(i.into(), 0, 1) } }
     };
-    let tries: Vec<Try> = (0..50).map(in_turn).collect();
+    let tries: Vec<Try> = (0..20).map(in_turn).collect();
     let fails = |fields: &[KeyField]| {
-        let when = [at_least(0, 10)];
+        let when = [at_least(0, 4)];
         let key = fields.iter().copied().collect();
-        let detector = Detector { key, ..detector("some", (60, 60), &[FAILURES], &when) };
+        let detector = Detector { key, ..detector("some", (60, 60), &[FAILURES, SOURCES], &when) };
         let found = findings(vec![detector], &tries, Span(0));
-        let finding = found.into_iter().next().expect("the tenth failure opens it");
+        let finding = found.into_iter().next().expect("the fourth failure opens it");
         (
             finding.sources.contains(&nth(0)),
             finding.sources.contains(&nth(4)),
             finding.sources_total,
         )
     };
-    assert_eq!(fails(&[Global]), (false, true, 10));
-    assert_eq!(fails(&[User]), (true, true, 50));
+    assert_eq!(fails(&[Global]), (false, true, 4));
+    assert_eq!(fails(&[User]), (true, true, 20));
 }
 
 #[test]
