@@ -1,6 +1,8 @@
 //! What functions take, in the shared home: exact whatever fails; and without its safeguards not.
 
-use tidewatch_core::finding::Activity;
+use tidewatch_core::detector::Severity;
+use tidewatch_core::finding::{Activity, Finding};
+use tidewatch_core::key::{Key, KeyPart};
 use tidewatch_core::meter::attribution::DriverName;
 use tidewatch_core::safeguards::{Guard, Safeguards};
 use tidewatch_core::table_store::store::Layout;
@@ -24,10 +26,13 @@ fn in_calm_weather_each_pane_is_what_reports_say_and_each_message_leaves_once() 
         }
         assert_eq!((played.counts.late, played.counts.refused, played.counts.lost), (0, 0, 0));
         // Of each function a spike and a silence, opened and closed, and the silence at the end; of one its budget, and of
-        // one of its callers that it rode.
+        // one of its callers that it rode; and the budget of both, projected and spent.
         let (rides, others): (Vec<_>, Vec<_>) =
             played.told.iter().partition(|told| told.detector == "rider");
-        assert_eq!(others.len(), 11, "{others:?}");
+        assert_eq!(others.len(), 13, "{others:?}");
+        let budget = |told: &&&Finding| told.key == Key::of(KeyPart::Global);
+        let severities: Vec<_> = others.iter().filter(budget).map(|told| told.severity).collect();
+        assert_eq!(severities, [Severity::High, Severity::Critical]);
         let rides: Vec<_> =
             rides.iter().map(|ride| (ride.activity, ride.key.to_string())).collect();
         let of_first = |activity| (activity, "user:0000000000000001".to_owned());
@@ -46,6 +51,7 @@ fn in_calm_weather_each_pane_is_what_reports_say_and_each_message_leaves_once() 
         assert!((drivers[0].share - truth).abs() < 1e-9, "{drivers:?}, not {truth}");
         assert_eq!(drivers[0].error, 0.0);
         assert!(played.callers > 1_000 && played.counts.heard > 1_000);
+        assert!(played.of_all > 300 && played.counts.incomplete_panes == 0);
         assert!(played.bytes["callers"] < 2_048, "{:?}", played.bytes);
         // One KB of shares is one unit of a write.
         assert!(played.bytes["shares"] < 2_048, "{:?}", played.bytes);
@@ -95,6 +101,12 @@ fn without_sequence_numbers_shares_are_wrong() {
 #[test]
 fn without_event_tags_second_deliveries_are_counted() {
     breaks(Safeguards { event_ring: false, ..Safeguards::default() }, "instead of");
+}
+
+#[test]
+fn without_the_panes_that_functions_were_taken_in_up_to_dollars_count_twice() {
+    let safeguards = Safeguards { guard: Guard::None, ..Safeguards::default() };
+    breaks(safeguards, "spent");
 }
 
 #[test]

@@ -10,6 +10,7 @@ use tidewatch_core::meter::money::{MB_MS_PER_GB_S, PICO};
 use tidewatch_core::sequence::{Sequence, ShardId};
 use tidewatch_core::signal::Body;
 use tidewatch_core::spend::detector::Number;
+use tidewatch_core::table_store::functions::all_bytes::AllChronicle;
 use tidewatch_core::table_store::functions::callers::CallerShare;
 use tidewatch_core::table_store::functions::chronicle::Chronicle;
 use tidewatch_core::table_store::functions::rider_bytes::OfFunction;
@@ -54,6 +55,8 @@ pub struct Notes {
     pub shares: u64,
     /// Shares of callers that were.
     pub callers: u64,
+    /// Items about all functions together that were.
+    pub of_all: u64,
     /// The largest item of each part, in bytes.
     pub bytes: BTreeMap<&'static str, usize>,
     /// What was laid to callers when panes were closed.
@@ -159,7 +162,37 @@ impl Spy {
         lock(&self.notes).laid.entry(of.function).or_default().insert(pane, laid);
     }
 
+    /// Holds what is known of all functions together to what was closed of each.
+    fn look_at_all(&self, item: &Item) {
+        let Some(bytes) = item.values.get(&Attribute::Chronicle) else { return };
+        let all = AllChronicle::decode(bytes).expect("legible");
+        let mut notes = lock(&self.notes);
+        let mut total = 0.0;
+        for (function, taken, months) in all.taken() {
+            let known = months.values().map(|amount| amount.dollars()).sum::<f64>();
+            total += known;
+            let closed =
+                notes.closed.get(function).into_iter().flat_map(|panes| panes.range(..=taken));
+            // An invocation costs ten cents, and a pane is kept within a thousandth.
+            let truth = closed.map(|(_, count)| *count as f64 * 0.1).sum::<f64>();
+            if (known - truth).abs() > 0.001 * truth {
+                let what = format!("{function:?} spent {known} instead of {truth} up to {taken}");
+                notes.broken.push(what);
+            }
+        }
+        let (over, sum) = all.sums();
+        if (sum.dollars() - total).abs() > 1e-6 {
+            let what =
+                format!("all spent {} in hours instead of {total}, pane {over}", sum.dollars());
+            notes.broken.push(what);
+        }
+        notes.of_all += 1;
+    }
+
     fn look(&self, key: &[u8], part: Part, item: &Item) {
+        if *key == key_bytes::ALL {
+            return self.look_at_all(item);
+        }
         if let Some(pane) = key_bytes::pane_of_costs(key) {
             return self.look_at_costs(pane, item);
         }

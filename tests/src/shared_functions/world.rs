@@ -70,6 +70,8 @@ pub struct Played {
     pub truth: BTreeMap<String, Panes>,
     /// Shares of callers that were held to the law.
     pub callers: u64,
+    /// Items about all functions together that were.
+    pub of_all: u64,
     /// Who asked for the first function.
     pub asked: ByCaller,
     /// What of that was laid to them.
@@ -176,6 +178,7 @@ pub fn play(story: Story) -> Played {
         closed: by_name.map(|(function, panes)| (function.name.to_string(), panes)).collect(),
         truth,
         callers: notes.callers,
+        of_all: notes.of_all,
         asked,
         is_calm: story.badness == 0.0,
         laid: std::mem::take(&mut notes.laid).into_values().next().unwrap_or_default(),
@@ -412,6 +415,9 @@ impl Played {
         let goes_on = |finding: &&Finding| finding.activity != Activity::Close;
         for finding in self.told.iter().filter(goes_on) {
             let Some(spending) = finding.spending.as_deref() else { continue };
+            if spending.drivers.is_empty() {
+                continue;
+            }
             let name = spending.function.name.to_string();
             let pane = finding.last.0 / PANE_MS;
             let count = self.closed[&name].get(&pane).copied().unwrap_or(0) as f64;

@@ -23,4 +23,5 @@ pub mod lookout;
 pub mod reasons;
 pub(crate) mod riding;
 pub mod spending;
+pub(crate) mod tally;
 pub mod watch;

@@ -24,6 +24,7 @@ use crate::spend::drivers::{Driver, Recent};
 use crate::spend::episodes::Latch;
 use crate::spend::lookout::{Asked, Lookout, Notes};
 use crate::spend::reasons::Explained;
+use crate::spend::tally::Tally;
 use crate::time::{Span, Time};
 
 /// A function that runs away is looked for each time its pane has so many reports more.
@@ -45,6 +46,8 @@ pub struct Watch {
     unwatched: u64,
     /// Episodes about the budget of all functions together, one for each detector.
     pub(super) of_all: Vec<Latch>,
+    /// What all functions have spent together, where that has a budget.
+    pub(super) tally: Option<Tally>,
     /// Whom costs are laid to.
     pub(super) callers: Callers,
     /// What is kept for somebody who asks why.
@@ -81,6 +84,7 @@ impl Watch {
         numbers.extend(detectors.iter().map(|detector| detector.of));
         Watch {
             of_all: vec![Latch::default(); detectors.len()],
+            tally: None,
             weighing: Weighing {
                 detectors: detectors.into(),
                 prices,
@@ -226,14 +230,14 @@ impl Watch {
         let mut findings = Vec::new();
         while pane <= target {
             let active = self.functions.iter().map(|watched| watched.course.last_pane).max();
-            let Some(active) = active.filter(|active| pane - active <= IDLE_PANES) else {
+            if active.is_none_or(|active| pane - active > IDLE_PANES) {
                 // Nobody has anything to close: series fill in what is left out.
                 break;
-            };
+            }
             for at in 0..self.functions.len() {
                 findings.extend(self.close(at, pane));
             }
-            findings.extend(self.burn_all(pane, active));
+            findings.extend(self.burn_all(pane));
             findings.extend(self.ride(pane));
             pane += 1;
         }
