@@ -10,7 +10,7 @@ use tidewatch_core::tag::UserTag;
 use tidewatch_tests::shared_functions::world::{Story, play};
 
 fn story(seed: u64, badness: f64, safeguards: Safeguards) -> Story {
-    Story { seed, hours: 32, badness, layout: Layout::Together, safeguards }
+    Story { seed, hours: 32, badness, outage: None, layout: Layout::Together, safeguards }
 }
 
 #[test]
@@ -66,7 +66,35 @@ fn whatever_fails_panes_are_exact_and_each_message_leaves() {
             let played = play(Story { layout, ..story(seed, 1.0, Safeguards::default()) });
             assert_eq!(played.faults(), Vec::<String>::new(), "seed {seed}, {layout:?}");
             assert!(played.told.len() >= 10, "seed {seed}: {:?}", played.told.len());
+            // Nothing was so late that a ride may be missed, and so none is.
+            assert_eq!(played.late, Vec::<i64>::new(), "seed {seed}, {layout:?}");
         }
+    }
+}
+
+#[test]
+fn who_cannot_be_looked_at_is_waited_for_and_what_is_judged_without_it_is_counted() {
+    // In the hour of the ride; before it the budget of all is told of as projected, after it as spent.
+    let out = |minutes| {
+        let outage = Some((25 * 60, minutes));
+        play(Story { outage, ..story(0, 0.0, Safeguards::default()) })
+    };
+    for minutes in [12, 55] {
+        let played = out(minutes);
+        assert_eq!(played.faults(), Vec::<String>::new(), "{minutes}");
+        for (function, panes) in &played.truth {
+            for (pane, count) in panes {
+                assert_eq!(played.closed[function].get(pane), Some(count), "{function} {pane}");
+            }
+        }
+        // A quarter of an hour is waited. What is judged later is laid late, and is in the budget all the same.
+        assert_eq!(played.late.is_empty(), minutes < 15, "{:?}", played.late);
+        assert_eq!(played.counts.incomplete_panes == 0, minutes < 15, "{minutes}");
+        let of_all = played.told.iter().filter(|told| told.key == Key::of(KeyPart::Global));
+        let severities: Vec<_> = of_all.map(|told| told.severity).collect();
+        assert_eq!(severities, [Severity::High, Severity::Critical], "{minutes}");
+        let rides = played.told.iter().filter(|told| told.detector == "rider").count();
+        assert!(rides >= 2 || minutes > 15, "{minutes}: {rides}");
     }
 }
 

@@ -11,7 +11,8 @@
 //! - a pane is closed once, with what all shards' shares say in one look at them;
 //! - what is known of all functions together is what these panes came to, each once;
 //! - what is told is what one process would have told of these panes: each message at least once, and no other; but of
-//!   callers across functions some messages may be missing where anything went wrong;
+//!   callers across functions some messages may be missing where a pane was judged by what was laid to them before a
+//!   function that came more than 15 minutes late had said what it lays;
 //! - nobody is named for more than they asked for, and of a function whose log names nobody nothing is kept.
 
 pub mod spy;

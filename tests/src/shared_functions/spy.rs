@@ -13,7 +13,7 @@ use tidewatch_core::spend::detector::Number;
 use tidewatch_core::table_store::functions::all_bytes::AllChronicle;
 use tidewatch_core::table_store::functions::callers::CallerShare;
 use tidewatch_core::table_store::functions::chronicle::Chronicle;
-use tidewatch_core::table_store::functions::rider_bytes::OfFunction;
+use tidewatch_core::table_store::functions::rider_bytes::{OfFunction, RiderChronicle};
 use tidewatch_core::table_store::functions::share::FunctionShare;
 use tidewatch_core::table_store::key_bytes;
 use tidewatch_core::table_store::table::{
@@ -61,6 +61,9 @@ pub struct Notes {
     pub bytes: BTreeMap<&'static str, usize>,
     /// What was laid to callers when panes were closed.
     pub laid: BTreeMap<Function, ByCaller>,
+    /// Panes that were laid to callers after these had been judged by them.
+    pub late: Vec<i64>,
+    ridden: Option<i64>,
     looks: BTreeMap<Function, VecDeque<Panes>>,
 }
 
@@ -158,8 +161,11 @@ impl Spy {
             let DriverName::Tag(tag) = name else { panic!("no principal: {name:?}") };
             (*tag, (cost.dollars() * 10.0).round() as u64)
         });
-        let laid = costs.collect();
-        lock(&self.notes).laid.entry(of.function).or_default().insert(pane, laid);
+        let laid: BTreeMap<UserTag, u64> = costs.collect();
+        let mut notes = lock(&self.notes);
+        let is_late = notes.ridden >= Some(pane);
+        let is_first = notes.laid.entry(of.function).or_default().insert(pane, laid).is_none();
+        notes.late.extend((is_first && is_late).then_some(pane));
     }
 
     /// Holds what is known of all functions together to what was closed of each.
@@ -192,6 +198,13 @@ impl Spy {
     fn look(&self, key: &[u8], part: Part, item: &Item) {
         if *key == key_bytes::ALL {
             return self.look_at_all(item);
+        }
+        if *key == key_bytes::RIDERS {
+            let riders = item.values.get(&Attribute::Chronicle);
+            let riders = riders.map(|bytes| RiderChronicle::decode(bytes).expect("legible").closed);
+            let mut notes = lock(&self.notes);
+            notes.ridden = notes.ridden.max(riders);
+            return;
         }
         if let Some(pane) = key_bytes::pane_of_costs(key) {
             return self.look_at_costs(pane, item);

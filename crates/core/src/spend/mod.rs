@@ -20,6 +20,7 @@ pub mod drivers;
 pub(crate) mod episodes;
 pub(crate) mod judged;
 pub mod lookout;
+pub(crate) mod pool;
 pub mod reasons;
 pub(crate) mod riding;
 pub mod spending;

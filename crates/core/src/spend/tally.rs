@@ -11,7 +11,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::limits::FUNCTIONS_WATCHED_MAX;
+use crate::limits::{FUNCTIONS_WATCHED_MAX, TALLY_NAMES_BYTES_MAX};
 use crate::meter::ledger::Function;
 use crate::meter::money::Money;
 use crate::series::ahead::{Ahead, HOURS_MAX};
@@ -79,7 +79,7 @@ impl Tally {
     pub(crate) fn take(&mut self, told: &Told, guarded: bool) -> u64 {
         let Told { function, first, last, closed, dollars } = told;
         let is_known = self.functions.contains_key(function);
-        if !is_known && self.functions.len() >= FUNCTIONS_WATCHED_MAX {
+        if !is_known && !self.has_room_for(function) {
             return 1;
         }
         let (was_idle, over) = (self.is_idle(), self.over);
@@ -111,6 +111,13 @@ impl Tally {
             self.over = self.over.max(first - 1);
         }
         0
+    }
+
+    fn has_room_for(&self, function: &Function) -> bool {
+        let bytes = |of: &Function| of.account.len() + of.name.len();
+        let taken: usize = self.functions.keys().map(bytes).sum();
+        self.functions.len() < FUNCTIONS_WATCHED_MAX
+            && taken + bytes(function) <= TALLY_NAMES_BYTES_MAX
     }
 
     /// Up to which pane a function was taken in.

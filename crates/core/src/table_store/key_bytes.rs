@@ -27,7 +27,7 @@ const PAST: u8 = 11;
 const COSTS: u8 = 18;
 
 /// The key of what is known of callers, and that of their pasts.
-pub(crate) const RIDERS: [u8; 1] = [19];
+pub const RIDERS: [u8; 1] = [19];
 pub(crate) const RIDERS_PAST: [u8; 1] = [20];
 
 /// The key of what is known of all functions together.

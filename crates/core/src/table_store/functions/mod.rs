@@ -19,6 +19,8 @@
 
 mod all;
 pub mod all_bytes;
+#[cfg(test)]
+mod all_tests;
 pub mod callers;
 pub mod chronicle;
 mod counting;

@@ -139,7 +139,7 @@ impl<T: Table, P: Pace> Invocation<'_, T, P> {
         let target = last_over(newest.max(now.minus(CLOSED_AFTER_MAX)));
         let moved = self.move_all(weighing, all, (target, now), of_all.as_ref()).await;
         counts.add(&moved.counts);
-        let is_whole = is_looked_at && moved.fault.is_none();
+        let is_whole = is_looked_at && moved.fault.is_none() && moved.is_whole;
         fault = fault.or(moved.fault);
         for told in moved.pending {
             if let Err(error) = self.tell(weighing, sink, told, &mut counts).await {
@@ -147,7 +147,6 @@ impl<T: Table, P: Pace> Invocation<'_, T, P> {
             }
         }
         if let Some(of_all) = of_all {
-            let is_whole = is_whole && moved.is_whole;
             let closed = all::Closed { told: moved.told, target, is_whole };
             let burnt = self.burn_all(weighing, sink, (of_all, closed), now, &mut counts).await;
             fault = fault.or(burnt.err());
@@ -240,6 +239,7 @@ impl<T: Table, P: Pace> Invocation<'_, T, P> {
         let (mut findings, noted) = (Vec::new(), Noted::default());
         for pane in panes.take(PANES_A_TICK_MAX) {
             let of_pane = known.open.remove(&pane).unwrap_or_default();
+            let of_pane = chronicle.pool.measure(pane, of_pane);
             let around = Shown { chronicle: &chronicle, callers: &known.callers };
             let look = Look { pane, of_pane: &of_pane, around: &around, now, noted: &noted };
             let cost = weighing.prices.tariff.cost(&of_pane.sums, course.terms);
