@@ -147,6 +147,14 @@ impl Tally {
         of_pane
     }
 
+    /// Takes all panes up to one as over for all, of which nothing is to be said any more.
+    pub(crate) fn pass_to(&mut self, pane: i64) {
+        while self.over < pane {
+            self.close();
+        }
+        self.forget();
+    }
+
     /// Lets go what no month and no pace needs, once the last pane was judged.
     pub(crate) fn forget(&mut self) {
         let oldest = self.over.div_euclid(PANES_AN_HOUR) - HOURS_MAX as i64;
@@ -283,6 +291,19 @@ mod tests {
         assert_eq!(tally.over, from + 2_999);
         close_up_to(&mut tally, from + 3_001);
         near(tally.progress(NOVEMBER, false).spent, 8.0);
+    }
+
+    #[test]
+    fn what_is_passed_over_is_spent_and_nothing_of_a_month_before_is_kept() {
+        let (from, end) = NOVEMBER.panes();
+        let mut tally = Tally::new(from - 1);
+        tally.take(&told("a", from, end - 24..end + 12, 1.0), true);
+        tally.pass_to(end + 5);
+        let december = Month { year: 2025, month: 12 };
+        near(tally.progress(december, false).spent, 6.0);
+        assert_eq!(tally.progress(NOVEMBER, false).spent, 0.0);
+        near(tally.hours[&(end / 12 - 1)].dollars(), 12.0);
+        near(tally.hours[&(end / 12)].dollars(), 6.0);
     }
 
     #[test]

@@ -20,7 +20,7 @@ use crate::series::HISTORY_PANES;
 use crate::sink::AlertSink;
 use crate::spend::all::{all, burn, burns};
 use crate::spend::budget::Month;
-use crate::spend::course::{Course, Noted, PANES_AN_HOUR, Weighing, start};
+use crate::spend::course::{Course, IDLE_PANES, Noted, PANES_AN_HOUR, Weighing, start};
 use crate::spend::detector::Number;
 use crate::spend::episodes::Latch;
 use crate::spend::tally::{Tally, Told};
@@ -75,6 +75,10 @@ fn go_on(
     let (mut counts, mut findings) = (FunctionCounts::default(), Vec::new());
     let AllChronicle { tally, latches, .. } = known;
     counts.unbudgeted = closed.told.iter().map(|told| tally.take(told, is_guarded)).sum();
+    if !tally.is_idle() && closed.target - tally.over > IDLE_PANES {
+        // No budget was stated for a while, or no tick ran: nobody wants to hear of a day ago.
+        tally.pass_to(closed.target - PANES_AN_HOUR);
+    }
     let of_rule = weighing.detectors.iter();
     let mut of_all: Vec<Latch> =
         of_rule.map(|rule| latches.get(rule.id.as_str()).cloned().unwrap_or_default()).collect();
