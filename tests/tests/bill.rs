@@ -439,7 +439,39 @@ fn a_bill_says_what_is_spent_of_a_budget_and_what_the_month_will_come_to() {
     let projected = checkout["projected_dollars"].as_f64().expect("a number");
     let expected = 0.0100002 * 12.0 * (20.0 * 24.0 + 18.0);
     assert!((projected / expected - 1.0).abs() < 0.01, "{projected} for {expected}");
+    // In CSV they are columns, so that a column of dollars sums to the bill and a row stays a function.
+    let csv = bill(&["--functions", path, "--budget", "100", "--output", "csv"], &log).stdout;
+    let rows: Vec<Vec<&str>> = csv.lines().map(|line| line.split(',').collect()).collect();
+    let [names, rows @ ..] = rows.as_slice() else { panic!("no header") };
+    let cell = |row: &[&str], name: &str| {
+        assert_eq!(row.len(), names.len());
+        row[names.iter().position(|of| *of == name).expect("a column")].to_owned()
+    };
+    let number = |cell: String| cell.parse::<f64>().expect("a number");
+    assert_eq!(rows.len(), 2, "{csv}");
+    for (row, function) in rows.iter().zip(["checkout", "login"]) {
+        assert_eq!(cell(row, "function"), function);
+        assert_eq!(cell(row, "all_budget_month"), "2026-11");
+        for what in ["spent_dollars", "projected_dollars"] {
+            let expected = all[what].as_f64().expect("dollars");
+            assert_eq!(number(cell(row, &format!("all_budget_{what}"))), expected);
+        }
+        assert_eq!(cell(row, "all_budget_dollars"), "100");
+        assert_eq!(cell(row, "all_budget_since"), "2026-11-10T06:00:00Z");
+    }
+    assert_eq!(number(cell(&rows[0], "budget_dollars")), 50.5);
+    assert_eq!(number(cell(&rows[0], "budget_projected_dollars")), projected);
+    assert_eq!(cell(&rows[0], "budget_used_up"), checkout["used_up"].as_str().expect("a time"));
+    assert_eq!(cell(&rows[0], "budget_projected_by"), "the middle one of 3 days");
+    for what in ["dollars", "month", "spent_dollars", "projected_dollars", "used_up"] {
+        assert_eq!(cell(&rows[1], &format!("budget_{what}")), "", "{what}");
+    }
+    // Rows that are no functions' have no room for them.
+    let by_hour = bill(&["--functions", path, "--by", "hour", "--output", "csv"], &log);
+    assert!(!by_hour.stdout.contains("budget"), "{}", by_hour.stdout);
+    assert!(by_hour.stderr.contains("everything              8.76"), "{}", by_hour.stderr);
     // What nobody has stated nobody is told of.
     assert!(!bill(&[], &log).stdout.contains("projected"));
+    assert!(!bill(&["--output", "csv"], &log).stdout.contains("budget"));
     assert_eq!(json_bill(&[], &log).get("budgets"), None);
 }

@@ -1,6 +1,8 @@
 //! What functions take, in the shared home: exact whatever fails; and without its safeguards not.
 
-use tidewatch_core::finding::Activity;
+use tidewatch_core::detector::Severity;
+use tidewatch_core::finding::{Activity, Finding};
+use tidewatch_core::key::{Key, KeyPart};
 use tidewatch_core::meter::attribution::DriverName;
 use tidewatch_core::safeguards::{Guard, Safeguards};
 use tidewatch_core::table_store::store::Layout;
@@ -8,7 +10,7 @@ use tidewatch_core::tag::UserTag;
 use tidewatch_tests::shared_functions::world::{Story, play};
 
 fn story(seed: u64, badness: f64, safeguards: Safeguards) -> Story {
-    Story { seed, hours: 32, badness, layout: Layout::Together, safeguards }
+    Story { seed, hours: 32, badness, outage: None, layout: Layout::Together, safeguards }
 }
 
 #[test]
@@ -24,10 +26,13 @@ fn in_calm_weather_each_pane_is_what_reports_say_and_each_message_leaves_once() 
         }
         assert_eq!((played.counts.late, played.counts.refused, played.counts.lost), (0, 0, 0));
         // Of each function a spike and a silence, opened and closed, and the silence at the end; of one its budget, and of
-        // one of its callers that it rode.
+        // one of its callers that it rode; and the budget of both, projected and spent.
         let (rides, others): (Vec<_>, Vec<_>) =
             played.told.iter().partition(|told| told.detector == "rider");
-        assert_eq!(others.len(), 11, "{others:?}");
+        assert_eq!(others.len(), 13, "{others:?}");
+        let budget = |told: &&&Finding| told.key == Key::of(KeyPart::Global);
+        let severities: Vec<_> = others.iter().filter(budget).map(|told| told.severity).collect();
+        assert_eq!(severities, [Severity::High, Severity::Critical]);
         let rides: Vec<_> =
             rides.iter().map(|ride| (ride.activity, ride.key.to_string())).collect();
         let of_first = |activity| (activity, "user:0000000000000001".to_owned());
@@ -46,6 +51,7 @@ fn in_calm_weather_each_pane_is_what_reports_say_and_each_message_leaves_once() 
         assert!((drivers[0].share - truth).abs() < 1e-9, "{drivers:?}, not {truth}");
         assert_eq!(drivers[0].error, 0.0);
         assert!(played.callers > 1_000 && played.counts.heard > 1_000);
+        assert!(played.of_all > 300 && played.counts.incomplete_panes == 0);
         assert!(played.bytes["callers"] < 2_048, "{:?}", played.bytes);
         // One KB of shares is one unit of a write.
         assert!(played.bytes["shares"] < 2_048, "{:?}", played.bytes);
@@ -60,7 +66,35 @@ fn whatever_fails_panes_are_exact_and_each_message_leaves() {
             let played = play(Story { layout, ..story(seed, 1.0, Safeguards::default()) });
             assert_eq!(played.faults(), Vec::<String>::new(), "seed {seed}, {layout:?}");
             assert!(played.told.len() >= 10, "seed {seed}: {:?}", played.told.len());
+            // Nothing was so late that a ride may be missed, and so none is.
+            assert_eq!(played.late, Vec::<i64>::new(), "seed {seed}, {layout:?}");
         }
+    }
+}
+
+#[test]
+fn who_cannot_be_looked_at_is_waited_for_and_what_is_judged_without_it_is_counted() {
+    // In the hour of the ride; before it the budget of all is told of as projected, after it as spent.
+    let out = |minutes| {
+        let outage = Some((25 * 60, minutes));
+        play(Story { outage, ..story(0, 0.0, Safeguards::default()) })
+    };
+    for minutes in [12, 55] {
+        let played = out(minutes);
+        assert_eq!(played.faults(), Vec::<String>::new(), "{minutes}");
+        for (function, panes) in &played.truth {
+            for (pane, count) in panes {
+                assert_eq!(played.closed[function].get(pane), Some(count), "{function} {pane}");
+            }
+        }
+        // A quarter of an hour is waited. What is judged later is laid late, and is in the budget all the same.
+        assert_eq!(played.late.is_empty(), minutes < 15, "{:?}", played.late);
+        assert_eq!(played.counts.incomplete_panes == 0, minutes < 15, "{minutes}");
+        let of_all = played.told.iter().filter(|told| told.key == Key::of(KeyPart::Global));
+        let severities: Vec<_> = of_all.map(|told| told.severity).collect();
+        assert_eq!(severities, [Severity::High, Severity::Critical], "{minutes}");
+        let rides = played.told.iter().filter(|told| told.detector == "rider").count();
+        assert!(rides >= 2 || minutes > 15, "{minutes}: {rides}");
     }
 }
 
@@ -95,6 +129,12 @@ fn without_sequence_numbers_shares_are_wrong() {
 #[test]
 fn without_event_tags_second_deliveries_are_counted() {
     breaks(Safeguards { event_ring: false, ..Safeguards::default() }, "instead of");
+}
+
+#[test]
+fn without_the_panes_that_functions_were_taken_in_up_to_dollars_count_twice() {
+    let safeguards = Safeguards { guard: Guard::None, ..Safeguards::default() };
+    breaks(safeguards, "spent");
 }
 
 #[test]

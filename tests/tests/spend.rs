@@ -1,13 +1,35 @@
 //! Simulated spend: small editions of `cargo run --release -p tidewatch-tests --bin spend`.
 
 use tidewatch_tests::spend::planted::{creep, incidents};
-use tidewatch_tests::spend::{innocent, projected};
+use tidewatch_tests::spend::{innocent, projected, seldom};
 
 /// A tenth of a fleet: an hourly job, two nightly ones, and functions that serve people.
 #[test]
 fn four_weeks_without_anything_wrong_are_quiet() {
     let told = innocent(0..20, 4);
     assert!(told.is_empty(), "{told:?}");
+}
+
+/// Functions that are invoked four to a hundred times an hour, with durations of a heavy tail.
+#[test]
+fn four_weeks_of_functions_that_are_seldom_invoked_are_quiet() {
+    let told = seldom::innocent(0..20, 4);
+    assert!(told.is_empty(), "{told:?}");
+}
+
+#[test]
+fn ten_times_the_duration_of_a_function_that_is_seldom_invoked_is_told_within_hours() {
+    // By invocations an hour, the most minutes that it takes: two spans of ten invocations, to the ends of panes.
+    for (an_hour, most) in [(60, 31), (6, 216)] {
+        for seed in 0..6 {
+            let minutes = seldom::longer(seed, an_hour);
+            println!("{an_hour} an hour, seed {seed}: {minutes:?} minutes");
+            assert!(
+                minutes.is_some_and(|minutes| minutes <= most),
+                "{an_hour} {seed}: {minutes:?}"
+            );
+        }
+    }
 }
 
 /// A fleet with days, weekends, holidays and deployments that change costs by a twelfth.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tidewatch_core::allow::{Allowed, Allowlist, Who};
 use tidewatch_core::delivery::Record;
+use tidewatch_core::detector::Severity;
 use tidewatch_core::finding::Finding;
 use tidewatch_core::glob::Glob;
 use tidewatch_core::meter::ledger::{Function, Ledger, Limits};
@@ -61,6 +62,10 @@ fn envelopes(scenario: &str, seed: &str) -> Vec<Vec<Signal>> {
 }
 
 fn envelopes_of(scenario: &str, seed: &str, hours: &str) -> Vec<Vec<Signal>> {
+    envelopes_at(scenario, seed, hours, "40000")
+}
+
+fn envelopes_at(scenario: &str, seed: &str, hours: &str, a_day: &str) -> Vec<Vec<Signal>> {
     let log = run(
         &[
             "simulate",
@@ -70,7 +75,7 @@ fn envelopes_of(scenario: &str, seed: &str, hours: &str) -> Vec<Vec<Signal>> {
             "--functions",
             "3",
             "--invocations-per-day",
-            "40000",
+            a_day,
             "--hours",
             hours,
             "--output",
@@ -178,6 +183,14 @@ async fn shared(envelopes: &[Vec<Signal>]) -> (Vec<Finding>, Sizes) {
 }
 
 async fn shared_by(weighing: &Weighing, envelopes: &[Vec<Signal>]) -> (Vec<Finding>, Sizes) {
+    shared_as(|_| weighing, envelopes).await
+}
+
+/// The same by what is in force at a time.
+async fn shared_as<'a>(
+    in_force: impl Fn(Time) -> &'a Weighing,
+    envelopes: &[Vec<Signal>],
+) -> (Vec<Finding>, Sizes) {
     let clock = Executor::new(0).clock();
     let table = UnluckyTable::new(clock.clone());
     table.set_fate(|_, _| Fate::Arrives);
@@ -211,7 +224,7 @@ async fn shared_by(weighing: &Weighing, envelopes: &[Vec<Signal>]) -> (Vec<Findi
             now = Time(now.0 - now.0 % MINUTE.0);
             continue;
         }
-        let deadline = Time(clock.now_ms()).plus(MINUTE);
+        let (deadline, weighing) = (Time(clock.now_ms()).plus(MINUTE), in_force(now));
         if now.0 / MINUTE.0 % 400 == 0 {
             // Lambda takes one away, and begins another that knows nothing.
             let ended = std::mem::replace(&mut environments[0], environment(0));
@@ -226,6 +239,7 @@ async fn shared_by(weighing: &Weighing, envelopes: &[Vec<Signal>]) -> (Vec<Findi
         let invocation = environments[turn / 2 % 2].invocation(ShardId::TICK, deadline);
         let (counts, fault) = invocation.weigh_functions(weighing, &mut told, now).await;
         assert_eq!((fault, counts.lost, counts.unwatched), (None, 0, 0));
+        assert_eq!((counts.incomplete_panes, counts.unbudgeted), (0, 0));
         sizes.panes += counts.closed_panes;
         sizes.held_back += counts.held_back.values().sum::<u64>();
         sizes.note(&table, envelopes[0][0].origin.stream.function().expect("a function's")).await;
@@ -270,13 +284,20 @@ async fn equal(scenario: &str, seed: &str) {
 }
 
 async fn equal_for(scenario: &str, seed: &str, hours: &str, matters: fn(&Finding) -> bool) {
-    let envelopes = envelopes_of(scenario, seed, hours);
+    alike_in_both((scenario, seed), &envelopes_of(scenario, seed, hours), matters).await;
+}
+
+async fn alike_in_both(
+    (scenario, seed): (&str, &str),
+    envelopes: &[Vec<Signal>],
+    matters: fn(&Finding) -> bool,
+) {
     let that_matter = |mut findings: Vec<Finding>| {
         findings.retain(matters);
         told(&findings)
     };
-    let shared = that_matter(shared(&envelopes).await.0);
-    let embedded = that_matter(embedded(&envelopes));
+    let shared = that_matter(shared(envelopes).await.0);
+    let embedded = that_matter(embedded(envelopes));
     let said = |told: &[Told]| told.iter().map(|told| told.0.clone()).collect::<Vec<_>>();
     assert_eq!(said(&shared), said(&embedded), "{scenario}, seed {seed}");
     assert!(!embedded.is_empty(), "{scenario}: nothing was told");
@@ -323,6 +344,58 @@ async fn a_budget_is_told_alike_in_both_homes() {
     assert_eq!(burns(&shared), burns(&embedded));
 }
 
+/// That of all functions together, and nothing else.
+fn of_all(budget: Option<f64>) -> Weighing {
+    Weighing { budgets: Budgets { of: Arc::new(|_| None), all: budget }, ..weighing() }
+}
+
+fn about_all(mut findings: Vec<Finding>) -> Vec<Finding> {
+    findings.retain(|finding| finding.detector == "budget-burn");
+    findings
+}
+
+#[tokio::test]
+async fn the_budget_of_all_is_told_alike_in_both_homes() {
+    let envelopes = envelopes("lambda-spike", "3");
+    let weighing = of_all(Some(0.3));
+    let embedded = about_all(embedded_by(&weighing, &envelopes));
+    let shared = about_all(shared_by(&weighing, &envelopes).await.0);
+    let severities: Vec<_> = embedded.iter().map(|finding| finding.severity).collect();
+    assert_eq!(severities.first(), Some(&Severity::High));
+    assert_eq!(severities.last(), Some(&Severity::Critical));
+    // To the word: uid, sentence, pace, and who spent most; and to the last digit.
+    assert_eq!(told(&shared), told(&embedded));
+    let burn = |finding: &Finding| finding.spending.as_deref().and_then(|s| s.budget.clone());
+    let burns = |all: &[Finding]| all.iter().map(burn).collect::<Vec<_>>();
+    assert_eq!(burns(&shared), burns(&embedded));
+    let first = burns(&shared)[0].clone().expect("about a budget");
+    assert!(first.of_all && first.most.len() == 3, "{first:?}");
+}
+
+#[tokio::test]
+async fn a_budget_of_all_that_is_stated_later_knows_what_the_month_had_before() {
+    let envelopes = envelopes("lambda-quiet", "3");
+    let (none, stated) = (of_all(None), of_all(Some(0.01)));
+    let first = envelopes[0][0].time;
+    let from = first.plus(Span::minutes(40 * 60));
+    let by_then = |now| if now < from { &none } else { &stated };
+    let told = about_all(shared_as(by_then, &envelopes).await.0);
+    // It is spent already; what it will come to is told with the next whole hour.
+    let opened = &told[0];
+    let spent = opened.spending.as_deref().expect("it is").budget.as_ref().expect("it is").spent;
+    assert!((from..from.plus(Span::minutes(7))).contains(&opened.time), "{:?}", opened.time);
+    // As one process has it that knew of the budget from the start, after the pane that it was told of.
+    let ledger = Ledger::new(Limits::default(), TagKey::new([1; 16]));
+    let Weighing { detectors, prices, budgets, .. } = stated.clone();
+    let mut watch = Watch::new(detectors.to_vec(), prices, ledger).budgeted(budgets);
+    let over = opened.last.plus(Span::seconds(60));
+    let before = envelopes.iter().flatten().filter(|signal| signal.time <= over);
+    before.for_each(|signal| drop(watch.observe(signal)));
+    watch.advance(over.plus(Span(1)));
+    assert_eq!(watch.burns()[0].1.spent, spent);
+    assert!(spent > 0.01, "{spent}");
+}
+
 #[tokio::test]
 async fn what_is_held_back_is_held_back_alike_in_both_homes() {
     let envelopes = envelopes("lambda-spike", "1");
@@ -352,6 +425,14 @@ async fn what_is_held_back_is_held_back_alike_in_both_homes() {
 #[tokio::test]
 async fn a_slow_version_is_told_alike_in_both_homes() {
     equal("lambda-slow", "1").await;
+}
+
+#[tokio::test]
+async fn a_slow_version_of_functions_that_are_seldom_invoked_is_told_alike_in_both_homes() {
+    // Some three invocations in five minutes by day.
+    let envelopes = envelopes_at("lambda-slow", "1", "84", "2000");
+    let of_durations = |finding: &Finding| finding.detector == "duration-regression";
+    alike_in_both(("lambda-slow", "1"), &envelopes, of_durations).await;
 }
 
 #[tokio::test]

@@ -228,5 +228,9 @@ pub const CALLERS_WATCHED_MAX: usize = 1_000;
 /// Functions of one caller of which it is known when it first used them; further ones are new to nobody.
 pub const CALLER_FUNCTIONS_MAX: usize = 64;
 
+/// What the names of the functions whose budget is one may take together, in bytes: 2,000 of 100 each. Further functions
+/// are counted and are in no such budget.
+pub const TALLY_NAMES_BYTES_MAX: usize = 200 * 1_000;
+
 /// Functions whose numbers are weighed against their past, in one process; further ones are counted only.
 pub const FUNCTIONS_WATCHED_MAX: usize = 2_000;

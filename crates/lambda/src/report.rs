@@ -98,7 +98,9 @@ impl Report {
             ("callers_unheard", counts.unheard),
             ("functions", counts.looked_at),
             ("panes_closed", counts.closed_panes),
+            ("panes_incomplete", counts.incomplete_panes),
             ("functions_unwatched", counts.unwatched),
+            ("functions_unbudgeted", counts.unbudgeted),
         ];
         for (name, count) in notes.into_iter().filter(|(_, count)| *count > 0) {
             self.note(name, count);
@@ -109,6 +111,15 @@ impl Report {
                 format_args!(
                     "there are more than {FUNCTIONS_WATCHED_MAX} functions, the rest are looked at late or \
                      not at all: send the logs of fewer, or weigh none (WeighFunctions)"
+                ),
+            );
+        }
+        if counts.unbudgeted > 0 {
+            log::error(
+                "functions_unbudgeted",
+                format_args!(
+                    "more than {FUNCTIONS_WATCHED_MAX} functions cost something of late: the rest are not in the \
+                     budget of all functions together"
                 ),
             );
         }

@@ -119,8 +119,8 @@ pub fn weighing(detectors: &Arc<[SpendDetector]>, tariff: &Tariff, running: &Run
     let terms = Arc::new(move |name: &str| functions.terms(name, Terms::default()));
     let prices = Prices { tariff: tariff.clone(), terms };
     let functions = Arc::clone(&running.functions);
-    // That of all together is not known to any one process.
-    let budgets = Budgets { of: Arc::new(move |name: &str| functions.budget_of(name)), all: None };
+    let all = functions.budget;
+    let budgets = Budgets { of: Arc::new(move |name: &str| functions.budget_of(name)), all };
     Weighing { detectors: Arc::clone(detectors), prices, budgets, allow: Arc::default() }
 }
 

@@ -4,6 +4,7 @@
 use clap::Parser;
 use tidewatch_tests::spend::innocent;
 use tidewatch_tests::spend::planted::{Incidents, creep, incidents, longer, spike};
+use tidewatch_tests::spend::seldom;
 
 /// Simulates four weeks of functions' spend without anything wrong, and with.
 #[derive(Parser)]
@@ -26,7 +27,19 @@ fn main() {
     for (seed, finding) in &told {
         println!("    function {seed}: {finding:?}");
     }
+    let told = seldom::innocent(0..functions, 4);
+    println!(
+        "{functions} functions that are seldom invoked, 4 weeks, nothing wrong: {} findings of durations a week",
+        told.len() as f64 / 4.0
+    );
+    for (seed, hours) in &told {
+        println!("    function {seed}: after {hours:.1} hours");
+    }
     let seeds = || 0..planted;
+    for an_hour in [120, 60, 20, 6] {
+        let found = seeds().map(|seed| seldom::longer(seed, an_hour)).collect();
+        say(&format!("3 s to 30 s at {an_hour} invocations an hour, minutes until told"), found);
+    }
     say("12 times the cost, panes until raised", seeds().map(spike).collect());
     say("3 s to 30 s, measured panes until raised", seeds().map(longer).collect());
     say("2 % a day, days until told", seeds().map(creep).collect());

@@ -3,14 +3,16 @@
 //! overlap, a table that is slow, throttles and loses answers, and a topic that refuses. All of it follows from a
 //! seed, in virtual time.
 //!
-//! The log of the first function names who asks, that of the other nobody. Four laws must hold, whatever happens ([`spy`],
+//! The log of the first function names who asks, that of the other nobody. Five laws must hold, whatever happens ([`spy`],
 //! [`world::Played::untold`], [`world::Played::misnamed`]):
 //!
 //! - a share's open panes are what its shard's records up to `applied` say, each event once; and so are those of a share
 //!   of callers, from the second pane after it began on;
 //! - a pane is closed once, with what all shards' shares say in one look at them;
+//! - what is known of all functions together is what these panes came to, each once;
 //! - what is told is what one process would have told of these panes: each message at least once, and no other; but of
-//!   callers across functions some messages may be missing where anything went wrong;
+//!   callers across functions some messages may be missing where a pane was judged by what was laid to them before a
+//!   function that came more than 15 minutes late had said what it lays;
 //! - nobody is named for more than they asked for, and of a function whose log names nobody nothing is kept.
 
 pub mod spy;
@@ -36,7 +38,7 @@ pub const PANE_MS: i64 = 300_000;
 /// When all begins: late on a Sunday, so that a day ends soon.
 pub const START: Time = Time(1_760_299_200_000);
 
-/// What is looked for: money, silence, who rides, and a budget of one function.
+/// What is looked for: money, silence, who rides, a budget of one function, and one of all.
 pub fn weighing() -> Weighing {
     let rule = |id: &str, of, rule, least| SpendDetector {
         id: id.to_owned(),
@@ -69,7 +71,8 @@ pub fn weighing() -> Weighing {
     let tariff = Tariff { region: "nowhere".to_owned(), x86_64: rates(), arm64: rates() };
     let prices = Prices { tariff, terms: Arc::new(|_| Terms::default()) };
     // That is too little for a month, and for the hours that are played enough.
-    let budgets = Budgets { of: Arc::new(|name| (name == "f1").then_some(400.0)), all: None };
+    let of = Arc::new(|name: &str| (name == "f1").then_some(400.0));
+    let budgets = Budgets { of, all: Some(350.0) };
     Weighing { detectors: detectors.into(), prices, budgets, allow: Arc::default() }
 }
 

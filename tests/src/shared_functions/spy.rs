@@ -10,9 +10,10 @@ use tidewatch_core::meter::money::{MB_MS_PER_GB_S, PICO};
 use tidewatch_core::sequence::{Sequence, ShardId};
 use tidewatch_core::signal::Body;
 use tidewatch_core::spend::detector::Number;
+use tidewatch_core::table_store::functions::all_bytes::AllChronicle;
 use tidewatch_core::table_store::functions::callers::CallerShare;
 use tidewatch_core::table_store::functions::chronicle::Chronicle;
-use tidewatch_core::table_store::functions::rider_bytes::OfFunction;
+use tidewatch_core::table_store::functions::rider_bytes::{OfFunction, RiderChronicle};
 use tidewatch_core::table_store::functions::share::FunctionShare;
 use tidewatch_core::table_store::key_bytes;
 use tidewatch_core::table_store::table::{
@@ -54,10 +55,15 @@ pub struct Notes {
     pub shares: u64,
     /// Shares of callers that were.
     pub callers: u64,
+    /// Items about all functions together that were.
+    pub of_all: u64,
     /// The largest item of each part, in bytes.
     pub bytes: BTreeMap<&'static str, usize>,
     /// What was laid to callers when panes were closed.
     pub laid: BTreeMap<Function, ByCaller>,
+    /// Panes that were laid to callers after these had been judged by them.
+    pub late: Vec<i64>,
+    ridden: Option<i64>,
     looks: BTreeMap<Function, VecDeque<Panes>>,
 }
 
@@ -155,11 +161,51 @@ impl Spy {
             let DriverName::Tag(tag) = name else { panic!("no principal: {name:?}") };
             (*tag, (cost.dollars() * 10.0).round() as u64)
         });
-        let laid = costs.collect();
-        lock(&self.notes).laid.entry(of.function).or_default().insert(pane, laid);
+        let laid: BTreeMap<UserTag, u64> = costs.collect();
+        let mut notes = lock(&self.notes);
+        let is_late = notes.ridden >= Some(pane);
+        let is_first = notes.laid.entry(of.function).or_default().insert(pane, laid).is_none();
+        notes.late.extend((is_first && is_late).then_some(pane));
+    }
+
+    /// Holds what is known of all functions together to what was closed of each.
+    fn look_at_all(&self, item: &Item) {
+        let Some(bytes) = item.values.get(&Attribute::Chronicle) else { return };
+        let all = AllChronicle::decode(bytes).expect("legible");
+        let mut notes = lock(&self.notes);
+        let mut total = 0.0;
+        for (function, taken, months) in all.taken() {
+            let known = months.values().map(|amount| amount.dollars()).sum::<f64>();
+            total += known;
+            let closed =
+                notes.closed.get(function).into_iter().flat_map(|panes| panes.range(..=taken));
+            // An invocation costs ten cents, and a pane is kept within a thousandth.
+            let truth = closed.map(|(_, count)| *count as f64 * 0.1).sum::<f64>();
+            if (known - truth).abs() > 0.001 * truth {
+                let what = format!("{function:?} spent {known} instead of {truth} up to {taken}");
+                notes.broken.push(what);
+            }
+        }
+        let (over, sum) = all.sums();
+        if (sum.dollars() - total).abs() > 1e-6 {
+            let what =
+                format!("all spent {} in hours instead of {total}, pane {over}", sum.dollars());
+            notes.broken.push(what);
+        }
+        notes.of_all += 1;
     }
 
     fn look(&self, key: &[u8], part: Part, item: &Item) {
+        if *key == key_bytes::ALL {
+            return self.look_at_all(item);
+        }
+        if *key == key_bytes::RIDERS {
+            let riders = item.values.get(&Attribute::Chronicle);
+            let riders = riders.map(|bytes| RiderChronicle::decode(bytes).expect("legible").closed);
+            let mut notes = lock(&self.notes);
+            notes.ridden = notes.ridden.max(riders);
+            return;
+        }
         if let Some(pane) = key_bytes::pane_of_costs(key) {
             return self.look_at_costs(pane, item);
         }

@@ -14,6 +14,7 @@ use tidewatch_core::sink::{AlertSink, SinkError};
 use tidewatch_core::spend::course::LATENESS;
 use tidewatch_core::spend::watch::{Watch, Weighing};
 use tidewatch_core::table_store::functions::FunctionCounts;
+use tidewatch_core::table_store::key_bytes;
 use tidewatch_core::table_store::store::{Layout, Settings, SharedStore};
 use tidewatch_core::tag::{TagKey, UserTag};
 use tidewatch_core::time::{Span, Time};
@@ -22,7 +23,7 @@ use super::spy::{ByCaller, Panes, Spy};
 use super::{PANE_MS, START, asked, report, weighing};
 use crate::simulator::executor::{Clock, Executor, Reply, Stopped, lock};
 use crate::simulator::weather::{Chance, Stream};
-use crate::unlucky_table::{Fate, UnluckyPace, UnluckyTable};
+use crate::unlucky_table::{Fate, Request, UnluckyPace, UnluckyTable};
 
 const MINUTE_MS: i64 = 60_000;
 
@@ -45,6 +46,8 @@ pub struct Story {
     pub hours: i64,
     /// How often something goes wrong: 0 never, 1 as often as anybody could stand.
     pub badness: f64,
+    /// From which minute on, and for how many, nobody can look at the first function.
+    pub outage: Option<(i64, i64)>,
     /// Where shares live.
     pub layout: Layout,
     /// All on, but where a control shows what happens without one.
@@ -70,12 +73,14 @@ pub struct Played {
     pub truth: BTreeMap<String, Panes>,
     /// Shares of callers that were held to the law.
     pub callers: u64,
+    /// Items about all functions together that were.
+    pub of_all: u64,
     /// Who asked for the first function.
     pub asked: ByCaller,
     /// What of that was laid to them.
     pub laid: ByCaller,
-    /// Whether nothing went wrong.
-    pub is_calm: bool,
+    /// Panes whose callers were judged before they were laid to them.
+    pub late: Vec<i64>,
 }
 
 /// What there is to tell.
@@ -130,11 +135,16 @@ pub fn play(story: Story) -> Played {
     let records = Arc::new(records);
     let table = UnluckyTable::new(clock.clone());
     let fate = chance.clone();
-    table.set_fate(move |_, _| match fate.unit() / story.badness.max(f64::MIN_POSITIVE) {
-        unit if unit < 0.02 => Fate::AnswerLost,
-        unit if unit < 0.05 => Fate::Throttled,
-        unit if unit < 0.10 => Fate::Slow(fate.within(1_000..20_000)),
-        _ => Fate::Slow(fate.within(2..40)),
+    table.set_fate(move |request, now| {
+        if story.is_out(request, now) {
+            return Fate::Throttled;
+        }
+        match fate.unit() / story.badness.max(f64::MIN_POSITIVE) {
+            unit if unit < 0.02 => Fate::AnswerLost,
+            unit if unit < 0.05 => Fate::Throttled,
+            unit if unit < 0.10 => Fate::Slow(fate.within(1_000..20_000)),
+            _ => Fate::Slow(fate.within(2..40)),
+        }
     });
     let spy = Spy::new(table, Arc::clone(&records));
     let settings =
@@ -176,9 +186,21 @@ pub fn play(story: Story) -> Played {
         closed: by_name.map(|(function, panes)| (function.name.to_string(), panes)).collect(),
         truth,
         callers: notes.callers,
+        of_all: notes.of_all,
         asked,
-        is_calm: story.badness == 0.0,
+        late: notes.late.clone(),
         laid: std::mem::take(&mut notes.laid).into_values().next().unwrap_or_default(),
+    }
+}
+
+impl Story {
+    /// Whether a request is a look at the first function, and that fails.
+    fn is_out(self, request: &Request<'_>, now: Time) -> bool {
+        let Some((from, minutes)) = self.outage else { return false };
+        let minute = (now.0 - START.0) / MINUTE_MS;
+        let is_first = |key: &[u8]| key_bytes::function(key).is_some_and(|of| &*of.name == "f0");
+        matches!(request, Request::Query(key) if is_first(key))
+            && (from..from + minutes).contains(&minute)
     }
 }
 
@@ -412,6 +434,9 @@ impl Played {
         let goes_on = |finding: &&Finding| finding.activity != Activity::Close;
         for finding in self.told.iter().filter(goes_on) {
             let Some(spending) = finding.spending.as_deref() else { continue };
+            if spending.drivers.is_empty() {
+                continue;
+            }
             let name = spending.function.name.to_string();
             let pane = finding.last.0 / PANE_MS;
             let count = self.closed[&name].get(&pane).copied().unwrap_or(0) as f64;
@@ -432,9 +457,9 @@ impl Played {
     /// Whatever broke a law.
     pub fn faults(&self) -> Vec<String> {
         let (untold, unfounded) = self.untold();
-        // A pane that a function was not closed in for a quarter of an hour is judged without its callers: under weather a
-        // ride may be missed, and none is made up.
-        let is_held = |said: &&Said| self.is_calm || said.0 != "rider";
+        // A pane that a function was not closed in for a quarter of an hour is judged without its callers: only then a ride
+        // may be missed, and none is made up.
+        let is_held = |said: &&Said| self.late.is_empty() || said.0 != "rider";
         let untold = untold.iter().filter(is_held).map(|said| format!("not told: {said:?}"));
         let unfounded = unfounded.iter().map(|said| format!("told without reason: {said:?}"));
         let misnamed = self.misnamed().into_iter();

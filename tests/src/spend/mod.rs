@@ -4,6 +4,7 @@
 //! tidewatch-tests --bin spend` prints what becomes of it.
 
 pub mod planted;
+pub mod seldom;
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;

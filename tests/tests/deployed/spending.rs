@@ -16,11 +16,26 @@ const FUNCTION: &str = "checkout-api";
 
 /// A record with reports of `count` invocations of 10 s with 1 GB, within a minute of `from`.
 fn reports(nth: &mut u64, from_ms: i64, count: i64) -> Vec<u8> {
-    requests(nth, from_ms, count, |_| None)
+    reports_of(FUNCTION, nth, from_ms, count)
+}
+
+/// The same of a function.
+fn reports_of(function: &str, nth: &mut u64, from_ms: i64, count: i64) -> Vec<u8> {
+    requests_of(function, nth, from_ms, count, |_| None)
 }
 
 /// The same with a line in front of each that says who asked, where that is told.
 fn requests(
+    nth: &mut u64,
+    from_ms: i64,
+    count: i64,
+    who: impl Fn(i64) -> Option<String>,
+) -> Vec<u8> {
+    requests_of(FUNCTION, nth, from_ms, count, who)
+}
+
+fn requests_of(
+    function: &str,
     nth: &mut u64,
     from_ms: i64,
     count: i64,
@@ -43,7 +58,7 @@ fn requests(
     });
     let envelope = json!({
         "messageType": "DATA_MESSAGE", "owner": "123456789012",
-        "logGroup": format!("/aws/lambda/{FUNCTION}"), "logStream": "2026/11/29/[$LATEST]5f",
+        "logGroup": format!("/aws/lambda/{function}"), "logStream": "2026/11/29/[$LATEST]5f",
         "subscriptionFilters": ["tidewatch"], "logEvents": events.collect::<Vec<Value>>(),
     });
     gzip(envelope.to_string().as_bytes())
@@ -167,5 +182,46 @@ async fn who_drives_a_spike_of_cost_is_named_by_the_tag_that_the_stacks_key_give
     assert!(stored.len() > 4, "{} values", stored.len());
     let names = |value: &Vec<u8>| value.to_ascii_lowercase().windows(8).any(|of| of == b"tenant-0");
     assert!(!stored.iter().any(names));
+    assert_eq!(world.complaints(), Vec::<Value>::new());
+}
+
+#[tokio::test]
+async fn the_budget_of_all_functions_together_is_told_once_it_is_spent() {
+    let world = World::deploy(&[("BatchingWindowSeconds", "0")]);
+    // Each invocation is $0.00017, so that each function by itself spends less in the first hours.
+    world.store("functions.toml", "budget = 0.05\n");
+    let filter = json!({ "detector": ["budget-burn"] });
+    let queue = world.subscribe("budget", "AlertTopicArn", &filter);
+    let first = now_ms() / PANE_MS * PANE_MS - 36 * PANE_MS;
+    let mut nth = 0;
+    for pane in 1..20 {
+        for (shard, function) in (0..SHARDS).zip(["checkout-api", "login-api"]) {
+            let count = if shard == 0 { 20 } else { 10 };
+            world.put(shard, &reports_of(function, &mut nth, first + pane * PANE_MS, count));
+        }
+    }
+    world.drained();
+    let tick = || world.invoke(&json!({ "tidewatch": "tick" }));
+    assert_eq!(tick()["FunctionError"], Value::Null);
+    let opened = world.message(&queue, "the alert", |finding| finding["activity_id"] == 1);
+    let finding = document(&opened);
+    let budget = &finding["unmapped"]["tidewatch"]["spending"]["budget"];
+    assert_eq!((&budget["of"], &budget["budget_dollars"]), (&json!("all"), &json!(0.05)));
+    let says = finding["message"].as_str().expect("a sentence");
+    assert!(says.starts_with("everything watched: $"), "{says}");
+    assert_eq!(finding["severity"], "Critical");
+    // Panes of this month alone; where it has just begun some are of the one before.
+    let spent = budget["spent_dollars"].as_f64().expect("dollars");
+    let all = 19.0 * 30.0 * (10.0 * 0.000_016_666_7 + 0.000_000_2);
+    assert!(spent >= 0.05 && spent <= all * 1.001, "{spent} of {all}: {budget}");
+    let most = budget["most"].as_array().expect("functions");
+    let names: Vec<_> = most.iter().map(|of| of["function"].as_str().expect("a name")).collect();
+    assert_eq!(names, ["checkout-api", "login-api"]);
+    // Another tick has nothing to add, and all that was told is about one month.
+    let told = world.messages(&queue);
+    let uids = told.iter().map(|of| document(of)["finding_info"]["uid"].clone());
+    assert!(uids.into_iter().all(|uid| uid == finding["finding_info"]["uid"]));
+    assert_eq!(tick()["FunctionError"], Value::Null);
+    assert_eq!(world.messages(&queue).len(), told.len());
     assert_eq!(world.complaints(), Vec::<Value>::new());
 }

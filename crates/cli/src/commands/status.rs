@@ -68,6 +68,7 @@ fn functions(found: Result<OfFunctions, AwsFailure>, detectors: usize, region: &
         ("in_force", of.origin.to_owned()),
         ("entries", of.functions.entries().to_string()),
         ("budgets", of.functions.budgets().to_string()),
+        ("budget_of_all", of.functions.budget.map_or("none".to_owned(), |all| format!("${all}"))),
     ];
     let (file, text) = shipped_prices();
     let priced = prices(&file, &text).is_ok_and(|prices| prices.region(region).is_ok());
@@ -79,11 +80,6 @@ fn functions(found: Result<OfFunctions, AwsFailure>, detectors: usize, region: &
         (None, false) => Verdict::blind(
             format!("there are no prices of `{region}`: functions are not weighed"),
             "use another Region, or watch their logs with `tidewatch watch --stream` and `--prices`",
-        ),
-        (None, true) if of.functions.budget.is_some() => Verdict::blind(
-            "the budget of all functions together is not watched by the deployed function"
-                .to_owned(),
-            "state budgets of functions, or run `tidewatch watch --stream` with `--budget`; then remove it",
         ),
         (None, true) => Verdict::Healthy,
     };

@@ -49,6 +49,12 @@ impl Money {
         Money(units)
     }
 
+    /// The amount nearest to so many dollars, as a series keeps them: what is no number is nothing.
+    pub(crate) fn of_dollars(dollars: f64) -> Money {
+        // A cast saturates, and makes nothing of what is no number.
+        Money((dollars * UNITS as f64).round() as i128)
+    }
+
     /// The amount in dollars, for comparing and for shares; not for adding up.
     pub fn dollars(self) -> f64 {
         self.0 as f64 / UNITS as f64

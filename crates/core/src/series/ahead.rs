@@ -24,6 +24,9 @@ const WEEK: usize = 7;
 
 const DAY_HOURS: usize = 24;
 
+/// Hours that anything is taken from.
+pub(crate) const HOURS_MAX: usize = 2 * WEEK * DAY_HOURS;
+
 const HOUR: i64 = 3_600_000;
 
 /// What is taken to go on.
@@ -61,34 +64,34 @@ impl Ahead {
         })
     }
 
-    /// Adds what comes elsewhere in the same hours. What it is taken from stays what it was.
-    pub fn add(&mut self, other: &Ahead) {
-        let theirs = other.hours.iter().copied().chain(std::iter::repeat(0.0));
-        self.hours.iter_mut().zip(theirs).for_each(|(hour, theirs)| *hour += theirs);
-    }
-
     /// The panes behind `pane` and before `end`; nothing in the first hour of a history.
     pub(super) fn of(history: &History, pane: i64, end: i64, width: Span) -> Option<Ahead> {
         let (first, _) = history.iter().next()?;
         let in_hour = (HOUR / width.0).max(1);
         let known = usize::try_from((pane + 1 - first).div_euclid(in_hour)).ok()?;
         // By hours, the last first.
-        let before = (0..known.min(2 * WEEK * DAY_HOURS) as i64).map(|back| {
+        let before = (0..known.min(HOURS_MAX) as i64).map(|back| {
             let from = pane + 1 - (back + 1) * in_hour;
             (from..from + in_hour).filter_map(|at| history.at(at).number()).map(f64::from).sum()
         });
         let before: Vec<f64> = before.collect();
         let to_come = (end - pane - 1).max(0) as f64 / in_hour as f64;
+        Ahead::of_hours(&before, 0.0, to_come)
+    }
+
+    /// What usually comes in `to_come` hours behind those of `before`, the last of which comes first there; of the first
+    /// hour to come the share `passed` is over, and is left out. Nothing before the first hour.
+    pub(crate) fn of_hours(before: &[f64], passed: f64, to_come: f64) -> Option<Ahead> {
         let pace = match before.len() {
             0 => return None,
             few if few < 2 * DAY_HOURS => Pace::Hours(few.min(DAY_HOURS) as u8),
             some if some < WEEK * DAY_HOURS => Pace::Days((some / DAY_HOURS) as u8),
             _ => Pace::Weekdays,
         };
-        let usual = usual(pace, &before);
+        let usual = usual(pace, before);
         let hours = (0..to_come.ceil() as usize).map(|at| {
-            let share = (to_come - at as f64).min(1.0);
-            usual[at % usual.len()] * share
+            let share = (to_come - at as f64).min(1.0) - if at == 0 { passed } else { 0.0 };
+            usual[at % usual.len()] * share.max(0.0)
         });
         Some(Ahead { pace, hours: hours.collect() })
     }
@@ -208,16 +211,17 @@ mod tests {
     }
 
     #[test]
-    fn it_is_said_when_it_comes_to_how_much_and_parts_add_up() {
-        let mut ahead = ahead(DAY * 9, 2, |_| 1.0).expect("a week");
+    fn it_is_said_when_it_comes_to_how_much() {
+        let ahead = ahead(DAY * 9, 2, |_| 1.0).expect("a week");
         assert_eq!(ahead.hours.len(), 48);
         assert_eq!(
             [0.0, 30.0, 575.0, 600.0].map(|amount| ahead.reaches(amount)),
             [Some(0), Some(2), Some(47), None]
         );
-        let other = Ahead { pace: Pace::Hours(1), hours: vec![12.0; 10] };
-        ahead.add(&other);
-        near(ahead.sum(), 576.0 + 120.0);
+        // Of an hour that goes on only what is left of it is to come.
+        let usual = [12.0; HOURS_MAX];
+        let quarter_to = Ahead::of_hours(&usual, 0.75, 48.0).expect("two weeks");
+        assert_eq!((quarter_to.hours.len(), quarter_to.sum()), (48, 47.25 * 12.0));
         assert_eq!(ahead.pace, Pace::Weekdays);
     }
 }

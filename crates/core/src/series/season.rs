@@ -3,7 +3,8 @@
 //! From two whole weeks on the hour of the week is what a pane is compared with, over the last two to four
 //! weeks; from one whole day on the hour of the day; before that all there is. The less is known the farther a
 //! number must be from it ([`Basis::width`]), so that nothing waits for a profile: half an hour is enough to be
-//! sane.
+//! sane. Where most panes of these days were not measured no hour has enough to be compared with, and all of two weeks is
+//! what there is.
 //!
 //! Of an hour three numbers are kept: its median; the number 19 of 20 stay below, in it or in an hour next to
 //! it; and the largest, likewise, but of all weeks (or days) save the one with the largest. So what happened in
@@ -13,6 +14,7 @@
 //! midnight UTC.
 
 use super::history::History;
+use super::steps::Step;
 use crate::time::Span;
 
 /// Weeks that a season looks back on.
@@ -36,7 +38,7 @@ const DAY: i64 = 24 * HOUR;
 /// What a number is compared with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Basis {
-    /// All panes so far: there is no whole day yet.
+    /// All panes of two weeks: there is no whole day yet, or most were not measured.
     Level,
     /// The same hour of each whole day, with those next to it: there are no two weeks yet.
     HourOfDay,
@@ -63,6 +65,17 @@ impl Basis {
             WEEK_DAYS_MIN.. if panes(days / 7) >= PANES_OF_WEEK_MIN => Basis::HourOfWeek,
             1.. if panes(days) >= PANES_OF_DAY_MIN => Basis::HourOfDay,
             _ => Basis::Level,
+        }
+    }
+
+    /// The same, or a wider one, where not all panes of these days were measured: an hour of the week needs as many that
+    /// were as two whole weeks have, but for a tenth of them.
+    fn of_measured(self, measured: usize, panes: usize) -> Basis {
+        let of_weeks = PANES_OF_WEEK_MIN as usize * 7 * 24;
+        match self {
+            _ if measured * 2 < panes => Basis::Level,
+            Basis::HourOfWeek if measured * 10 < of_weeks * 9 => Basis::HourOfDay,
+            basis => basis,
         }
     }
 
@@ -130,7 +143,9 @@ impl Season {
     /// The season of `today`.
     pub(super) fn of(history: &History, today: i64, width: Span) -> Season {
         let days = closed_days(history, today, width).min(WEEKS * 7);
-        let basis = Basis::by(days, width);
+        let panes = first_of(today - days, width)..first_of(today, width);
+        let measured = panes.clone().filter(|pane| history.at(*pane) != Step::ABSENT).count();
+        let basis = Basis::by(days, width).of_measured(measured, panes.count());
         let (days, cycle) = match basis {
             Basis::Level => return Season { day: today, basis, hours: Vec::new() },
             Basis::HourOfDay => (days, 24),
@@ -157,7 +172,7 @@ impl Season {
             let hour = (now * width.0).div_euclid(HOUR).rem_euclid(self.hours.len() as i64);
             return self.hours[hour as usize];
         }
-        // Two weeks of wide panes; of narrow ones there are less than two days.
+        // Two weeks of wide panes, or of those of which few were measured; else there are less than two days.
         let from = now - WEEK_DAYS_MIN * (DAY / width.0).max(1);
         // The same whether `now` is kept already or is to come, and will put out the oldest.
         let from = from.max(history.oldest_beside(now));

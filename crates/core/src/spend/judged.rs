@@ -151,9 +151,9 @@ pub(crate) fn key(spending: &Spending) -> Key {
     if let Some(ride) = &spending.ride {
         return ride.caller.key();
     }
-    match &spending.budget {
-        Some(burn) if burn.of_all => Key::of(KeyPart::Global),
-        _ => key_of(&spending.function),
+    match spending.is_of_all() {
+        true => Key::of(KeyPart::Global),
+        false => key_of(&spending.function),
     }
 }
 
@@ -241,7 +241,8 @@ fn measures(sums: &Sums, seen: &Seen<'_>, spending: &Spending) -> Vec<Measured> 
     let p95 = seen.of_pane.durations.quantile(0.95).map(|us| us / 1e3);
     let all = [
         Some(spending.dollars),
-        Some(by_hour(sums.invocations)),
+        // Of all together it is not added up how often they were invoked.
+        Some(by_hour(sums.invocations)).filter(|_| !spending.is_of_all()),
         p95,
         Some(by_hour(endings.errors)).filter(|n| *n > 0.0),
         Some(by_hour(endings.timeouts)).filter(|n| *n > 0.0),

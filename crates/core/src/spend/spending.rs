@@ -61,6 +61,11 @@ pub struct Ride {
 }
 
 impl Spending {
+    /// Whether it is about all functions together.
+    pub(crate) fn is_of_all(&self) -> bool {
+        self.budget.as_ref().is_some_and(|burn| burn.of_all)
+    }
+
     /// Dollars above usual that a month of it would come to.
     pub fn month(&self) -> f64 {
         self.dollars_above * HOURS_A_MONTH

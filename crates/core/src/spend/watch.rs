@@ -10,6 +10,7 @@ use crate::limits::FUNCTIONS_WATCHED_MAX;
 use crate::meter::book::Book;
 use crate::meter::ledger::{Function, Ledger};
 use crate::meter::money::Money;
+use crate::meter::panes::Pane;
 use crate::meter::sums::Sums;
 use crate::series::{PAGING, quiet_max};
 use crate::signal::{Body, LogStream, Origin, Signal};
@@ -23,7 +24,9 @@ use crate::spend::detector::{Number, Rule, SpendDetector};
 use crate::spend::drivers::{Driver, Recent};
 use crate::spend::episodes::Latch;
 use crate::spend::lookout::{Asked, Lookout, Notes};
+use crate::spend::pool::Pool;
 use crate::spend::reasons::Explained;
+use crate::spend::tally::Tally;
 use crate::time::{Span, Time};
 
 /// A function that runs away is looked for each time its pane has so many reports more.
@@ -45,6 +48,8 @@ pub struct Watch {
     unwatched: u64,
     /// Episodes about the budget of all functions together, one for each detector.
     pub(super) of_all: Vec<Latch>,
+    /// What all functions have spent together, where that has a budget.
+    pub(super) tally: Option<Tally>,
     /// Whom costs are laid to.
     pub(super) callers: Callers,
     /// What is kept for somebody who asks why.
@@ -65,6 +70,7 @@ pub(super) struct Watched {
     pub(super) drivers: Recent,
     /// Reports in the newest pane that has any.
     in_pane: u64,
+    pool: Pool,
 }
 
 /// What a function's book and who asked for it say of a pane.
@@ -81,6 +87,7 @@ impl Watch {
         numbers.extend(detectors.iter().map(|detector| detector.of));
         Watch {
             of_all: vec![Latch::default(); detectors.len()],
+            tally: None,
             weighing: Weighing {
                 detectors: detectors.into(),
                 prices,
@@ -226,14 +233,14 @@ impl Watch {
         let mut findings = Vec::new();
         while pane <= target {
             let active = self.functions.iter().map(|watched| watched.course.last_pane).max();
-            let Some(active) = active.filter(|active| pane - active <= IDLE_PANES) else {
+            if active.is_none_or(|active| pane - active > IDLE_PANES) {
                 // Nobody has anything to close: series fill in what is left out.
                 break;
-            };
+            }
             for at in 0..self.functions.len() {
                 findings.extend(self.close(at, pane));
             }
-            findings.extend(self.burn_all(pane, active));
+            findings.extend(self.burn_all(pane));
             findings.extend(self.ride(pane));
             pane += 1;
         }
@@ -280,6 +287,7 @@ impl Watch {
             sample: None,
             drivers: Recent::default(),
             in_pane: 0,
+            pool: Pool::default(),
         });
         at
     }
@@ -290,32 +298,44 @@ impl Watch {
             return Vec::new();
         }
         let now = self.newest;
-        self.look(at, (pane, now), |course, weighing, numbers, look| {
+        let Some(of_pane) = self.of_pane(at, pane) else { return Vec::new() };
+        let of_pane = self.functions[at].pool.measure(pane, of_pane);
+        self.look(at, (pane, now), &of_pane, |course, weighing, numbers, look| {
             course.close(weighing, numbers, look)
         })
     }
 
     /// Judges a pane that is not over: whether a function runs away.
     fn judge_open(&mut self, at: usize, pane: i64, now: Time) -> Vec<Finding> {
-        self.look(at, (pane, now), |course, weighing, _, look| course.judge_open(weighing, look))
+        let Some(of_pane) = self.of_pane(at, pane) else { return Vec::new() };
+        self.look(at, (pane, now), &of_pane, |course, weighing, _, look| {
+            course.judge_open(weighing, look)
+        })
+    }
+
+    /// What a function took in a pane.
+    fn of_pane(&self, at: usize, pane: i64) -> Option<Pane> {
+        let Function { account, name } = &self.functions[at].course.function;
+        let book = self.ledger.get(account, name)?;
+        Some(book.fine.between(start(pane), start(pane + 1)))
     }
 
     fn look(
         &mut self,
         at: usize,
         (pane, now): (i64, Time),
+        of_pane: &Pane,
         judge: impl FnOnce(&mut Course, &Weighing, &BTreeSet<Number>, Look<'_>) -> Vec<Finding>,
     ) -> Vec<Finding> {
         let Watched { course, sample, drivers, .. } = &mut self.functions[at];
         let Function { account, name } = &course.function;
         let Some(book) = self.ledger.get(account, name) else { return Vec::new() };
-        let of_pane = book.fine.between(start(pane), start(pane + 1));
         let around = Told { book, drivers, sample: sample.as_ref() };
         let noted = Noted {
             explained: self.lookout.as_ref().map(|_| Notes::default()),
             ..Noted::default()
         };
-        let look = Look { pane, of_pane: &of_pane, around: &around, now, noted: &noted };
+        let look = Look { pane, of_pane, around: &around, now, noted: &noted };
         let findings = judge(course, &self.weighing, &self.numbers, look);
         let detectors = &self.weighing.detectors;
         for (entry, nth) in noted.held.into_inner() {

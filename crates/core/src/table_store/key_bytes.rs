@@ -27,8 +27,11 @@ const PAST: u8 = 11;
 const COSTS: u8 = 18;
 
 /// The key of what is known of callers, and that of their pasts.
-pub(crate) const RIDERS: [u8; 1] = [19];
+pub const RIDERS: [u8; 1] = [19];
 pub(crate) const RIDERS_PAST: [u8; 1] = [20];
+
+/// The key of what is known of all functions together.
+pub const ALL: [u8; 1] = [21];
 
 /// The longest account and name that have a key. Who makes functions cannot choose longer ones.
 const FUNCTION_BYTES_MAX: usize = 200;

@@ -1,6 +1,8 @@
 //! How far along budgets are, below a bill: what of the calendar month of its last report is spent, what it will come
-//! to, and what was stated.
+//! to, and what was stated. In CSV these are columns of the functions' own rows: a row that is no function's would be added
+//! to those that are by whoever sums a column.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use serde_json::{Value, json};
@@ -84,6 +86,58 @@ pub(super) fn json(burns: &Burns) -> Value {
         })
     });
     all.collect()
+}
+
+/// What each is called in CSV, behind `budget_` or `all_budget_`, and in JSON.
+const COLUMNS: [&str; 7] =
+    ["dollars", "month", "spent_dollars", "projected_dollars", "projected_by", "used_up", "since"];
+
+/// In CSV, for a row each: the columns' names, and what they are of a function. That of all together is the same in each
+/// row, under names that say so; there are columns only of what is stated.
+pub(super) struct Columns<'a> {
+    all: Option<&'a Burn>,
+    by_function: BTreeMap<&'a Function, &'a Burn>,
+}
+
+impl Columns<'_> {
+    pub(super) fn of(burns: &Burns) -> Columns<'_> {
+        let of = |burn: &&(Function, Burn)| !burn.1.of_all;
+        let by_function = burns.iter().filter(of).map(|(function, burn)| (function, burn));
+        let all = burns.iter().map(|(_, burn)| burn).find(|burn| burn.of_all);
+        Columns { all, by_function: by_function.collect() }
+    }
+
+    pub(super) fn names(&self) -> Vec<String> {
+        let of_function = COLUMNS.iter().filter(|_| !self.by_function.is_empty());
+        let of_all = COLUMNS.iter().filter(|_| self.all.is_some());
+        let of_function = of_function.map(|name| format!("budget_{name}"));
+        of_function.chain(of_all.map(|name| format!("all_budget_{name}"))).collect()
+    }
+
+    /// The cells of a function's row, or of one that is no function's.
+    pub(super) fn cells(&self, function: Option<&Function>) -> Vec<String> {
+        let of_function = function.and_then(|function| self.by_function.get(function).copied());
+        let empty = || [const { String::new() }; COLUMNS.len()];
+        let mut cells = Vec::new();
+        if !self.by_function.is_empty() {
+            cells.extend(of_function.map_or_else(empty, of_column));
+        }
+        cells.extend(self.all.into_iter().flat_map(of_column));
+        cells
+    }
+}
+
+fn of_column(burn: &Burn) -> [String; COLUMNS.len()] {
+    let some = |text: Option<String>| text.unwrap_or_default();
+    [
+        burn.budget.to_string(),
+        format!("{}-{:02}", burn.month.year, burn.month.month),
+        burn.spent.to_string(),
+        some(burn.projected.map(|dollars| dollars.to_string())),
+        some(burn.pace.map(pace)),
+        some(burn.used_up.map(rfc3339)),
+        some(burn.since.map(rfc3339)),
+    ]
 }
 
 fn pace(pace: Pace) -> String {

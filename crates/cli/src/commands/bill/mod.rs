@@ -26,7 +26,7 @@ use tidewatch_core::time::Span;
 
 use self::groups::Account;
 use self::untold::Untold;
-use crate::args::{BillArgs, BillForm};
+use crate::args::{BillArgs, BillBy, BillForm};
 use crate::commands::replay::{conclude, drive};
 use crate::commands::started;
 use crate::exit::{Exit, Failure};
@@ -164,9 +164,14 @@ fn shown(
             if let Some(untold) = untold {
                 say(format_args!("{}", untold.text(pricing).trim_end()));
             }
+            // Budgets are columns of functions' rows; where there are none they are told beside it, too.
+            let budgets = if args.by == BillBy::Function { burns } else { &[][..] };
+            if budgets.is_empty() && !burns.is_empty() {
+                say(format_args!("{}", budgets::text(burns).trim()));
+            }
             match &of_drivers {
                 Some((bill, _)) => bill.csv(),
-                None => tables::csv(&of_rows()),
+                None => tables::csv(&of_rows(), &budgets::Columns::of(budgets)),
             }
         }
         BillForm::Json => {

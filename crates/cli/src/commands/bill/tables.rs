@@ -6,6 +6,7 @@ use tidewatch_core::meter::advice::Advice;
 use tidewatch_core::meter::durations::ERROR;
 use tidewatch_core::meter::money::{MB_MS_PER_GB_S, Money};
 
+use super::budgets::Columns;
 use super::rows::{Bill, Label, Row};
 use crate::args::BillBy;
 use crate::pricing::Pricing;
@@ -72,19 +73,24 @@ pub(super) fn json(bill: &Bill, pricing: &Pricing) -> Value {
     })
 }
 
-/// Comma-separated, a line a row.
-pub(super) fn csv(bill: &Bill) -> String {
-    let rows = bill.rows.iter().map(|row| cells(bill, row));
+/// Comma-separated, a line a row; of functions with how far along budgets are.
+pub(super) fn csv(bill: &Bill, budgets: &Columns<'_>) -> String {
     let header = cells(bill, bill.rows.first().unwrap_or(&bill.all));
-    let names = header.iter().map(|(name, _)| (*name).to_owned()).collect::<Vec<_>>();
-    let values = rows.map(|cells| {
+    let mut names = header.iter().map(|(name, _)| (*name).to_owned()).collect::<Vec<_>>();
+    names.extend(budgets.names());
+    let values = bill.rows.iter().map(|row| {
         let value = |(_, cell): (&str, Cell)| match cell {
             Cell::Text(text) => text,
             Cell::Number(number) => number.to_string(),
             Cell::Dollars(money) => money.decimal(PLACES),
             Cell::Missing => String::new(),
         };
-        cells.into_iter().map(value).collect::<Vec<_>>()
+        let function = match &row.label {
+            Label::Function(of) => Some(&of.function),
+            Label::Others | Label::All | Label::Hour(_) => None,
+        };
+        let cells = cells(bill, row).into_iter().map(value);
+        cells.chain(budgets.cells(function)).collect::<Vec<_>>()
     });
     written(std::iter::once(names).chain(values))
 }

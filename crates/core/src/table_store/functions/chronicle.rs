@@ -11,6 +11,9 @@
 //! the panes of the last hour: number; each: panes before the closed one · sums · versions · place · episodes: number;
 //! each: detector's id, flags, start, peak, opening and last pane, the excess that was told · messages: number;
 //! each: length, bytes.
+//!
+//! Version 2, where there are panes that were too few to be measured: that, and behind it these: number; each: panes before the
+//! closed one, durations.
 
 use std::collections::BTreeMap;
 
@@ -25,18 +28,22 @@ use crate::series::{HISTORY_PANES, PANE};
 use crate::signal::Origin;
 use crate::spend::budget::Month;
 use crate::spend::course::{IDLE_PANES, PANES_AN_HOUR, start};
-use crate::spend::detector::Number;
+use crate::spend::detector::{DURATIONS_MIN, Number};
 use crate::spend::episodes::{Episode, Latch};
+use crate::spend::pool::Pool;
 use crate::table_store::bytes::{Reader, Unreadable, Writer};
 use crate::table_store::functions::message::severity;
 use crate::table_store::functions::numbers::{
-    self, Versions, read_f64, read_pane_number, read_place, read_sums, read_text, read_versions,
-    write_f64, write_place, write_sums, write_versions,
+    self, Versions, read_durations, read_f64, read_pane_number, read_place, read_sums, read_text,
+    read_versions, write_durations, write_f64, write_place, write_sums, write_versions,
 };
 use crate::time::Time;
 
 /// The newest version of the encoding.
-pub const VERSION: u8 = 1;
+pub const VERSION: u8 = 2;
+
+/// The version of one in which no pane waits to be measured.
+const WITHOUT_POOL: u8 = 1;
 
 /// Panes in a day.
 pub(super) const DAY_PANES: i64 = 24 * PANES_AN_HOUR;
@@ -68,6 +75,8 @@ pub struct Chronicle {
     pub(super) hour: BTreeMap<i64, Sums>,
     pub(super) versions: Versions,
     pub(super) sample: Option<Origin>,
+    /// Panes with too few invocations to be measured by themselves.
+    pub(super) pool: Pool,
     /// By the detector's id.
     pub(super) latches: BTreeMap<Box<str>, Latch>,
     /// Messages that are not known to have left, in order.
@@ -95,6 +104,7 @@ impl Chronicle {
             hour: BTreeMap::new(),
             versions: Versions::new(),
             sample: None,
+            pool: Pool::default(),
             latches: BTreeMap::new(),
             pending: Vec::new(),
         }
@@ -166,7 +176,7 @@ impl Chronicle {
     /// The chronicle as bytes.
     pub fn encode(&self) -> Vec<u8> {
         let mut out = Writer::default();
-        out.byte(VERSION);
+        out.byte(if self.pool.0.is_empty() { WITHOUT_POOL } else { VERSION });
         out.signed(self.first);
         out.signed(self.last - self.first);
         out.signed(self.closed - self.first);
@@ -195,6 +205,13 @@ impl Chronicle {
         }
         out.number(self.pending.len() as u64);
         self.pending.iter().for_each(|message| out.counted(message));
+        if !self.pool.0.is_empty() {
+            out.number(self.pool.0.len() as u64);
+            for (pane, durations) in &self.pool.0 {
+                out.signed(self.closed - pane);
+                write_durations(&mut out, durations);
+            }
+        }
         out.bytes
     }
 
@@ -204,7 +221,7 @@ impl Chronicle {
     /// If a later version wrote it, or nobody did.
     pub fn decode(function: &Function, bytes: &[u8]) -> Result<Chronicle, Unreadable> {
         let mut from = Reader::new(bytes);
-        from.version(VERSION)?;
+        let version = from.version(VERSION)?;
         let first = read_pane_number(&mut from)?;
         let mut chronicle = Chronicle::new(first);
         chronicle.last = first + read_pane_number(&mut from)?;
@@ -234,6 +251,12 @@ impl Chronicle {
         }
         for _ in 0..from.count(MESSAGES_MAX, "messages")? {
             chronicle.pending.push(from.counted(MESSAGE_BYTES_MAX, "message")?.to_vec());
+        }
+        if version > WITHOUT_POOL {
+            for _ in 0..from.count(DURATIONS_MIN as usize, "durations")? {
+                let pane = chronicle.closed - read_pane_number(&mut from)?;
+                chronicle.pool.0.push_back((pane, read_durations(&mut from)?));
+            }
         }
         from.end()?;
         Ok(chronicle)

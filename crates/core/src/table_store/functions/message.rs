@@ -13,6 +13,9 @@
 //! Version 3, where callers are named or told of: a bit for each of the following that there is: the budget · drivers: number; each:
 //! kind, name, share, error · of what is about a caller: the caller · since when · functions: number; each: account, name,
 //! dollars · 0, or 1 and a function and when it was first used.
+//!
+//! Version 4, of what is said of the budget of all functions together: that, and behind it, by one more bit, those with
+//! most of what is spent: number; each: account, name, dollars.
 
 use crate::detector::Severity;
 use crate::finding::{Accuracy, Activity, Also, Finding, Measured, Value};
@@ -39,15 +42,18 @@ use crate::table_store::functions::rider_bytes::{
 use crate::time::{Span, Time};
 
 /// The newest version of the encoding.
-pub const VERSION: u8 = 3;
+pub const VERSION: u8 = 4;
 
-/// The version of a message that says nothing of callers, and of one that says nothing of a budget either.
+/// The version of a message that says nothing of all functions together, of one that says nothing of callers, and of one
+/// that says nothing of a budget either.
+const WITHOUT_ALL: u8 = 3;
 const WITHOUT_CALLERS: u8 = 2;
 const WITHOUT_BUDGET: u8 = 1;
 
 const HAS_BUDGET: u8 = 1;
 const HAS_DRIVERS: u8 = 2;
 const HAS_RIDE: u8 = 4;
+const HAS_MOST: u8 = 8;
 
 /// More drivers, and functions of a caller, than any message names.
 const DRIVERS_NAMED_MAX: usize = 64;
@@ -55,11 +61,7 @@ const DRIVERS_NAMED_MAX: usize = 64;
 /// As bytes.
 pub(super) fn encode(finding: &Finding, spending: &Spending) -> Vec<u8> {
     let mut out = Writer::default();
-    out.byte(match (names_callers(spending), &spending.budget) {
-        (false, None) => WITHOUT_BUDGET,
-        (false, Some(_)) => WITHOUT_CALLERS,
-        (true, _) => VERSION,
-    });
+    out.byte(version(spending));
     out.counted(finding.detector.as_bytes());
     let activity = ACTIVITIES.iter().position(|activity| *activity == finding.activity);
     out.byte((activity.unwrap_or(0) as u8) << 4 | finding.severity as u8);
@@ -110,10 +112,11 @@ fn write_spending(out: &mut Writer, spending: &Spending) {
         }
     }
     let flag = |is_there: bool, flag: u8| if is_there { flag } else { 0 };
-    if names_callers(spending) {
+    if version(spending) >= WITHOUT_ALL {
         let budget = flag(spending.budget.is_some(), HAS_BUDGET);
         let drivers = flag(!spending.drivers.is_empty(), HAS_DRIVERS);
-        out.byte(budget | drivers | flag(spending.ride.is_some(), HAS_RIDE));
+        let most = flag(spending.is_of_all(), HAS_MOST);
+        out.byte(budget | drivers | flag(spending.ride.is_some(), HAS_RIDE) | most);
     }
     if let Some(burn) = &spending.budget {
         write_budget(out, burn);
@@ -124,6 +127,19 @@ fn write_spending(out: &mut Writer, spending: &Spending) {
     if let Some(ride) = &spending.ride {
         write_ride(out, ride);
     }
+    if let Some(burn) = spending.budget.as_ref().filter(|burn| burn.of_all) {
+        write_dollars(out, &burn.most);
+    }
+}
+
+/// The least version that can say it: what says nothing new is as it always was.
+fn version(spending: &Spending) -> u8 {
+    match (names_callers(spending), &spending.budget) {
+        (_, Some(burn)) if burn.of_all => VERSION,
+        (true, _) => WITHOUT_ALL,
+        (false, Some(_)) => WITHOUT_CALLERS,
+        (false, None) => WITHOUT_BUDGET,
+    }
 }
 
 fn names_callers(spending: &Spending) -> bool {
@@ -133,11 +149,7 @@ fn names_callers(spending: &Spending) -> bool {
 fn write_ride(out: &mut Writer, ride: &Ride) {
     write_caller(out, &ride.caller);
     out.signed(ride.since.0);
-    out.number(ride.functions.len() as u64);
-    for (function, dollars) in &ride.functions {
-        write_function(out, function);
-        write_f64(out, *dollars);
-    }
+    write_dollars(out, &ride.functions);
     match &ride.new {
         None => out.byte(0),
         Some((function, first)) => {
@@ -148,13 +160,27 @@ fn write_ride(out: &mut Writer, ride: &Ride) {
     }
 }
 
+/// Functions, each with dollars.
+fn write_dollars(out: &mut Writer, all: &[(Function, f64)]) {
+    out.number(all.len() as u64);
+    for (function, dollars) in all {
+        write_function(out, function);
+        write_f64(out, *dollars);
+    }
+}
+
+fn read_dollars(
+    from: &mut Reader<'_>,
+    what: &'static str,
+) -> Result<Vec<(Function, f64)>, Unreadable> {
+    let count = from.count(DRIVERS_NAMED_MAX, what)?;
+    (0..count).map(|_| Ok((read_function(from)?, read_f64(from, what)?))).collect()
+}
+
 fn read_ride(from: &mut Reader<'_>) -> Result<Ride, Unreadable> {
     const WHAT: &str = "caller";
     let (caller, since) = (read_caller(from)?, Time(from.signed(WHAT)?));
-    let mut functions = Vec::new();
-    for _ in 0..from.count(DRIVERS_NAMED_MAX, WHAT)? {
-        functions.push((read_function(from)?, read_f64(from, WHAT)?));
-    }
+    let functions = read_dollars(from, WHAT)?;
     let new = match from.byte(WHAT)? {
         0 => None,
         _ => Some((read_function(from)?, Time(from.signed(WHAT)?))),
@@ -187,7 +213,6 @@ fn read_drivers(from: &mut Reader<'_>) -> Result<Vec<Driver>, Unreadable> {
 }
 
 fn write_budget(out: &mut Writer, burn: &Burn) {
-    debug_assert!(!burn.of_all, "the shared home knows of no budget of all: {burn:?}");
     write_f64(out, burn.budget);
     write_f64(out, burn.spent);
     out.signed(i64::from(burn.month.year));
@@ -286,6 +311,9 @@ pub(super) fn decode(
     }
     if has & HAS_RIDE != 0 {
         spending.ride = Some(read_ride(&mut from)?);
+    }
+    if let Some(burn) = spending.budget.as_mut().filter(|_| has & HAS_MOST != 0) {
+        (burn.of_all, burn.most) = (true, read_dollars(&mut from, WHAT)?);
     }
     from.end()?;
     let key = key(&spending);

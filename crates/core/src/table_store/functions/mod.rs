@@ -8,7 +8,8 @@
 //! - its *callers* ([`callers`]): an item a shard, written as shares are, with what each caller cost in the panes that
 //!   are not closed ([`hearing`]), which the tick reads together ([`named`]).
 //!
-//! What callers cost in all functions together is weighed by the tick, too ([`riders`]).
+//! What callers cost in all functions together is weighed by the tick, too ([`riders`]), and so is what all functions
+//! together have spent of a month ([`all`]).
 //!
 //! Judged is by [`crate::spend::course`], as in one process.
 //!
@@ -16,6 +17,10 @@
 //! wins the chronicle; and a message is written with the chronicle it follows from before it is published, so that it
 //! leaves at least once and its uid is one.
 
+mod all;
+pub mod all_bytes;
+#[cfg(test)]
+mod all_tests;
 pub mod callers;
 pub mod chronicle;
 mod counting;
@@ -79,6 +84,11 @@ pub struct FunctionCounts {
     pub closed_panes: u64,
     /// Those of which it was written down what callers cost.
     pub laid_panes: u64,
+    /// Functions there was no room for among those whose budget is one.
+    pub unbudgeted: u64,
+    /// Panes that callers, or the budget of all functions together, were judged by although some function was not
+    /// heard of in time.
+    pub incomplete_panes: u64,
     /// Parts of the shared state that could not be read, and are begun anew.
     pub lost: u64,
     /// Messages that have left, by what they say.
@@ -106,6 +116,8 @@ impl FunctionCounts {
         self.looked_at += other.looked_at;
         self.closed_panes += other.closed_panes;
         self.laid_panes += other.laid_panes;
+        self.unbudgeted += other.unbudgeted;
+        self.incomplete_panes += other.incomplete_panes;
         self.lost += other.lost;
         for (entry, panes) in &other.held_back {
             *self.held_back.entry(*entry).or_default() += panes;

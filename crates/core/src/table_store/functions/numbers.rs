@@ -102,7 +102,11 @@ pub(super) fn read_sums(from: &mut Reader<'_>) -> Result<Sums, Unreadable> {
 
 pub(super) fn write_pane(out: &mut Writer, pane: &Pane) {
     write_sums(out, &pane.sums);
-    let buckets = pane.durations.buckets();
+    write_durations(out, &pane.durations);
+}
+
+pub(super) fn write_durations(out: &mut Writer, durations: &Durations) {
+    let buckets = durations.buckets();
     out.number(buckets.len() as u64);
     let mut before = 0;
     for (bucket, count) in buckets {
@@ -113,16 +117,18 @@ pub(super) fn write_pane(out: &mut Writer, pane: &Pane) {
 }
 
 pub(super) fn read_pane(from: &mut Reader<'_>) -> Result<Pane, Unreadable> {
+    Ok(Pane { sums: read_sums(from)?, durations: read_durations(from)? })
+}
+
+pub(super) fn read_durations(from: &mut Reader<'_>) -> Result<Durations, Unreadable> {
     let damaged = || Unreadable::Damaged("durations");
-    let sums = read_sums(from)?;
     let (mut buckets, mut bucket) = (Vec::new(), 0u8);
     for _ in 0..from.count(BUCKETS_MAX, "durations")? {
         bucket = bucket.checked_add(from.byte("durations")?).ok_or_else(damaged)?;
         let count = u32::try_from(from.number("durations")?).map_err(|_| damaged())?;
         buckets.push((bucket, count));
     }
-    let durations = Durations::of_buckets(buckets).ok_or_else(damaged)?;
-    Ok(Pane { sums, durations })
+    Durations::of_buckets(buckets).ok_or_else(damaged)
 }
 
 /// Notes that a version was seen in a minute, and forgets the oldest beyond `most`.

@@ -61,9 +61,9 @@ pub struct OfFunction {
 
 /// What is known of callers but for their pasts; the tick alone writes it, under its version.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct RiderChronicle {
+pub struct RiderChronicle {
     /// The last pane that callers were judged by.
-    pub(super) closed: i64,
+    pub closed: i64,
     /// Since which pane a function's log names callers of a kind.
     pub(super) heard: BTreeMap<(FunctionTag, usize), i64>,
     /// Whom the open finding of a function is about.
@@ -203,9 +203,11 @@ impl RiderChronicle {
         out.bytes
     }
 
+    /// Reads what was written.
+    ///
     /// # Errors
     /// If a later version wrote it, or nobody did.
-    pub(super) fn decode(bytes: &[u8]) -> Result<RiderChronicle, Unreadable> {
+    pub fn decode(bytes: &[u8]) -> Result<RiderChronicle, Unreadable> {
         let mut from = Reader::new(bytes);
         from.version(VERSION)?;
         let closed = read_pane_number(&mut from)?;

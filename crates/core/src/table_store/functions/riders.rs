@@ -39,7 +39,9 @@ use crate::table_store::functions::rider_bytes::{
 use crate::table_store::functions::{FunctionCounts, message};
 use crate::table_store::key_bytes;
 use crate::table_store::store::Invocation;
-use crate::table_store::table::{Attribute, Indexing, ItemKey, Pace, Part, Table, Write, Written};
+use crate::table_store::table::{
+    Attribute, Indexing, Item, ItemKey, Pace, Part, Table, Write, Written,
+};
 use crate::time::Time;
 
 /// Panes that an environment reads that begins: in them each caller's past was stored, or it is new.
@@ -119,14 +121,19 @@ impl<T: Table, P: Pace> Invocation<'_, T, P> {
         }
         let mut riders = match known {
             Known::Riders(riders) if riders.closed <= chronicle.closed => *riders,
-            _ => self.riders(weighing, &chronicle, &mut counts).await?,
+            _ => self.riders(weighing, (version, &chronicle), &mut counts).await?,
         };
-        self.catch_up(weighing, &mut riders, &chronicle, &mut counts).await?;
+        if let Err(error) = self.catch_up(weighing, &mut riders, &chronicle, &mut counts).await {
+            // The next tick goes on from here: a table that is slow would never let anybody begin.
+            self.store.riders.put(Known::Riders(Box::new(riders)));
+            return Err(error.into());
+        }
         let mut findings = Vec::new();
         for pane in (chronicle.closed + 1..=target).take(PANES_A_TICK_MAX) {
             if !is_whole && pane > target - RIDERS_WAIT_PANES {
                 break;
             }
+            counts.incomplete_panes += u64::from(!is_whole);
             findings
                 .extend(self.judge_riders(weighing, &mut riders, (pane, now), &mut counts).await?);
         }
@@ -140,10 +147,13 @@ impl<T: Table, P: Pace> Invocation<'_, T, P> {
         if self.store.settings.safeguards.publish_before_confirm {
             chronicle.pending = messages.clone();
         }
-        let Written::Applied(written) = self.put(&self.riders_write(version, &chronicle)).await?
-        else {
+        let write = self.riders_write(version, &chronicle);
+        let written = match self.put(&write).await? {
+            Written::Applied(written) => written,
+            // By this write, whose answer was lost.
+            Written::Refused(Some(item)) if is_as_written(&item, &write) => item,
             // Somebody else has judged these panes, and what is remembered is ahead of that.
-            return Ok(counts);
+            Written::Refused(_) => return Ok(counts),
         };
         chronicle.pending = messages;
         self.store_riders(&mut riders).await?;
@@ -238,15 +248,19 @@ impl<T: Table, P: Pace> Invocation<'_, T, P> {
         Ok(found)
     }
 
-    /// Callers as their stored pasts say, before the panes since.
+    /// Callers as their stored pasts say, before the panes since. There are none before the first function named any.
     async fn riders(
         &self,
         weighing: &Weighing,
-        chronicle: &RiderChronicle,
+        (version, chronicle): (Option<u64>, &RiderChronicle),
         counts: &mut FunctionCounts,
     ) -> Result<Riders, StoreError> {
+        let first = chronicle.heard.values().min().map_or(i64::MIN, |first| first - 1);
         let mut riders = Riders {
-            closed: chronicle.closed - READ_PANES,
+            closed: match version {
+                None => chronicle.closed,
+                Some(_) => first.max(chronicle.closed - READ_PANES).min(chronicle.closed),
+            },
             callers: Callers::default(),
             functions: Vec::new(),
             by_tag: BTreeMap::new(),
@@ -284,7 +298,8 @@ impl<T: Table, P: Pace> Invocation<'_, T, P> {
         Ok(riders)
     }
 
-    /// Takes in the panes that others have judged by, and what they have written down.
+    /// Takes in the panes that others have judged by, and what they have written down. What was taken in before a fault
+    /// stays so.
     async fn catch_up(
         &self,
         weighing: &Weighing,
@@ -293,19 +308,24 @@ impl<T: Table, P: Pace> Invocation<'_, T, P> {
         counts: &mut FunctionCounts,
     ) -> Result<(), StoreError> {
         let concurrency = self.store.settings.concurrency.max(1);
+        let (patience, end) = (&self.patience(), self.patience().turns_end());
         // Whom findings are about must not be forgotten meanwhile.
         riders.take_up(weighing, chronicle);
-        let reads = (riders.closed + 1..=chronicle.closed)
-            .map(|pane| async move { (pane, self.read_costs(pane).await) });
+        let reads = (riders.closed + 1..=chronicle.closed).map(|pane| async move {
+            patience.begin_before(end)?;
+            Ok::<_, StoreError>((pane, self.read_costs(pane).await?))
+        });
         let reads = reads.collect::<Vec<_>>();
         let mut reads = std::pin::pin!(stream::iter(reads).buffered(concurrency));
-        while let Some((pane, read)) = reads.next().await {
-            let mut costs = riders.costs(pane, read?, counts);
+        while let Some(read) = reads.next().await {
+            let (pane, read) = read?;
+            let mut costs = riders.costs(pane, read, counts);
             costs.retain(|caller, _| riders.stored.get(caller).is_none_or(|last| *last < pane));
             let Riders { callers, functions, .. } = &mut *riders;
             let is_recent = pane > chronicle.closed - PANES_AN_HOUR;
             let riding = Riding { weighing, functions, now: Time::MIN };
             riding.catch_up(callers, &costs, (pane, is_recent));
+            riders.closed = pane;
         }
         riders.closed = chronicle.closed;
         riders.take_up(weighing, chronicle);
@@ -327,6 +347,11 @@ impl<T: Table, P: Pace> Invocation<'_, T, P> {
         }
         Ok(())
     }
+}
+
+/// Whether an item is as a write would have it that was not seen to be applied.
+fn is_as_written(item: &Item, write: &Write) -> bool {
+    write.set.iter().all(|(attribute, bytes)| item.values.get(attribute) == Some(bytes))
 }
 
 /// A write of one attribute without any condition.

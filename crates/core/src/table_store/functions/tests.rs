@@ -11,6 +11,7 @@ use super::{Closed, message};
 use crate::detector::Severity;
 use crate::finding::Finding;
 use crate::invocation::{Ending, Invocation, Report};
+use crate::key::{Key, KeyPart};
 use crate::meter::attribution::{DriverKind, DriverName};
 use crate::meter::ledger::{Function, Ledger, Limits};
 use crate::meter::money::Price;
@@ -19,6 +20,7 @@ use crate::meter::tariff::{Rates, Tariff, Terms, Tier};
 use crate::safeguards::Safeguards;
 use crate::sequence::Sequence;
 use crate::signal::{Body, EventId, LogStream, Origin, Signal};
+use crate::spend::all::all;
 use crate::spend::budget::Budgets;
 use crate::spend::callers::Caller;
 use crate::spend::course::pane_of;
@@ -161,6 +163,9 @@ proptest! {
     #[test]
     fn a_chronicle_comes_back(lines in lines(), gap in 1i64..400, told: bool, stored in 0i64..20) {
         let mut chronicle = chronicle(&lines, gap, told);
+        // Environments of before can read what no pane waits in.
+        let version = if chronicle.pool.0.is_empty() { 1 } else { 2 };
+        prop_assert_eq!(chronicle.encode()[0], version);
         prop_assert_eq!(Chronicle::decode(&function(), &chronicle.encode()), Ok(chronicle.clone()));
         let last = chronicle.first + stored.min(chronicle.closed - chronicle.first);
         let kept: Vec<_> = (last + 1..=chronicle.closed)
@@ -179,6 +184,9 @@ fn chronicle(lines: &[(Invocation, i64, u8)], gap: i64, told: bool) -> Chronicle
     take(&mut share, lines, 0, lines.len());
     let first = pane_of(START);
     let mut chronicle = Chronicle::new(first);
+    for (pane, of_pane) in &share.panes {
+        chronicle.pool.measure(*pane, of_pane.clone());
+    }
     chronicle.see(&share.versions);
     chronicle.sample = share.sample.clone();
     for (pane, of_pane) in &share.panes {
@@ -207,11 +215,12 @@ fn what_a_later_version_wrote_is_left_alone() {
         let bytes = [version, 0, 0, 0];
         let newer = Err(Unreadable::Newer(version));
         assert_eq!(FunctionShare::decode(&function(), &bytes).map(drop), newer);
-        assert_eq!(Chronicle::decode(&function(), &bytes).map(drop), newer);
         assert_eq!(Closed::decode(&bytes).map(drop), newer);
     }
-    let newer = Err(Unreadable::Newer(4));
-    assert_eq!(message::decode(&function(), &[], &[4, 0, 0, 0]).map(drop), newer);
+    let newer = Err(Unreadable::Newer(3));
+    assert_eq!(Chronicle::decode(&function(), &[3, 0, 0, 0]).map(drop), newer);
+    let newer = Err(Unreadable::Newer(5));
+    assert_eq!(message::decode(&function(), &[], &[5, 0, 0, 0]).map(drop), newer);
 }
 
 #[test]
@@ -376,5 +385,25 @@ fn a_message_about_a_caller_comes_back_the_very_same() {
         for cut in 0..bytes.len() {
             assert!(message::decode(&function(), &detectors(), &bytes[..cut]).is_err());
         }
+    }
+}
+
+#[test]
+fn a_message_about_all_functions_together_comes_back_the_very_same() {
+    let of_budget =
+        |finding: &Finding| finding.spending.as_deref().expect("it is").budget.is_some();
+    let mut finding = findings().into_iter().find(of_budget).expect("one of a budget");
+    let nobody = all();
+    (finding.key, finding.samples) = (Key::of(KeyPart::Global), Vec::new());
+    finding.uid = crate::episode::uid(&finding.detector, &finding.key, finding.start);
+    finding.measures.truncate(1);
+    let spending = finding.spending.as_deref_mut().expect("about functions");
+    spending.function = nobody.clone();
+    let burn = spending.budget.as_mut().expect("it is");
+    (burn.of_all, burn.most) = (true, vec![(function(), 610.5), (nobody.clone(), 0.25)]);
+    let bytes = message::encode(&finding, finding.spending.as_deref().expect("it is"));
+    assert_eq!(message::decode(&nobody, &detectors(), &bytes).as_ref(), Ok(&finding));
+    for cut in 0..bytes.len() {
+        assert!(message::decode(&nobody, &detectors(), &bytes[..cut]).is_err());
     }
 }

@@ -25,8 +25,10 @@ use crate::spend::course::{
 use crate::spend::detector::{Number, Rule};
 use crate::spend::drivers::Driver;
 use crate::spend::judged::runs_from;
+use crate::spend::tally::Told;
 use crate::store::{StoreError, WindowStore};
 use crate::table_store::bytes::Unreadable;
+use crate::table_store::functions::all::{self, OfAll};
 use crate::table_store::functions::callers::CallerShare;
 use crate::table_store::functions::chronicle::Chronicle;
 use crate::table_store::functions::known::Known;
@@ -42,6 +44,29 @@ struct Pending {
     function: Function,
     version: u64,
     chronicle: Chronicle,
+}
+
+/// What became of one function.
+#[derive(Default)]
+struct Moved {
+    counts: FunctionCounts,
+    pending: Option<Pending>,
+    /// What it is to tell of what it spent.
+    told: Option<Told>,
+    /// Whether all of it that was due is done.
+    is_whole: bool,
+}
+
+/// What became of all of them.
+#[derive(Default)]
+struct AllMoved {
+    counts: FunctionCounts,
+    pending: Vec<Pending>,
+    told: Vec<Told>,
+    /// Whether each of those that did not fail is done.
+    is_whole: bool,
+    /// The first.
+    fault: Option<Fault>,
 }
 
 /// What the tick knows of a pane.
@@ -101,32 +126,30 @@ impl<T: Table, P: Pace> Invocation<'_, T, P> {
             }
         }
         counts.looked_at += all.len() as u64;
+        let is_looked_at = fault.is_none();
+        let of_all = match self.of_all(weighing, &mut counts).await {
+            Ok(of_all) => of_all,
+            Err(error) => {
+                // Functions are judged without: what they spend is taken in with their next panes.
+                fault = fault.or(Some(error.into()));
+                None
+            }
+        };
         let newest = all.iter().map(|known| known.head).max().unwrap_or(Time::MIN);
         let target = last_over(newest.max(now.minus(CLOSED_AFTER_MAX)));
-        // Half of the time is for telling what was found: what is not reached stays due.
-        let (patience, end) = (&self.patience(), self.patience().turns_end());
-        let moves = all.into_iter().map(|known| async move {
-            patience.begin_before(end)?;
-            self.move_on(weighing, known, target, now).await
-        });
-        let moves = moves.collect::<Vec<_>>();
-        let mut moves = std::pin::pin!(stream::iter(moves).buffered(concurrency));
-        let mut pending = Vec::new();
-        let mut is_whole = fault.is_none();
-        while let Some(moved) = moves.next().await {
-            is_whole &= moved.is_ok();
-            match moved {
-                Ok((counted, told)) => {
-                    counts.add(&counted);
-                    pending.extend(told);
-                }
-                Err(error) => fault = fault.or(Some(error.into())),
-            }
-        }
-        for told in pending {
+        let moved = self.move_all(weighing, all, (target, now), of_all.as_ref()).await;
+        counts.add(&moved.counts);
+        let is_whole = is_looked_at && moved.fault.is_none() && moved.is_whole;
+        fault = fault.or(moved.fault);
+        for told in moved.pending {
             if let Err(error) = self.tell(weighing, sink, told, &mut counts).await {
                 fault = fault.or(Some(error));
             }
+        }
+        if let Some(of_all) = of_all {
+            let closed = all::Closed { told: moved.told, target, is_whole };
+            let burnt = self.burn_all(weighing, sink, (of_all, closed), now, &mut counts).await;
+            fault = fault.or(burnt.err());
         }
         let closed = (target, is_whole, counts.laid_panes > 0);
         match self.ride(weighing, sink, closed, now).await {
@@ -136,26 +159,61 @@ impl<T: Table, P: Pace> Invocation<'_, T, P> {
         (counts, fault)
     }
 
+    /// Closes the panes of functions that are over, each by itself.
+    async fn move_all(
+        &self,
+        weighing: &Weighing,
+        all: Vec<Known>,
+        to: (i64, Time),
+        of_all: Option<&OfAll>,
+    ) -> AllMoved {
+        // Half of the time is for telling what was found: what is not reached stays due.
+        let (patience, end) = (&self.patience(), self.patience().turns_end());
+        let moves = all.into_iter().map(|known| async move {
+            patience.begin_before(end)?;
+            self.move_on(weighing, known, to, of_all).await
+        });
+        let moves = moves.collect::<Vec<_>>();
+        let concurrency = self.store.settings.concurrency.max(1);
+        let mut moves = std::pin::pin!(stream::iter(moves).buffered(concurrency));
+        let mut all = AllMoved { is_whole: true, ..AllMoved::default() };
+        while let Some(moved) = moves.next().await {
+            match moved {
+                Ok(moved) => {
+                    all.counts.add(&moved.counts);
+                    all.pending.extend(moved.pending);
+                    all.told.extend(moved.told);
+                    all.is_whole &= moved.is_whole;
+                }
+                Err(error) => all.fault = all.fault.or(Some(error.into())),
+            }
+        }
+        all
+    }
+
     /// Closes the panes of a function that are over, up to `target`; gives what is to be told.
     async fn move_on(
         &self,
         weighing: &Weighing,
         mut known: Known,
-        target: i64,
-        now: Time,
-    ) -> Result<(FunctionCounts, Option<Pending>), StoreError> {
+        (target, now): (i64, Time),
+        of_all: Option<&OfAll>,
+    ) -> Result<Moved, StoreError> {
         let mut counts = FunctionCounts { lost: known.lost, ..FunctionCounts::default() };
         let first_open = known.open.keys().next().copied();
         let chronicle = match (known.chronicle.take(), known.version) {
             (Some(chronicle), Some(version)) if !chronicle.pending.is_empty() => {
                 // First what is known to be untold.
                 let Known { key, function, .. } = known;
-                return Ok((counts, Some(Pending { key, function, version, chronicle })));
+                let pending = Some(Pending { key, function, version, chronicle });
+                return Ok(Moved { counts, pending, ..Moved::default() });
             }
             (Some(chronicle), _) => Some(chronicle),
             (None, _) => first_open.map(Chronicle::new),
         };
-        let Some(mut chronicle) = chronicle else { return Ok((counts, None)) };
+        let Some(mut chronicle) = chronicle else {
+            return Ok(Moved { counts, is_whole: true, ..Moved::default() });
+        };
         if first_open.is_some_and(|open| open - chronicle.closed > HISTORY_PANES as i64) {
             // Nothing of it reaches back so far.
             let latches = chronicle.latches;
@@ -171,7 +229,7 @@ impl<T: Table, P: Pace> Invocation<'_, T, P> {
             if known.version.is_some() {
                 self.unmark(&known).await?;
             }
-            return Ok((counts, None));
+            return Ok(Moved { counts, is_whole: true, ..Moved::default() });
         }
         let of = (known.key.as_slice(), &known.function);
         let (mut course, lost) = self.course(of, weighing, &mut chronicle).await?;
@@ -181,6 +239,7 @@ impl<T: Table, P: Pace> Invocation<'_, T, P> {
         let (mut findings, noted) = (Vec::new(), Noted::default());
         for pane in panes.take(PANES_A_TICK_MAX) {
             let of_pane = known.open.remove(&pane).unwrap_or_default();
+            let of_pane = chronicle.pool.measure(pane, of_pane);
             let around = Shown { chronicle: &chronicle, callers: &known.callers };
             let look = Look { pane, of_pane: &of_pane, around: &around, now, noted: &noted };
             let cost = weighing.prices.tariff.cost(&of_pane.sums, course.terms);
@@ -202,19 +261,23 @@ impl<T: Table, P: Pace> Invocation<'_, T, P> {
         for (entry, _) in noted.held.into_inner() {
             *counts.held_back.entry(entry).or_default() += 1;
         }
-        let told = self.commit(weighing, known, (chronicle, course), findings).await?;
-        Ok((counts, told))
+        let told = of_all.map(|of_all| of_all.untold(&course, &chronicle));
+        let committed = self.commit(weighing, known, (chronicle, course), findings).await?;
+        // Who was beaten leaves it to the other.
+        let is_whole = committed.is_some();
+        let (pending, told) = (committed.flatten(), told.filter(|_| is_whole));
+        Ok(Moved { counts, pending, told, is_whole })
     }
 
-    /// Writes the chronicle with what is to be told, if nobody else has written one meanwhile; then tells shards
-    /// what is closed.
+    /// Writes the chronicle with what is to be told, if nobody else has written one meanwhile, then tells shards
+    /// what is closed; what is to be published, if anything is. Nothing where somebody else has.
     async fn commit(
         &self,
         weighing: &Weighing,
         known: Known,
         (mut chronicle, course): (Chronicle, Course),
         findings: Vec<Finding>,
-    ) -> Result<Option<Pending>, StoreError> {
+    ) -> Result<Option<Option<Pending>>, StoreError> {
         for (detector, latch) in weighing.detectors.iter().zip(&course.latches) {
             if latch.episode.is_some() {
                 chronicle.latches.insert(detector.id.as_str().into(), latch.clone());
@@ -242,7 +305,7 @@ impl<T: Table, P: Pace> Invocation<'_, T, P> {
         chronicle.pending = messages;
         let Known { key, function, .. } = known;
         let pending = Pending { key, function, version: written.version, chronicle };
-        Ok(Some(pending).filter(|pending| !pending.chronicle.pending.is_empty()))
+        Ok(Some(Some(pending).filter(|pending| !pending.chronicle.pending.is_empty())))
     }
 
     fn chronicle_write(
