@@ -122,7 +122,8 @@ impl Watch {
                     first: course.first_pane,
                     last: course.last_pane,
                     closed: pane,
-                    dollars: vec![(pane, series.history().at(pane))],
+                    from: pane,
+                    dollars: vec![series.history().at(pane)],
                 },
                 true,
             );

@@ -63,8 +63,9 @@ pub(crate) struct Told {
     pub(crate) last: i64,
     /// The last pane that is over.
     pub(crate) closed: i64,
-    /// What panes came to.
-    pub(crate) dollars: Vec<(i64, Step)>,
+    /// What panes came to, one after the other from this one on.
+    pub(crate) from: i64,
+    pub(crate) dollars: Vec<Step>,
 }
 
 impl Tally {
@@ -77,27 +78,29 @@ impl Tally {
     /// Takes in the panes of a function that were not, or all that are told if it is not `guarded`. How many functions
     /// there was no room for: one or none.
     pub(crate) fn take(&mut self, told: &Told, guarded: bool) -> u64 {
-        let Told { function, first, last, closed, dollars } = told;
+        let Told { function, first, last, closed, from, dollars } = told;
         let is_known = self.functions.contains_key(function);
-        if !is_known && !self.has_room_for(function) {
+        // There may be room by now for one whose panes were left out for want of it.
+        let is_whole = from + dollars.len() as i64 > *closed;
+        if !is_known && (!is_whole || !self.has_room_for(function)) {
             return 1;
         }
-        let (was_idle, over) = (self.is_idle(), self.over);
+        let (was_idle, is_new, over) = (self.is_idle(), self.last == NEVER, self.over);
         let share = self.functions.entry(function.clone()).or_default();
         if !is_known {
             share.taken = first - 1;
         }
         let taken = if guarded { share.taken } else { i64::MIN };
         let oldest = over.div_euclid(PANES_AN_HOUR) - HOURS_MAX as i64;
-        for (pane, step) in dollars.iter().filter(|(pane, _)| *pane > taken) {
+        for (pane, step) in (*from..).zip(dollars).filter(|(pane, _)| *pane > taken) {
             let amount = Money::of_dollars(f64::from(step.number().unwrap_or(0.0)));
             if amount == Money::ZERO {
                 continue;
             }
-            *share.months.entry(Month::of(start(*pane)).panes().0).or_default() += amount;
+            *share.months.entry(Month::of(start(pane)).panes().0).or_default() += amount;
             let hour = pane.div_euclid(PANES_AN_HOUR);
-            match *pane > over {
-                true => *self.waiting.entry(*pane).or_default() += amount,
+            match pane > over {
+                true => *self.waiting.entry(pane).or_default() += amount,
                 false if hour > oldest => *self.hours.entry(hour).or_default() += amount,
                 false => {}
             }
@@ -106,14 +109,18 @@ impl Tally {
         share.last = share.last.max(*last);
         self.first = self.first.min(*first);
         self.last = self.last.max(*last);
-        if was_idle && let Some(first) = self.waiting.keys().next() {
+        let waits = self.waiting.keys().next().copied();
+        // Of a first function nothing may wait yet: what it spent is older.
+        if was_idle && let Some(next) = waits.or((!is_new).then_some(*closed)) {
             // Nobody waits for the panes of a silence that was longer than functions are looked at.
-            self.over = self.over.max(first - 1);
+            self.over = self.over.max(next.min(*closed) - 1);
+            self.forget_hours();
         }
         0
     }
 
-    fn has_room_for(&self, function: &Function) -> bool {
+    /// Whether another function could be taken in.
+    pub(crate) fn has_room_for(&self, function: &Function) -> bool {
         let bytes = |of: &Function| of.account.len() + of.name.len();
         let taken: usize = self.functions.keys().map(bytes).sum();
         self.functions.len() < FUNCTIONS_WATCHED_MAX
@@ -149,16 +156,22 @@ impl Tally {
 
     /// Takes all panes up to one as over for all, of which nothing is to be said any more.
     pub(crate) fn pass_to(&mut self, pane: i64) {
-        while self.over < pane {
-            self.close();
+        let later = self.waiting.split_off(&(pane + 1));
+        for (pane, amount) in std::mem::replace(&mut self.waiting, later) {
+            *self.hours.entry(pane.div_euclid(PANES_AN_HOUR)).or_default() += amount;
         }
+        self.over = self.over.max(pane);
         self.forget();
+    }
+
+    fn forget_hours(&mut self) {
+        let oldest = self.over.div_euclid(PANES_AN_HOUR) - HOURS_MAX as i64;
+        self.hours = self.hours.split_off(&oldest);
     }
 
     /// Lets go what no month and no pace needs, once the last pane was judged.
     pub(crate) fn forget(&mut self) {
-        let oldest = self.over.div_euclid(PANES_AN_HOUR) - HOURS_MAX as i64;
-        self.hours = self.hours.split_off(&oldest);
+        self.forget_hours();
         let month = Month::of(start(self.over)).panes().0;
         let over = self.over;
         self.functions.retain(|_, share| {
@@ -221,7 +234,8 @@ mod tests {
             first,
             last: panes.end - 1,
             closed: panes.end - 1,
-            dollars: panes.map(|pane| (pane, Step::of(dollars))).collect(),
+            from: panes.start,
+            dollars: panes.map(|_| Step::of(dollars)).collect(),
         }
     }
 
@@ -294,6 +308,23 @@ mod tests {
     }
 
     #[test]
+    fn nobody_waits_through_a_silence_whose_end_is_not_over_yet() {
+        let (from, _) = NOVEMBER.panes();
+        let mut tally = Tally::new(from - 1);
+        tally.take(&told("a", from, from..from + 6, 1.0), true);
+        close_up_to(&mut tally, from + 5 + IDLE_PANES);
+        // It comes in the pane behind, of which nothing is told.
+        let silent =
+            Told { last: from + 9_001, ..told("a", from, from + 9_000..from + 9_001, 0.0) };
+        tally.take(&silent, true);
+        assert_eq!((tally.over, tally.is_idle()), (from + 8_999, false));
+        // The hours of before are too old to be kept beside new ones.
+        assert!(tally.hours.is_empty());
+        tally.take(&told("b", from + 8_990, from + 8_990..from + 9_001, 1.0), true);
+        assert!(tally.hours.len() <= 2);
+    }
+
+    #[test]
     fn what_is_passed_over_is_spent_and_nothing_of_a_month_before_is_kept() {
         let (from, end) = NOVEMBER.panes();
         let mut tally = Tally::new(from - 1);
@@ -315,11 +346,15 @@ mod tests {
             assert_eq!(tally.take(&told(&name(nth), from, from..from + 1, 1.0), true), 0);
         }
         assert_eq!(tally.take(&told("g", from, from..from + 1, 1.0), true), 1);
+        let refused = Told { dollars: Vec::new(), ..told("g", from, from..from + 1, 1.0) };
         close_up_to(&mut tally, from + 1);
         near(tally.progress(NOVEMBER, false).spent, FUNCTIONS_WATCHED_MAX as f64);
         close_up_to(&mut tally, NOVEMBER.panes().1);
         assert_eq!(tally.functions.len(), 0);
         assert_eq!(tally.hours.len(), 0);
+        // What was left out is not taken for nothing once there is room.
+        assert_eq!(tally.take(&refused, true), 1);
+        assert_eq!(tally.functions.len(), 0);
     }
 
     proptest! {
@@ -335,7 +370,8 @@ mod tests {
                 first: from,
                 last: from + 59,
                 closed: from + b,
-                dollars: (a..=b).map(|pane| (from + pane, amount(function, pane))).collect(),
+                from: from + a,
+                dollars: (a..=b).map(|pane| amount(function, pane)).collect(),
             };
             let mut tally = Tally::new(from - 1);
             let mut closed = [-1i64; 3];

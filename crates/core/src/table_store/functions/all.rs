@@ -20,7 +20,7 @@ use crate::series::HISTORY_PANES;
 use crate::sink::AlertSink;
 use crate::spend::all::{all, burn, burns};
 use crate::spend::budget::Month;
-use crate::spend::course::{Course, IDLE_PANES, Noted, PANES_AN_HOUR, Weighing, start};
+use crate::spend::course::{Course, IDLE_PANES, Noted, PANES_AN_HOUR, Weighing, pane_of, start};
 use crate::spend::detector::Number;
 use crate::spend::episodes::Latch;
 use crate::spend::tally::{Tally, Told};
@@ -59,9 +59,15 @@ impl OfAll {
         let taken = self.known.as_ref().and_then(|known| known.tally.taken(&function));
         let from = taken.map_or(first, |taken| taken + 1).max(closed - HISTORY_PANES as i64);
         let series = course.series.get(&Number::Dollars);
-        let step = |pane| Some((pane, series?.history().at(pane)));
-        let dollars = (from..=closed).filter_map(step).collect();
-        Told { function, first, last, closed, dollars }
+        let known = self.known.as_ref().map(|known| &known.tally);
+        let is_refused =
+            taken.is_none() && known.is_some_and(|known| !known.has_room_for(&function));
+        // Of a function without dollars nothing is missing, and one that is refused tells nothing.
+        let from = if series.is_some() || is_refused { from } else { closed + 1 };
+        let told = series.filter(|_| !is_refused).into_iter();
+        let dollars = told.flat_map(|series| (from..=closed).map(|pane| series.history().at(pane)));
+        let dollars = dollars.collect();
+        Told { function, first, last, closed, from, dollars }
     }
 }
 
@@ -118,6 +124,11 @@ impl<T: Table, P: Pace> Invocation<'_, T, P> {
         let item = self.look(&key_bytes::ALL, Part::Chronicle).await?;
         let bytes = item.as_ref().and_then(|item| item.values.get(&Attribute::Chronicle));
         let known = match bytes.map(|bytes| AllChronicle::decode(bytes)) {
+            // Nobody is ahead of the clock by a day.
+            Some(Ok(known)) if known.tally.over > pane_of(self.store.pace.now()) + IDLE_PANES => {
+                counts.lost += 1;
+                None
+            }
             Some(Ok(known)) => Some(known),
             Some(Err(why @ Unreadable::Newer(_))) => {
                 let why = format!("what is known of all functions together has {why}");
@@ -222,11 +233,12 @@ impl<T: Table, P: Pace> Invocation<'_, T, P> {
     }
 }
 
-/// What is known where nothing was: once all functions that are due could be looked at, from their first panes on, and of
-/// what is older than an hour without judging it.
+/// What is known where nothing was: from the first panes of functions on, and of what is older than an hour without
+/// judging it; nor, where some function could not be looked at, of what it is still waited for.
 fn begun(closed: &Closed) -> Option<AllChronicle> {
-    let first = closed.told.iter().map(|told| told.first).min().filter(|_| closed.is_whole)?;
-    let tally = Tally::new((first - 1).max(closed.target - PANES_AN_HOUR));
+    let first = closed.told.iter().map(|told| told.first).min()?;
+    let passed = if closed.is_whole { PANES_AN_HOUR } else { RIDERS_WAIT_PANES };
+    let tally = Tally::new((first - 1).max(closed.target - passed));
     Some(AllChronicle { tally, latches: Default::default(), pending: Vec::new() })
 }
 

@@ -25,7 +25,8 @@ fn chronicle(functions: usize, name: impl Fn(usize) -> String) -> AllChronicle {
     let (first, last) = (november() - 288 * 5, november() + 288 * 9);
     let mut tally = Tally::new(first - 1);
     for nth in 0..functions {
-        let panes = (first + nth as i64 % 10..=last).step_by(10);
+        let spent = |pane: i64| (pane - first) % 10 == nth as i64 % 10;
+        let step = |pane| if spent(pane) { Step::of(0.01) } else { Step::ABSENT };
         tally.take(
             &Told {
                 function: Function {
@@ -35,7 +36,8 @@ fn chronicle(functions: usize, name: impl Fn(usize) -> String) -> AllChronicle {
                 first,
                 last,
                 closed: last - nth as i64 % 3,
-                dollars: panes.map(|pane| (pane, Step::of(0.01))).collect(),
+                from: first,
+                dollars: (first..=last).map(step).collect(),
             },
             true,
         );
