@@ -20,7 +20,7 @@ use crate::series::HISTORY_PANES;
 use crate::sink::AlertSink;
 use crate::spend::all::{all, burn, burns};
 use crate::spend::budget::Month;
-use crate::spend::course::{Course, IDLE_PANES, Noted, PANES_AN_HOUR, Weighing, pane_of, start};
+use crate::spend::course::{Course, IDLE_PANES, Noted, PANES_AN_HOUR, Weighing, start};
 use crate::spend::detector::Number;
 use crate::spend::episodes::Latch;
 use crate::spend::tally::{Tally, Told};
@@ -124,11 +124,6 @@ impl<T: Table, P: Pace> Invocation<'_, T, P> {
         let item = self.look(&key_bytes::ALL, Part::Chronicle).await?;
         let bytes = item.as_ref().and_then(|item| item.values.get(&Attribute::Chronicle));
         let known = match bytes.map(|bytes| AllChronicle::decode(bytes)) {
-            // Nobody is ahead of the clock by a day.
-            Some(Ok(known)) if known.tally.over > pane_of(self.store.pace.now()) + IDLE_PANES => {
-                counts.lost += 1;
-                None
-            }
             Some(Ok(known)) => Some(known),
             Some(Err(why @ Unreadable::Newer(_))) => {
                 let why = format!("what is known of all functions together has {why}");
