@@ -22,6 +22,7 @@ const PLACES_TO_E: f32 = 12.0;
 const WIDTH_MAX: usize = 4;
 
 /// With so many patterns Teddy takes 16 buckets, where the processor has the instructions for it.
+#[cfg(target_arch = "x86_64")]
 const MANY_PATTERNS: usize = 33;
 
 /// A needle in two parts.
