@@ -1,4 +1,4 @@
-//! What all functions together have spent: by hours, of two weeks, and by function, of this month and the one before.
+//! What all functions together have spent: by hours, of two weeks, and by function, of this month.
 //!
 //! It is made of the panes of functions that are over, as their series keep them ([`crate::series::steps`]), each taken in
 //! once: a function says up to which pane it was, and what comes again is left out. So it does not matter who takes a pane

@@ -56,10 +56,10 @@ impl OfAll {
     pub(super) fn untold(&self, course: &Course, chronicle: &Chronicle) -> Told {
         let Chronicle { first, last, closed, .. } = *chronicle;
         let function = course.function.clone();
-        let taken = self.known.as_ref().and_then(|known| known.tally.taken(&function));
+        let known = self.known.as_ref().map(|known| &known.tally);
+        let taken = known.and_then(|known| known.taken(&function));
         let from = taken.map_or(first, |taken| taken + 1).max(closed - HISTORY_PANES as i64);
         let series = course.series.get(&Number::Dollars);
-        let known = self.known.as_ref().map(|known| &known.tally);
         let is_refused =
             taken.is_none() && known.is_some_and(|known| !known.has_room_for(&function));
         // Of a function without dollars nothing is missing, and one that is refused tells nothing.

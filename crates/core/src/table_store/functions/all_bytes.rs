@@ -11,16 +11,15 @@
 
 use std::collections::BTreeMap;
 
-use crate::limits::{DETECTORS_MAX, FUNCTIONS_WATCHED_MAX};
+use crate::limits::FUNCTIONS_WATCHED_MAX;
 use crate::meter::ledger::Function;
 use crate::meter::money::Money;
 use crate::series::ahead::HOURS_MAX;
 use crate::spend::course::PANES_AN_HOUR;
-use crate::spend::episodes::Latch;
 use crate::spend::tally::{Share, Tally};
 use crate::table_store::bytes::{Reader, Unreadable, Writer};
 use crate::table_store::functions::callers::read_money;
-use crate::table_store::functions::chronicle::{read_latch, write_latch};
+use crate::table_store::functions::chronicle::{Latches, read_told, write_told};
 use crate::table_store::functions::numbers::{read_pane_number, read_text};
 
 /// The newest version of the encoding.
@@ -32,16 +31,12 @@ const WAITING_MAX: usize = 8_192;
 /// Months of one function, at most.
 const MONTHS_MAX: usize = 64;
 
-/// The most messages, and bytes of one.
-const MESSAGES_MAX: usize = 4 * DETECTORS_MAX;
-const MESSAGE_BYTES_MAX: usize = 64 << 10;
-
 /// What is known of all functions together.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AllChronicle {
     pub(super) tally: Tally,
     /// Episodes about the budget of all, by detector.
-    pub(super) latches: BTreeMap<Box<str>, Latch>,
+    pub(super) latches: Latches,
     /// Messages that are not known to have left, in order.
     pub(super) pending: Vec<Vec<u8>>,
 }
@@ -84,13 +79,7 @@ impl AllChronicle {
                 write_share(&mut out, share, *over);
             }
         }
-        out.number(self.latches.len() as u64);
-        for (id, latch) in &self.latches {
-            out.counted(id.as_bytes());
-            write_latch(&mut out, latch);
-        }
-        out.number(self.pending.len() as u64);
-        self.pending.iter().for_each(|message| out.counted(message));
+        write_told(&mut out, &self.latches, &self.pending);
         out.bytes
     }
 
@@ -125,14 +114,7 @@ impl AllChronicle {
                 tally.functions.insert(Function { account: account.clone(), name }, share);
             }
         }
-        let (mut latches, mut pending) = (BTreeMap::new(), Vec::new());
-        for _ in 0..from.count(DETECTORS_MAX, "episodes")? {
-            let id = read_text(&mut from, "detector")?;
-            latches.insert(id, read_latch(&mut from)?);
-        }
-        for _ in 0..from.count(MESSAGES_MAX, "messages")? {
-            pending.push(from.counted(MESSAGE_BYTES_MAX, "message")?.to_vec());
-        }
+        let (latches, pending) = read_told(&mut from)?;
         from.end()?;
         Ok(AllChronicle { tally, latches, pending })
     }

@@ -55,6 +55,9 @@ const STEPS_MAX: usize = 2 * HISTORY_PANES;
 const MESSAGES_MAX: usize = 4 * DETECTORS_MAX;
 const MESSAGE_BYTES_MAX: usize = 64 << 10;
 
+/// Episodes by detector.
+pub(super) type Latches = BTreeMap<Box<str>, Latch>;
+
 const TOLD: u8 = 0x08;
 const CLOSED: u8 = 0x10;
 
@@ -78,7 +81,7 @@ pub struct Chronicle {
     /// Panes with too few invocations to be measured by themselves.
     pub(super) pool: Pool,
     /// By the detector's id.
-    pub(super) latches: BTreeMap<Box<str>, Latch>,
+    pub(super) latches: Latches,
     /// Messages that are not known to have left, in order.
     pub pending: Vec<Vec<u8>>,
 }
@@ -198,13 +201,7 @@ impl Chronicle {
         }
         write_versions(&mut out, &self.versions, start(self.closed));
         write_place(&mut out, self.sample.as_ref());
-        out.number(self.latches.len() as u64);
-        for (id, latch) in &self.latches {
-            out.counted(id.as_bytes());
-            write_latch(&mut out, latch);
-        }
-        out.number(self.pending.len() as u64);
-        self.pending.iter().for_each(|message| out.counted(message));
+        write_told(&mut out, &self.latches, &self.pending);
         if !self.pool.0.is_empty() {
             out.number(self.pool.0.len() as u64);
             for (pane, durations) in &self.pool.0 {
@@ -245,13 +242,7 @@ impl Chronicle {
         }
         chronicle.versions = read_versions(&mut from, start(chronicle.closed), VERSIONS_MAX)?;
         chronicle.sample = read_place(&mut from, function)?;
-        for _ in 0..from.count(DETECTORS_MAX, "episodes")? {
-            let id = read_text(&mut from, "detector")?;
-            chronicle.latches.insert(id, read_latch(&mut from)?);
-        }
-        for _ in 0..from.count(MESSAGES_MAX, "messages")? {
-            chronicle.pending.push(from.counted(MESSAGE_BYTES_MAX, "message")?.to_vec());
-        }
+        (chronicle.latches, chronicle.pending) = read_told(&mut from)?;
         if version > WITHOUT_POOL {
             for _ in 0..from.count(DURATIONS_MIN as usize, "durations")? {
                 let pane = chronicle.closed - read_pane_number(&mut from)?;
@@ -300,6 +291,30 @@ fn read_steps(from: &mut Reader<'_>, count: usize) -> Result<Vec<Step>, Unreadab
         }
     }
     Ok(steps)
+}
+
+/// Writes the episodes by detector, and the messages that wait.
+pub(super) fn write_told(out: &mut Writer, latches: &Latches, pending: &[Vec<u8>]) {
+    out.number(latches.len() as u64);
+    for (id, latch) in latches {
+        out.counted(id.as_bytes());
+        write_latch(out, latch);
+    }
+    out.number(pending.len() as u64);
+    pending.iter().for_each(|message| out.counted(message));
+}
+
+/// Reads what [`write_told`] wrote.
+pub(super) fn read_told(from: &mut Reader<'_>) -> Result<(Latches, Vec<Vec<u8>>), Unreadable> {
+    let (mut latches, mut pending) = (BTreeMap::new(), Vec::new());
+    for _ in 0..from.count(DETECTORS_MAX, "episodes")? {
+        let id = read_text(from, "detector")?;
+        latches.insert(id, read_latch(from)?);
+    }
+    for _ in 0..from.count(MESSAGES_MAX, "messages")? {
+        pending.push(from.counted(MESSAGE_BYTES_MAX, "message")?.to_vec());
+    }
+    Ok((latches, pending))
 }
 
 pub(super) fn write_latch(out: &mut Writer, latch: &Latch) {
