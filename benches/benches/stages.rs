@@ -36,10 +36,11 @@ const RECORDS_PER_EVENT: usize = 100;
 const MEMORY_BYTES: usize = 1 << 30;
 
 /// The stages, each with all before it but for the event, which the engines do without.
-const STAGES: [&str; 6] = [
+const STAGES: [&str; 7] = [
     "inflate",
     "+ envelope, needles",
     "+ formats",
+    "+ formats, REPORT lines heard",
     "+ formats, from event JSON",
     "+ formats, engine: distinct20",
     "+ formats, engine: shipped",
@@ -84,31 +85,38 @@ fn profile(name: &'static str, records: Vec<Vec<u8>>) -> Result<Profile> {
 
 fn measure(profile: &Profile, plans: &[Arc<Plan>; 2], rounds: usize) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().build()?;
-    let mut seconds: [Vec<f64>; 6] = Default::default();
-    let (mut text_bytes, mut signals, mut findings) = (0, [0; 2], [0; 2]);
+    let mut seconds: [Vec<f64>; 7] = Default::default();
+    let (mut text_bytes, mut signals, mut findings) = (0, [0; 3], [0; 2]);
     for _ in 0..rounds {
         let (took, inflated) = timed(|| inflate(&profile.records));
         text_bytes = inflated?;
         seconds[0].push(took);
-        let (took, count) = timed(|| read(&profile.disguised, |_| {}));
+        let (took, count) = timed(|| read(&ingest(), &profile.disguised, |_| {}));
         signals[0] = count;
         seconds[1].push(took);
-        let (took, count) = timed(|| read(&profile.records, |_| {}));
+        let (took, count) = timed(|| read(&ingest(), &profile.records, |_| {}));
         signals[1] = count;
         seconds[2].push(took);
-        seconds[3].push(timed(|| read_events(&profile.events)).0);
+        let mut hearing = ingest();
+        hearing.hear_invocations();
+        let (took, count) = timed(|| read(&hearing, &profile.records, |_| {}));
+        signals[2] = count;
+        seconds[3].push(took);
+        seconds[4].push(timed(|| read_events(&profile.events)).0);
         for (at, plan) in plans.iter().enumerate() {
             let (took, raised) = timed(|| detect(&profile.records, plan, &runtime));
             findings[at] = raised;
-            seconds[4 + at].push(took);
+            seconds[5 + at].push(took);
         }
     }
     ensure!(signals[0] == 0, "the disguise of profile {} is seen through", profile.name);
     println!(
-        "Profile {}: {:.1} MB of text, {} signals; findings: distinct20 {}, shipped {}\n",
+        "Profile {}: {:.1} MB of text, {} signals, {} with REPORT lines; findings: distinct20 {}, \
+         shipped {}\n",
         profile.name,
         text_bytes as f64 / 1e6,
         signals[1],
+        signals[2],
         findings[0],
         findings[1]
     );
@@ -144,8 +152,8 @@ fn ingest() -> Ingest {
 }
 
 /// Reads the records and hands each batch on; returns how many signals there were.
-fn read(records: &[Vec<u8>], mut each: impl FnMut(Batch)) -> usize {
-    let (ingest, mut buffers) = (ingest(), Buffers::default());
+fn read(ingest: &Ingest, records: &[Vec<u8>], mut each: impl FnMut(Batch)) -> usize {
+    let mut buffers = Buffers::default();
     let mut signals = 0;
     for event in records.chunks(RECORDS_PER_EVENT) {
         let mut batch = Batch::default();
@@ -173,7 +181,7 @@ fn detect(records: &[Vec<u8>], plan: &Arc<Plan>, runtime: &tokio::runtime::Runti
     let admission = Admission::until(Time(i64::MAX / 4));
     let sink: Vec<Finding> = Vec::new();
     let mut engine = Engine::new(Arc::clone(plan), store, sink, key(), admission);
-    read(records, |batch| {
+    read(&ingest(), records, |batch| {
         let dated = batch.signals.into_iter().filter_map(|undated| match undated.when {
             When::At(time) => Some(undated.at(time)),
             When::Civil(_) => None,
