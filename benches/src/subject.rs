@@ -28,6 +28,10 @@ pub fn plan(folder: &Path) -> Result<Plan> {
     let mut files = Vec::new();
     for entry in std::fs::read_dir(folder).with_context(|| folder.display().to_string())? {
         let path = entry?.path();
+        // The cases stand beside them.
+        if path.extension().is_none_or(|extension| extension != "toml") {
+            continue;
+        }
         files.push((path.display().to_string(), std::fs::read_to_string(&path)?));
     }
     files.sort();
