@@ -7,15 +7,16 @@
 use smallvec::SmallVec;
 
 use crate::accounts::{Account, accounts};
-use crate::detector::{Comparison, Condition, Confidence, Detector, Operand, Raise, Severity};
+use crate::detector::{Condition, Confidence, Detector, Operand, Raise, Severity};
 use crate::episode::{Slots, covering};
-use crate::finding::{Accuracy, Decided, Measured, SeenSince, Value};
+use crate::finding::{Decided, Measured, SeenSince, Value};
 use crate::first_seen::Since;
 use crate::lists::{Listed, listed};
 use crate::plan::{Counted, DetectorId, DetectorPlan, Plan};
+use crate::reading::{Cost, Reading};
 use crate::standing::{Other, Standing};
 use crate::time::Time;
-use crate::window::{Bounds, Window};
+use crate::window::Window;
 
 /// What a detector says of a window that is over its thresholds.
 #[derive(Clone, Debug, PartialEq)]
@@ -145,9 +146,9 @@ pub(crate) fn held<'p>(
     let mut reading = Reading::new(detector, window);
     rule.raises.iter().find(|raise| {
         // All must hold, so the order is free: what costs least comes first.
-        Cost::ALL
-            .iter()
-            .all(|cost| raise.when.iter().all(|c| reading.cost(c) != *cost || reading.holds(c)))
+        Cost::ALL.iter().all(|cost| {
+            raise.when.iter().all(|c| Cost::of(c, detector) != *cost || reading.holds(c))
+        })
     })
 }
 
@@ -315,169 +316,5 @@ fn decided(rule: &Detector, condition: &Condition, values: &[Value]) -> Decided 
         comparison: condition.comparison,
         threshold,
         condition: rule.describe(condition),
-    }
-}
-
-/// What a condition asks for, from cheap to dear.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Cost {
-    /// Counters are looked up.
-    Counter,
-    /// Names are told apart.
-    Names,
-    /// Names are put in order, or all panes are looked at.
-    History,
-}
-
-impl Cost {
-    const ALL: [Cost; 3] = [Cost::Counter, Cost::Names, Cost::History];
-}
-
-/// One judgement's view of a window; each measure is looked at once.
-struct Reading<'a> {
-    detector: &'a DetectorPlan,
-    window: &'a Window<'a>,
-    /// Of the first measures; the others are looked at each time.
-    bounds: [Option<Bounds>; 8],
-}
-
-impl<'a> Reading<'a> {
-    fn new(detector: &'a DetectorPlan, window: &'a Window<'a>) -> Reading<'a> {
-        Reading { detector, window, bounds: [None; 8] }
-    }
-
-    /// What it costs to tell whether a condition holds.
-    fn cost(&self, condition: &Condition) -> Cost {
-        let cost = |measure: usize| match self.detector.measures[measure] {
-            Counted::Counter(_) | Counted::Sum(_) => Cost::Counter,
-            Counted::Distinct(..) | Counted::FirstSeen(..) => Cost::Names,
-            Counted::Busiest(_) | Counted::Change { .. } | Counted::Sequential { .. } => {
-                Cost::History
-            }
-        };
-        let left = cost(condition.measure);
-        match condition.operand {
-            Operand::Number(_) => left,
-            Operand::Scaled { measure, .. } => left.max(cost(measure)),
-        }
-    }
-
-    /// Whether a measure must come to more than it can, by the lengths of its lists: so most sources are done
-    /// with, without their names being counted.
-    fn is_out_of_reach(&self, condition: &Condition) -> bool {
-        let Operand::Number(number) = condition.operand else { return false };
-        let reaching = matches!(condition.comparison, Comparison::AtLeast | Comparison::MoreThan);
-        reaching
-            && self.window.at_most(self.detector.measures[condition.measure], self.detector)
-                < number
-    }
-
-    // Judging is most of what an event costs, and its conditions are few.
-    #[inline(always)]
-    fn holds(&mut self, condition: &Condition) -> bool {
-        if self.is_out_of_reach(condition) {
-            return false;
-        }
-        let left = self.bounds(condition.measure);
-        let right = match condition.operand {
-            Operand::Number(number) => Bounds { low: number, high: number },
-            Operand::Scaled { factor, measure } => scaled(self.bounds(measure), factor),
-        };
-        match compare(condition.comparison, left, right) {
-            Some(certain) => certain,
-            None => self.holds_by_parts(condition) || self.holds_by_sketch(condition),
-        }
-    }
-
-    /// Whether a share is certain by what both measures have in common: right is at most left and
-    /// what only right counts, so left ≥ factor × right where (1 − factor) × left ≥ factor × that.
-    /// It settles the usual case of a flood, whose names are nearly all of a source's names, without
-    /// any sketch.
-    fn holds_by_parts(&mut self, condition: &Condition) -> bool {
-        let Operand::Scaled { factor, measure } = condition.operand else { return false };
-        if factor > 1.0 {
-            return false;
-        }
-        let measures = (self.detector.measures[condition.measure], self.detector.measures[measure]);
-        let left = (1.0 - factor) * self.bounds(condition.measure).low;
-        let right = factor * self.window.only_in_second(measures, self.detector);
-        match condition.comparison {
-            Comparison::AtLeast => left >= right,
-            Comparison::MoreThan => left > right,
-            Comparison::AtMost | Comparison::LessThan => false,
-        }
-    }
-
-    /// Asks the sketches; a measure without one keeps its interval, which did not decide.
-    fn holds_by_sketch(&mut self, condition: &Condition) -> bool {
-        let left = self.estimated(condition.measure);
-        let right = match condition.operand {
-            Operand::Number(number) => Bounds { low: number, high: number },
-            Operand::Scaled { factor, measure } => scaled(self.estimated(measure), factor),
-        };
-        compare(condition.comparison, left, right).unwrap_or(false)
-    }
-
-    fn bounds(&mut self, measure: usize) -> Bounds {
-        let look = || self.window.bounds(self.detector.measures[measure], self.detector);
-        match self.bounds.get_mut(measure) {
-            Some(known) => *known.get_or_insert_with(look),
-            None => look(),
-        }
-    }
-
-    fn estimated(&mut self, measure: usize) -> Bounds {
-        let bounds = self.bounds(measure);
-        if bounds.low == bounds.high {
-            return bounds;
-        }
-        let value = self.window.value(self.detector.measures[measure], self.detector);
-        let estimated = match value.error {
-            Accuracy::AtLeast => bounds,
-            _ => Bounds { low: value.amount, high: value.amount },
-        };
-        if let Some(known) = self.bounds.get_mut(measure) {
-            *known = Some(estimated);
-        }
-        estimated
-    }
-}
-
-fn scaled(bounds: Bounds, factor: f64) -> Bounds {
-    Bounds { low: bounds.low * factor, high: bounds.high * factor }
-}
-
-/// Whether the comparison holds for all values of both intervals, for none, or undecided.
-fn compare(comparison: Comparison, left: Bounds, right: Bounds) -> Option<bool> {
-    let (always, never) = match comparison {
-        Comparison::AtLeast => (left.low >= right.high, left.high < right.low),
-        Comparison::MoreThan => (left.low > right.high, left.high <= right.low),
-        Comparison::AtMost => (left.high <= right.low, left.low > right.high),
-        Comparison::LessThan => (left.high < right.low, left.low >= right.high),
-    };
-    if always {
-        Some(true)
-    } else if never {
-        Some(false)
-    } else {
-        None
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_interval_decides_only_as_a_whole() {
-        let of = |low, high| Bounds { low, high };
-        let inf = f64::INFINITY;
-        let at_least = |left, right| compare(Comparison::AtLeast, left, right);
-        assert_eq!(at_least(of(256.0, inf), of(30.0, 30.0)), Some(true));
-        assert_eq!(at_least(of(256.0, inf), of(300.0, 300.0)), None);
-        assert_eq!(at_least(of(48.0, 48.0), of(128.0, inf)), Some(false));
-        assert_eq!(at_least(of(256.0, inf), of(128.0, inf)), None);
-        assert_eq!(compare(Comparison::LessThan, of(256.0, inf), of(100.0, 100.0)), Some(false));
-        assert_eq!(compare(Comparison::AtMost, of(256.0, inf), of(300.0, 300.0)), None);
     }
 }

@@ -38,6 +38,7 @@ pub mod outbox;
 pub mod panes;
 pub mod plan;
 mod points;
+mod reading;
 mod recency;
 pub mod refusal;
 pub mod retention;

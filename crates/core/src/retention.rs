@@ -166,6 +166,22 @@ impl Retention {
         self.counters.iter().map(steady).fold(self.settled_until(at), Time::min)
     }
 
+    /// Until when, inclusive, no pane leaves a window of `span` that ends at the newest event: so no sum over it
+    /// gets less. `at` is that event's time, and `span` one of those that memory is laid out for.
+    pub fn leaves_at(&self, at: Time, span: Span) -> Time {
+        let leaves = self.counters.iter().enumerate().map(|(rung, resolution)| {
+            let (first, _) = resolution.window(at, span);
+            let above = self.counters.get(rung + 1).unwrap_or(resolution);
+            // So far back panes have moved up long ago, whatever is cut off where.
+            let moved = first + above.pane.0 / resolution.pane.0 < self.first_kept(rung, at);
+            match moved {
+                true => Time(i64::MAX),
+                false => Time((first + 1) * resolution.pane.0 + span.0 - 2),
+            }
+        });
+        leaves.fold(Time(i64::MAX), Time::min)
+    }
+
     /// `time` as a last sighting is kept.
     pub fn step(&self, time: Time) -> Time {
         match self.grain.0 {

@@ -11,11 +11,14 @@
 //! Invariant: within its slack no window of a key that ends at its newest event raises. It is a pure function
 //! of the window, and forgetting it costs time only.
 
+use smallvec::SmallVec;
+
 use crate::detector::{Comparison, Condition, DistinctField, Operand, Raise};
 use crate::first_seen::Since;
 use crate::key::{Key, KeyPart};
 use crate::panes::Slots;
 use crate::plan::{Counted, DetectorPlan, KeyPlan, Plan, ShapePlan};
+use crate::reading::{Cost, Reading};
 use crate::shape::{Class, Shape};
 use crate::signal::Outcome;
 use crate::state::KeyState;
@@ -31,8 +34,12 @@ pub struct Slack {
     until: Time,
 }
 
-/// Below this a condition that holds out until a pane moves is looked for as well.
-const ATTEMPTS_ENOUGH: u32 = 8;
+/// How many attempts are enough not to look for a condition that needs more of them: by the names it needs, by
+/// panes that leave, and by names that leave, which costs most.
+const ENOUGH: [u32; 3] = [256, 128, 16];
+
+/// The newest panes by which it is told how fast attempts come.
+const PACE_PANES: usize = 4;
 
 /// For so many attempts a failure is reckoned, where slack for failures is compared with slack for attempts.
 const ATTEMPTS_PER_FAILURE: u32 = 4;
@@ -57,17 +64,26 @@ impl Slack {
         if window.at < window.state.head {
             return Slack::NONE;
         }
-        let mut least = Slack::ENDLESS;
-        for detector in &window.plan.detectors {
+        let leading = window.plan.detectors.iter().filter(|detector| {
             // Whoever comes after others is as quiet as they are, as long as no finding of theirs is open.
-            if !detector.after.is_empty() && !follows(detector, window) {
-                continue;
-            }
-            for raise in &plan.detector(detector.id).raises {
-                least = least.and(of_raise(raise, detector, window));
-                if least == Slack::NONE {
-                    return least;
-                }
+            detector.after.is_empty() || follows(detector, window)
+        });
+        let pace = Pace::of(window);
+        let mut readings: SmallVec<[Reading<'_>; 16]> =
+            leading.map(|detector| Reading::new(detector, window)).collect();
+        let mut raises: SmallVec<[(usize, &Raise, Slack); 32]> = SmallVec::new();
+        for (nth, reading) in readings.iter_mut().enumerate() {
+            let all = plan.detector(reading.detector.id).raises.iter();
+            raises.extend(all.map(|raise| (nth, raise, by_counters(raise, reading, pace))));
+        }
+        // The least decides, so whoever seems to have least is looked at first, and others no further than to
+        // see that they have more.
+        raises.sort_by_key(|(_, _, slack)| pace.worth(*slack));
+        let mut least = Slack::ENDLESS;
+        for (nth, raise, slack) in raises {
+            least = of_raise(raise, &mut readings[nth], (slack, least), pace);
+            if least.is_none() {
+                break;
             }
         }
         least
@@ -84,7 +100,8 @@ impl Slack {
             plan.detector(detector.id).raises.iter().map(move |raise| (raise, detector))
         });
         raises.fold(Slack::ENDLESS, |least, (raise, detector)| {
-            let growing = raise.when.iter().map(|condition| growing(condition, detector, &empty));
+            let mut reading = Reading::new(detector, &empty);
+            let growing = raise.when.iter().map(|condition| growing(condition, &mut reading));
             least.and(growing.fold(Slack::NONE, Slack::or))
         })
     }
@@ -179,48 +196,99 @@ fn follows(detector: &DetectorPlan, window: &Window<'_>) -> bool {
     detector.after.iter().any(|id| episodes.of(*id).any(|episode| !episode.closed))
 }
 
-fn of_raise(raise: &Raise, detector: &DetectorPlan, window: &Window<'_>) -> Slack {
-    let growing = raise.when.iter().map(|condition| growing(condition, detector, window));
-    let slack = growing.fold(Slack::NONE, Slack::or);
-    if slack.worth() >= ATTEMPTS_ENOUGH {
-        return slack;
+/// How fast attempts come at a key: only a guess, of what is worth looking for.
+#[derive(Clone, Copy)]
+struct Pace {
+    now: Time,
+    per_ms: f64,
+}
+
+impl Pace {
+    /// By the newest panes; at a key without counters as if no attempt came.
+    fn of(window: &Window<'_>) -> Pace {
+        let now = window.at;
+        let newest = window.state.rings.first().map(|ring| ring.panes().rev().take(PACE_PANES));
+        let panes = newest.into_iter().flatten();
+        let (since, attempts) = panes.fold((now, 0), |(_, attempts), (_, first, counts)| {
+            (first, attempts + counts.iter().map(|count| u64::from(*count)).sum::<u64>())
+        });
+        let ms = now.0.saturating_sub(since.0).max(1);
+        Pace { now, per_ms: attempts as f64 / ms as f64 }
     }
-    let others = raise.when.iter().flat_map(|condition| {
-        [steady(condition, detector, window), sliding(condition, detector, window)]
-    });
-    others.fold(slack, Slack::or)
+
+    /// About how many attempts a slack lasts for.
+    fn worth(self, slack: Slack) -> u32 {
+        let ms = slack.until.0.saturating_sub(self.now.0).max(0);
+        slack.worth().min((ms as f64 * self.per_ms) as u32)
+    }
+
+    /// The one that lasts for more attempts.
+    fn longer(self, one: Slack, other: Slack) -> Slack {
+        if self.worth(other) > self.worth(one) || one.is_none() { other } else { one }
+    }
+}
+
+/// What the conditions of a raise that ask for counters come to.
+fn by_counters(raise: &Raise, reading: &mut Reading<'_>, pace: Pace) -> Slack {
+    let (mut slack, detector) = (Slack::NONE, reading.detector);
+    for condition in raise.when.iter().filter(|c| Cost::of(c, detector) == Cost::Counter) {
+        slack = pace.longer(slack, growing(condition, reading));
+    }
+    slack
+}
+
+/// The least of `least` and the slack of a raise, of which `slack` is known already.
+fn of_raise(
+    raise: &Raise,
+    reading: &mut Reading<'_>,
+    (mut slack, least): (Slack, Slack),
+    pace: Pace,
+) -> Slack {
+    let enough = pace.worth(least);
+    let looks: [fn(&Condition, &mut Reading<'_>) -> Slack; 3] = [growing, steady, sliding];
+    for (look, plenty) in looks.into_iter().zip(ENOUGH) {
+        for condition in &raise.when {
+            let both = least.and(slack);
+            if pace.worth(slack) >= plenty || pace.worth(both) >= enough {
+                return both;
+            }
+            slack = pace.longer(slack, look(condition, reading));
+        }
+    }
+    least.and(slack)
 }
 
 /// The slack of a condition that asks a count to reach a number.
-fn growing(condition: &Condition, detector: &DetectorPlan, window: &Window<'_>) -> Slack {
+fn growing(condition: &Condition, reading: &mut Reading<'_>) -> Slack {
     let Operand::Number(number) = condition.operand else { return Slack::NONE };
-    let counted = detector.measures[condition.measure];
+    let counted = reading.counted(condition.measure);
     let (most, step) = match counted {
         // A point weighs as much as it adds to any of these.
-        Counted::Counter(_) | Counted::Sum(_) => (window.bounds(counted, detector).high, 1.0),
+        Counted::Counter(_) | Counted::Sum(_) => (reading.bounds(condition.measure).high, 1.0),
         // More than a list holds is estimated, and an estimate may be too high.
         Counted::Distinct(..) | Counted::FirstSeen(..)
-            if number > window.plan.retention.list_tags_max as f64 =>
+            if number > reading.window.plan.retention.list_tags_max as f64 =>
         {
             return Slack::NONE;
         }
         // Time alone makes a value one that is known, but none that is new.
         Counted::FirstSeen(.., Since::KnownFor(_)) => return Slack::NONE,
-        Counted::Distinct(..) | Counted::FirstSeen(..) => (window.at_most(counted, detector), 1.0),
-        Counted::Sequential { rates, .. } => (window.at_most(counted, detector), rates.failure()),
+        Counted::Distinct(..) | Counted::FirstSeen(..) => (reading.at_most(condition.measure), 1.0),
+        Counted::Sequential { rates, .. } => (reading.at_most(condition.measure), rates.failure()),
         Counted::Change { .. } | Counted::Busiest(_) => return Slack::NONE,
     };
     let until = Time(i64::MAX);
     match steps(condition.comparison, most, number, step) {
         Some(attempts) => {
-            Slack::for_attempts(attempts, detector.of_failures[condition.measure], until)
+            Slack::for_attempts(attempts, reading.detector.of_failures[condition.measure], until)
         }
         None => Slack::NONE,
     }
 }
 
 /// The slack of a condition that can be met by a pane's leaving, but not before.
-fn steady(condition: &Condition, detector: &DetectorPlan, window: &Window<'_>) -> Slack {
+fn steady(condition: &Condition, reading: &mut Reading<'_>) -> Slack {
+    let (detector, window) = (reading.detector, reading.window);
     let left = detector.measures[condition.measure];
     let step = match left {
         Counted::Counter(_) | Counted::Sum(_) => 1.0,
@@ -230,23 +298,24 @@ fn steady(condition: &Condition, detector: &DetectorPlan, window: &Window<'_>) -
         | Counted::Sequential { .. }
         | Counted::Busiest(_) => return Slack::NONE,
     };
+    let is_counter = |counted| matches!(counted, Counted::Counter(_) | Counted::Sum(_));
+    let right = match condition.operand {
+        Operand::Number(_) => None,
+        Operand::Scaled { measure, .. } => Some(detector.measures[measure]),
+    };
     let number = match condition.operand {
         Operand::Number(number) => number,
         Operand::Scaled { factor, measure } => match detector.measures[measure] {
-            right @ (Counted::Counter(_) | Counted::Sum(_)) if factor >= 0.0 => {
-                factor * window.bounds(right, detector).low
+            Counted::Counter(_) | Counted::Sum(_) if factor >= 0.0 => {
+                factor * reading.bounds(measure).low
             }
             // It looks at the day before only.
-            right @ Counted::Busiest(_) => factor * window.bounds(right, detector).low,
+            Counted::Busiest(_) => factor * reading.bounds(measure).low,
             _ => return Slack::NONE,
         },
     };
-    let bounds = window.bounds(left, detector);
-    let grows_with_left = matches!(
-        condition.operand,
-        Operand::Scaled { measure, .. }
-            if matches!(detector.measures[measure], Counted::Counter(_) | Counted::Sum(_))
-    );
+    let bounds = reading.bounds(condition.measure);
+    let grows_with_left = right.is_some_and(is_counter);
     let attempts = match condition.comparison {
         Comparison::AtLeast | Comparison::MoreThan => {
             steps(condition.comparison, bounds.high, number, step)
@@ -258,7 +327,12 @@ fn steady(condition: &Condition, detector: &DetectorPlan, window: &Window<'_>) -
     };
     match attempts {
         Some(attempts) => {
-            let until = window.plan.retention.steady_until(window.at, detector.span);
+            let retention = &window.plan.retention;
+            // Whatever looks behind the window, or at single panes, changes with each of them.
+            let until = match is_counter(left) && right.is_none_or(is_counter) {
+                true => retention.leaves_at(window.at, detector.span),
+                false => retention.steady_until(window.at, detector.span),
+            };
             Slack::for_attempts(attempts, detector.of_failures[condition.measure], until)
         }
         None => Slack::NONE,
@@ -267,7 +341,8 @@ fn steady(condition: &Condition, detector: &DetectorPlan, window: &Window<'_>) -
 
 /// The slack of a condition that compares how many different names there are of two kinds, or weighs those of
 /// a walk: a part of the window ahead, since those seen so long after its beginning stay in it until then.
-fn sliding(condition: &Condition, detector: &DetectorPlan, window: &Window<'_>) -> Slack {
+fn sliding(condition: &Condition, reading: &mut Reading<'_>) -> Slack {
+    let (detector, window) = (reading.detector, reading.window);
     let until = window.at.plus(Span(detector.span.0 / SLIDES_PER_WINDOW));
     let left = detector.measures[condition.measure];
     let (factor, measure) = match (condition.operand, left) {
@@ -285,7 +360,7 @@ fn sliding(condition: &Condition, detector: &DetectorPlan, window: &Window<'_>) 
     let (attempts, failures_only) = match condition.comparison {
         Comparison::AtLeast | Comparison::MoreThan => {
             let most = match left {
-                Counted::Distinct(..) => window.at_most(left, detector),
+                Counted::Distinct(..) => reading.at_most(condition.measure),
                 _ => return Slack::NONE,
             };
             let number = factor * window.at_least(right, detector, until);

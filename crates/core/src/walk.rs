@@ -16,8 +16,8 @@ use smallvec::SmallVec;
 use crate::seen::Seen;
 use crate::time::Time;
 
-/// Names, when they were last tried, and whether they got in.
-type Contacts = SmallVec<[(u64, Time, bool); 64]>;
+/// Names of a list that need no memory of their own while they are weighed.
+const NAMES_USUAL: usize = 64;
 
 /// How often a first contact succeeds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -41,37 +41,68 @@ impl Rates {
     }
 }
 
-/// The odds, in powers of ten, that the names failing and succeeding are an attacker's; at least 0.
-pub fn odds<'a>(
-    failed: impl Iterator<Item = &'a Seen>,
-    succeeded: impl Iterator<Item = &'a Seen>,
+/// The odds, in powers of ten, that the names failing and succeeding are an attacker's; at least 0. A name may
+/// be in several lists, and once in each.
+pub fn odds<'a, L: Iterator<Item = &'a Seen>>(
+    failed: impl Iterator<Item = L>,
+    succeeded: impl Iterator<Item = L>,
     rates: Rates,
 ) -> f64 {
-    let failed: Contacts = failed.map(|seen| (seen.tag, seen.last(), false)).collect();
-    let mut contacts: Contacts = succeeded.map(|seen| (seen.tag, seen.last(), true)).collect();
-    contacts.extend(failed);
-    // A name may be in several lists.
-    contacts.sort_unstable();
-    contacts.dedup_by(|next, known| {
-        let same = next.0 == known.0;
-        if same {
-            known.1 = known.1.max(next.1);
-            known.2 |= next.2;
+    let mut failed = names(failed);
+    if failed.is_empty() {
+        return 0.0;
+    }
+    failed.sort_unstable();
+    // Who got in has not failed.
+    let mut succeeded = names(succeeded);
+    for (tag, last) in &mut succeeded {
+        if let Ok(at) = failed.binary_search_by_key(tag, |(tag, _)| *tag) {
+            *last = (*last).max(failed[at].1);
+            failed[at].1 = Time::MIN;
         }
-        same
-    });
-    contacts.sort_unstable_by_key(|(_, last, _)| Reverse(*last));
+    }
+    let mut tried: SmallVec<[Time; NAMES_USUAL]> =
+        failed.iter().map(|(_, last)| *last).filter(|last| *last > Time::MIN).collect();
+    tried.sort_unstable_by_key(|last| Reverse(*last));
+    // The best stretch begins with a failure. Who got in lies in those that begin at `tried[at]` and before.
+    let mut got_in: SmallVec<[u32; NAMES_USUAL]> = SmallVec::from_elem(0, tried.len() + 1);
+    for (_, last) in &succeeded {
+        got_in[tried.partition_point(|failure| failure > last)] += 1;
+    }
     let (failure, success) = (rates.failure(), rates.success());
-    let (mut sum, mut best) = (0.0, 0.0f64);
-    // What was seen at one time is one step: there is no order within it.
-    for together in contacts.chunk_by(|a, b| a.1 == b.1) {
-        sum += together
-            .iter()
-            .map(|(_, _, got_in)| if *got_in { success } else { failure })
-            .sum::<f64>();
-        best = best.max(sum);
+    let (mut successes, mut best) = (0, 0.0f64);
+    for (at, last) in tried.iter().enumerate() {
+        successes += got_in[at];
+        // What was seen at one time is one step: there is no order within it.
+        if tried.get(at + 1) != Some(last) {
+            best = best.max((at + 1) as f64 * failure + f64::from(successes) * success);
+        }
     }
     best
+}
+
+/// Each name once, with when it was last seen, in no order.
+fn names<'a, L: Iterator<Item = &'a Seen>>(
+    lists: impl Iterator<Item = L>,
+) -> SmallVec<[(u64, Time); NAMES_USUAL]> {
+    let mut all: SmallVec<[(u64, Time); NAMES_USUAL]> = SmallVec::new();
+    let mut filled = 0;
+    for list in lists {
+        let before = all.len();
+        all.extend(list.map(|seen| (seen.tag, seen.last())));
+        filled += usize::from(all.len() > before);
+    }
+    if filled > 1 {
+        all.sort_unstable();
+        all.dedup_by(|next, known| {
+            let same = next.0 == known.0;
+            if same {
+                known.1 = next.1;
+            }
+            same
+        });
+    }
+    all
 }
 
 #[cfg(test)]
@@ -87,7 +118,18 @@ mod tests {
     }
 
     fn of(failed: &[(i64, u64)], succeeded: &[(i64, u64)]) -> f64 {
-        odds(seen(failed).iter(), seen(succeeded).iter(), RATES)
+        let (failed, succeeded) = (seen(failed), seen(succeeded));
+        let once = odds([failed.iter()].into_iter(), [succeeded.iter()].into_iter(), RATES);
+        // In two lists each name is still one.
+        let twice = |list: &'_ [Seen]| [list.to_vec(), list.to_vec()];
+        let (failed, succeeded) = (twice(&failed), twice(&succeeded));
+        let both = odds(
+            failed.iter().map(|list| list.iter()),
+            succeeded.iter().map(|list| list.iter()),
+            RATES,
+        );
+        assert_eq!(once, both);
+        once
     }
 
     #[test]

@@ -91,7 +91,7 @@ impl Window<'_> {
                 // Before this, who got in may be listed no more, and would look as if they had failed.
                 let forgotten = names(succeeded).filter_map(|list| list.evicted()).max();
                 after = forgotten.map_or(after, |forgotten| after.max(forgotten));
-                let within = |class| names(class).flat_map(move |l| l.within(after, until));
+                let within = |class| names(class).map(move |list| list.within(after, until));
                 let low = odds(within(failed), within(succeeded), rates);
                 // The listed names are the latest, and the stretch that counts may be a longer one.
                 Bounds { low, high: if whole { low } else { f64::INFINITY } }
@@ -139,7 +139,8 @@ impl Window<'_> {
         if !names(failed).all(|list| list.is_exact(after)) {
             return f64::INFINITY;
         }
-        let within = |class, after| names(class).flat_map(move |l| l.within(after, self.newest()));
+        let newest = self.newest();
+        let within = |class, after| names(class).map(move |list| list.within(after, newest));
         odds(within(failed, after), within(succeeded, until.minus(detector.span)), rates)
     }
 
