@@ -15,6 +15,7 @@
 //!   function that came more than 15 minutes late had said what it lays;
 //! - nobody is named for more than they asked for, and of a function whose log names nobody nothing is kept.
 
+pub mod home;
 pub mod spy;
 pub mod world;
 

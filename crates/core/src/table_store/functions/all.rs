@@ -71,6 +71,29 @@ impl OfAll {
     }
 }
 
+/// Up to which pane all are over without a word, and up to which they are judged.
+///
+/// Where no budget was stated for a while, or no tick ran, nobody wants to hear of a day ago. But what was told of is over
+/// when it would have been: with its month, or after a day of silence, and not before functions have told what they spent until
+/// then, of which a tick closes some panes only.
+fn goes_on(tally: &Tally, latches: &[Latch], closed: &Closed) -> (i64, i64) {
+    let Closed { target, told, .. } = closed;
+    if tally.is_idle() || target - tally.over <= IDLE_PANES {
+        return (tally.over, *target);
+    }
+    let passed = target - PANES_AN_HOUR;
+    let Some(open) = latches.iter().filter_map(Latch::open).map(|open| open.start).min() else {
+        return (passed, *target);
+    };
+    let is_done = |of: &Told| of.closed >= (of.last + IDLE_PANES).min(*target);
+    let until = told.iter().map(|of| if is_done(of) { *target } else { of.closed }).min();
+    // Of functions of which nothing was told it is not known that they were silent.
+    let until = until.unwrap_or(tally.over);
+    let (_, month_end) = Month::of(open).panes();
+    let is_over = month_end.min(tally.last + IDLE_PANES);
+    (passed.min(is_over - 1).min(until), until)
+}
+
 /// Takes in what was told, and judges the panes that are over by it; what follows, and what is to be counted.
 fn go_on(
     known: &mut AllChronicle,
@@ -81,15 +104,15 @@ fn go_on(
     let (mut counts, mut findings) = (FunctionCounts::default(), Vec::new());
     let AllChronicle { tally, latches, .. } = known;
     counts.unbudgeted = closed.told.iter().map(|told| tally.take(told, is_guarded)).sum();
-    if !tally.is_idle() && closed.target - tally.over > IDLE_PANES {
-        // No budget was stated for a while, or no tick ran: nobody wants to hear of a day ago.
-        tally.pass_to(closed.target - PANES_AN_HOUR);
-    }
     let of_rule = weighing.detectors.iter();
     let mut of_all: Vec<Latch> =
         of_rule.map(|rule| latches.get(rule.id.as_str()).cloned().unwrap_or_default()).collect();
     for _ in 0..PANES_A_TICK_MAX {
-        if tally.over >= closed.target || tally.is_idle() {
+        let (passed, until) = goes_on(tally, &of_all, closed);
+        if passed > tally.over {
+            tally.pass_to(passed);
+        }
+        if tally.over >= until || tally.is_idle() {
             break;
         }
         if !closed.is_whole || tally.is_waiting() {
