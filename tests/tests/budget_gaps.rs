@@ -1,13 +1,23 @@
 //! Budgets whose month ends, or whose functions fall silent, while no tick runs: what was told of is over all the same, at what
-//! it came to.
+//! it came to. And stored items that say what is not over yet by any clock: they are begun anew.
 
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use tidewatch_core::finding::{Activity, Finding};
 use tidewatch_core::key::{Key, KeyPart};
+use tidewatch_core::limits::FUTURE_MAX;
+use tidewatch_core::meter::ledger::Function;
 use tidewatch_core::spend::budget::{Budgets, Month};
 use tidewatch_core::spend::watch::Weighing;
+use tidewatch_core::table_store::bytes::{Reader, Writer};
+use tidewatch_core::table_store::functions::all_bytes::AllChronicle;
+use tidewatch_core::table_store::functions::chronicle::Chronicle;
+use tidewatch_core::table_store::functions::rider_bytes::RiderChronicle;
+use tidewatch_core::table_store::key_bytes;
+use tidewatch_core::table_store::table::{
+    Attribute, Indexing, ItemKey, Part, Table, Write, Written,
+};
 use tidewatch_core::tag::UserTag;
 use tidewatch_core::time::{Span, Time};
 use tidewatch_tests::shared_functions::home::Home;
@@ -93,6 +103,27 @@ impl World {
         assert_eq!(all.last().map(|(of, ..)| *of), Some(Activity::Close), "{all:?}");
         closings[0].2
     }
+
+    /// Replaces what is stored under an attribute of an item.
+    async fn replace(&self, key: &[u8], (part, of): (Part, Attribute), bytes: Vec<u8>) {
+        let write = Write {
+            item: ItemKey { key: key.to_vec(), part },
+            expected: Vec::new(),
+            version: None,
+            set: vec![(of, bytes)],
+            removed: Vec::new(),
+            index: Indexing::Keep,
+            expires: Time(i64::MAX / 8),
+        };
+        let written = self.home.table.inner().write(&write).await.expect("it answers");
+        assert!(matches!(written, Written::Applied(_)));
+    }
+
+    async fn stored(&self, key: &[u8], (part, of): (Part, Attribute)) -> Vec<u8> {
+        let item = ItemKey { key: key.to_vec(), part };
+        let item = self.home.table.inner().get(&item).await.expect("it answers").expect("an item");
+        item.values[&of].clone()
+    }
 }
 
 fn near(found: f64, expected: f64, what: &str) {
@@ -167,4 +198,67 @@ async fn a_budget_that_is_stated_again_after_its_month_closes_it_and_says_nothin
     let late = told.iter().filter(|f| f.activity == Activity::Create);
     assert!(late.clone().count() > 0);
     assert!(late.into_iter().all(|f| f.last > now.minus(Span::minutes(65))), "{told:#?}");
+}
+
+/// Bytes with the number at an offset moved ahead.
+fn moved(bytes: &[u8], at: usize, by: i64) -> Vec<u8> {
+    let mut rest = Reader::new(&bytes[at..]);
+    let number = rest.signed("number").expect("a number");
+    let mut out = Writer { bytes: bytes[..at].to_vec() };
+    out.signed(number + by);
+    let mut old = Writer::default();
+    old.signed(number);
+    out.bytes.extend_from_slice(&bytes[at + old.bytes.len()..]);
+    out.bytes
+}
+
+#[tokio::test]
+async fn what_tells_of_times_to_come_is_begun_anew_and_counted() {
+    let function = Function { account: "123456789012".into(), name: "f0".into() };
+    let of_function = key_bytes::of_function(&function).expect("a name");
+    let chronicle = (Part::Chronicle, Attribute::Chronicle);
+    let ahead = FUTURE_MAX.0 / PANE_MS;
+    // What an item is, and whether it says that the newest pane is over.
+    let is_over = |key: &[u8], bytes: &[u8], pane: i64| match key {
+        _ if *key == key_bytes::ALL => {
+            AllChronicle::decode(bytes).expect("legible").sums().0 == pane
+        }
+        _ if *key == key_bytes::RIDERS => {
+            RiderChronicle::decode(bytes).expect("legible").closed == pane
+        }
+        _ => Chronicle::decode(&function, bytes).expect("legible").closed == pane,
+    };
+    for key in [&key_bytes::ALL[..], &key_bytes::RIDERS[..], &of_function] {
+        for (by, lost) in [(ahead - 2, 0), (ahead + 4, 1), (400 * 288, 1)] {
+            let mut world = World::new(month_end().minus(Span::minutes(10 * 24 * HOUR)));
+            world.play(0..=4 * HOUR + 1, |_| true, |_| true).await;
+            let pane = world.at(4 * HOUR).0 / PANE_MS - 1;
+            let bytes = world.stored(key, chronicle).await;
+            assert!(is_over(key, &bytes, pane), "{key:?}");
+            world.replace(key, chronicle, moved(&bytes, 1, by)).await;
+            world.play(4 * HOUR + 2..=4 * HOUR + 12, |_| true, |_| true).await;
+            assert_eq!(world.home.counts.lost, lost, "{key:?}, {by} panes ahead");
+            let is_judged = is_over(key, &world.stored(key, chronicle).await, pane + 2);
+            assert_eq!(is_judged, lost > 0, "{key:?}, {by} panes ahead");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_budget_whose_tally_was_lost_is_told_again_under_its_uid() {
+    let chronicle = (Part::Chronicle, Attribute::Chronicle);
+    let mut world = World::new(month_end().minus(Span::minutes(10 * 24 * HOUR)));
+    world.play(0..=4 * HOUR + 1, |_| true, |_| true).await;
+    let bytes = world.stored(&key_bytes::ALL, chronicle).await;
+    world.replace(&key_bytes::ALL, chronicle, moved(&bytes, 1, 1_000)).await;
+    let before = world.home.told.len();
+    world.play(4 * HOUR + 2..=4 * HOUR + 12, |_| true, |_| true).await;
+    let of_all =
+        |finding: &&Finding| finding.detector == "burn" && finding.key == Key::of(KeyPart::Global);
+    let first = world.home.told.iter().find(of_all).expect("told");
+    let again = world.home.told[before..].iter().find(of_all).expect("told again");
+    assert_eq!((&again.uid, again.activity), (&first.uid, Activity::Create));
+    let spent = again.spending.as_deref().and_then(|s| s.budget.as_ref()).expect("it is").spent;
+    // What functions had closed is in their series; it is judged from the hour before on.
+    near(spent, 38.0 * OF_BOTH, "told again");
 }

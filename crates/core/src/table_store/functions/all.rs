@@ -39,6 +39,8 @@ use crate::time::Time;
 pub(super) struct OfAll {
     version: Option<u64>,
     known: Option<AllChronicle>,
+    /// Whether there is an item that cannot be read.
+    is_lost: bool,
 }
 
 /// What a tick has closed.
@@ -139,25 +141,24 @@ impl<T: Table, P: Pace> Invocation<'_, T, P> {
     pub(super) async fn of_all(
         &self,
         weighing: &Weighing,
-        counts: &mut FunctionCounts,
+        now: Time,
     ) -> Result<Option<OfAll>, StoreError> {
         if weighing.budgets.all.is_none() || !burns(&weighing.detectors) {
             return Ok(None);
         }
         let item = self.look(&key_bytes::ALL, Part::Chronicle).await?;
         let bytes = item.as_ref().and_then(|item| item.values.get(&Attribute::Chronicle));
-        let known = match bytes.map(|bytes| AllChronicle::decode(bytes)) {
+        let known = bytes.map(|bytes| AllChronicle::decode(bytes)?.believed(now));
+        let is_lost = matches!(known, Some(Err(Unreadable::Damaged(_))));
+        let known = match known {
             Some(Ok(known)) => Some(known),
             Some(Err(why @ Unreadable::Newer(_))) => {
                 let why = format!("what is known of all functions together has {why}");
                 return Err(StoreError::Retryable(why));
             }
-            damaged => {
-                counts.lost += u64::from(damaged.is_some());
-                None
-            }
+            Some(Err(Unreadable::Damaged(_))) | None => None,
         };
-        Ok(Some(OfAll { version: item.map(|item| item.version), known }))
+        Ok(Some(OfAll { version: item.map(|item| item.version), known, is_lost }))
     }
 
     /// Takes in what functions spent in the panes that were closed, judges all together, and publishes what follows.
@@ -188,6 +189,7 @@ impl<T: Table, P: Pace> Invocation<'_, T, P> {
                 let (findings, counted) =
                     go_on(&mut known, weighing, (budget, guard), (&closed, now));
                 if of_all.known.as_ref() == Some(&known) {
+                    counts.unbudgeted += counted.unbudgeted;
                     return Ok(());
                 }
                 let messages = encoded(&findings);
@@ -198,6 +200,7 @@ impl<T: Table, P: Pace> Invocation<'_, T, P> {
                     self.put(&self.all_write(of_all.version, &known)).await?
                 {
                     counts.add(&counted);
+                    counts.lost += u64::from(of_all.is_lost);
                     known.pending = messages;
                     if !known.pending.is_empty() {
                         let state = (&mut Some(item.version), &mut known);
@@ -207,7 +210,7 @@ impl<T: Table, P: Pace> Invocation<'_, T, P> {
                 }
             }
             patience.after_refusal().await?;
-            let Some(again) = self.of_all(weighing, counts).await? else { return Ok(()) };
+            let Some(again) = self.of_all(weighing, now).await? else { return Ok(()) };
             of_all = again;
         }
     }
