@@ -77,6 +77,19 @@ pub fn weighing() -> Weighing {
     Weighing { detectors: detectors.into(), prices, budgets, allow: Arc::default() }
 }
 
+/// The shipped detectors, and list prices of us-east-1.
+///
+/// # Panics
+/// If they are faulty.
+pub fn shipped(budgets: Budgets) -> Weighing {
+    let detectors = tidewatch_rules::load_spending(tidewatch_rules::shipped()).expect("shipped");
+    let (file, text) = tidewatch_rules::prices::shipped_prices();
+    let prices = tidewatch_rules::prices::prices(&file, &text).expect("shipped");
+    let tariff = prices.region("us-east-1").expect("a region").clone();
+    let prices = Prices { tariff, terms: Arc::new(|_| Terms::default()) };
+    Weighing { detectors: detectors.into(), prices, budgets, allow: Arc::default() }
+}
+
 /// The report of the invocation `nth` of a function: 100 ms with 1 GB.
 pub fn report(nth: u64, time: Time, function: usize) -> Signal {
     let report = Report {

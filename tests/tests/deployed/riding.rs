@@ -6,15 +6,14 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use tidewatch_core::access::Access;
 use tidewatch_core::invocation::{Ending, Invocation, Report};
-use tidewatch_core::meter::tariff::Terms;
 use tidewatch_core::signal::{Body, EventId, LogStream, Origin, Signal};
 use tidewatch_core::spend::budget::Budgets;
-use tidewatch_core::spend::watch::{Prices, Weighing};
 use tidewatch_core::table_store::key_bytes;
 use tidewatch_core::tag::{RequestTag, TagKey, UserTag};
 use tidewatch_core::time::{Span, Time};
 use tidewatch_tests::cloud::until;
 use tidewatch_tests::shared_functions::home::Home;
+use tidewatch_tests::shared_functions::shipped;
 
 use super::spending::{MINUTE_MS, PANE_MS, Took, requests_of, tag_of};
 use super::world::{World, attribute, document, now_ms};
@@ -22,21 +21,6 @@ use super::world::{World, attribute, document, now_ms};
 /// Some $0.10 an invocation, and some $0.0002.
 const DEAR: Took = Took { ms: 600_000, memory_mb: 10_240 };
 const CHEAP: Took = Took { ms: 10_000, memory_mb: 1_024 };
-
-/// By the shipped detectors, and the list prices that the stack goes by.
-fn weighing(all: Option<f64>) -> Weighing {
-    let detectors = tidewatch_rules::load_spending(tidewatch_rules::shipped()).expect("shipped");
-    let (file, text) = tidewatch_rules::prices::shipped_prices();
-    let prices = tidewatch_rules::prices::prices(&file, &text).expect("shipped");
-    let tariff = prices.region("us-east-1").expect("a region").clone();
-    let terms = Arc::new(|_: &str| Terms::default());
-    Weighing {
-        detectors: detectors.into(),
-        prices: Prices { tariff, terms },
-        budgets: Budgets { of: Arc::new(|_| None), all },
-        allow: Arc::default(),
-    }
-}
 
 /// What a log says of a request: who asked, where that is told, and what it took.
 fn request(
@@ -77,7 +61,7 @@ fn request(
 async fn a_caller_that_uses_what_it_never_used_is_told_and_nobody_else() {
     let world = World::deploy(&[("BatchingWindowSeconds", "0")]);
     let tags: Vec<UserTag> = (0..4).map(|who| tag_of(&world, &format!("Tenant-{who}"))).collect();
-    let mut home = Home::new(weighing(None));
+    let mut home = Home::new(shipped(Budgets::default()));
     let now_pane = now_ms() / PANE_MS;
     let mut nth = 0;
     // The last pane that is played stays open.
@@ -152,7 +136,8 @@ async fn a_caller_that_uses_what_it_never_used_is_told_and_nobody_else() {
 async fn functions_beyond_those_whose_budget_is_one_are_counted_and_told_of() {
     let world = World::deploy(&[("BatchingWindowSeconds", "0")]);
     world.store("functions.toml", "budget = 1000\n");
-    let mut home = Home::new(weighing(Some(1_000.0)));
+    let budgets = Budgets { all: Some(1_000.0), ..Budgets::default() };
+    let mut home = Home::new(shipped(budgets));
     let pane = now_ms() / PANE_MS - 24;
     let name = |nth: u64| format!("{nth:0>140}");
     let time = Time(pane * PANE_MS + 2 * MINUTE_MS);

@@ -119,6 +119,9 @@ fn more_hours_than_are_kept_are_refused() {
     assert_eq!(AllChronicle::decode(&all.encode()), Err(Unreadable::Damaged("hours")));
 }
 
+/// What makes something known be about a pane.
+type Change = fn(&mut AllChronicle, i64);
+
 #[test]
 fn what_is_about_panes_to_come_is_not_believed() {
     let all = chronicle(2, |nth| format!("f{nth}"));
@@ -126,7 +129,7 @@ fn what_is_about_panes_to_come_is_not_believed() {
     // The newest pane that clocks which differ by two hours can speak of.
     let (now, newest) = (Time(over * 300_000), over + 24);
     assert_eq!(all.clone().believed(now).as_ref(), Ok(&all));
-    let changes: [(&str, fn(&mut AllChronicle, i64)); 9] = [
+    let changes: [(&str, Change); 9] = [
         ("over", |all, to| all.tally.over = to),
         ("first", |all, to| all.tally.first = to),
         ("last", |all, to| all.tally.last = to),
