@@ -51,6 +51,12 @@ impl PlainTable {
         PlainTable { fault: Some(fault), ..PlainTable::default() }
     }
 
+    /// Everything, in the order of keys.
+    pub fn all(&self) -> Vec<(ItemKey, Item, Option<Due>)> {
+        let items = self.items();
+        items.iter().map(|(key, (item, due))| (key.clone(), item.clone(), *due)).collect()
+    }
+
     fn has(&self, fault: Fault) -> bool {
         self.fault == Some(fault)
     }

@@ -8,7 +8,6 @@ use tidewatch_core::detector::Severity;
 use tidewatch_core::finding::Finding;
 use tidewatch_core::glob::Glob;
 use tidewatch_core::meter::ledger::{Function, Ledger, Limits};
-use tidewatch_core::meter::tariff::Terms;
 use tidewatch_core::plan::Plan;
 use tidewatch_core::sequence::{Sequence, ShardId};
 use tidewatch_core::signal::Signal;
@@ -16,7 +15,7 @@ use tidewatch_core::spend::budget::Budgets;
 use tidewatch_core::spend::detector::{Number, Rule, SpendDetector};
 use tidewatch_core::spend::drivers::Driver;
 use tidewatch_core::spend::spending::Ride;
-use tidewatch_core::spend::watch::{Prices, Watch, Weighing};
+use tidewatch_core::spend::watch::{Watch, Weighing};
 use tidewatch_core::table_store::key_bytes;
 use tidewatch_core::table_store::store::SharedStore;
 use tidewatch_core::table_store::table::{ItemKey, Part, Table};
@@ -26,6 +25,7 @@ use tidewatch_ingest::username::{Naming, Usernames};
 use tidewatch_ingest::when::When;
 use tidewatch_ingest::{Batch, Buffers, Config, Ingest};
 use tidewatch_tests::binary::run;
+use tidewatch_tests::shared_functions::shipped;
 use tidewatch_tests::simulator::executor::Executor;
 use tidewatch_tests::simulator::table::bytes;
 use tidewatch_tests::simulator::weather::{Chance, Stream};
@@ -35,25 +35,15 @@ const MINUTE: Span = Span::minutes(1);
 
 /// The shipped detectors and prices; a small fleet costs cents, so that half a thousandth of a dollar an hour matters here.
 fn weighing() -> Weighing {
-    let shipped = tidewatch_rules::load_spending(tidewatch_rules::shipped()).expect("shipped");
-    let lower = |rule: SpendDetector| {
+    let shipped = shipped(Budgets { of: Arc::new(|_| Some(0.3)), all: None });
+    let lower = |rule: &SpendDetector| {
         // Shares of a budget are no dollars.
         let is_dollars = rule.of == Number::Dollars && rule.rule != Rule::Budget;
         let times = if is_dollars { 0.005 } else { 1.0 };
         let raises = rule.raises.iter().map(|(severity, least)| (*severity, least * times));
-        SpendDetector { raises: raises.collect(), ..rule }
+        SpendDetector { raises: raises.collect(), ..rule.clone() }
     };
-    let detectors: Vec<SpendDetector> = shipped.into_iter().map(lower).collect();
-    let (file, text) = tidewatch_rules::prices::shipped_prices();
-    let prices = tidewatch_rules::prices::prices(&file, &text).expect("shipped");
-    let tariff = prices.region("us-east-1").expect("a region").clone();
-    let terms = Arc::new(|_: &str| Terms::default());
-    Weighing {
-        detectors: detectors.into(),
-        prices: Prices { tariff, terms },
-        budgets: Budgets { of: Arc::new(|_| Some(0.3)), all: None },
-        allow: Arc::default(),
-    }
+    Weighing { detectors: shipped.detectors.iter().map(lower).collect(), ..shipped }
 }
 
 /// The invocations in a simulated fleet's log, by envelope.

@@ -78,7 +78,12 @@ impl World {
     }
 
     fn store(&self, key: &str) {
-        let ask = json!({ "Bucket": self.output("BucketName"), "Key": key, "Body": bytes(b"x") });
+        self.store_text(key, "x");
+    }
+
+    fn store_text(&self, key: &str, text: &str) {
+        let body = bytes(text.as_bytes());
+        let ask = json!({ "Bucket": self.output("BucketName"), "Key": key, "Body": body });
         self.must("s3", "PutObject", ask);
     }
 
@@ -272,4 +277,35 @@ fn what_may_not_be_asked_is_unknown() {
             assert!(why.contains(denied) && why.contains(r#""Effect":"Allow""#), "{denied}: {why}");
         }
     }
+}
+
+/// What is in force is told, and nothing that is not: of a file with a fault what was read before it, if that was kept.
+#[test]
+fn budgets_are_told_as_they_are_in_force() {
+    let world = World::start();
+    let check = |verdict: &str, [in_force, entries, budgets, of_all]: [&str; 4]| {
+        let ran = run_at(&world.ministack, &["status", "--stack", NAME, "--output", "json"], b"");
+        let told: Value = serde_json::from_str(&ran.stdout).expect("JSON");
+        let lines = told["lines"].as_array().expect("lines");
+        let line = lines.iter().find(|line| line["about"] == "functions").expect("a line");
+        let facts = &line["facts"];
+        assert_eq!(line["verdict"], verdict, "{line}");
+        let said = ["in_force", "entries", "budgets", "budget_of_all"].map(|of| &facts[of]);
+        assert_eq!(said, [in_force, entries, budgets, of_all], "{line}");
+        let ran = run_at(&world.ministack, &["status", "--stack", NAME], b"");
+        let line = ran.stdout.lines().find(|line| line.contains(" functions")).expect("a line");
+        assert!(line.contains(&format!("budget_of_all={of_all}")), "{line}");
+    };
+    const STATED: &str = "budget = 1000.5\n[[function]]\nname = \"a-*\"\nbudget = 3\n\
+                          [[function]]\nname = \"b\"\narchitecture = \"arm64\"\n";
+    check("healthy", ["none", "0", "0", "none"]);
+    world.store_text("functions.toml", STATED);
+    check("healthy", ["functions.toml", "2", "1", "$1000.5"]);
+    // Of functions alone there is none of all.
+    world.store_text("functions.toml", "[[function]]\nname = \"a\"\nbudget = 3\n");
+    check("healthy", ["functions.toml", "1", "1", "none"]);
+    world.store_text("functions.toml", "budget = -3\n");
+    check("blind", ["none", "0", "0", "none"]);
+    world.store_text("last-good/functions.toml", STATED);
+    check("blind", ["last good functions.toml", "2", "1", "$1000.5"]);
 }

@@ -15,6 +15,7 @@
 //!   function that came more than 15 minutes late had said what it lays;
 //! - nobody is named for more than they asked for, and of a function whose log names nobody nothing is kept.
 
+pub mod home;
 pub mod spy;
 pub mod world;
 
@@ -73,6 +74,19 @@ pub fn weighing() -> Weighing {
     // That is too little for a month, and for the hours that are played enough.
     let of = Arc::new(|name: &str| (name == "f1").then_some(400.0));
     let budgets = Budgets { of, all: Some(350.0) };
+    Weighing { detectors: detectors.into(), prices, budgets, allow: Arc::default() }
+}
+
+/// The shipped detectors, and list prices of us-east-1.
+///
+/// # Panics
+/// If they are faulty.
+pub fn shipped(budgets: Budgets) -> Weighing {
+    let detectors = tidewatch_rules::load_spending(tidewatch_rules::shipped()).expect("shipped");
+    let (file, text) = tidewatch_rules::prices::shipped_prices();
+    let prices = tidewatch_rules::prices::prices(&file, &text).expect("shipped");
+    let tariff = prices.region("us-east-1").expect("a region").clone();
+    let prices = Prices { tariff, terms: Arc::new(|_| Terms::default()) };
     Weighing { detectors: detectors.into(), prices, budgets, allow: Arc::default() }
 }
 

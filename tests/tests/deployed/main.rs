@@ -14,6 +14,7 @@ mod alert;
 mod overrides;
 mod prove;
 mod recovery;
+mod riding;
 mod rotation;
 mod spending;
 mod world;

@@ -5,23 +5,35 @@ use serde_json::{Value, json};
 use tidewatch_core::tag::{TagKey, UserTag};
 use tidewatch_ingest::name_lists::NameLists;
 use tidewatch_ingest::username::{Naming, Usernames};
+use tidewatch_tests::binary::run_at;
 use tidewatch_tests::cloud::bytes_of;
 use tidewatch_tests::containers::gzip;
+use tidewatch_tests::stack::NAME;
 
 use super::world::{SHARDS, World, attribute, document, now_ms};
 
-const MINUTE_MS: i64 = 60_000;
-const PANE_MS: i64 = 5 * MINUTE_MS;
+pub const MINUTE_MS: i64 = 60_000;
+pub const PANE_MS: i64 = 5 * MINUTE_MS;
 const FUNCTION: &str = "checkout-api";
 
-/// A record with reports of `count` invocations of 10 s with 1 GB, within a minute of `from`.
+/// How long an invocation is billed, and with how much memory.
+#[derive(Clone, Copy)]
+pub struct Took {
+    pub ms: u32,
+    pub memory_mb: u16,
+}
+
+/// Ten seconds with 1 GB.
+const USUAL: Took = Took { ms: 10_000, memory_mb: 1_024 };
+
+/// A record with reports of `count` such invocations, within a minute of `from`.
 fn reports(nth: &mut u64, from_ms: i64, count: i64) -> Vec<u8> {
     reports_of(FUNCTION, nth, from_ms, count)
 }
 
 /// The same of a function.
 fn reports_of(function: &str, nth: &mut u64, from_ms: i64, count: i64) -> Vec<u8> {
-    requests_of(function, nth, from_ms, count, |_| None)
+    requests_of((function, USUAL), nth, from_ms, count, |_| None)
 }
 
 /// The same with a line in front of each that says who asked, where that is told.
@@ -31,21 +43,24 @@ fn requests(
     count: i64,
     who: impl Fn(i64) -> Option<String>,
 ) -> Vec<u8> {
-    requests_of(FUNCTION, nth, from_ms, count, who)
+    requests_of((FUNCTION, USUAL), nth, from_ms, count, who)
 }
 
-fn requests_of(
-    function: &str,
+/// The same of a function whose invocations take so much.
+pub fn requests_of(
+    (function, took): (&str, Took),
     nth: &mut u64,
     from_ms: i64,
     count: i64,
     who: impl Fn(i64) -> Option<String>,
 ) -> Vec<u8> {
+    let Took { ms, memory_mb } = took;
     let events = (0..count).flat_map(|at| {
         *nth += 1;
         let report = format!(
-            "REPORT RequestId: 00000000-0000-4000-8000-{nth:012x}\tDuration: 9999.50 ms\tBilled Duration: \
-             10000 ms\tMemory Size: 1024 MB\tMax Memory Used: 100 MB\t\n"
+            "REPORT RequestId: 00000000-0000-4000-8000-{nth:012x}\tDuration: {}.50 ms\tBilled Duration: \
+             {ms} ms\tMemory Size: {memory_mb} MB\tMax Memory Used: 100 MB\t\n",
+            ms - 1
         );
         let asked = who(at).map(|who| {
             let said = json!({ "msg": "an order", "principalId": who, "sourceIp": "203.0.113.9" });
@@ -62,6 +77,19 @@ fn requests_of(
         "subscriptionFilters": ["tidewatch"], "logEvents": events.collect::<Vec<Value>>(),
     });
     gzip(envelope.to_string().as_bytes())
+}
+
+/// A name's tag by the stack's key.
+pub fn tag_of(world: &World, name: &str) -> UserTag {
+    let ask = json!({ "SecretId": world.resource("Secret") });
+    let secret = world.stack.cloud.must("secretsmanager", "GetSecretValue", ask);
+    let secret: Value =
+        serde_json::from_str(secret["SecretString"].as_str().expect("text")).expect("JSON");
+    let passphrase = secret["passphrase"].as_str().expect("a passphrase");
+    let key = TagKey::from_passphrase(passphrase);
+    let tag = Naming { key, usernames: Usernames::Fold }.tag(name);
+    // Tags that are kept have room for lists.
+    NameLists::kept(Vec::new()).expect("none").mark(tag, name)
 }
 
 #[tokio::test]
@@ -147,15 +175,7 @@ async fn who_drives_a_spike_of_cost_is_named_by_the_tag_that_the_stacks_key_give
 
     let finding = document(&opened);
     let spending = &finding["unmapped"]["tidewatch"]["spending"];
-    let ask = json!({ "SecretId": world.resource("Secret") });
-    let secret = world.stack.cloud.must("secretsmanager", "GetSecretValue", ask);
-    let secret: Value =
-        serde_json::from_str(secret["SecretString"].as_str().expect("text")).expect("JSON");
-    let passphrase = secret["passphrase"].as_str().expect("a passphrase");
-    let key = TagKey::from_passphrase(passphrase);
-    let tag = Naming { key, usernames: Usernames::Fold }.tag("Tenant-0");
-    // Tags that are kept have room for lists.
-    let UserTag(tag) = NameLists::kept(Vec::new()).expect("none").mark(tag, "Tenant-0");
+    let UserTag(tag) = tag_of(&world, "Tenant-0");
     let drivers = spending["drivers"].as_array().expect("drivers");
     let named = |kind: &str, name: &str| {
         let found = drivers.iter().find(|driver| driver["kind"] == kind && driver["name"] == name);
@@ -224,4 +244,16 @@ async fn the_budget_of_all_functions_together_is_told_once_it_is_spent() {
     assert_eq!(tick()["FunctionError"], Value::Null);
     assert_eq!(world.messages(&queue).len(), told.len());
     assert_eq!(world.complaints(), Vec::<Value>::new());
+    // What is in force is told, also where the file has a fault since: what the function remembers of it.
+    for (text, in_force) in
+        [(None, "functions.toml"), (Some("budget ="), "last good functions.toml")]
+    {
+        if let Some(text) = text {
+            world.store("functions.toml", text);
+        }
+        let ran = run_at(&world.ministack, &["status", "--stack", NAME], b"");
+        let line = ran.stdout.lines().find(|line| line.contains(" functions")).expect("a line");
+        let facts = format!("in_force={in_force}, entries=0, budgets=0, budget_of_all=$0.05");
+        assert!(line.contains(&facts), "{line}");
+    }
 }

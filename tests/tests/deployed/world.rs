@@ -220,6 +220,13 @@ impl World {
         all.get(name).unwrap_or_else(|| panic!("no resource {name}")).1.clone()
     }
 
+    /// The table.
+    pub fn table(&self) -> DynamoTable {
+        let config = local(&self.ministack.endpoint());
+        let client = tidewatch_aws::client::dynamodb(&config);
+        DynamoTable::new(client, self.output("TableName"))
+    }
+
     /// What the table counts of `source` at its newest event, by measure of a shipped detector, as one
     /// sees it who judges by the keys of `generation`: the first key of a stack is number 1, odd.
     pub async fn counted(
@@ -230,9 +237,7 @@ impl World {
     ) -> Vec<(String, f64)> {
         let detectors = tidewatch_rules::load(tidewatch_rules::shipped()).expect("good ones");
         let plan = Arc::new(Plan::shared(detectors).expect("fit for the shared home"));
-        let config = local(&self.ministack.endpoint());
-        let client = tidewatch_aws::client::dynamodb(&config);
-        let table = DynamoTable::new(client, self.output("TableName"));
+        let table = self.table();
         let pace = TokioPace::start().expect("the system has chance");
         let deadline = pace.now().plus(Span::seconds(30));
         let store = DynamoStore::new(Arc::clone(&plan), table, pace, Settings::default());

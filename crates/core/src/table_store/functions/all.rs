@@ -39,6 +39,8 @@ use crate::time::Time;
 pub(super) struct OfAll {
     version: Option<u64>,
     known: Option<AllChronicle>,
+    /// Whether there is an item that cannot be read.
+    is_lost: bool,
 }
 
 /// What a tick has closed.
@@ -71,6 +73,29 @@ impl OfAll {
     }
 }
 
+/// Up to which pane all are over without a word, and up to which they are judged.
+///
+/// Where no budget was stated for a while, or no tick ran, nobody wants to hear of a day ago. But what was told of is over
+/// when it would have been: with its month, or after a day of silence, and not before functions have told what they spent until
+/// then, of which a tick closes some panes only.
+fn goes_on(tally: &Tally, latches: &[Latch], closed: &Closed) -> (i64, i64) {
+    let Closed { target, told, .. } = closed;
+    if tally.is_idle() || target - tally.over <= IDLE_PANES {
+        return (tally.over, *target);
+    }
+    let passed = target - PANES_AN_HOUR;
+    let Some(open) = latches.iter().filter_map(Latch::open).map(|open| open.start).min() else {
+        return (passed, *target);
+    };
+    let is_done = |of: &Told| of.closed >= (of.last + IDLE_PANES).min(*target);
+    let until = told.iter().map(|of| if is_done(of) { *target } else { of.closed }).min();
+    // Of functions of which nothing was told it is not known that they were silent.
+    let until = until.unwrap_or(tally.over);
+    let (_, month_end) = Month::of(open).panes();
+    let is_over = month_end.min(tally.last + IDLE_PANES);
+    (passed.min(is_over - 1).min(until), until)
+}
+
 /// Takes in what was told, and judges the panes that are over by it; what follows, and what is to be counted.
 fn go_on(
     known: &mut AllChronicle,
@@ -81,15 +106,15 @@ fn go_on(
     let (mut counts, mut findings) = (FunctionCounts::default(), Vec::new());
     let AllChronicle { tally, latches, .. } = known;
     counts.unbudgeted = closed.told.iter().map(|told| tally.take(told, is_guarded)).sum();
-    if !tally.is_idle() && closed.target - tally.over > IDLE_PANES {
-        // No budget was stated for a while, or no tick ran: nobody wants to hear of a day ago.
-        tally.pass_to(closed.target - PANES_AN_HOUR);
-    }
     let of_rule = weighing.detectors.iter();
     let mut of_all: Vec<Latch> =
         of_rule.map(|rule| latches.get(rule.id.as_str()).cloned().unwrap_or_default()).collect();
     for _ in 0..PANES_A_TICK_MAX {
-        if tally.over >= closed.target || tally.is_idle() {
+        let (passed, until) = goes_on(tally, &of_all, closed);
+        if passed > tally.over {
+            tally.pass_to(passed);
+        }
+        if tally.over >= until || tally.is_idle() {
             break;
         }
         if !closed.is_whole || tally.is_waiting() {
@@ -116,25 +141,24 @@ impl<T: Table, P: Pace> Invocation<'_, T, P> {
     pub(super) async fn of_all(
         &self,
         weighing: &Weighing,
-        counts: &mut FunctionCounts,
+        now: Time,
     ) -> Result<Option<OfAll>, StoreError> {
         if weighing.budgets.all.is_none() || !burns(&weighing.detectors) {
             return Ok(None);
         }
         let item = self.look(&key_bytes::ALL, Part::Chronicle).await?;
         let bytes = item.as_ref().and_then(|item| item.values.get(&Attribute::Chronicle));
-        let known = match bytes.map(|bytes| AllChronicle::decode(bytes)) {
+        let known = bytes.map(|bytes| AllChronicle::decode(bytes)?.believed(now));
+        let is_lost = matches!(known, Some(Err(Unreadable::Damaged(_))));
+        let known = match known {
             Some(Ok(known)) => Some(known),
             Some(Err(why @ Unreadable::Newer(_))) => {
                 let why = format!("what is known of all functions together has {why}");
                 return Err(StoreError::Retryable(why));
             }
-            damaged => {
-                counts.lost += u64::from(damaged.is_some());
-                None
-            }
+            Some(Err(Unreadable::Damaged(_))) | None => None,
         };
-        Ok(Some(OfAll { version: item.map(|item| item.version), known }))
+        Ok(Some(OfAll { version: item.map(|item| item.version), known, is_lost }))
     }
 
     /// Takes in what functions spent in the panes that were closed, judges all together, and publishes what follows.
@@ -165,6 +189,7 @@ impl<T: Table, P: Pace> Invocation<'_, T, P> {
                 let (findings, counted) =
                     go_on(&mut known, weighing, (budget, guard), (&closed, now));
                 if of_all.known.as_ref() == Some(&known) {
+                    counts.unbudgeted += counted.unbudgeted;
                     return Ok(());
                 }
                 let messages = encoded(&findings);
@@ -175,6 +200,7 @@ impl<T: Table, P: Pace> Invocation<'_, T, P> {
                     self.put(&self.all_write(of_all.version, &known)).await?
                 {
                     counts.add(&counted);
+                    counts.lost += u64::from(of_all.is_lost);
                     known.pending = messages;
                     if !known.pending.is_empty() {
                         let state = (&mut Some(item.version), &mut known);
@@ -184,7 +210,7 @@ impl<T: Table, P: Pace> Invocation<'_, T, P> {
                 }
             }
             patience.after_refusal().await?;
-            let Some(again) = self.of_all(weighing, counts).await? else { return Ok(()) };
+            let Some(again) = self.of_all(weighing, now).await? else { return Ok(()) };
             of_all = again;
         }
     }

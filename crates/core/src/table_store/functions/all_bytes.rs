@@ -19,8 +19,10 @@ use crate::spend::course::PANES_AN_HOUR;
 use crate::spend::tally::{Share, Tally};
 use crate::table_store::bytes::{Reader, Unreadable, Writer};
 use crate::table_store::functions::callers::read_money;
-use crate::table_store::functions::chronicle::{Latches, read_told, write_told};
+use crate::table_store::functions::chronicle::{Latches, are_ahead, read_told, write_told};
+use crate::table_store::functions::newest_pane;
 use crate::table_store::functions::numbers::{read_pane_number, read_text};
+use crate::time::Time;
 
 /// The newest version of the encoding.
 const VERSION: u8 = 1;
@@ -95,7 +97,11 @@ impl AllChronicle {
         tally.first = over + read_pane_number(&mut from)?;
         tally.last = over + read_pane_number(&mut from)?;
         let hours = from.count(HOURS_MAX + 2, "hours")?;
-        let oldest = over.div_euclid(PANES_AN_HOUR) + read_pane_number(&mut from)?;
+        let hour = over.div_euclid(PANES_AN_HOUR);
+        let oldest = hour + read_pane_number(&mut from)?;
+        if hours > 0 && oldest + hours as i64 - 1 > hour {
+            return Err(Unreadable::Damaged("hours"));
+        }
         for hour in (oldest..).take(hours) {
             let amount = read_money(&mut from)?;
             if amount != Money::ZERO {
@@ -104,6 +110,9 @@ impl AllChronicle {
         }
         for _ in 0..from.count(WAITING_MAX, "panes")? {
             let pane = over + read_pane_number(&mut from)?;
+            if pane <= over {
+                return Err(Unreadable::Damaged("panes"));
+            }
             tally.waiting.insert(pane, read_money(&mut from)?);
         }
         for _ in 0..from.count(FUNCTIONS_WATCHED_MAX, "accounts")? {
@@ -117,6 +126,21 @@ impl AllChronicle {
         let (latches, pending) = read_told(&mut from)?;
         from.end()?;
         Ok(AllChronicle { tally, latches, pending })
+    }
+
+    /// The same, unless it says of panes to come that they are over, or were reported of.
+    ///
+    /// # Errors
+    /// If it does, as damaged bytes may: nothing would be judged until these panes are over.
+    pub(super) fn believed(self, now: Time) -> Result<AllChronicle, Unreadable> {
+        let Tally { first, last, over, functions, hours: _, waiting } = &self.tally;
+        let of_functions = functions
+            .values()
+            .flat_map(|share| share.months.keys().copied().chain([share.taken, share.last]));
+        let panes = waiting.keys().copied().chain([*first, *last, *over]).chain(of_functions);
+        let newest = newest_pane(now);
+        let is_ahead = panes.max() > Some(newest) || are_ahead(self.latches.values(), newest);
+        if is_ahead { Err(Unreadable::Damaged("times")) } else { Ok(self) }
     }
 
     /// Of each function up to which pane it was taken in, and what that came to by the first pane of a month.

@@ -8,12 +8,14 @@ use super::all_bytes::AllChronicle;
 use crate::detector::Severity;
 use crate::limits::{FUNCTIONS_WATCHED_MAX, ITEM_BYTES_MAX, TALLY_NAMES_BYTES_MAX};
 use crate::meter::ledger::Function;
+use crate::meter::money::Money;
 use crate::series::ahead::HOURS_MAX;
 use crate::series::steps::Step;
 use crate::spend::budget::Month;
 use crate::spend::episodes::{Episode, Latch};
-use crate::spend::tally::{Tally, Told};
+use crate::spend::tally::{Share, Tally, Told};
 use crate::table_store::bytes::Unreadable;
+use crate::time::Time;
 
 /// The first pane of November 2026.
 fn november() -> i64 {
@@ -115,4 +117,64 @@ fn more_hours_than_are_kept_are_refused() {
     let cent = all.tally.hours.values().next().copied().expect("hours");
     all.tally.hours.insert(hour - HOURS_MAX as i64 - 2, cent);
     assert_eq!(AllChronicle::decode(&all.encode()), Err(Unreadable::Damaged("hours")));
+}
+
+/// What makes something known be about a pane.
+type Change = fn(&mut AllChronicle, i64);
+
+#[test]
+fn what_is_about_panes_to_come_is_not_believed() {
+    let all = chronicle(2, |nth| format!("f{nth}"));
+    let over = all.tally.over;
+    // The newest pane that clocks which differ by two hours can speak of.
+    let (now, newest) = (Time(over * 300_000), over + 24);
+    assert_eq!(all.clone().believed(now).as_ref(), Ok(&all));
+    let changes: [(&str, Change); 9] = [
+        ("over", |all, to| all.tally.over = to),
+        ("first", |all, to| all.tally.first = to),
+        ("last", |all, to| all.tally.last = to),
+        ("waiting", |all, to| all.tally.waiting.extend([(to, Money::ZERO)])),
+        ("taken", |all, to| share(all).taken = to),
+        ("last of one", |all, to| share(all).last = to),
+        ("month", |all, to| share(all).months.extend([(to, Money::ZERO)])),
+        ("opened", |all, to| episode(all, (0, to, 0))),
+        ("start", |all, to| episode(all, (to * 300_000, 0, 0))),
+    ];
+    for (what, change) in changes {
+        for (to, is_believed) in [(newest, true), (newest + 1, false), (newest + 100_000, false)] {
+            let mut all = all.clone();
+            change(&mut all, to);
+            assert_eq!(all.believed(now).is_ok(), is_believed, "{what}, {} panes", to - over);
+        }
+    }
+}
+
+fn share(all: &mut AllChronicle) -> &mut Share {
+    all.tally.functions.values_mut().next().expect("functions")
+}
+
+fn episode(all: &mut AllChronicle, (start, opened, last): (i64, i64, i64)) {
+    let episode = Episode {
+        start: Time(start),
+        severity: Severity::High,
+        peak: 1.25,
+        opened,
+        last,
+        told_excess: 0.5,
+        told: true,
+        closed: false,
+    };
+    all.latches.insert("budget-burn".into(), Latch { episode: Some(episode) });
+}
+
+#[test]
+fn hours_to_come_and_panes_that_wait_for_nothing_are_refused() {
+    let all = chronicle(1, |_| "f".to_owned());
+    let (over, cent) = (all.tally.over, *all.tally.hours.values().next().expect("hours"));
+    let mut ahead = all.clone();
+    ahead.tally.hours.insert(over.div_euclid(12) + 1, cent);
+    assert_eq!(AllChronicle::decode(&ahead.encode()), Err(Unreadable::Damaged("hours")));
+    let mut behind = all;
+    behind.tally.waiting.insert(over, cent);
+    assert_eq!(AllChronicle::decode(&behind.encode()), Err(Unreadable::Damaged("panes")));
 }

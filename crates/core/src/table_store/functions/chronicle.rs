@@ -27,12 +27,13 @@ use crate::series::steps::Step;
 use crate::series::{HISTORY_PANES, PANE};
 use crate::signal::Origin;
 use crate::spend::budget::Month;
-use crate::spend::course::{IDLE_PANES, PANES_AN_HOUR, start};
+use crate::spend::course::{IDLE_PANES, PANES_AN_HOUR, pane_of, start};
 use crate::spend::detector::{DURATIONS_MIN, Number};
 use crate::spend::episodes::{Episode, Latch};
 use crate::spend::pool::Pool;
 use crate::table_store::bytes::{Reader, Unreadable, Writer};
 use crate::table_store::functions::message::severity;
+use crate::table_store::functions::newest_pane;
 use crate::table_store::functions::numbers::{
     self, Versions, read_durations, read_f64, read_pane_number, read_place, read_sums, read_text,
     read_versions, write_durations, write_f64, write_place, write_sums, write_versions,
@@ -253,6 +254,19 @@ impl Chronicle {
         Ok(chronicle)
     }
 
+    /// The same, unless it says of panes to come that they are over, or were reported of.
+    ///
+    /// # Errors
+    /// If it does, as damaged bytes may: the function would not be looked at until these panes are over.
+    pub(super) fn believed(self, now: Time) -> Result<Chronicle, Unreadable> {
+        let newest = newest_pane(now);
+        let is_ahead = self.first.max(self.last).max(self.closed) > newest;
+        match is_ahead || are_ahead(self.latches.values(), newest) {
+            true => Err(Unreadable::Damaged("times")),
+            false => Ok(self),
+        }
+    }
+
     /// Notes versions that shards have seen.
     pub(super) fn see(&mut self, versions: &Versions) {
         for (name, first) in versions {
@@ -291,6 +305,12 @@ fn read_steps(from: &mut Reader<'_>, count: usize) -> Result<Vec<Step>, Unreadab
         }
     }
     Ok(steps)
+}
+
+/// Whether any episode is about a pane behind the newest there can be.
+pub(super) fn are_ahead<'a>(latches: impl Iterator<Item = &'a Latch>, newest: i64) -> bool {
+    let mut episodes = latches.filter_map(|latch| latch.episode);
+    episodes.any(|of| of.opened.max(of.last).max(pane_of(of.start)) > newest)
 }
 
 /// Writes the episodes by detector, and the messages that wait.

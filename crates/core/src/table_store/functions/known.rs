@@ -63,6 +63,7 @@ impl<T: Table, P: Pace> Invocation<'_, T, P> {
         &self,
         key: Vec<u8>,
         marked: BTreeSet<Part>,
+        now: Time,
     ) -> Result<Option<Known>, StoreError> {
         let Some(function) = key_bytes::function(&key) else { return Ok(None) };
         let items = self.query(&key).await?;
@@ -83,22 +84,23 @@ impl<T: Table, P: Pace> Invocation<'_, T, P> {
         };
         for (part, item) in items {
             match part {
-                Part::Chronicle => known.read_chronicle(item)?,
+                Part::Chronicle => known.read_chronicle(item, now)?,
                 Part::Main | Part::Share(_) => known.shares.push((part, item)),
                 Part::Callers(_) => known.read_callers(&item)?,
                 Part::Sketches | Part::Past { .. } | Part::Costs(_) | Part::Caller(_) => {}
             }
         }
-        known.read_shares()?;
+        known.read_shares(now)?;
         Ok(Some(known))
     }
 }
 
 impl Known {
-    fn read_chronicle(&mut self, item: Item) -> Result<(), StoreError> {
+    fn read_chronicle(&mut self, item: Item, now: Time) -> Result<(), StoreError> {
         self.version = Some(item.version);
         let Some(bytes) = item.values.get(&Attribute::Chronicle) else { return Ok(()) };
-        match Chronicle::decode(&self.function, bytes) {
+        let read = Chronicle::decode(&self.function, bytes);
+        match read.and_then(|chronicle| chronicle.believed(now)) {
             Ok(chronicle) => self.chronicle = Some(chronicle),
             Err(why @ Unreadable::Newer(_)) => {
                 return Err(StoreError::Retryable(format!(
@@ -127,13 +129,14 @@ impl Known {
     }
 
     /// Merges the shares of all shards, but for panes that are closed.
-    fn read_shares(&mut self) -> Result<(), StoreError> {
+    fn read_shares(&mut self, now: Time) -> Result<(), StoreError> {
         let told = self.shares.iter().filter_map(|(_, item)| Closed::of(Some(item)));
         let told = told.map(|closed| closed.pane).max();
         let closed = self.chronicle.as_ref().map(|chronicle| chronicle.closed).or(told);
         for (attribute, bytes) in self.shares.iter().flat_map(|(_, item)| &item.values) {
             let Attribute::Share(_) = attribute else { continue };
-            let share = match FunctionShare::decode(&self.function, bytes) {
+            let share = FunctionShare::decode(&self.function, bytes);
+            let share = match share.and_then(|share| share.believed(now)) {
                 Ok(share) => share,
                 Err(why @ Unreadable::Newer(_)) => {
                     return Err(StoreError::Retryable(format!(

@@ -48,7 +48,8 @@ pub(crate) use remembered_riders::RememberedRiders;
 use std::collections::BTreeMap;
 
 use crate::finding::Activity;
-use crate::limits::FUNCTION_KEPT;
+use crate::limits::{FUNCTION_KEPT, FUTURE_MAX};
+use crate::spend::course::pane_of;
 use crate::spend::detector::Number;
 use crate::store::StoreError;
 use crate::table_store::bytes::{Reader, Unreadable, Writer};
@@ -167,6 +168,11 @@ impl Closed {
     fn of(item: Option<&Item>) -> Option<Closed> {
         Closed::decode(item?.values.get(&Attribute::Closed)?).ok()
     }
+}
+
+/// The newest pane that anything stored can be about at `now`: no later report is believed, whatever clocks say.
+fn newest_pane(now: Time) -> i64 {
+    pane_of(now.plus(FUTURE_MAX))
 }
 
 /// The index entry of a function that is to be looked at.

@@ -28,11 +28,13 @@ use crate::spend::drivers::WHO;
 use crate::spend::episodes::Latch;
 use crate::table_store::bytes::{Reader, Unreadable, Writer};
 use crate::table_store::functions::callers::{read_money, read_name, write_name};
-use crate::table_store::functions::chronicle::{read_latch, write_latch};
+use crate::table_store::functions::chronicle::{are_ahead, read_latch, write_latch};
 use crate::table_store::functions::message::severity;
+use crate::table_store::functions::newest_pane;
 use crate::table_store::functions::numbers::{
     read_f64, read_pane_number, read_place, read_text, write_f64, write_place,
 };
+use crate::time::Time;
 
 /// The newest version of each encoding.
 const VERSION: u8 = 1;
@@ -234,6 +236,20 @@ impl RiderChronicle {
         }
         from.end()?;
         Ok(chronicle)
+    }
+
+    /// The same, unless it says of panes to come that callers were judged by them.
+    ///
+    /// # Errors
+    /// If it does, as damaged bytes may: nobody would be judged until these panes are over.
+    pub(super) fn believed(self, now: Time) -> Result<RiderChronicle, Unreadable> {
+        let newest = newest_pane(now);
+        let heard = self.heard.values().copied().max();
+        let is_ahead = heard.max(Some(self.closed)) > Some(newest);
+        match is_ahead || are_ahead(self.latches.values(), newest) {
+            true => Err(Unreadable::Damaged("times")),
+            false => Ok(self),
+        }
     }
 }
 

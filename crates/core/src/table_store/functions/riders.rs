@@ -103,7 +103,7 @@ impl<T: Table, P: Pace> Invocation<'_, T, P> {
             return Ok(counts);
         }
         let Some((mut version, mut chronicle)) =
-            self.rider_chronicle(laid.then_some(target - 1), &mut counts).await?
+            self.rider_chronicle((laid.then_some(target - 1), now), &mut counts).await?
         else {
             self.store.riders.put(Known::Nobody);
             return Ok(counts);
@@ -201,18 +201,20 @@ impl<T: Table, P: Pace> Invocation<'_, T, P> {
     /// What is known of callers, with its version; where nothing is, all is to begin behind `from`, if at all.
     async fn rider_chronicle(
         &self,
-        from: Option<i64>,
+        (from, now): (Option<i64>, Time),
         counts: &mut FunctionCounts,
     ) -> Result<Option<(Option<u64>, RiderChronicle)>, StoreError> {
         let item = self.look(&key_bytes::RIDERS, Part::Chronicle).await?;
         let bytes = item.as_ref().and_then(|item| item.values.get(&Attribute::Chronicle));
-        let known = match bytes.map(|bytes| RiderChronicle::decode(bytes)) {
+        let known = bytes.map(|bytes| RiderChronicle::decode(bytes)?.believed(now));
+        let known = match known {
             Some(Ok(chronicle)) => Some(chronicle),
             Some(Err(why @ Unreadable::Newer(_))) => {
                 return Err(StoreError::Retryable(format!("what is known of callers has {why}")));
             }
             damaged => {
-                counts.lost += u64::from(damaged.is_some());
+                // Once it is begun anew.
+                counts.lost += u64::from(damaged.is_some() && from.is_some());
                 from.map(|closed| RiderChronicle { closed, ..RiderChronicle::default() })
             }
         };

@@ -20,6 +20,7 @@ use crate::sequence::Sequence;
 use crate::signal::Origin;
 use crate::spend::course::pane_of;
 use crate::table_store::bytes::{Reader, Unreadable, Writer};
+use crate::table_store::functions::newest_pane;
 use crate::table_store::functions::numbers::{
     self, Versions, read_head, read_pane, read_pane_number, read_place, read_versions, write_head,
     write_pane, write_place, write_versions,
@@ -152,6 +153,15 @@ impl FunctionShare {
         if self.panes.is_empty() {
             self.sample = None;
         }
+    }
+
+    /// The same, unless it says that there are reports of panes to come.
+    ///
+    /// # Errors
+    /// If it does, as damaged bytes may: by them all panes until then would be over, of every function.
+    pub(super) fn believed(self, now: Time) -> Result<FunctionShare, Unreadable> {
+        let newest = self.panes.keys().copied().chain([pane_of(self.head)]).max();
+        if newest > Some(newest_pane(now)) { Err(Unreadable::Damaged("times")) } else { Ok(self) }
     }
 
     /// The share as bytes.

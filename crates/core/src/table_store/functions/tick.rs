@@ -116,7 +116,7 @@ impl<T: Table, P: Pace> Invocation<'_, T, P> {
         counts.unwatched += due.len().saturating_sub(FUNCTIONS_WATCHED_MAX) as u64;
         let concurrency = self.store.settings.concurrency.max(1);
         let looks = due.into_iter().take(FUNCTIONS_WATCHED_MAX);
-        let looks = looks.map(|(key, marked)| self.known(key, marked)).collect::<Vec<_>>();
+        let looks = looks.map(|(key, marked)| self.known(key, marked, now)).collect::<Vec<_>>();
         let mut looks = std::pin::pin!(stream::iter(looks).buffered(concurrency));
         let mut all = Vec::new();
         while let Some(look) = looks.next().await {
@@ -127,7 +127,7 @@ impl<T: Table, P: Pace> Invocation<'_, T, P> {
         }
         counts.looked_at += all.len() as u64;
         let is_looked_at = fault.is_none();
-        let of_all = match self.of_all(weighing, &mut counts).await {
+        let of_all = match self.of_all(weighing, now).await {
             Ok(of_all) => of_all,
             Err(error) => {
                 // Functions are judged without: what they spend is taken in with their next panes.
