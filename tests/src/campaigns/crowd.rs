@@ -42,9 +42,11 @@ pub fn behind(told: &Told, day: &Day, system: Option<u32>) -> Behind {
     day.attacks.iter().for_each(|attack| add(&attack.tries, &mut theirs));
     if is_half(&theirs, &all) {
         let while_open = *opens_with.start()..=told.until;
+        // One about everything tells of whoever comes later, too.
+        let begun = |attack: &Attack| attack.tries.first().is_some_and(|t| t.ms <= told.ms);
         let many = |nth: &usize| {
-            let attack: &Attack = &day.attacks[*nth];
-            attack.tries.first().is_some_and(|tried| tried.ms <= told.ms)
+            let attack = &day.attacks[*nth];
+            (system.is_none() || begun(attack))
                 && crowd.unknown(&attack.tries, &while_open).count() as u64 >= MANY
         };
         return Behind::Attacks((0..day.attacks.len()).filter(many).collect());
