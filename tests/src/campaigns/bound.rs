@@ -161,12 +161,6 @@ impl Traffic {
         traffic
     }
 
-    /// Tries under names that are told to be none, in the ten minutes before a time.
-    pub fn unknown_before(&self, ms: i64) -> u64 {
-        let minute = (ms / MINUTE_MS).clamp(0, self.unknown.len() as i64 - 1) as usize;
-        self.unknown[minute.saturating_sub(9)..=minute].iter().sum()
-    }
-
     /// The most unknown names per hundred tries in any ten minutes of the attack, if it has a large part in them.
     fn share(&self, attack: &Attack) -> u64 {
         let mut own = vec![0u64; self.tries.len()];

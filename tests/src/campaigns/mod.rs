@@ -8,11 +8,13 @@
 //! The way of a day: customers ([`people`]), what looks like an attack ([`innocents`]) and attacks ([`attacks`],
 //! paced by [`laws`]) make tries ([`world`]); these become signals, or lines that are read, and are played
 //! ([`play`]); findings are matched with what was planted ([`score`]), attacks being asked for from a stated
-//! [`bound`] on; [`table`] tells it.
+//! [`bound`] on, and false ones told with the traffic [`behind`] them; [`table`] tells it.
 
 pub mod agents;
 pub mod attacks;
+pub mod behind;
 pub mod bound;
+pub mod crowd;
 pub mod innocents;
 pub mod laws;
 pub mod people;
@@ -34,6 +36,8 @@ use world::{DAY_MS, Try, strand};
 
 /// One simulated day.
 pub struct Day {
+    /// What it was made of.
+    pub seed: u64,
     /// All tries, in order of time.
     pub tries: Vec<Try>,
     /// Who attacks.
@@ -56,7 +60,7 @@ impl Day {
         tries.extend(attacks.iter().flat_map(|attack| &attack.tries));
         tries.retain(|tried| (0..DAY_MS).contains(&tried.ms));
         tries.sort_by_key(|tried| tried.ms);
-        Day { tries, attacks, innocents, homes: shop.homes() }
+        Day { seed, tries, attacks, innocents, homes: shop.homes() }
     }
 }
 

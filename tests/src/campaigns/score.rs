@@ -1,8 +1,8 @@
 //! Findings matched with what was planted.
 //!
-//! A finding is an attack's if its key is: one of its sources, the /24 it has for itself, a name it tries from many
-//! addresses, or everything at a time when it makes a large part of all unknown names. Any other finding is
-//! false, whatever it says.
+//! A finding is an attack's if its key is: one of its sources, the /24 it has for itself, or a name it tries from many
+//! addresses; one about a system or everything if attackers try half of the unknown names it opens with ([`crowd`]). Any
+//! other finding is false, whatever it says.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::IpAddr;
@@ -13,7 +13,9 @@ use tidewatch_core::tag::UserTag;
 
 use super::Day;
 use super::attacks::{Attack, Class};
+use super::behind;
 use super::bound::{self, Bound, Traffic};
+use super::crowd::{self, Behind};
 use super::play::{Told, naming};
 use super::systems::asn;
 use super::world::{End, HOUR_MS, Log, MINUTE_MS, Try, name};
@@ -33,6 +35,8 @@ pub struct Score {
     pub documented: BTreeMap<(String, String), u64>,
     /// Attacks above the bound that were not found: how they were.
     pub missed: Vec<String>,
+    /// Findings about nobody who attacks: the traffic behind each.
+    pub behind: Vec<String>,
 }
 
 /// What came of the attacks of one class.
@@ -85,18 +89,24 @@ impl Score {
         let owners = Owners::of(day);
         let mut of_attack: Vec<Vec<&Told>> = vec![Vec::new(); day.attacks.len()];
         for told in told {
-            let whose = owners.attacks(told, &day.attacks, traffic);
-            for attack in &whose {
+            let whose = owners.attacks(told, day);
+            for attack in whose.iter().flatten() {
                 of_attack[*attack].push(told);
             }
-            if whose.is_empty() {
+            if whose.is_none() {
                 let (cause, is_documented) = owners.cause(told, day);
+                if !is_documented {
+                    score.behind.push(behind::described(told, day, detectors));
+                }
                 let list = if is_documented { &mut score.documented } else { &mut score.falsely };
                 *list.entry((cause, told.detector.clone())).or_default() += 1;
             }
         }
         for (attack, told) in day.attacks.iter().zip(&of_attack) {
             score.note(attack, &bound::over(attack, traffic), told, detectors);
+        }
+        for missed in &mut score.missed {
+            missed.insert_str(0, &format!("seed {}: ", day.seed));
         }
         score
     }
@@ -141,6 +151,7 @@ impl Score {
             more.into_iter().for_each(|(why, count)| *all.entry(why).or_default() += count);
         }
         self.missed.extend(other.missed);
+        self.behind.extend(other.behind);
     }
 
     /// Attacks above the bound: planted and found.
@@ -173,13 +184,15 @@ fn described(attack: &Attack, over: &[Bound]) -> String {
     let names: HashSet<u64> = attack.tries.iter().map(|tried| tried.user).collect();
     let sources: HashSet<IpAddr> = attack.tries.iter().map(|tried| tried.source).collect();
     format!(
-        "{} ({}): {} tries of {} names from {} sources in {} min, over: {}",
+        "{} ({}): {} tries of {} names from {} sources in {} min from {:02}:{:02} on, over: {}",
         attack.class.name(),
         attack.log.name(),
         attack.tries.len(),
         names.len(),
         sources.len(),
         (last - first) / MINUTE_MS,
+        first / HOUR_MS,
+        first / MINUTE_MS % 60,
         over.iter().map(|bound| bound.what).collect::<Vec<_>>().join("; "),
     )
 }
@@ -274,9 +287,6 @@ fn names_needed(gets_in: f64, log: Log, detectors: &[Detector]) -> f64 {
 /// A name is an attack's if it tries it from so many addresses.
 const ADDRESSES_MIN: usize = 5;
 
-/// Unknown names that make an attack a part of a finding about everything.
-const MANY: u64 = 50;
-
 /// Who is behind a key.
 struct Owners {
     sources: HashMap<KeyPart, Vec<usize>>,
@@ -317,8 +327,13 @@ impl Owners {
         Owners { sources, networks, users, innocents }
     }
 
-    /// The attacks a finding is about.
-    fn attacks(&self, told: &Told, attacks: &[Attack], traffic: &Traffic) -> Vec<usize> {
+    /// The attacks that a finding finds; nothing if it is about nobody who attacks.
+    fn attacks(&self, told: &Told, day: &Day) -> Option<Vec<usize>> {
+        let found = |behind| match behind {
+            Behind::Attacks(found) => Some(found),
+            Behind::Documented(_) | Behind::Nobody => None,
+        };
+        let attacks = &day.attacks;
         let of = match told.key.first {
             part @ (KeyPart::Ipv4(_) | KeyPart::Ipv6Net(_)) => {
                 self.sources.get(&part).cloned().unwrap_or_default()
@@ -327,12 +342,13 @@ impl Owners {
                 self.networks.get(&part).copied().into_iter().collect()
             }
             KeyPart::User(tag) => self.users.get(&tag).cloned().unwrap_or_default(),
-            KeyPart::Asn(system) => return behind_system(told, attacks, system),
+            KeyPart::Asn(system) => return found(crowd::behind(told, day, Some(system))),
             KeyPart::Agent(_) | KeyPart::Function(_) | KeyPart::Log(_) => Vec::new(),
-            KeyPart::Global => return behind_all(told, attacks, traffic),
+            KeyPart::Global => return found(crowd::behind(told, day, None)),
         };
         let begun = |index: &usize| attacks[*index].tries.first().is_some_and(|t| t.ms <= told.ms);
-        of.into_iter().filter(begun).collect()
+        let of: Vec<usize> = of.into_iter().filter(begun).collect();
+        (!of.is_empty()).then_some(of)
     }
 
     /// Why a finding that is no attack's was raised, and whether documentation says that it is.
@@ -340,6 +356,14 @@ impl Owners {
         if let Some(index) = self.innocents.get(&told.key.first) {
             let innocent = &day.innocents[*index];
             return (innocent.cause.to_owned(), innocent.is_documented);
+        }
+        let behind = match told.key.first {
+            KeyPart::Asn(system) => crowd::behind(told, day, Some(system)),
+            KeyPart::Global => crowd::behind(told, day, None),
+            _ => Behind::Nobody,
+        };
+        if let Behind::Documented(cause) = behind {
+            return (cause.to_owned(), true);
         }
         let spike = day.innocents.iter().find(|innocent| innocent.cause == "marketing spike");
         let is_in_spike = spike.is_some_and(|spike| {
@@ -364,34 +388,6 @@ impl Owners {
         };
         (cause.to_owned(), false)
     }
-}
-
-/// The attacks a finding about everything is about: if together they try half of the unknown names of the ten minutes
-/// in which it opens, those that try many while it is open.
-fn behind_all(told: &Told, attacks: &[Attack], traffic: &Traffic) -> Vec<usize> {
-    let from = told.ms - 10 * MINUTE_MS;
-    let unknown = |attack: &Attack, until: i64| {
-        let tries = attack.tries.iter().filter(|tried| tried.is_known_to_be_none());
-        tries.filter(|tried| (from..=until).contains(&tried.ms)).count() as u64
-    };
-    let together: u64 = attacks.iter().map(|attack| unknown(attack, told.ms)).sum();
-    if together * 2 < traffic.unknown_before(told.ms) {
-        return Vec::new();
-    }
-    (0..attacks.len()).filter(|index| unknown(&attacks[*index], told.until) >= MANY).collect()
-}
-
-/// The attacks a finding about an autonomous system is about: those that try many unknown names from it, from an hour
-/// before it opens until it closes.
-fn behind_system(told: &Told, attacks: &[Attack], system: u32) -> Vec<usize> {
-    let while_open = (told.ms - HOUR_MS)..=told.until;
-    let many = |attack: &Attack| {
-        let tries = attack.tries.iter().filter(|tried| tried.is_known_to_be_none());
-        let tries = tries.filter(|tried| while_open.contains(&tried.ms));
-        tries.filter(|tried| asn(tried.source) == system).count() as u64 >= MANY
-    };
-    let begun = |attack: &Attack| attack.tries.first().is_some_and(|tried| tried.ms <= told.ms);
-    (0..attacks.len()).filter(|nth| begun(&attacks[*nth]) && many(&attacks[*nth])).collect()
 }
 
 /// Whether an address is one of [`super::world::planted`] or [`super::world::rented`], in a /24 that nobody shares.

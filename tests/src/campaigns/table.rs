@@ -44,6 +44,9 @@ pub fn text(scores: &[Score]) -> String {
         for missed in score.missed.iter().take(20) {
             let _ = writeln!(text, "missed: {missed}");
         }
+        for behind in score.behind.iter().take(20) {
+            let _ = writeln!(text, "false: {behind}");
+        }
     }
     text += "\n| detectable is what reaches | from | because below it |\n|---|---:|---|\n";
     for bound in bound::ALL {
@@ -103,7 +106,7 @@ pub fn document(scores: &[Score]) -> Value {
             "scale": score.scale, "days": score.days, "above_bound": planted, "found": found,
             "false_a_day": score.false_a_day(), "classes": classes.collect::<Vec<Value>>(),
             "false": causes(&score.falsely), "documented": causes(&score.documented),
-            "missed": score.missed,
+            "missed": score.missed, "behind_false": score.behind,
         })
     };
     let bounds =
