@@ -6,7 +6,7 @@ use crate::plan::{Counted, DetectorPlan};
 use crate::window::{Bounds, Window};
 
 /// Measures of a detector that are remembered; those behind them are looked at each time.
-const MEASURES_KEPT: usize = 8;
+const MEASURES_KEPT: usize = 12;
 
 /// What a condition asks for, from cheap to dear.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

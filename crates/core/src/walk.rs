@@ -107,14 +107,22 @@ fn names<'a, L: Iterator<Item = &'a Seen>>(
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use proptest::prelude::*;
 
     use super::*;
 
     const RATES: Rates = Rates { people: 950, attackers: 300 };
 
+    /// A list, which has each name once.
     fn seen(names: &[(i64, u64)]) -> Vec<Seen> {
-        names.iter().map(|(last, tag)| Seen::last_at(*tag, Time(*last))).collect()
+        let mut lasts = BTreeMap::new();
+        for (last, tag) in names {
+            let known = lasts.entry(*tag).or_insert(*last);
+            *known = (*known).max(*last);
+        }
+        lasts.into_iter().map(|(tag, last)| Seen::last_at(tag, Time(last))).collect()
     }
 
     fn of(failed: &[(i64, u64)], succeeded: &[(i64, u64)]) -> f64 {

@@ -18,7 +18,7 @@ use super::bound::{self, Bound, Traffic};
 use super::crowd::{self, Behind};
 use super::play::{Told, naming};
 use super::systems::asn;
-use super::world::{End, HOUR_MS, Log, MINUTE_MS, Try, name};
+use super::world::{End, HOUR_MS, MINUTE_MS, Try, name};
 
 /// What came of some days with thresholds of one scale.
 #[derive(Clone, Debug, Default)]
@@ -228,10 +228,17 @@ impl Soon {
         let until: Vec<&Try> =
             attack.tries.iter().filter(about).take_while(|tried| tried.ms <= found).collect();
         let names: HashSet<u64> = until.iter().map(|tried| tried.user).collect();
-        let got_in = attack.tries.iter().filter(|tried| tried.end == End::In).count() as f64;
-        let bound = names_needed(got_in / attack.tries.len() as f64, attack.log, detectors);
-        let is_walked =
-            matches!(told.key.first, KeyPart::Ipv4(_) | KeyPart::Ipv6Net(_)) && names.len() > 2;
+        let share = |end| {
+            let ended = attack.tries.iter().filter(|tried| tried.end == end);
+            ended.count() as f64 / attack.tries.len() as f64
+        };
+        // Whether an account exists tells of an attack whose names are none.
+        let tells = attack.log.tells() && share(End::NoAccount) >= 0.5;
+        let bound = names_needed(share(End::In), tells, detectors);
+        // Where a log shows failures only, everybody's first contacts fail.
+        let is_walked = (attack.log.has_successes() || tells)
+            && matches!(told.key.first, KeyPart::Ipv4(_) | KeyPart::Ipv6Net(_))
+            && names.len() > 2;
         let of_walk = |number: f64| if is_walked { number } else { 0.0 };
         Soon {
             count: 1.0,
@@ -254,8 +261,9 @@ impl Soon {
 }
 
 /// How many first contacts Wald's test takes on average (Jung et al. 2004, section 4: the threshold over the mean
-/// step) for an attacker of whose names this share gets in, at the lowest threshold a detector has for such a log.
-fn names_needed(gets_in: f64, log: Log, detectors: &[Detector]) -> f64 {
+/// step) for an attacker of whose names this share gets in, at the lowest threshold a detector has; without those that
+/// ask for names that are no accounts, unless it `tells` which are.
+fn names_needed(gets_in: f64, tells: bool, detectors: &[Detector]) -> f64 {
     let mut least = f64::INFINITY;
     for detector in detectors {
         let asks_existence = |condition: &Condition| {
@@ -266,7 +274,7 @@ fn names_needed(gets_in: f64, log: Log, detectors: &[Detector]) -> f64 {
             filter.user_known == Some(false)
         };
         for raise in &detector.raises {
-            if !log.tells() && raise.when.iter().any(asks_existence) {
+            if !tells && raise.when.iter().any(asks_existence) {
                 continue;
             }
             for condition in &raise.when {
