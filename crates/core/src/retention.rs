@@ -166,12 +166,18 @@ impl Retention {
         self.counters.iter().map(steady).fold(self.settled_until(at), Time::min)
     }
 
-    /// Until when, inclusive, no pane leaves a window of `span` that ends at the newest event: so no sum over it
-    /// gets less. `at` is that event's time, and `span` one of those that memory is laid out for.
+    /// Until when, inclusive, no pane leaves a window of `span` that ends at the newest event, nor comes back into it
+    /// inside a wider one: so no sum over it changes by itself. `at` is that event's time, and `span` one of those that
+    /// memory is laid out for.
     pub fn leaves_at(&self, at: Time, span: Span) -> Time {
         let leaves = self.counters.iter().enumerate().map(|(rung, resolution)| {
             let (first, _) = resolution.window(at, span);
             let above = self.counters.get(rung + 1).unwrap_or(resolution);
+            // Where a rung ends just within the window, a pane that has left it is part of a wider one soon.
+            let beyond = span.0 - resolution.span.0;
+            if beyond > 0 && beyond < above.pane.0 {
+                return self.settled_until(at);
+            }
             // So far back panes have moved up long ago, whatever is cut off where.
             let moved = first + above.pane.0 / resolution.pane.0 < self.first_kept(rung, at);
             match moved {

@@ -5,7 +5,7 @@
 //! A raise needs all its conditions, so one that fails, and must fail for `k` attempts more, keeps it quiet for
 //! `k` attempts more. Such a condition asks a count to grow to a number: nothing but new attempts lets it grow,
 //! each by one, and time only takes away. Where two numbers are compared that both slide, that holds for a
-//! while: of counters as long as no pane enters or leaves the window, of names for what is seen that long.
+//! while: of counters as long as no pane leaves the window, of names for what is seen that long.
 //! Most conditions ask only failures to grow, and most attempts of most keys get in: so failures are told apart.
 //!
 //! Invariant: within its slack no window of a key that ends at its newest event raises. It is a pure function
@@ -204,7 +204,7 @@ struct Pace {
 }
 
 impl Pace {
-    /// By the newest panes; at a key without counters as if no attempt came.
+    /// By the newest panes; where nothing is counted as if an attempt came each millisecond.
     fn of(window: &Window<'_>) -> Pace {
         let now = window.at;
         let newest = window.state.rings.first().map(|ring| ring.panes().rev().take(PACE_PANES));
@@ -213,7 +213,7 @@ impl Pace {
             (first, attempts + counts.iter().map(|count| u64::from(*count)).sum::<u64>())
         });
         let ms = now.0.saturating_sub(since.0).max(1);
-        Pace { now, per_ms: attempts as f64 / ms as f64 }
+        Pace { now, per_ms: attempts.max(1) as f64 / ms as f64 }
     }
 
     /// About how many attempts a slack lasts for.

@@ -93,6 +93,10 @@ impl KeyState {
             return Absorbed { late: true, dropped: true, ..absorbed };
         }
         self.head = self.head.max(point.time);
+        // Also what counts nothing lets time go on, and panes are where their age says.
+        if self.head > self.settled_until && !self.rings.is_empty() {
+            self.move_panes(plan);
+        }
         let keeping = self.keeping(plan, room);
         let shape = plan.shape(point.shape);
         let seen = plan.retention.step(point.time);

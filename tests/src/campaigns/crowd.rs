@@ -51,6 +51,7 @@ pub fn behind(told: &Told, day: &Day, system: Option<u32>) -> Behind {
         };
         return Behind::Attacks((0..day.attacks.len()).filter(many).collect());
     }
+    let attacked: u64 = theirs.iter().sum();
     let mut documented = BTreeMap::new();
     for innocent in day.innocents.iter().filter(|innocent| innocent.is_documented) {
         add(&innocent.tries, &mut theirs);
@@ -58,7 +59,9 @@ pub fn behind(told: &Told, day: &Day, system: Option<u32>) -> Behind {
         documented.insert((part, innocent.cause), innocent.cause);
     }
     match documented.pop_last() {
-        Some(((1.., _), cause)) if is_half(&theirs, &all) => Behind::Documented(cause),
+        Some(((part, _), cause)) if part as u64 > attacked && is_half(&theirs, &all) => {
+            Behind::Documented(cause)
+        }
         _ => Behind::Nobody,
     }
 }
@@ -150,6 +153,7 @@ mod tests {
         check(&[25, 22], 0, 10, Behind::Attacks(vec![]));
         check(&[25], 30, 40, Behind::Documented("pentest"));
         check(&[25], 5, 40, Behind::Nobody);
+        check(&[45], 5, 50, Behind::Nobody);
         check(&[], 0, 40, Behind::Nobody);
     }
 

@@ -76,8 +76,9 @@ impl OfAll {
 /// Up to which pane all are over without a word, and up to which they are judged.
 ///
 /// Where no budget was stated for a while, or no tick ran, nobody wants to hear of a day ago. But what was told of is over
-/// when it would have been: with its month, or after a day of silence, and not before functions have told what they spent until
-/// then, of which a tick closes some panes only.
+/// when it would have been: with its month, or after a day of silence, and not before all functions have told what they spent
+/// until then, of which a tick closes some panes only, and some functions may fail: for those it waits while all are less than
+/// two days behind.
 fn goes_on(tally: &Tally, latches: &[Latch], closed: &Closed) -> (i64, i64) {
     let Closed { target, told, .. } = closed;
     if tally.is_idle() || target - tally.over <= IDLE_PANES {
@@ -87,10 +88,14 @@ fn goes_on(tally: &Tally, latches: &[Latch], closed: &Closed) -> (i64, i64) {
     let Some(open) = latches.iter().filter_map(Latch::open).map(|open| open.start).min() else {
         return (passed, *target);
     };
+    let waits = tally.over > target - 2 * IDLE_PANES;
+    if !closed.is_whole && waits {
+        return (tally.over, tally.over);
+    }
     let is_done = |of: &Told| of.closed >= (of.last + IDLE_PANES).min(*target);
     let until = told.iter().map(|of| if is_done(of) { *target } else { of.closed }).min();
-    // Of functions of which nothing was told it is not known that they were silent.
-    let until = until.unwrap_or(tally.over);
+    // Where nothing is told, and nobody failed, there is nothing to wait for.
+    let until = until.unwrap_or(*target);
     let (_, month_end) = Month::of(open).panes();
     let is_over = month_end.min(tally.last + IDLE_PANES);
     (passed.min(is_over - 1).min(until), until)
