@@ -149,8 +149,10 @@ when = ["known >= 12"]
 #[test]
 fn nor_by_who_is_new_and_who_is_known() {
     let mut raised = std::collections::BTreeMap::new();
-    for seed in 0..40 {
-        let detector = tidewatch_rules::parse("newcomers.toml", NEWCOMERS).expect("a detector");
+    // Time alone makes a value known, so beside such a raise there is no slack: without it there is.
+    let (newer, _) = NEWCOMERS.rsplit_once("[[raise]]").expect("three");
+    for (seed, text) in (0..40).flat_map(|seed| [(seed, NEWCOMERS), (seed, newer)]) {
+        let detector = tidewatch_rules::parse("newcomers.toml", text).expect("a detector");
         for finding in both(vec![detector], &stream(1_000 + seed)) {
             if finding.activity == Activity::Create {
                 *raised.entry(finding.severity).or_insert(0) += 1;
@@ -158,4 +160,71 @@ fn nor_by_who_is_new_and_who_is_known() {
         }
     }
     assert!(raised.len() == 3 && raised.values().all(|times| *times > 3), "{raised:?}");
+}
+
+/// Failures beside successes; both counted in panes of 2 min, those of the last 20 min in panes of 20 s.
+const BESIDE: [&str; 2] = [
+    r#"
+id = "soon"
+title = "Soon"
+signal = "auth"
+key = "source.ip"
+window = "10m"
+[measure]
+failures = { count = "attempts", where = { outcome = "failure" } }
+[[raise]]
+severity = "low"
+when = ["failures >= 1000"]
+"#,
+    r#"
+id = "beside"
+title = "Beside"
+signal = "auth"
+key = "source.ip"
+window = "1h"
+[measure]
+users = { distinct = "user" }
+failures = { count = "attempts", where = { outcome = "failure" } }
+successes = { count = "attempts", where = { outcome = "success" } }
+[[raise]]
+severity = "low"
+when = ["users >= 1", "failures >= 20", "failures >= 0.5 * successes"]
+"#,
+];
+
+/// The successes of some seconds leave the window in the pane they were counted in, also where nothing has been counted
+/// since: names are only mentioned.
+#[test]
+fn nor_while_names_are_only_mentioned() {
+    let tags = TagKey::new([7; 16]);
+    let stream = Arc::new(LogStream::default());
+    for start_ms in (0..12).map(|nth| START_MS + nth * 17_000) {
+        let successes = (0..60).map(|nth| (nth * 150, Role::Attempt, Outcome::Success));
+        let failures = (0..25).map(|nth| (60_000 + nth * 33_000, Role::Attempt, Outcome::Failure));
+        let mentions =
+            (0..250).map(|nth| (900_000 + nth * 15_000, Role::Mention, Outcome::Failure));
+        let signal = |(nth, (after, role, outcome)): (usize, (i64, Role, Outcome))| Signal {
+            time: Time(start_ms + after),
+            event: tags.event(0, &nth.to_be_bytes()),
+            origin: Origin { stream: Arc::clone(&stream), id: EventId::Offset(nth as u64) },
+            body: Body::Auth(Auth {
+                action: SignalKind::Auth,
+                role,
+                outcome,
+                user_known: None,
+                user: Some(tags.user(b"ann")),
+                source: Some(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1))),
+                asn: None,
+                agent: None,
+                attempts: 1,
+            }),
+        };
+        let signals: Vec<Signal> =
+            successes.chain(failures).chain(mentions).enumerate().map(signal).collect();
+        let detectors = BESIDE.map(|text| tidewatch_rules::parse("b.toml", text).expect("valid"));
+        let told = both(detectors.into(), &signals);
+        let opened = told.iter().find(|finding| finding.activity == Activity::Create);
+        let after = opened.expect("when the successes are gone").time.0 - start_ms;
+        assert!((3_600_000..3_660_000).contains(&after), "{after}");
+    }
 }
