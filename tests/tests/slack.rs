@@ -225,6 +225,7 @@ fn nor_while_names_are_only_mentioned() {
         let told = both(detectors.into(), &signals);
         let opened = told.iter().find(|finding| finding.activity == Activity::Create);
         let after = opened.expect("when the successes are gone").time.0 - start_ms;
-        assert!((3_600_000..3_660_000).contains(&after), "{after}");
+        // Up to a pane later, and the next mention.
+        assert!((3_600_000..3_735_000).contains(&after), "{after}");
     }
 }
