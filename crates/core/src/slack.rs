@@ -99,10 +99,11 @@ impl Slack {
         let raises = leading.flat_map(|detector| {
             plan.detector(detector.id).raises.iter().map(move |raise| (raise, detector))
         });
+        let pace = Pace::of(&empty);
         raises.fold(Slack::ENDLESS, |least, (raise, detector)| {
             let mut reading = Reading::new(detector, &empty);
             let growing = raise.when.iter().map(|condition| growing(condition, &mut reading));
-            least.and(growing.fold(Slack::NONE, Slack::or))
+            least.and(growing.fold(Slack::NONE, |one, other| pace.longer(one, other)))
         })
     }
 
@@ -142,11 +143,6 @@ impl Slack {
             failures: self.failures.min(other.failures),
             until: self.until.min(other.until),
         }
-    }
-
-    /// The one that allows more attempts.
-    fn or(self, other: Slack) -> Slack {
-        if other.worth() > self.worth() || self.is_none() { other } else { self }
     }
 
     /// About how many attempts it lasts for.

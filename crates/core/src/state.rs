@@ -94,7 +94,7 @@ impl KeyState {
         }
         self.head = self.head.max(point.time);
         // Also what counts nothing lets time go on, and panes are where their age says.
-        if self.head > self.settled_until && !self.rings.is_empty() {
+        if self.head > self.settled_until {
             self.move_panes(plan);
         }
         let keeping = self.keeping(plan, room);
@@ -268,9 +268,6 @@ impl KeyState {
                 let amount = part.of(point.amount.number());
                 self.rings[rung].add(index, point.time, *slot, plan.slots, amount);
             }
-        }
-        if head > self.settled_until {
-            self.move_panes(plan);
         }
         rung == Some(0)
     }
