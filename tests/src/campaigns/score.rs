@@ -89,18 +89,19 @@ impl Score {
         let owners = Owners::of(day);
         let mut of_attack: Vec<Vec<&Told>> = vec![Vec::new(); day.attacks.len()];
         for told in told {
-            let whose = owners.attacks(told, day);
-            for attack in whose.iter().flatten() {
-                of_attack[*attack].push(told);
-            }
-            if whose.is_none() {
-                let (cause, is_documented) = owners.cause(told, day);
-                if !is_documented {
-                    score.behind.push(behind::described(told, day, detectors));
+            let (cause, is_documented) = match owners.behind(told, day) {
+                Behind::Attacks(found) => {
+                    found.into_iter().for_each(|attack| of_attack[attack].push(told));
+                    continue;
                 }
-                let list = if is_documented { &mut score.documented } else { &mut score.falsely };
-                *list.entry((cause, told.detector.clone())).or_default() += 1;
+                Behind::Documented(cause) => (cause.to_owned(), true),
+                Behind::Nobody => owners.cause(told, day),
+            };
+            if !is_documented {
+                score.behind.push(behind::described(told, day, detectors));
             }
+            let list = if is_documented { &mut score.documented } else { &mut score.falsely };
+            *list.entry((cause, told.detector.clone())).or_default() += 1;
         }
         for (attack, told) in day.attacks.iter().zip(&of_attack) {
             score.note(attack, &bound::over(attack, traffic), told, detectors);
@@ -335,13 +336,8 @@ impl Owners {
         Owners { sources, networks, users, innocents }
     }
 
-    /// The attacks that a finding finds; nothing if it is about nobody who attacks.
-    fn attacks(&self, told: &Told, day: &Day) -> Option<Vec<usize>> {
-        let found = |behind| match behind {
-            Behind::Attacks(found) => Some(found),
-            Behind::Documented(_) | Behind::Nobody => None,
-        };
-        let attacks = &day.attacks;
+    /// Whom a finding is about.
+    fn behind(&self, told: &Told, day: &Day) -> Behind {
         let of = match told.key.first {
             part @ (KeyPart::Ipv4(_) | KeyPart::Ipv6Net(_)) => {
                 self.sources.get(&part).cloned().unwrap_or_default()
@@ -350,28 +346,21 @@ impl Owners {
                 self.networks.get(&part).copied().into_iter().collect()
             }
             KeyPart::User(tag) => self.users.get(&tag).cloned().unwrap_or_default(),
-            KeyPart::Asn(system) => return found(crowd::behind(told, day, Some(system))),
+            KeyPart::Asn(system) => return crowd::behind(told, day, Some(system)),
             KeyPart::Agent(_) | KeyPart::Function(_) | KeyPart::Log(_) => Vec::new(),
-            KeyPart::Global => return found(crowd::behind(told, day, None)),
+            KeyPart::Global => return crowd::behind(told, day, None),
         };
-        let begun = |index: &usize| attacks[*index].tries.first().is_some_and(|t| t.ms <= told.ms);
+        let first = |index: &usize| day.attacks[*index].tries.first();
+        let begun = |index: &usize| first(index).is_some_and(|tried| tried.ms <= told.ms);
         let of: Vec<usize> = of.into_iter().filter(begun).collect();
-        (!of.is_empty()).then_some(of)
+        if of.is_empty() { Behind::Nobody } else { Behind::Attacks(of) }
     }
 
-    /// Why a finding that is no attack's was raised, and whether documentation says that it is.
+    /// Why a finding with nobody known behind it was raised, and whether documentation says that it is.
     fn cause(&self, told: &Told, day: &Day) -> (String, bool) {
         if let Some(index) = self.innocents.get(&told.key.first) {
             let innocent = &day.innocents[*index];
             return (innocent.cause.to_owned(), innocent.is_documented);
-        }
-        let behind = match told.key.first {
-            KeyPart::Asn(system) => crowd::behind(told, day, Some(system)),
-            KeyPart::Global => crowd::behind(told, day, None),
-            _ => Behind::Nobody,
-        };
-        if let Behind::Documented(cause) = behind {
-            return (cause.to_owned(), true);
         }
         let spike = day.innocents.iter().find(|innocent| innocent.cause == "marketing spike");
         let is_in_spike = spike.is_some_and(|spike| {
