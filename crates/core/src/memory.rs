@@ -202,7 +202,6 @@ impl MemoryStore {
         }
         let Some(bytes) = kept.put_down(plan, point) else { return false };
         if bytes > 0 {
-            kept.bytes += bytes;
             self.used_bytes.fetch_add(bytes, Ordering::Relaxed);
         }
         true
@@ -293,9 +292,24 @@ impl MemoryStore {
             self.block_earliest.fetch_min(time.0, Ordering::Relaxed);
         }
         // Of all threads the one whose point fills the block.
-        if self.block_points.fetch_add(1, Ordering::Relaxed) + 1 != SETTLING_POINTS {
-            return;
+        if self.block_points.fetch_add(1, Ordering::Relaxed) + 1 == SETTLING_POINTS {
+            self.settle_block();
         }
+    }
+
+    /// The same where nobody else is looking.
+    fn settle_alone(&mut self, time: Time) {
+        let earliest = self.block_earliest.get_mut();
+        *earliest = time.0.min(*earliest);
+        let points = self.block_points.get_mut();
+        *points += 1;
+        if *points == SETTLING_POINTS {
+            self.settle_block();
+        }
+    }
+
+    /// To be called when a block is full.
+    fn settle_block(&self) {
         let mut upkeep = self.upkeep();
         let block = upkeep.blocks % SETTLING_BLOCKS;
         upkeep.settled[block] = Time(self.block_earliest.swap(i64::MAX, Ordering::Relaxed));
@@ -355,14 +369,21 @@ fn step_bytes(plan: &KeyPlan) -> usize {
 
 impl WindowStore for MemoryStore {
     /// Of a key that is in already.
-    fn put_down(&self, place: &Place, point: &Point) -> bool {
-        let Some(mut kept) = self.states.get_mut(place) else { return false };
-        let put_down = self.put_down_at(self.plan.key(place.0), &mut kept, point);
-        drop(kept);
-        if put_down {
-            self.settle(point.time);
+    fn put_down(&mut self, place: &Place, point: &Point) -> bool {
+        if !self.fits(self.step_bytes) {
+            return false;
         }
-        put_down
+        // Nobody else is looking, so no lock is taken: each would wait for all that is on its way from memory.
+        let hash = self.states.hash_usize(place);
+        let shard = self.states.determine_shard(hash);
+        let MemoryStore { states, plan, .. } = self;
+        let shard = states.shards_mut()[shard].get_mut();
+        let found = shard.get_mut(hash as u64, |(known, _)| known == place);
+        let Some((_, kept)) = found else { return false };
+        let Some(bytes) = kept.get_mut().put_down(plan.key(place.0), point) else { return false };
+        *self.used_bytes.get_mut() += bytes;
+        self.settle_alone(point.time);
+        true
     }
 
     async fn merge<J>(

@@ -26,7 +26,7 @@ pub type Place = (KeyPlanId, Key);
 pub trait WindowStore: Send + Sync {
     /// Puts a point down, to be counted before anybody looks at its key, where nothing can be raised by it and the
     /// store does such things; else says `false` and has it merged.
-    fn put_down(&self, _place: &Place, _point: &Point) -> bool {
+    fn put_down(&mut self, _place: &Place, _point: &Point) -> bool {
         false
     }
 

@@ -89,7 +89,9 @@ impl Kept {
         self.put_down.push(*point);
         self.events.add(tag);
         self.newest = point.time;
-        Some((self.put_down.capacity() - capacity) * size_of::<Point>())
+        let bytes = (self.put_down.capacity() - capacity) * size_of::<Point>();
+        self.bytes += bytes;
+        Some(bytes)
     }
 
     /// Whether an event is among the latest, as far as its tag tells.
