@@ -151,9 +151,9 @@ impl<S: WindowStore, A: AlertSink> Engine<S, A> {
             None => {}
         }
         let (mut late, mut repeated) = (false, false);
-        let mut points = Points::of(&plan, signal, auth);
-        while let Some((place, point)) = self.put_down(&mut points, allowed.is_some()) {
-            let counted = self.contribute(place, point, &signal.origin).await?;
+        let mut points = Points::of(&plan, signal, auth, &self.keys.reading.key);
+        while let Some(place) = self.put_down(&mut points, allowed.is_some()) {
+            let counted = self.contribute(place, points.point, &signal.origin).await?;
             late |= counted.late;
             repeated |= counted.repeated;
         }
@@ -353,15 +353,14 @@ impl<S: WindowStore, A: AlertSink> Engine<S, A> {
         batch
     }
 
-    /// The next of a signal's points that has to be merged: those before it are put down.
-    fn put_down(&mut self, points: &mut Points<'_>, is_allowed: bool) -> Option<(Place, Point)> {
-        let (reading, signal) = (self.keys.reading.key, points.signal);
-        while let Some((place, point)) = points.next(&reading, &mut self.log) {
-            if is_allowed && !self.plan.allow.counts(&place.1, signal.time) {
+    /// The next of a signal's keys whose point has to be merged: those before it are put down.
+    fn put_down(&mut self, points: &mut Points<'_>, is_allowed: bool) -> Option<Place> {
+        while let Some(place) = points.next(&mut self.log) {
+            if is_allowed && !self.plan.allow.counts(&place.1, points.signal.time) {
                 continue;
             }
-            if !self.store.put_down(&place, &point) {
-                return Some((place, point));
+            if !self.store.put_down(&place, &points.point) {
+                return Some(place);
             }
         }
         None

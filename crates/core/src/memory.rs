@@ -162,7 +162,7 @@ impl MemoryStore {
                 entry.insert(Kept::new(self.fresh[usize::from(place.0.0)]))
             }
         };
-        if self.put_down_at(plan, &mut kept, point) {
+        if self.put_down_at((plan, &place.1), &mut kept, point) {
             return;
         }
         let newest = kept.newest;
@@ -196,11 +196,11 @@ impl MemoryStore {
     }
 
     /// Puts a point down at its key, where there is room enough and it may be.
-    fn put_down_at(&self, plan: &KeyPlan, kept: &mut Kept, point: &Point) -> bool {
+    fn put_down_at(&self, (plan, key): (&KeyPlan, &Key), kept: &mut Kept, point: &Point) -> bool {
         if !self.fits(self.step_bytes) {
             return false;
         }
-        let Some(bytes) = kept.put_down(plan, point) else { return false };
+        let Some(bytes) = kept.put_down(plan, key, point) else { return false };
         if bytes > 0 {
             self.used_bytes.fetch_add(bytes, Ordering::Relaxed);
         }
@@ -263,10 +263,7 @@ impl MemoryStore {
 
     /// Charges what a key has grown by.
     fn charge(&self, kept: &mut Kept) {
-        let state = kept.state.as_ref().map_or(0, |state| state.bytes());
-        let bytes = state + kept.put_down.capacity() * size_of::<Point>();
-        self.used_bytes.fetch_add(bytes.wrapping_sub(kept.bytes), Ordering::Relaxed);
-        kept.bytes = bytes;
+        self.used_bytes.fetch_add(kept.grown(), Ordering::Relaxed);
     }
 
     /// What the budget leaves room for.
@@ -380,8 +377,10 @@ impl WindowStore for MemoryStore {
         let shard = states.shards_mut()[shard].get_mut();
         let found = shard.get_mut(hash as u64, |(known, _)| known == place);
         let Some((_, kept)) = found else { return false };
-        let Some(bytes) = kept.get_mut().put_down(plan.key(place.0), point) else { return false };
-        *self.used_bytes.get_mut() += bytes;
+        let put_down = kept.get_mut().put_down(plan.key(place.0), &place.1, point);
+        let Some(bytes) = put_down else { return false };
+        let used = self.used_bytes.get_mut();
+        *used = used.wrapping_add(bytes);
         self.settle_alone(point.time);
         true
     }

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use crate::access::Access;
 use crate::contribution::{Amount, Point, Source};
 use crate::key::{Key, KeyField, KeyPart};
 use crate::key_ring::Generation;
@@ -38,35 +39,42 @@ pub(crate) fn tried(plan: &Plan, signal: &Signal) -> Option<Auth> {
     }
 }
 
-/// What a signal adds to the keys that it is counted by, one after the other.
+/// What a signal adds to the keys that it is counted by, one key after the other.
 pub(crate) struct Points<'p> {
     plan: &'p Plan,
     /// The signal.
     pub signal: &'p Signal,
     auth: &'p Auth,
-    shape: Shape,
     selecting: &'p [KeyPlanId],
-    source: Option<u64>,
+    /// What it adds to the key that came last.
+    pub point: Point,
 }
 
 impl<'p> Points<'p> {
-    pub(crate) fn of(plan: &'p Plan, signal: &'p Signal, auth: &'p Auth) -> Points<'p> {
+    /// Those of a signal, whose source address `key` tags.
+    pub(crate) fn of(
+        plan: &'p Plan,
+        signal: &'p Signal,
+        auth: &'p Auth,
+        key: &TagKey,
+    ) -> Points<'p> {
         let shape = Shape::of(auth);
         let selecting = plan.selecting(auth.action, shape);
-        Points { plan, signal, auth, shape, selecting, source: None }
+        let point = point_of((signal, auth, shape), Generation::Even, |address| key.source(address));
+        Points { plan, signal, auth, selecting, point }
     }
 
-    /// The next; `key` tags source addresses.
+    /// The next key, and [`Points::point`] what is added to it.
     #[inline(always)]
-    pub(crate) fn next(&mut self, key: &TagKey, log: &mut LatestLog) -> Option<(Place, Point)> {
+    pub(crate) fn next(&mut self, log: &mut LatestLog) -> Option<Place> {
         while let Some((id, rest)) = self.selecting.split_first() {
             self.selecting = rest;
-            let tag = |address| *self.source.get_or_insert_with(|| key.source(address));
-            let said = (self.signal, self.auth, self.shape);
-            if let Some((key, point)) =
-                point(self.plan.key(*id), (tag, Generation::Even), said, log)
-            {
-                return Some(((*id, key), point));
+            let plan = self.plan.key(*id);
+            if let Some(key) = key_of(plan, (self.signal, self.auth), log) {
+                if let Body::Access(access) = &self.signal.body {
+                    self.point.amount = amount_of(plan, access);
+                }
+                return Some((*id, key));
             }
         }
         None
@@ -74,25 +82,47 @@ impl<'p> Points<'p> {
 }
 
 /// What `signal` adds to the keys of a plan that selects it; `None` where it lacks a field of the key.
-#[inline(always)]
 pub(crate) fn point(
     plan: &KeyPlan,
     (mut tag, generation): (impl FnMut(IpAddr) -> u64, Generation),
     (signal, auth, shape): (&Signal, &Auth, Shape),
     log: &mut LatestLog,
 ) -> Option<(Key, Point)> {
-    let key = match plan.fields.as_slice() {
-        [KeyField::Log] => Key::of(KeyPart::Log(log.of(&signal.origin))),
-        fields => Key::of_auth(fields, auth)?,
-    };
+    let key = key_of(plan, (signal, auth), log)?;
     let tagged = plan.counts_sources() || plan.lists_source(key.first, shape);
-    let source =
-        auth.source.map(|address| Source { address, tag: if tagged { tag(address) } else { 0 } });
+    let tag = |address| if tagged { tag(address) } else { 0 };
+    let mut point = point_of((signal, auth, shape), generation, tag);
+    if let Body::Access(access) = &signal.body {
+        point.amount = amount_of(plan, access);
+    }
+    Some((key, point))
+}
+
+/// The key of a signal under a plan; `None` where it lacks a field of it.
+#[inline(always)]
+fn key_of(plan: &KeyPlan, (signal, auth): (&Signal, &Auth), log: &mut LatestLog) -> Option<Key> {
+    match plan.fields.as_slice() {
+        [KeyField::Log] => Some(Key::of(KeyPart::Log(log.of(&signal.origin)))),
+        fields => Key::of_auth(fields, auth),
+    }
+}
+
+/// What a signal adds to any key; of an access, once.
+fn point_of(
+    (signal, auth, shape): (&Signal, &Auth, Shape),
+    generation: Generation,
+    tag: impl FnOnce(IpAddr) -> u64,
+) -> Point {
+    let source = auth.source.map(|address| Source { address, tag: tag(address) });
     let (user, amount) = match &signal.body {
-        Body::Access(access) if plan.sums() => (access.resource.map(UserTag), access.bytes_out),
         Body::Access(access) => (access.resource.map(UserTag), 1),
         _ => (auth.user, u64::from(auth.attempts)),
     };
     let (time, event, amount) = (signal.time, signal.event, Amount::of(amount));
-    Some((key, Point { time, generation, event, shape, amount, user, source }))
+    Point { time, generation, event, shape, amount, user, source }
+}
+
+/// How much an access adds to the keys of a plan.
+fn amount_of(plan: &KeyPlan, access: &Access) -> Amount {
+    Amount::of(if plan.sums() { access.bytes_out } else { 1 })
 }

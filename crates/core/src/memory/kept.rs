@@ -2,6 +2,7 @@
 
 use crate::contribution::Point;
 use crate::event_ring;
+use crate::key::Key;
 use crate::plan::KeyPlan;
 use crate::signal::Outcome;
 use crate::slack::Slack;
@@ -70,9 +71,12 @@ impl Kept {
         counted.iter().for_each(|tag| self.events.add(*tag));
     }
 
-    /// Puts a point down, if it is the newest, may raise nothing and is no copy; the bytes that takes, or `None`
-    /// where it must be counted now.
-    pub(super) fn put_down(&mut self, plan: &KeyPlan, point: &Point) -> Option<usize> {
+    /// Puts a point down, if it is the newest, may raise nothing and is no copy; the bytes that takes, modulo 2^64,
+    /// or `None` where it must be counted now.
+    pub(super) fn put_down(&mut self, plan: &KeyPlan, key: &Key, point: &Point) -> Option<usize> {
+        if plan.is_of_all() {
+            return self.count_at_once(plan, key, point);
+        }
         let is_full = self.put_down.len() >= PUT_DOWN_MAX;
         let tag = event_ring::kept(point.event, plan.retention.event_mask);
         if point.time < self.newest || is_full || self.may_be_a_copy(plan, tag) {
@@ -92,6 +96,33 @@ impl Kept {
         let bytes = (self.put_down.capacity() - capacity) * size_of::<Point>();
         self.bytes += bytes;
         Some(bytes)
+    }
+
+    /// Counts a point at a key that nearly everything adds to, which is always at hand, if nothing else is to be done
+    /// with the point.
+    fn count_at_once(&mut self, plan: &KeyPlan, key: &Key, point: &Point) -> Option<usize> {
+        let state = self.state.as_mut()?;
+        let tag = event_ring::kept(point.event, plan.retention.event_mask);
+        let only_counts = plan.shape(point.shape).only_counts()
+            && !plan.lists_source(key.first, point.shape);
+        if !only_counts || point.time < self.newest || state.events.tags().contains(&tag) {
+            return None;
+        }
+        if !self.slack.take(point.time, point.shape.outcome(), point.amount.weight()) {
+            return None;
+        }
+        self.newest = point.time;
+        let has_grown = state.count_newest(plan, point);
+        Some(if has_grown { self.grown() } else { 0 })
+    }
+
+    /// What the key takes more on the heap than was charged, modulo 2^64, which is to be charged now.
+    pub(super) fn grown(&mut self) -> usize {
+        let state = self.state.as_ref().map_or(0, |state| state.bytes());
+        let bytes = state + self.put_down.capacity() * size_of::<Point>();
+        let grown = bytes.wrapping_sub(self.bytes);
+        self.bytes = bytes;
+        grown
     }
 
     /// Whether an event is among the latest, as far as its tag tells.

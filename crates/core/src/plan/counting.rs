@@ -100,6 +100,11 @@ impl KeyPlan {
         !is_told && (self.home == Home::Shared || !self.detectors.is_empty())
     }
 
+    /// Whether one of its keys takes nearly all that is counted: everything, or a log.
+    pub(crate) fn is_of_all(&self) -> bool {
+        matches!(self.fields.as_slice(), [KeyField::Global | KeyField::Log])
+    }
+
     /// Whether its keys are made of a user's tag, so that a user has another one under another key.
     pub fn names_users(&self) -> bool {
         self.fields.contains(&KeyField::User)
