@@ -85,14 +85,25 @@ struct PaneSketches {
 impl DistinctList {
     /// Notes that `tag` was seen at `time`. Says whether a sketch was needed and not allowed.
     pub fn insert(&mut self, tag: u64, time: Time, keeping: Keeping<'_>) -> bool {
-        self.take(keeping.seen(tag, time), keeping)
+        self.insert_near(tag, time, usize::MAX, keeping)
     }
 
-    fn take(&mut self, new: Seen, keeping: Keeping<'_>) -> bool {
+    /// The same, where the tag may well stand at `likely` in the list.
+    pub(crate) fn insert_near(
+        &mut self,
+        tag: u64,
+        time: Time,
+        likely: usize,
+        keeping: Keeping<'_>,
+    ) -> bool {
+        self.take(keeping.seen(tag, time), likely, keeping)
+    }
+
+    fn take(&mut self, new: Seen, likely: usize, keeping: Keeping<'_>) -> bool {
         if let Some(sketches) = &mut self.sketches {
             sketches.insert(new.tag, new.last(), keeping);
         }
-        if let Some(at) = self.seen.find(new.tag) {
+        if let Some(at) = self.seen.find_near(new.tag, likely) {
             let known = self.seen.seen_again(at);
             match keeping.firsts {
                 false => known.join_last(new),
@@ -148,7 +159,7 @@ impl DistinctList {
         for seen in other.seen.entries() {
             // What is forgotten tells nothing of when a tag was seen first.
             if !keeping.firsts || seen.last() > keeping.horizon() {
-                self.take(*seen, keeping);
+                self.take(*seen, usize::MAX, keeping);
             }
         }
     }

@@ -20,11 +20,12 @@ use crate::delivery::{Acknowledged, Record};
 use crate::fault::Fault;
 use crate::finding::Finding;
 use crate::gathered::{Gathered, sample};
-use crate::judge::{Verdict, judge};
+use crate::judge::{Verdict, judge, judge_looked};
 use crate::key_ring::{LiveKey, Phase};
 use crate::outbox::Outbox;
 use crate::plan::Plan;
 use crate::points::{LatestLog, Points, point, tried};
+use crate::reading::Looked;
 use crate::shape::Shape;
 use crate::signal::{Auth, Body, Origin, Signal};
 use crate::sink::AlertSink;
@@ -381,9 +382,10 @@ impl<S: WindowStore, A: AlertSink> Engine<S, A> {
         let mut merged = self
             .store
             .merge(std::slice::from_ref(&contribution), self.now, |_, window| {
-                let slack = Slack::of(plan, window);
+                let looked = &mut Looked::new(window.plan);
+                let slack = Slack::of(plan, window, looked);
                 if slack.is_none() {
-                    verdicts.extend(judge(plan, window));
+                    verdicts.extend(judge_looked(plan, window, looked));
                 }
                 slack
             })

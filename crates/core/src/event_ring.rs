@@ -9,50 +9,67 @@
 use crate::limits::EVENT_RING_TAGS;
 use crate::tag::EventTag;
 
-/// The latest event tags, oldest first; the upper half of each, as far as its home keeps it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// The latest event tags; the upper half of each, as far as its home keeps it.
+#[derive(Clone, Debug, Default)]
 pub struct EventRing {
-    tags: Vec<u32>,
+    /// Those that are there first, in the order of a ring.
+    tags: [u32; EVENT_RING_TAGS],
+    len: u8,
+    /// Where the next one goes.
+    next: u8,
 }
 
 impl EventRing {
     /// Notes an event; `false` if it is among the latest already.
     pub fn note(&mut self, event: EventTag, mask: u32) -> bool {
         let tag = kept(event, mask);
-        if self.tags.contains(&tag) {
+        if self.has(tag) {
             return false;
         }
         self.push(tag);
         true
     }
 
+    /// Whether a tag is among the latest.
+    #[inline]
+    pub fn has(&self, tag: u32) -> bool {
+        // All places are looked at without a branch between them; those that are still free do not count.
+        let same = self.tags.iter().enumerate();
+        let same = same.fold(0, |same, (at, known)| same | u32::from(*known == tag) << at);
+        same & ((1 << self.len) - 1) != 0
+    }
+
     /// Adds a tag, and forgets the oldest where there is no more room.
+    #[inline]
     pub fn push(&mut self, tag: u32) {
-        if self.tags.len() == EVENT_RING_TAGS {
-            self.tags.copy_within(1.., 0);
-            self.tags.pop();
-        } else if self.tags.len() == self.tags.capacity() {
-            // Most keys are seen a few times only.
-            self.tags.reserve_exact(self.tags.len().max(1).min(EVENT_RING_TAGS - self.tags.len()));
-        }
-        self.tags.push(tag);
+        self.tags[usize::from(self.next) % EVENT_RING_TAGS] = tag;
+        self.next = (self.next + 1) % EVENT_RING_TAGS as u8;
+        self.len = (self.len + 1).min(EVENT_RING_TAGS as u8);
     }
 
     /// Forgets all.
     pub fn clear(&mut self) {
-        self.tags.clear();
+        *self = EventRing::default();
     }
 
     /// The tags, oldest first.
-    pub fn tags(&self) -> &[u32] {
-        &self.tags
-    }
-
-    /// Bytes on the heap.
-    pub fn heap_bytes(&self) -> usize {
-        self.tags.capacity() * size_of::<u32>()
+    pub fn tags(&self) -> impl ExactSizeIterator<Item = u32> {
+        let first = usize::from(self.next) + EVENT_RING_TAGS - usize::from(self.len);
+        (0..usize::from(self.len)).map(move |nth| self.tags[(first + nth) % EVENT_RING_TAGS])
     }
 }
+
+// The ring holds no more tags than bits are looked at, or than its numbers count.
+const _: () = assert!(EVENT_RING_TAGS < 32);
+
+/// By the tags, wherever they stand.
+impl PartialEq for EventRing {
+    fn eq(&self, other: &EventRing) -> bool {
+        self.tags().eq(other.tags())
+    }
+}
+
+impl Eq for EventRing {}
 
 /// The part of an event's tag that a home keeps which keeps these bits of the upper half.
 pub(crate) fn kept(event: EventTag, mask: u32) -> u32 {

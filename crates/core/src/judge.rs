@@ -13,7 +13,7 @@ use crate::finding::{Decided, Measured, SeenSince, Value};
 use crate::first_seen::Since;
 use crate::lists::{Listed, listed};
 use crate::plan::{Counted, DetectorId, DetectorPlan, Plan};
-use crate::reading::{Cost, Reading};
+use crate::reading::{Cost, Looked, Reading};
 use crate::standing::{Other, Standing};
 use crate::time::Time;
 use crate::window::Window;
@@ -76,8 +76,17 @@ impl Report {
 
 /// What all detectors of a window's key say of it, those that have something to say.
 pub fn judge(plan: &Plan, window: &Window<'_>) -> SmallVec<[Verdict; 1]> {
+    judge_looked(plan, window, &mut Looked::new(window.plan))
+}
+
+/// The same, where some of the window was `looked` at already.
+pub(crate) fn judge_looked(
+    plan: &Plan,
+    window: &Window<'_>,
+    looked: &mut Looked,
+) -> SmallVec<[Verdict; 1]> {
     let detectors = &window.plan.detectors;
-    let raises = detectors.iter().map(|detector| held(plan, detector, window));
+    let raises = detectors.iter().map(|detector| held(plan, detector, window, looked));
     let raises: SmallVec<[Option<&Raise>; 16]> = raises.collect();
     if raises.iter().all(Option::is_none) {
         return SmallVec::new();
@@ -131,7 +140,8 @@ fn verdict(
 
 /// Whether `detector` raises at `window` and may be told of, whatever is known of its own episodes.
 pub fn raises(plan: &Plan, detector: &DetectorPlan, window: &Window<'_>) -> bool {
-    let Some(raise) = held(plan, detector, window) else { return false };
+    let looked = &mut Looked::new(window.plan);
+    let Some(raise) = held(plan, detector, window, looked) else { return false };
     let standing = Standing::at(plan, window);
     standing.lets(plan, detector, raise.severity) && standing.held_back(detector.id).is_none()
 }
@@ -141,9 +151,10 @@ pub(crate) fn held<'p>(
     plan: &'p Plan,
     detector: &DetectorPlan,
     window: &Window<'_>,
+    looked: &mut Looked,
 ) -> Option<&'p Raise> {
     let rule = plan.detector(detector.id);
-    let mut reading = Reading::new(detector, window);
+    let mut reading = Reading::new(detector, window, looked);
     rule.raises.iter().find(|raise| {
         // All must hold, so the order is free: what costs least comes first.
         Cost::ALL.iter().all(|cost| {
@@ -207,7 +218,8 @@ impl WeighedRaise {
 /// The numbers of `detector` in `window` against its thresholds.
 pub fn weigh(plan: &Plan, detector: &DetectorPlan, window: &Window<'_>) -> Weighed {
     let rule = plan.detector(detector.id);
-    let mut reading = Reading::new(detector, window);
+    let mut looked = Looked::new(window.plan);
+    let mut reading = Reading::new(detector, window, &mut looked);
     let values = values(detector, window);
     let raises = rule.raises.iter().map(|raise| WeighedRaise {
         severity: raise.severity,

@@ -246,7 +246,7 @@ impl MemoryStore {
         if self.fits(self.step_bytes * 2) {
             let (room, state) = (self.room(), kept.state.get_or_insert_default());
             for point in put_down.drain(..) {
-                let absorbed = state.absorb(plan, key, &point, room);
+                let absorbed = state.absorb_new(plan, key, &point, room);
                 merged.sketches_refused += u64::from(absorbed.sketch_refused);
             }
         }

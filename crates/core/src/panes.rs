@@ -102,6 +102,14 @@ pub struct Ring {
 }
 
 impl Ring {
+    /// The pane that holds `time`, which is the newest one as a rule: that is told without a division.
+    #[inline]
+    pub(crate) fn index_of(&self, time: Time, resolution: Resolution) -> i64 {
+        let width = resolution.pane.0;
+        let in_newest = |pane: &&Pane| (0..width).contains(&(time.0 - pane.index * width));
+        self.panes.last().filter(in_newest).map_or_else(|| resolution.index(time), |pane| pane.index)
+    }
+
     /// Adds `amount`, seen at `time`, to counter `slot` of `slots` in pane `index`. Sums saturate.
     pub fn add(&mut self, index: i64, time: Time, slot: usize, slots: usize, amount: u64) {
         self.pane(index, time, slots).add(slot, amount);
@@ -115,11 +123,12 @@ impl Ring {
         (which, slots): (&[usize], usize),
         amount: u64,
     ) {
-        let pane = self.pane(index, time, slots);
-        which.iter().for_each(|slot| pane.add(*slot, amount));
+        let counts = self.pane(index, time, slots).counts.as_mut_slice();
+        which.iter().for_each(|slot| add(&mut counts[*slot], amount));
     }
 
     /// The pane of `index` for something seen at `time`, made where it is missing.
+    #[inline]
     fn pane(&mut self, index: i64, time: Time, slots: usize) -> &mut Pane {
         let at = match self.panes.last() {
             Some(last) if last.index == index => self.panes.len() - 1,
@@ -225,14 +234,17 @@ impl Pane {
     }
 
     fn add(&mut self, slot: usize, amount: u64) {
-        let count = &mut self.counts[slot];
-        *count = count.saturating_add(u32::try_from(amount).unwrap_or(u32::MAX));
+        add(&mut self.counts[slot], amount);
     }
 
     fn sum(&self, slots: Slots) -> u64 {
         let slot = |(slot, amount): (usize, &u32)| (slots >> slot & 1) * u64::from(*amount);
         self.counts.iter().enumerate().map(slot).fold(0, u64::saturating_add)
     }
+}
+
+fn add(count: &mut u32, amount: u64) {
+    *count = count.saturating_add(u32::try_from(amount).unwrap_or(u32::MAX));
 }
 
 #[cfg(test)]

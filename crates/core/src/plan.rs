@@ -36,7 +36,7 @@ use crate::walk::Rates;
 pub(crate) mod counting;
 
 pub use counting::Selecting;
-use counting::{bit, count_grounds, others};
+use counting::{bit, count_grounds, index_of, others};
 
 /// All detectors, ready to run.
 #[derive(Clone, Debug, Default)]
@@ -90,6 +90,8 @@ pub struct KeyPlan {
     pub sketched: Vec<(DistinctField, Class)>,
     /// The detectors on this key.
     pub detectors: Vec<DetectorPlan>,
+    /// How many different measures over different spans its detectors look at.
+    pub(crate) looks: usize,
     /// The lists of even generations that hold only who got in, and from where.
     firsts: SmallVec<[(DistinctField, Class); 4]>,
     home: Home,
@@ -111,6 +113,9 @@ pub struct DetectorPlan {
     pub sketch: Option<usize>,
     /// One entry for each of [`Detector::measures`].
     pub measures: Vec<Counted>,
+    /// Of each its place among all that the detectors of the key look at: those of one place are one measure over one
+    /// span.
+    pub(crate) looks: Vec<usize>,
     /// Of each whether only failures add to it.
     pub(crate) of_failures: Vec<bool>,
     /// See [`Detector::after`].
@@ -303,6 +308,7 @@ impl KeyPlan {
             retention,
             sketched: Vec::new(),
             detectors: Vec::new(),
+            looks: 0,
             firsts: SmallVec::new(),
             home,
             shapes: Vec::new(),
@@ -374,6 +380,7 @@ impl KeyPlan {
             rung: lists.0,
             sketch: lists.1,
             measures: lists.2,
+            looks: Vec::new(),
             of_failures: Vec::new(),
             after,
             unless,
@@ -437,6 +444,12 @@ impl KeyPlan {
         };
         self.shapes = (0..Shape::COUNT).map(|shape| self.shape_plan(Shape(shape))).collect();
         self.firsts = self.lists_of_successes();
+        let mut looks: Vec<(Counted, Span)> = Vec::new();
+        for DetectorPlan { looks: places, measures, span, .. } in &mut self.detectors {
+            let places_of = measures.iter().map(|counted| index_of(&mut looks, (*counted, *span)));
+            *places = places_of.collect();
+        }
+        self.looks = looks.len();
         let of_failures = |plan: &DetectorPlan| {
             plan.measures.iter().map(|counted| of_failures(self, *counted)).collect()
         };

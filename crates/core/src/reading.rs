@@ -1,12 +1,40 @@
-//! One detector's view of a window: its measures, each looked at once, and whether conditions on them hold.
+//! What is read of a window: its measures, each looked at once whichever detectors ask, and whether conditions on
+//! them hold.
+//!
+//! Detectors on one key ask for the same over and over: a measure over a span is looked up in the window once, for
+//! its slack and for all verdicts. What a sketch says of it is kept apart from what is certain, so that what a
+//! detector reads does not depend on what others have asked.
+
+use smallvec::SmallVec;
 
 use crate::detector::{Comparison, Condition, Operand};
 use crate::finding::Accuracy;
-use crate::plan::{Counted, DetectorPlan};
+use crate::plan::{Counted, DetectorPlan, KeyPlan};
 use crate::window::{Bounds, Window};
 
-/// Measures of a detector that are remembered; those behind them are looked at each time.
-const MEASURES_KEPT: usize = 12;
+/// Measures of a key, each over its span, that need no memory of their own.
+const LOOKS_USUAL: usize = 40;
+
+/// A number that nobody has looked at yet.
+const UNSEEN: f64 = f64::NAN;
+
+/// What was looked at of one window, by the places that a plan gives to measures: see [`DetectorPlan::looks`].
+pub(crate) struct Looked {
+    bounds: SmallVec<[Bounds; LOOKS_USUAL]>,
+    at_most: SmallVec<[f64; LOOKS_USUAL]>,
+    estimated: SmallVec<[f64; LOOKS_USUAL]>,
+}
+
+impl Looked {
+    /// Nothing yet.
+    pub(crate) fn new(plan: &KeyPlan) -> Looked {
+        Looked {
+            bounds: SmallVec::from_elem(Bounds { low: UNSEEN, high: UNSEEN }, plan.looks),
+            at_most: SmallVec::from_elem(UNSEEN, plan.looks),
+            estimated: SmallVec::from_elem(UNSEEN, plan.looks),
+        }
+    }
+}
 
 /// What a condition asks for, from cheap to dear.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -40,20 +68,23 @@ impl Cost {
     }
 }
 
-/// One judgement's view of a window.
-pub(crate) struct Reading<'a> {
+/// One detector's view of a window.
+pub(crate) struct Reading<'a, 'l> {
     /// Whose.
     pub(crate) detector: &'a DetectorPlan,
     /// Of what.
     pub(crate) window: &'a Window<'a>,
-    bounds: [Option<Bounds>; MEASURES_KEPT],
-    at_most: [Option<f64>; MEASURES_KEPT],
+    looked: &'l mut Looked,
 }
 
-impl<'a> Reading<'a> {
-    pub(crate) fn new(detector: &'a DetectorPlan, window: &'a Window<'a>) -> Reading<'a> {
-        let (bounds, at_most) = ([None; MEASURES_KEPT], [None; MEASURES_KEPT]);
-        Reading { detector, window, bounds, at_most }
+impl<'a, 'l> Reading<'a, 'l> {
+    /// `looked` is what is known of the window already.
+    pub(crate) fn new(
+        detector: &'a DetectorPlan,
+        window: &'a Window<'a>,
+        looked: &'l mut Looked,
+    ) -> Reading<'a, 'l> {
+        Reading { detector, window, looked }
     }
 
     /// What a measure counts.
@@ -117,20 +148,20 @@ impl<'a> Reading<'a> {
 
     /// What a measure lies between.
     pub(crate) fn bounds(&mut self, measure: usize) -> Bounds {
-        let look = || self.window.bounds(self.detector.measures[measure], self.detector);
-        match self.bounds.get_mut(measure) {
-            Some(known) => *known.get_or_insert_with(look),
-            None => look(),
+        let known = &mut self.looked.bounds[self.detector.looks[measure]];
+        if known.low.is_nan() {
+            *known = self.window.bounds(self.detector.measures[measure], self.detector);
         }
+        *known
     }
 
     /// What a measure cannot be more than, as far as is told without telling names apart.
     pub(crate) fn at_most(&mut self, measure: usize) -> f64 {
-        let look = || self.window.at_most(self.detector.measures[measure], self.detector);
-        match self.at_most.get_mut(measure) {
-            Some(known) => *known.get_or_insert_with(look),
-            None => look(),
+        let known = &mut self.looked.at_most[self.detector.looks[measure]];
+        if known.is_nan() {
+            *known = self.window.at_most(self.detector.measures[measure], self.detector);
         }
+        *known
     }
 
     fn estimated(&mut self, measure: usize) -> Bounds {
@@ -138,15 +169,13 @@ impl<'a> Reading<'a> {
         if bounds.low == bounds.high {
             return bounds;
         }
-        let value = self.window.value(self.detector.measures[measure], self.detector);
-        let estimated = match value.error {
-            Accuracy::AtLeast => bounds,
-            _ => Bounds { low: value.amount, high: value.amount },
-        };
-        if let Some(known) = self.bounds.get_mut(measure) {
-            *known = Some(estimated);
+        let known = &mut self.looked.estimated[self.detector.looks[measure]];
+        if known.is_nan() {
+            let value = self.window.value(self.detector.measures[measure], self.detector);
+            *known = if value.error == Accuracy::AtLeast { f64::INFINITY } else { value.amount };
         }
-        estimated
+        // Nothing is estimated where no sketch stands behind it.
+        if known.is_infinite() { bounds } else { Bounds { low: *known, high: *known } }
     }
 }
 

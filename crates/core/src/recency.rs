@@ -84,12 +84,22 @@ impl<E: Dated> Recent<E> {
         let mut end = self.entries.len();
         for together in self.entries.rchunks(LOOKED_AT_TOGETHER) {
             let start = end - together.len();
-            if together.iter().fold(false, |any, entry| any | (entry.name() == name)) {
-                return together.iter().position(|entry| entry.name() == name).map(|at| start + at);
+            let same = together.iter().enumerate();
+            let same =
+                same.fold(0u32, |same, (at, entry)| same | u32::from(entry.name() == name) << at);
+            if same != 0 {
+                return Some(start + same.trailing_zeros() as usize);
             }
             end = start;
         }
         None
+    }
+
+    /// The same, where it may well stand at `likely`.
+    #[inline]
+    pub(crate) fn find_near(&self, name: E::Name, likely: usize) -> Option<usize> {
+        let stands = self.entries.get(likely).is_some_and(|entry| entry.name() == name);
+        if stands { Some(likely) } else { self.find(name) }
     }
 
     /// The entry at `at`, to be seen again: its name must stay, and it must not become older.

@@ -18,7 +18,7 @@ use crate::first_seen::Since;
 use crate::key::{Key, KeyPart};
 use crate::panes::Slots;
 use crate::plan::{Counted, DetectorPlan, KeyPlan, Plan, ShapePlan};
-use crate::reading::{Cost, Reading};
+use crate::reading::{Cost, Looked, Reading};
 use crate::shape::{Class, Shape};
 use crate::signal::Outcome;
 use crate::state::KeyState;
@@ -37,6 +37,9 @@ pub struct Slack {
 /// How many attempts are enough not to look for a condition that needs more of them: by the names it needs, by
 /// panes that leave, and by names that leave, which costs most.
 const ENOUGH: [u32; 3] = [256, 128, 16];
+
+/// Raises of a key that need no memory of their own while they are put in order.
+const RAISES_USUAL: usize = 32;
 
 /// The newest panes by which it is told how fast attempts come.
 const PACE_PANES: usize = 4;
@@ -59,8 +62,9 @@ impl Slack {
 
     const ENDLESS: Slack = Slack { attempts: u32::MAX, failures: u32::MAX, until: Time(i64::MAX) };
 
-    /// The slack of a key by a window that ends with its newest event; of any other window none.
-    pub fn of(plan: &Plan, window: &Window<'_>) -> Slack {
+    /// The slack of a key by a window that ends with its newest event; of any other window none. `looked` is what is
+    /// known of the window already.
+    pub(crate) fn of(plan: &Plan, window: &Window<'_>, looked: &mut Looked) -> Slack {
         if window.at < window.state.head {
             return Slack::NONE;
         }
@@ -69,19 +73,22 @@ impl Slack {
             detector.after.is_empty() || follows(detector, window)
         });
         let pace = Pace::of(window);
-        let mut readings: SmallVec<[Reading<'_>; 16]> =
-            leading.map(|detector| Reading::new(detector, window)).collect();
-        let mut raises: SmallVec<[(usize, &Raise, Slack); 32]> = SmallVec::new();
-        for (nth, reading) in readings.iter_mut().enumerate() {
-            let all = plan.detector(reading.detector.id).raises.iter();
-            raises.extend(all.map(|raise| (nth, raise, by_counters(raise, reading, pace))));
+        let mut raises: SmallVec<[(u32, &DetectorPlan, &Raise, Slack); RAISES_USUAL]> =
+            SmallVec::new();
+        for detector in leading {
+            let mut reading = Reading::new(detector, window, looked);
+            raises.extend(plan.detector(detector.id).raises.iter().map(|raise| {
+                let slack = by_counters(raise, &mut reading, pace);
+                (pace.worth(slack), detector, raise, slack)
+            }));
         }
         // The least decides, so whoever seems to have least is looked at first, and others no further than to
         // see that they have more.
-        raises.sort_by_key(|(_, _, slack)| pace.worth(*slack));
+        raises.sort_by_key(|(worth, ..)| *worth);
         let mut least = Slack::ENDLESS;
-        for (nth, raise, slack) in raises {
-            least = of_raise(raise, &mut readings[nth], (slack, least), pace);
+        for (_, detector, raise, slack) in raises {
+            let mut reading = Reading::new(detector, window, looked);
+            least = of_raise(raise, &mut reading, (slack, least), pace);
             if least.is_none() {
                 break;
             }
@@ -99,9 +106,9 @@ impl Slack {
         let raises = leading.flat_map(|detector| {
             plan.detector(detector.id).raises.iter().map(move |raise| (raise, detector))
         });
-        let pace = Pace::of(&empty);
+        let (pace, mut looked) = (Pace::of(&empty), Looked::new(key_plan));
         raises.fold(Slack::ENDLESS, |least, (raise, detector)| {
-            let mut reading = Reading::new(detector, &empty);
+            let mut reading = Reading::new(detector, &empty, &mut looked);
             let growing = raise.when.iter().map(|condition| growing(condition, &mut reading));
             least.and(growing.fold(Slack::NONE, |one, other| pace.longer(one, other)))
         })
@@ -225,7 +232,7 @@ impl Pace {
 }
 
 /// What the conditions of a raise that ask for counters come to.
-fn by_counters(raise: &Raise, reading: &mut Reading<'_>, pace: Pace) -> Slack {
+fn by_counters(raise: &Raise, reading: &mut Reading<'_, '_>, pace: Pace) -> Slack {
     let (mut slack, detector) = (Slack::NONE, reading.detector);
     for condition in raise.when.iter().filter(|c| Cost::of(c, detector) == Cost::Counter) {
         slack = pace.longer(slack, growing(condition, reading));
@@ -236,12 +243,12 @@ fn by_counters(raise: &Raise, reading: &mut Reading<'_>, pace: Pace) -> Slack {
 /// The least of `least` and the slack of a raise, of which `slack` is known already.
 fn of_raise(
     raise: &Raise,
-    reading: &mut Reading<'_>,
+    reading: &mut Reading<'_, '_>,
     (mut slack, least): (Slack, Slack),
     pace: Pace,
 ) -> Slack {
     let enough = pace.worth(least);
-    let looks: [fn(&Condition, &mut Reading<'_>) -> Slack; 3] = [growing, steady, sliding];
+    let looks: [fn(&Condition, &mut Reading<'_, '_>) -> Slack; 3] = [growing, steady, sliding];
     for (look, plenty) in looks.into_iter().zip(ENOUGH) {
         for condition in &raise.when {
             let both = least.and(slack);
@@ -255,7 +262,7 @@ fn of_raise(
 }
 
 /// The slack of a condition that asks a count to reach a number.
-fn growing(condition: &Condition, reading: &mut Reading<'_>) -> Slack {
+fn growing(condition: &Condition, reading: &mut Reading<'_, '_>) -> Slack {
     let Operand::Number(number) = condition.operand else { return Slack::NONE };
     let counted = reading.counted(condition.measure);
     let (most, step) = match counted {
@@ -283,7 +290,7 @@ fn growing(condition: &Condition, reading: &mut Reading<'_>) -> Slack {
 }
 
 /// The slack of a condition that can be met by a pane's leaving, but not before.
-fn steady(condition: &Condition, reading: &mut Reading<'_>) -> Slack {
+fn steady(condition: &Condition, reading: &mut Reading<'_, '_>) -> Slack {
     let (detector, window) = (reading.detector, reading.window);
     let left = detector.measures[condition.measure];
     let step = match left {
@@ -337,7 +344,7 @@ fn steady(condition: &Condition, reading: &mut Reading<'_>) -> Slack {
 
 /// The slack of a condition that compares how many different names there are of two kinds, or weighs those of
 /// a walk: a part of the window ahead, since those seen so long after its beginning stay in it until then.
-fn sliding(condition: &Condition, reading: &mut Reading<'_>) -> Slack {
+fn sliding(condition: &Condition, reading: &mut Reading<'_, '_>) -> Slack {
     let (detector, window) = (reading.detector, reading.window);
     let until = window.at.plus(Span(detector.span.0 / SLIDES_PER_WINDOW));
     let left = detector.measures[condition.measure];

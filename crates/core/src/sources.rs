@@ -63,8 +63,9 @@ impl Sources {
     ) -> bool {
         let last = keeping.retention.step(time);
         let behind = Behind { last, address: source.address, attempts: u64::from(attempts) };
-        self.add_behind(first, behind, keeping.retention.sources_max);
-        self.count(generation, source.tag, time, keeping)
+        let at = self.add_behind(first, behind, keeping.retention.sources_max);
+        // Both lists take the same in the same order, so it stands in the same place until one of them is full.
+        self.count_near((generation, source.tag), time, at, keeping)
     }
 
     /// Counts an address by its tag. Says whether a sketch was needed and not allowed.
@@ -75,8 +76,19 @@ impl Sources {
         time: Time,
         keeping: Keeping<'_>,
     ) -> bool {
+        self.count_near((generation, tag), time, usize::MAX, keeping)
+    }
+
+    /// The same, where the tag may well stand at `likely`.
+    fn count_near(
+        &mut self,
+        (generation, tag): (Generation, u64),
+        time: Time,
+        likely: usize,
+        keeping: Keeping<'_>,
+    ) -> bool {
         let (tag, seen) = (tag & keeping.retention.tag_mask, keeping.retention.step(time));
-        self.all_mut(generation).insert(tag, seen, keeping)
+        self.all_mut(generation).insert_near(tag, seen, likely, keeping)
     }
 
     /// Takes in everything `other` saw.
@@ -159,20 +171,26 @@ impl Sources {
         self.recent.heap_bytes() + self.all.heap_bytes() + odd
     }
 
-    fn add_behind(&mut self, first: KeyPart, new: Behind, most: usize) {
+    /// Takes in an address; says where it stands now, `usize::MAX` if it is not kept.
+    fn add_behind(&mut self, first: KeyPart, new: Behind, most: usize) -> usize {
         if let Some(at) = self.recent.find(new.address) {
             let known = self.recent.seen_again(at);
             known.last = known.last.max(new.last);
             known.attempts = known.attempts.saturating_add(new.attempts);
-            return;
+            return at;
         }
         if self.recent.len() < kept_max(first, most) {
-            return self.recent.push(new);
+            self.recent.push(new);
+            return self.recent.len() - 1;
         }
         let oldest = self.recent.oldest();
         let older = oldest.filter(|at| self.recent.entries()[*at].age() < new.age());
-        if let Some(at) = older {
-            self.recent.replace(at, new);
+        match older {
+            Some(at) => {
+                self.recent.replace(at, new);
+                at
+            }
+            None => usize::MAX,
         }
     }
 }

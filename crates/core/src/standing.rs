@@ -16,6 +16,7 @@ use crate::detector::{Raise, Severity};
 use crate::episode::{Episode, covering};
 use crate::judge::held;
 use crate::plan::{DetectorId, DetectorPlan, Plan};
+use crate::reading::Looked;
 use crate::time::Time;
 use crate::window::Window;
 
@@ -53,7 +54,9 @@ pub struct Other {
 impl<'a> Standing<'a> {
     /// By the window alone.
     pub(crate) fn at(plan: &Plan, window: &Window<'a>) -> Standing<'a> {
-        let raises = window.plan.detectors.iter().map(|detector| held(plan, detector, window));
+        let looked = &mut Looked::new(window.plan);
+        let detectors = window.plan.detectors.iter();
+        let raises = detectors.map(|detector| held(plan, detector, window, looked));
         let raises: SmallVec<[Option<&Raise>; 16]> = raises.collect();
         Standing::of(plan, window, &raises)
     }

@@ -88,6 +88,28 @@ impl Default for KeyState {
 impl KeyState {
     /// Adds one point of `key`.
     pub fn absorb(&mut self, plan: &KeyPlan, key: &Key, point: &Point, room: Room) -> Absorbed {
+        self.take(plan, key, (point, false), room)
+    }
+
+    /// Adds one point of `key`, which is known to be no copy of any that was counted last.
+    pub(crate) fn absorb_new(
+        &mut self,
+        plan: &KeyPlan,
+        key: &Key,
+        point: &Point,
+        room: Room,
+    ) -> Absorbed {
+        self.take(plan, key, (point, true), room)
+    }
+
+    #[inline]
+    fn take(
+        &mut self,
+        plan: &KeyPlan,
+        key: &Key,
+        (point, is_new): (&Point, bool),
+        room: Room,
+    ) -> Absorbed {
         let mut absorbed = Absorbed::default();
         if point.time <= self.head.minus(plan.retention.kept) {
             return Absorbed { late: true, dropped: true, ..absorbed };
@@ -108,8 +130,12 @@ impl KeyState {
                 absorbed.sketch_refused |= list.insert(tag, seen, Keeping { firsts, ..keeping });
             }
         }
-        if plan.counts() && !self.events.note(point.event, plan.retention.event_mask) {
-            return Absorbed { repeated: true, ..absorbed };
+        if plan.counts() {
+            let tag = event_ring::kept(point.event, plan.retention.event_mask);
+            if !is_new && self.events.has(tag) {
+                return Absorbed { repeated: true, ..absorbed };
+            }
+            self.events.push(tag);
         }
         absorbed.late = shape.counts() && !self.count(plan, point);
         if let Some(source) = point.source.filter(|_| plan.lists_source(key.first, point.shape)) {
@@ -232,7 +258,6 @@ impl KeyState {
             + self.rings.capacity() * size_of::<Ring>()
             + rings
             + sources
-            + self.events.heap_bytes()
             + self.episodes.heap_bytes()
     }
 
@@ -260,11 +285,10 @@ impl KeyState {
     /// Adds to the counters on the finest rung that reaches back to the point, and says whether that
     /// was the finest of all.
     fn count(&mut self, plan: &KeyPlan, point: &Point) -> bool {
-        let rungs = &plan.retention.counters;
+        let (rungs, head) = (&plan.retention.counters, self.head);
         if self.rings.is_empty() {
             self.rings = vec![Ring::default(); rungs.len()];
         }
-        let head = self.head;
         let reaches = |rung: &usize| {
             // What is newest is always within reach.
             point.time == head
@@ -272,16 +296,16 @@ impl KeyState {
         };
         let rung = (0..rungs.len()).find(reaches);
         if let Some(rung) = rung {
-            let index = rungs[rung].index(point.time);
-            let shape = plan.shape(point.shape);
+            let (ring, shape) = (&mut self.rings[rung], plan.shape(point.shape));
+            let index = ring.index_of(point.time, rungs[rung]);
             let which = shape.counters.as_slice();
             if !which.is_empty() {
                 let attempts = u64::from(plan.tries(point));
-                self.rings[rung].add_to_all(index, point.time, (which, plan.slots), attempts);
+                ring.add_to_all(index, point.time, (which, plan.slots), attempts);
             }
             for (slot, part) in &shape.sums {
                 let amount = part.of(point.amount.number());
-                self.rings[rung].add(index, point.time, *slot, plan.slots, amount);
+                ring.add(index, point.time, *slot, plan.slots, amount);
             }
         }
         rung == Some(0)

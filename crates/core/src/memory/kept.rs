@@ -67,8 +67,9 @@ impl Kept {
     /// To be called when what was put down has been counted, or anything else.
     pub(super) fn counted(&mut self) {
         self.events = EventFilter::default();
-        let counted = self.state.as_ref().map_or(&[][..], |state| state.events.tags());
-        counted.iter().for_each(|tag| self.events.add(*tag));
+        if let Some(state) = &self.state {
+            state.events.tags().for_each(|tag| self.events.add(tag));
+        }
     }
 
     /// Puts a point down, if it is the newest, may raise nothing and is no copy; the bytes that takes, modulo 2^64,
@@ -105,7 +106,7 @@ impl Kept {
         let tag = event_ring::kept(point.event, plan.retention.event_mask);
         let only_counts = plan.shape(point.shape).only_counts()
             && !plan.lists_source(key.first, point.shape);
-        if !only_counts || point.time < self.newest || state.events.tags().contains(&tag) {
+        if !only_counts || point.time < self.newest || state.events.has(tag) {
             return None;
         }
         if !self.slack.take(point.time, point.shape.outcome(), point.amount.weight()) {
@@ -131,7 +132,7 @@ impl Kept {
             return false;
         }
         let tag = |point: &Point| event_ring::kept(point.event, plan.retention.event_mask);
-        let counted = self.state.as_ref().map_or(&[][..], |state| state.events.tags());
-        self.put_down.iter().any(|point| tag(point) == own) || counted.contains(&own)
+        self.put_down.iter().any(|point| tag(point) == own)
+            || self.state.as_ref().is_some_and(|state| state.events.has(own))
     }
 }

@@ -151,6 +151,5 @@ impl Book {
             + self.fine.bytes()
             + self.coarse.bytes()
             + versions
-            + self.ring.heap_bytes()
     }
 }

@@ -187,7 +187,7 @@ impl Share {
         out.signed(self.state.head.0);
         let tags = self.state.events.tags();
         out.number(tags.len() as u64);
-        tags.iter().for_each(|tag| out.bytes.extend_from_slice(&tag.to_be_bytes()[..3]));
+        tags.for_each(|tag| out.bytes.extend_from_slice(&tag.to_be_bytes()[..3]));
         self.encode_panes(&mut out);
         for generation in generations(version) {
             self.encode_lists(&lists[*generation as usize], &mut out);

@@ -177,7 +177,7 @@ pub(super) fn write_head(out: &mut Writer, applied: Sequence, head: Time, events
     out.signed(head.0);
     let tags = events.tags();
     out.number(tags.len() as u64);
-    tags.iter().for_each(|tag| out.bytes.extend_from_slice(&tag.to_be_bytes()[..3]));
+    tags.for_each(|tag| out.bytes.extend_from_slice(&tag.to_be_bytes()[..3]));
 }
 
 pub(super) fn read_head(from: &mut Reader<'_>) -> Result<(Sequence, Time, EventRing), Unreadable> {
