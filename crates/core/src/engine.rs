@@ -31,7 +31,7 @@ use crate::signal::{Auth, Body, Origin, Signal};
 use crate::sink::AlertSink;
 use crate::slack::Slack;
 use crate::spend::watch::Watch;
-use crate::store::{DueNow, Place, WindowStore};
+use crate::store::{DueNow, Merged, Place, WindowStore};
 use crate::time::Time;
 use crate::umbrella::Declined;
 
@@ -356,15 +356,18 @@ impl<S: WindowStore, A: AlertSink> Engine<S, A> {
 
     /// The next of a signal's keys whose point has to be merged: those before it are put down.
     fn put_down(&mut self, points: &mut Points<'_>, is_allowed: bool) -> Option<Place> {
-        while let Some(place) = points.next(&mut self.log) {
+        let mut merged = Merged::default();
+        let next = loop {
+            let Some(place) = points.next(&mut self.log) else { break None };
             if is_allowed && !self.plan.allow.counts(&place.1, points.signal.time) {
                 continue;
             }
-            if !self.store.put_down(&place, &points.point) {
-                return Some(place);
+            if !self.store.put_down(&place, &points.point, &mut merged) {
+                break Some(place);
             }
-        }
-        None
+        };
+        self.counts.add(&merged);
+        next
     }
 
     /// Merges one point and settles what its windows say.

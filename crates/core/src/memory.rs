@@ -12,10 +12,11 @@
 //! spent on fetching what a key has from memory, and so it is fetched once for many; and a key that is seen a few
 //! times, as most are, never gets a state.
 
+mod budget;
 mod kept;
 
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use dashmap::{DashMap, Entry};
@@ -24,8 +25,8 @@ use foldhash::quality::SeedableRandomState;
 use crate::contribution::{Contribution, Point};
 use crate::distinct::Room;
 use crate::episode::Episode;
-use crate::key::Key;
 use crate::key_ring::Generation;
+use crate::memory::budget::Budget;
 use crate::memory::kept::Kept;
 use crate::panes::Resolution;
 use crate::plan::{DetectorId, KeyPlan, Plan};
@@ -56,9 +57,7 @@ const SWEEP_POINTS: u64 = 1 << 16;
 pub struct MemoryStore {
     plan: Arc<Plan>,
     states: DashMap<Place, Kept, SeedableRandomState>,
-    budget_bytes: usize,
-    step_bytes: usize,
-    used_bytes: AtomicUsize,
+    budget: Budget,
     keys_seen: AtomicU64,
     forgotten_early: AtomicU64,
     /// The slack of a key of each plan that has seen nothing.
@@ -107,9 +106,7 @@ impl MemoryStore {
             plan,
             fresh,
             states: DashMap::with_hasher_and_shard_amount(hasher, 16),
-            budget_bytes,
-            step_bytes,
-            used_bytes: AtomicUsize::new(0),
+            budget: Budget::new(budget_bytes, step_bytes),
             keys_seen: AtomicU64::new(0),
             forgotten_early: AtomicU64::new(0),
             due_earliest: AtomicI64::new(i64::MAX),
@@ -131,7 +128,7 @@ impl MemoryStore {
             keys: self.states.len() as u64,
             keys_seen: self.keys_seen.load(Ordering::Relaxed),
             forgotten_early: self.forgotten_early.load(Ordering::Relaxed),
-            used_bytes: self.used_bytes.load(Ordering::Relaxed),
+            used_bytes: self.budget.used(),
         }
     }
 
@@ -153,22 +150,23 @@ impl MemoryStore {
         let mut kept = match self.states.entry(place) {
             Entry::Occupied(entry) => entry.into_ref(),
             Entry::Vacant(entry) => {
-                if self.room() != Room::Plenty || !self.fits(ENTRY_BYTES) {
+                if self.budget.room() != Room::Plenty || !self.budget.fits(ENTRY_BYTES) {
                     merged.points_refused += 1;
                     return;
                 }
-                self.used_bytes.fetch_add(ENTRY_BYTES, Ordering::Relaxed);
+                self.budget.charge(ENTRY_BYTES);
                 self.keys_seen.fetch_add(1, Ordering::Relaxed);
                 entry.insert(Kept::new(self.fresh[usize::from(place.0.0)]))
             }
         };
-        if self.put_down_at((plan, &place.1), &mut kept, point) {
+        let newest = kept.newest;
+        let at = (plan, &place.1);
+        if kept.put_down(at, point, &self.budget, merged) {
             return;
         }
-        let newest = kept.newest;
-        self.catch_up((plan, &place.1), &mut kept, merged);
+        kept.catch_up(at, &self.budget, merged);
         let Some(Absorbed { late, dropped, sketch_refused, repeated }) =
-            self.absorb(plan, &place.1, &mut kept, point)
+            kept.absorb(at, point, &self.budget)
         else {
             merged.points_refused += 1;
             return;
@@ -193,94 +191,6 @@ impl MemoryStore {
             // It came late: the windows that end at the newest event have changed as well.
             *slack = judge(&at(state.head));
         }
-    }
-
-    /// Puts a point down at its key, where there is room enough and it may be.
-    fn put_down_at(&self, (plan, key): (&KeyPlan, &Key), kept: &mut Kept, point: &Point) -> bool {
-        if !self.fits(self.step_bytes) {
-            return false;
-        }
-        let Some(bytes) = kept.put_down(plan, key, point) else { return false };
-        if bytes > 0 {
-            self.used_bytes.fetch_add(bytes, Ordering::Relaxed);
-        }
-        true
-    }
-
-    /// Adds a point if its key may grow by it.
-    fn absorb(
-        &self,
-        plan: &KeyPlan,
-        key: &Key,
-        kept: &mut Kept,
-        point: &Point,
-    ) -> Option<Absorbed> {
-        let room = self.room();
-        let absorbed = if self.fits(self.step_bytes) {
-            kept.state.get_or_insert_default().absorb(plan, key, point, room)
-        } else {
-            // Close to the limit the growth is tried on a copy.
-            let known_bytes = kept.state.as_ref().map_or(0, |state| state.bytes());
-            let mut next = kept.state.clone().unwrap_or_default();
-            let absorbed = next.absorb(plan, key, point, room);
-            let grown = next.bytes().saturating_sub(known_bytes);
-            if grown > 0 && !self.fits(grown) {
-                return None;
-            }
-            kept.state = Some(next);
-            absorbed
-        };
-        kept.newest = kept.newest.max(kept.state.as_ref().map_or(Time::MIN, |state| state.head));
-        kept.counted();
-        self.charge(kept);
-        Some(absorbed)
-    }
-
-    /// Counts what was put down.
-    fn catch_up(&self, (plan, key): (&KeyPlan, &Key), kept: &mut Kept, merged: &mut Merged) {
-        if kept.put_down.is_empty() {
-            return;
-        }
-        let mut put_down = std::mem::take(&mut kept.put_down);
-        // What all of them together make it grow by is charged once, where there is room enough.
-        if self.fits(self.step_bytes * 2) {
-            let (room, state) = (self.room(), kept.state.get_or_insert_default());
-            for point in put_down.drain(..) {
-                let absorbed = state.absorb_new(plan, key, &point, room);
-                merged.sketches_refused += u64::from(absorbed.sketch_refused);
-            }
-        }
-        for point in put_down.drain(..) {
-            match self.absorb(plan, key, kept, &point) {
-                Some(absorbed) => merged.sketches_refused += u64::from(absorbed.sketch_refused),
-                None => merged.points_refused += 1,
-            }
-        }
-        kept.put_down = put_down;
-        kept.counted();
-        self.charge(kept);
-    }
-
-    /// Charges what a key has grown by.
-    fn charge(&self, kept: &mut Kept) {
-        self.used_bytes.fetch_add(kept.grown(), Ordering::Relaxed);
-    }
-
-    /// What the budget leaves room for.
-    fn room(&self) -> Room {
-        let used = self.used_bytes.load(Ordering::Relaxed);
-        if used < self.budget_bytes - self.budget_bytes / 8 {
-            Room::Plenty
-        } else {
-            Room::NoSketches
-        }
-    }
-
-    /// Whether `bytes` more stay inside what points may use: all but a 64th, which is left to the
-    /// latches, since no finding is ever withheld for want of memory.
-    fn fits(&self, bytes: usize) -> bool {
-        let points_bytes = self.budget_bytes - self.budget_bytes / 64;
-        self.used_bytes.load(Ordering::Relaxed).saturating_add(bytes) <= points_bytes
     }
 
     /// Moves the settled clock, and sweeps when there is reason to.
@@ -313,7 +223,7 @@ impl MemoryStore {
         self.block_points.store(0, Ordering::Relaxed);
         upkeep.blocks += 1;
         upkeep.sweep_in_points = upkeep.sweep_in_points.saturating_sub(u64::from(SETTLING_POINTS));
-        let crowded = self.room() != Room::Plenty && upkeep.sweep_in_points == 0;
+        let crowded = self.budget.room() != Room::Plenty && upkeep.sweep_in_points == 0;
         if crowded || self.states.len() >= upkeep.sweep_at_keys {
             let settled = upkeep.settled.into_iter().fold(Time::MIN, Time::max);
             upkeep.sweep_in_points = SWEEP_POINTS;
@@ -335,7 +245,7 @@ impl MemoryStore {
             let idle = is_old && (crowded || !remembered);
             if idle {
                 self.forgotten_early.fetch_add(u64::from(remembered), Ordering::Relaxed);
-                self.used_bytes.fetch_sub(ENTRY_BYTES + kept.bytes, Ordering::Relaxed);
+                self.budget.give_back(ENTRY_BYTES + kept.bytes);
             }
             !idle
         });
@@ -366,23 +276,20 @@ fn step_bytes(plan: &KeyPlan) -> usize {
 
 impl WindowStore for MemoryStore {
     /// Of a key that is in already.
-    fn put_down(&mut self, place: &Place, point: &Point) -> bool {
-        if !self.fits(self.step_bytes) {
-            return false;
-        }
+    fn put_down(&mut self, place: &Place, point: &Point, merged: &mut Merged) -> bool {
         // Nobody else is looking, so no lock is taken: each would wait for all that is on its way from memory.
         let hash = self.states.hash_usize(place);
         let shard = self.states.determine_shard(hash);
-        let MemoryStore { states, plan, .. } = self;
+        let MemoryStore { states, plan, budget, .. } = self;
         let shard = states.shards_mut()[shard].get_mut();
         let found = shard.get_mut(hash as u64, |(known, _)| known == place);
         let Some((_, kept)) = found else { return false };
-        let put_down = kept.get_mut().put_down(plan.key(place.0), &place.1, point);
-        let Some(bytes) = put_down else { return false };
-        let used = self.used_bytes.get_mut();
-        *used = used.wrapping_add(bytes);
-        self.settle_alone(point.time);
-        true
+        let put_down =
+            kept.get_mut().put_down((plan.key(place.0), &place.1), point, budget, merged);
+        if put_down {
+            self.settle_alone(point.time);
+        }
+        put_down
     }
 
     async fn merge<J>(
@@ -412,7 +319,7 @@ impl WindowStore for MemoryStore {
             if let Some(mut kept) = self.states.get_mut(place) {
                 let plan = self.plan.key(place.0);
                 // What is refused here was taken in before, when there was room.
-                self.catch_up((plan, &place.1), &mut kept, &mut Merged::default());
+                kept.catch_up((plan, &place.1), &self.budget, &mut Merged::default());
                 let Some(state) = &kept.state else { continue };
                 let at = state.head;
                 view(&Window { plan, key: &place.1, state, at, told: at, version: 0 });
@@ -485,7 +392,7 @@ impl WindowStore for MemoryStore {
             let slots = episodes.slots(detector);
             // An open finding is what other detectors wait for.
             kept.slack = Slack::NONE;
-            self.charge(&mut kept);
+            self.budget.charge(kept.grown());
             slots
         };
         if opened {

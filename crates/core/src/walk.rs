@@ -52,9 +52,13 @@ pub fn odds<'a, L: Iterator<Item = &'a Seen>>(
     if failed.is_empty() {
         return 0.0;
     }
+    let mut succeeded = names(succeeded);
+    if succeeded.is_empty() {
+        // Each adds to the odds, so the best stretch is the one that has all of them.
+        return failed.len() as f64 * rates.failure();
+    }
     failed.sort_unstable();
     // Who got in has not failed.
-    let mut succeeded = names(succeeded);
     for (tag, last) in &mut succeeded {
         if let Ok(at) = failed.binary_search_by_key(tag, |(tag, _)| *tag) {
             *last = (*last).max(failed[at].1);

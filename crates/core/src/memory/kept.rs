@@ -3,14 +3,26 @@
 use crate::contribution::Point;
 use crate::event_ring;
 use crate::key::Key;
+use crate::memory::budget::Budget;
 use crate::plan::KeyPlan;
 use crate::signal::Outcome;
 use crate::slack::Slack;
-use crate::state::KeyState;
+use crate::state::{Absorbed, KeyState};
+use crate::store::Merged;
 use crate::time::Time;
 
 /// Points that are put down before they are counted.
 const PUT_DOWN_MAX: usize = 16;
+
+/// How much more room is made for points that are put down where there was room for some: most keys are seen a few
+/// times only.
+fn more_for(capacity: usize) -> usize {
+    match capacity {
+        0 | 1 => 1,
+        2..6 => 6 - capacity,
+        _ => PUT_DOWN_MAX.saturating_sub(capacity).max(1),
+    }
+}
 
 /// One key, and what is known of it besides its state.
 #[derive(Clone, Debug)]
@@ -30,14 +42,14 @@ pub(super) struct Kept {
 }
 
 /// Which tags may be among some: a Bloom filter with two bits a tag ("Space/time trade-offs in hash coding with
-/// allowable errors", Communications of the ACM, 1970). Of at most 32 tags it takes one of seven others for one of them.
+/// allowable errors", Communications of the ACM, 1970). Of at most 32 tags it takes one of twenty others for one of them.
 #[derive(Clone, Copy, Debug, Default)]
-struct EventFilter([u64; 2]);
+struct EventFilter([u64; 4]);
 
 impl EventFilter {
     /// The bits of a tag, whose upper ones are as random as the lower.
     fn bits(tag: u32) -> [(usize, u64); 2] {
-        [tag >> 25, tag >> 18 & 0x7f].map(|bit| ((bit >> 6) as usize, 1 << (bit & 0x3f)))
+        [tag >> 24, tag >> 16 & 0xff].map(|bit| ((bit >> 6) as usize, 1 << (bit & 0x3f)))
     }
 
     fn add(&mut self, tag: u32) {
@@ -64,57 +76,132 @@ impl Kept {
             || lists.into_iter().any(|list| list.firsts && !list.list.is_empty())
     }
 
-    /// To be called when what was put down has been counted, or anything else.
-    pub(super) fn counted(&mut self) {
-        self.events = EventFilter::default();
-        if let Some(state) = &self.state {
-            state.events.tags().for_each(|tag| self.events.add(tag));
+    /// Puts a point down, if it is the newest, may raise nothing and is no copy, and there is memory; `false` where it
+    /// must be counted now. What was put down before is counted where no more can be.
+    pub(super) fn put_down(
+        &mut self,
+        (plan, key): (&KeyPlan, &Key),
+        point: &Point,
+        budget: &Budget,
+        merged: &mut Merged,
+    ) -> bool {
+        if !budget.fits_steps(1) {
+            return false;
         }
-    }
-
-    /// Puts a point down, if it is the newest, may raise nothing and is no copy; the bytes that takes, modulo 2^64,
-    /// or `None` where it must be counted now.
-    pub(super) fn put_down(&mut self, plan: &KeyPlan, key: &Key, point: &Point) -> Option<usize> {
         if plan.is_of_all() {
-            return self.count_at_once(plan, key, point);
+            return self.count_at_once((plan, key), point, budget);
         }
-        let is_full = self.put_down.len() >= PUT_DOWN_MAX;
         let tag = event_ring::kept(point.event, plan.retention.event_mask);
-        if point.time < self.newest || is_full || self.may_be_a_copy(plan, tag) {
-            return None;
+        if point.time < self.newest || self.may_be_a_copy(plan, tag) {
+            return false;
         }
         if !self.slack.take(point.time, point.shape.outcome(), point.amount.weight()) {
-            return None;
+            return false;
+        }
+        if self.put_down.len() >= PUT_DOWN_MAX {
+            self.catch_up((plan, key), budget, merged);
         }
         let capacity = self.put_down.capacity();
         if self.put_down.len() == capacity {
-            // Most keys are seen a few times only.
-            self.put_down.reserve_exact(capacity.max(1));
+            self.put_down.reserve_exact(more_for(capacity));
+            let bytes = (self.put_down.capacity() - capacity) * size_of::<Point>();
+            self.bytes += bytes;
+            budget.charge(bytes);
         }
         self.put_down.push(*point);
         self.events.add(tag);
         self.newest = point.time;
-        let bytes = (self.put_down.capacity() - capacity) * size_of::<Point>();
-        self.bytes += bytes;
-        Some(bytes)
+        true
     }
 
     /// Counts a point at a key that nearly everything adds to, which is always at hand, if nothing else is to be done
     /// with the point.
-    fn count_at_once(&mut self, plan: &KeyPlan, key: &Key, point: &Point) -> Option<usize> {
-        let state = self.state.as_mut()?;
+    fn count_at_once(
+        &mut self,
+        (plan, key): (&KeyPlan, &Key),
+        point: &Point,
+        budget: &Budget,
+    ) -> bool {
+        let Some(state) = &mut self.state else { return false };
         let tag = event_ring::kept(point.event, plan.retention.event_mask);
-        let only_counts = plan.shape(point.shape).only_counts()
-            && !plan.lists_source(key.first, point.shape);
+        let only_counts =
+            plan.shape(point.shape).only_counts() && !plan.lists_source(key.first, point.shape);
         if !only_counts || point.time < self.newest || state.events.has(tag) {
-            return None;
+            return false;
         }
         if !self.slack.take(point.time, point.shape.outcome(), point.amount.weight()) {
-            return None;
+            return false;
         }
         self.newest = point.time;
-        let has_grown = state.count_newest(plan, point);
-        Some(if has_grown { self.grown() } else { 0 })
+        if state.count_newest(plan, point) {
+            budget.charge(self.grown());
+        }
+        true
+    }
+
+    /// Adds a point if its key may grow by it.
+    pub(super) fn absorb(
+        &mut self,
+        (plan, key): (&KeyPlan, &Key),
+        point: &Point,
+        budget: &Budget,
+    ) -> Option<Absorbed> {
+        let room = budget.room();
+        let absorbed = if budget.fits_steps(1) {
+            self.state.get_or_insert_default().absorb(plan, key, point, room)
+        } else {
+            // Close to the limit the growth is tried on a copy.
+            let known_bytes = self.state.as_ref().map_or(0, |state| state.bytes());
+            let mut next = self.state.clone().unwrap_or_default();
+            let absorbed = next.absorb(plan, key, point, room);
+            let grown = next.bytes().saturating_sub(known_bytes);
+            if grown > 0 && !budget.fits(grown) {
+                return None;
+            }
+            self.state = Some(next);
+            absorbed
+        };
+        self.newest = self.newest.max(self.state.as_ref().map_or(Time::MIN, |state| state.head));
+        self.counted(budget);
+        Some(absorbed)
+    }
+
+    /// Counts what was put down.
+    pub(super) fn catch_up(
+        &mut self,
+        at: (&KeyPlan, &Key),
+        budget: &Budget,
+        merged: &mut Merged,
+    ) {
+        if self.put_down.is_empty() {
+            return;
+        }
+        let mut put_down = std::mem::take(&mut self.put_down);
+        // What all of them together make it grow by is charged once, where there is room enough.
+        if budget.fits_steps(2) {
+            let (room, state) = (budget.room(), self.state.get_or_insert_default());
+            for point in put_down.drain(..) {
+                let absorbed = state.absorb_new(at.0, at.1, &point, room);
+                merged.sketches_refused += u64::from(absorbed.sketch_refused);
+            }
+        }
+        for point in put_down.drain(..) {
+            match self.absorb(at, &point, budget) {
+                Some(absorbed) => merged.sketches_refused += u64::from(absorbed.sketch_refused),
+                None => merged.points_refused += 1,
+            }
+        }
+        self.put_down = put_down;
+        self.counted(budget);
+    }
+
+    /// To be called when what was put down has been counted, or anything else.
+    fn counted(&mut self, budget: &Budget) {
+        self.events = EventFilter::default();
+        if let Some(state) = &self.state {
+            state.events.tags().for_each(|tag| self.events.add(tag));
+        }
+        budget.charge(self.grown());
     }
 
     /// What the key takes more on the heap than was charged, modulo 2^64, which is to be charged now.
