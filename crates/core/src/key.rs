@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use smallvec::SmallVec;
 
 use crate::meter::ledger::Function;
-use crate::signal::{Auth, canonical};
+use crate::signal::Auth;
 use crate::tag::{AgentTag, LogTag, UserTag};
 
 /// A field a detector can be keyed by.
@@ -41,8 +41,10 @@ pub const KEY_FIELDS_MAX: usize = 2;
 /// Which fields a key is made of, in the order the detector file gives them.
 pub type KeyFields = SmallVec<[KeyField; KEY_FIELDS_MAX]>;
 
-/// One field's value.
+/// One field's value. Each stands behind the kind of value, where others stand too: so that a key that was just made is
+/// never read in other pieces than it was written in, for which a processor waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u64)]
 pub enum KeyPart {
     /// An IPv4 source.
     Ipv4(Ipv4Addr),
@@ -106,6 +108,8 @@ impl Key {
     }
 
     /// The key of a try under `fields`, or `None` where it lacks one of them.
+    // Inlined, so that a key is never put into memory in parts and copied as a whole: the processor would wait for it.
+    #[inline(always)]
     pub fn of_auth(fields: &[KeyField], auth: &Auth) -> Option<Key> {
         let part = |field: KeyField| KeyPart::of_auth(field, auth);
         match *fields {
@@ -136,6 +140,7 @@ impl Hash for KeyPart {
 }
 
 impl KeyPart {
+    #[inline(always)]
     fn of_auth(field: KeyField, auth: &Auth) -> Option<KeyPart> {
         match field {
             KeyField::SourceIp => auth.source.map(KeyPart::source_ip),
@@ -164,22 +169,30 @@ impl KeyPart {
     }
 
     /// The value of [`KeyField::SourceIp`].
+    #[inline(always)]
     pub fn source_ip(address: IpAddr) -> KeyPart {
-        match canonical(address) {
-            IpAddr::V4(v4) => KeyPart::Ipv4(v4),
-            IpAddr::V6(v6) => KeyPart::Ipv6Net(upper_64(v6)),
+        match v4_of(address) {
+            Ok(v4) => KeyPart::Ipv4(v4),
+            Err(v6) => KeyPart::Ipv6Net(upper_64(v6)),
         }
     }
 
     /// The value of [`KeyField::SourceSubnet`].
+    #[inline(always)]
     pub fn source_subnet(address: IpAddr) -> KeyPart {
-        match canonical(address) {
-            IpAddr::V4(v4) => {
-                let [a, b, c, _] = v4.octets();
-                KeyPart::SubnetIpv4(Ipv4Addr::new(a, b, c, 0))
-            }
-            IpAddr::V6(v6) => KeyPart::SubnetIpv6(upper_64(v6)),
+        match v4_of(address) {
+            Ok(v4) => KeyPart::SubnetIpv4(Ipv4Addr::from_bits(v4.to_bits() & !0xff)),
+            Err(v6) => KeyPart::SubnetIpv6(upper_64(v6)),
         }
+    }
+}
+
+/// The IPv4 address that an address is, or stands for: see [`crate::signal::canonical`].
+#[inline(always)]
+fn v4_of(address: IpAddr) -> Result<Ipv4Addr, Ipv6Addr> {
+    match address {
+        IpAddr::V4(v4) => Ok(v4),
+        IpAddr::V6(v6) => v6.to_ipv4_mapped().ok_or(v6),
     }
 }
 
