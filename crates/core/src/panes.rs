@@ -107,7 +107,10 @@ impl Ring {
     pub(crate) fn index_of(&self, time: Time, resolution: Resolution) -> i64 {
         let width = resolution.pane.0;
         let in_newest = |pane: &&Pane| (0..width).contains(&(time.0 - pane.index * width));
-        self.panes.last().filter(in_newest).map_or_else(|| resolution.index(time), |pane| pane.index)
+        self.panes
+            .last()
+            .filter(in_newest)
+            .map_or_else(|| resolution.index(time), |pane| pane.index)
     }
 
     /// Adds `amount`, seen at `time`, to counter `slot` of `slots` in pane `index`. Sums saturate.
@@ -130,25 +133,25 @@ impl Ring {
     /// The pane of `index` for something seen at `time`, made where it is missing.
     #[inline]
     fn pane(&mut self, index: i64, time: Time, slots: usize) -> &mut Pane {
-        let at = match self.panes.last() {
-            Some(last) if last.index == index => self.panes.len() - 1,
-            Some(last) if last.index > index => {
-                match self.panes.binary_search_by_key(&index, |pane| pane.index) {
-                    Ok(at) => at,
-                    Err(at) => {
-                        self.panes.insert(at, Pane::new(index, time, slots));
-                        at
-                    }
-                }
-            }
-            _ => {
-                self.panes.push(Pane::new(index, time, slots));
-                self.panes.len() - 1
-            }
-        };
+        let is_newest = self.panes.last().is_some_and(|last| last.index == index);
+        let at = if is_newest { self.panes.len() - 1 } else { self.place(index, time, slots) };
         let pane = &mut self.panes[at];
         pane.first = pane.first.min(time);
         pane
+    }
+
+    /// Where a pane stands that is not the newest, made where it is missing.
+    fn place(&mut self, index: i64, time: Time, slots: usize) -> usize {
+        let found = match self.panes.last() {
+            Some(last) if last.index > index => {
+                self.panes.binary_search_by_key(&index, |pane| pane.index)
+            }
+            _ => Err(self.panes.len()),
+        };
+        found.unwrap_or_else(|at| {
+            self.panes.insert(at, Pane::new(index, time, slots));
+            at
+        })
     }
 
     /// The sum of the counters in `slots` over panes `first..=last`.

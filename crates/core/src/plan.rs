@@ -34,9 +34,11 @@ use crate::umbrella::Umbrella;
 use crate::walk::Rates;
 
 pub(crate) mod counting;
+mod shape_plan;
 
 pub use counting::Selecting;
 use counting::{bit, count_grounds, index_of, others};
+pub use shape_plan::ShapePlan;
 
 /// All detectors, ready to run.
 #[derive(Clone, Debug, Default)]
@@ -166,34 +168,6 @@ pub enum Counted {
     },
     /// The most that these counters came to in the day before.
     Busiest(Sum),
-}
-
-/// What a signal of one shape adds to.
-#[derive(Clone, Debug, Default)]
-pub struct ShapePlan {
-    /// The classes its fields go to, none of them empty.
-    pub classes: SmallVec<[(DistinctField, Class); 2]>,
-    /// The counter slots it is added to.
-    pub counters: SmallVec<[usize; 4]>,
-    /// The slots its number is added to, in parts.
-    pub sums: SmallVec<[(usize, Part); 2]>,
-}
-
-impl ShapePlan {
-    /// Whether it is added to counters of tries and to nothing else.
-    pub(crate) fn only_counts(&self) -> bool {
-        self.classes.is_empty() && self.sums.is_empty()
-    }
-
-    /// Whether no measure selects the shape.
-    pub fn is_empty(&self) -> bool {
-        self.classes.is_empty() && !self.counts()
-    }
-
-    /// Whether it is added to any counter.
-    pub fn counts(&self) -> bool {
-        !self.counters.is_empty() || !self.sums.is_empty()
-    }
 }
 
 impl Plan {
@@ -444,6 +418,11 @@ impl KeyPlan {
         };
         self.shapes = (0..Shape::COUNT).map(|shape| self.shape_plan(Shape(shape))).collect();
         self.firsts = self.lists_of_successes();
+        let keep_firsts: Vec<u8> =
+            (0..Shape::COUNT).map(|shape| self.keep_firsts(Shape(shape))).collect();
+        for (shape, firsts) in self.shapes.iter_mut().zip(keep_firsts) {
+            shape.firsts = firsts;
+        }
         let mut looks: Vec<(Counted, Span)> = Vec::new();
         for DetectorPlan { looks: places, measures, span, .. } in &mut self.detectors {
             let places_of = measures.iter().map(|counted| index_of(&mut looks, (*counted, *span)));

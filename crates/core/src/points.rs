@@ -60,7 +60,8 @@ impl<'p> Points<'p> {
     ) -> Points<'p> {
         let shape = Shape::of(auth);
         let selecting = plan.selecting(auth.action, shape);
-        let point = point_of((signal, auth, shape), Generation::Even, |address| key.source(address));
+        let point =
+            point_of((signal, auth, shape), Generation::Even, |address| key.source(address));
         Points { plan, signal, auth, selecting, point }
     }
 

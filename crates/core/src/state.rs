@@ -122,10 +122,10 @@ impl KeyState {
         let keeping = self.keeping(plan, room);
         let shape = plan.shape(point.shape);
         let seen = plan.retention.step(point.time);
-        for (field, class) in &shape.classes {
+        for (nth, (field, class)) in shape.classes.iter().enumerate() {
             if let Some(tag) = point.tag(*field) {
                 let tag = tag & plan.retention.tag_mask;
-                let firsts = plan.keeps_firsts(point.shape, (*field, *class));
+                let firsts = plan.keeps_firsts(point.shape, nth);
                 let list = self.list(*field, point.generation.class(*class), firsts);
                 absorbed.sketch_refused |= list.insert(tag, seen, Keeping { firsts, ..keeping });
             }
@@ -170,10 +170,10 @@ impl KeyState {
     pub(crate) fn list_again(&mut self, plan: &KeyPlan, key: &Key, point: &Point, again: &Again) {
         let keeping = self.keeping(plan, Room::NoSketches);
         let seen = plan.retention.step(point.time);
-        for (field, class) in &plan.shape(point.shape).classes {
+        for (nth, (field, class)) in plan.shape(point.shape).classes.iter().enumerate() {
             if let Some(tag) = again.tag(*field) {
                 let tag = tag & plan.retention.tag_mask;
-                let firsts = plan.keeps_firsts(point.shape, (*field, *class));
+                let firsts = plan.keeps_firsts(point.shape, nth);
                 let list = self.list(*field, again.generation.class(*class), firsts);
                 list.insert(tag, seen, Keeping { firsts, ..keeping });
             }
@@ -298,10 +298,9 @@ impl KeyState {
         if let Some(rung) = rung {
             let (ring, shape) = (&mut self.rings[rung], plan.shape(point.shape));
             let index = ring.index_of(point.time, rungs[rung]);
-            let which = shape.counters.as_slice();
-            if !which.is_empty() {
+            if !shape.counters.is_empty() {
                 let attempts = u64::from(plan.tries(point));
-                ring.add_to_all(index, point.time, (which, plan.slots), attempts);
+                ring.add_to_all(index, point.time, (&shape.counters, plan.slots), attempts);
             }
             for (slot, part) in &shape.sums {
                 let amount = part.of(point.amount.number());

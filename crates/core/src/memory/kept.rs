@@ -167,12 +167,7 @@ impl Kept {
     }
 
     /// Counts what was put down.
-    pub(super) fn catch_up(
-        &mut self,
-        at: (&KeyPlan, &Key),
-        budget: &Budget,
-        merged: &mut Merged,
-    ) {
+    pub(super) fn catch_up(&mut self, at: (&KeyPlan, &Key), budget: &Budget, merged: &mut Merged) {
         if self.put_down.is_empty() {
             return;
         }

@@ -150,10 +150,18 @@ impl KeyPlan {
         firsts
     }
 
-    /// Whether the list of an even generation that a signal of `shape` goes to keeps since when its tags are seen:
-    /// only lists of who got in, and from where, do.
-    pub(crate) fn keeps_firsts(&self, shape: Shape, list: (DistinctField, Class)) -> bool {
-        shape.outcome() == Outcome::Success && self.firsts.contains(&list)
+    /// Whether the list of an even generation that a signal of `shape` goes to by the n-th of its classes keeps since
+    /// when its tags are seen: only lists of who got in, and from where, do.
+    #[inline]
+    pub(crate) fn keeps_firsts(&self, shape: Shape, nth: usize) -> bool {
+        self.shape(shape).firsts >> nth & 1 == 1
+    }
+
+    /// The same of all classes of a shape, of which there are no more than fields to tell values by.
+    pub(super) fn keep_firsts(&self, shape: Shape) -> u8 {
+        let keeps = |list| shape.outcome() == Outcome::Success && self.firsts.contains(list);
+        let classes = self.shape(shape).classes.iter().enumerate();
+        classes.map(|(nth, list)| u8::from(keeps(list)) << nth).sum()
     }
 
     pub(super) fn shape_plan(&self, shape: Shape) -> ShapePlan {
