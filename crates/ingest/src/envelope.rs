@@ -19,7 +19,7 @@ use tidewatch_core::signal::{EventId, LogStream, Origin};
 use tidewatch_core::time::Time;
 
 use crate::batch::{Batch, Piece, TextBuffers};
-use crate::declared::Interest;
+use crate::declared::FieldSet;
 use crate::format::{self, Said};
 use crate::limits::DAMAGED_ENVELOPES_MAX;
 use crate::marks::Marks;
@@ -205,16 +205,19 @@ impl Ingest {
             && promising
             && event.message.escaped
         {
-            let interest = self.formats.interest(raw);
-            let read = (interest != Interest::MayRead).then(|| {
-                let line = without_line_end(raw);
-                format::read_escaped(line, true, &self.names, &mut buffers.memos)
-            });
-            // What somebody claims and nobody reads is counted as passed over: that takes all of the way.
-            let is_nobodys = interest == Interest::None
-                && !(self.hears_invocations && format::imitates_report(raw));
-            let is_all = |said: &Said| is_nobodys || *said != Said::Nothing;
-            if let Some(said) = read.flatten().filter(is_all) {
+            buffers.memos.ask_for(self.formats.asked());
+            let line = without_line_end(raw);
+            let read = format::read_escaped(line, true, &self.names, &mut buffers.memos);
+            // What somebody claims and nobody reads is counted as passed over: that takes all of the way, and so
+            // does what a declared format may read, which is asked first.
+            let is_all = |(said, fields): &(Said, FieldSet)| match said {
+                Said::Nothing => {
+                    !self.formats.may_claim(raw)
+                        && !(self.hears_invocations && format::imitates_report(raw))
+                }
+                _ => !self.formats.may_read(raw, *fields),
+            };
+            if let Some((said, _)) = read.filter(is_all) {
                 return Ok(said);
             }
         }

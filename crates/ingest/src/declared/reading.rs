@@ -22,12 +22,9 @@ impl Declared {
         self.read(message, &Json::of(message), false, names).map(|(nth, _)| nth)
     }
 
-    /// Whether it may have a reading for a message, which may be escaped, as far as the names of fields tell.
-    pub(super) fn may_read(&self, message: &str) -> bool {
-        self.readings.iter().any(|reading| match &reading.body {
-            Body::Json(conditions) => conditions.iter().all(|field| field.may_hold(message)),
-            Body::Text { .. } | Body::Pairs(_) => true,
-        })
+    /// Whether it has a reading that is not about objects.
+    pub(super) fn reads_text(&self) -> bool {
+        self.readings.iter().any(|reading| !matches!(reading.body, Body::Json(_)))
     }
 
     /// What the first reading that fits says, and which it is; `None` if none fits. A message that is

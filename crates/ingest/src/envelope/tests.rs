@@ -8,6 +8,8 @@ use super::*;
 use crate::check::{check, envelope, gzip, naming, read_record, refusal, sshd};
 use crate::{Config, OwnGroup};
 
+mod shortcuts;
+
 fn two() -> Value {
     envelope(1, &[refusal("192.0.2.1"), sshd("192.0.2.2")])
 }

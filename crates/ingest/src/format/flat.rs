@@ -13,6 +13,7 @@ use wide::u8x16;
 
 use super::json_fields::{Fields, Value};
 use super::memo::Memos;
+use crate::declared::FieldSet;
 
 /// The digits that surely fit into 63 bits.
 const DIGITS_MAX: usize = 18;
@@ -23,12 +24,14 @@ struct Flat<'a, const ESCAPED: bool> {
     at: usize,
 }
 
-/// Reads the object that is all of `json` into `fields`, which are worthless after a `None`.
+/// Reads the object that is all of `json` into `fields`, which are worthless after a `None`; and those of its
+/// fields that the formats ask for that the memos are about.
 pub(super) fn read<'a, const ESCAPED: bool>(
     json: &'a str,
     fields: &mut Fields<'a>,
     memos: &mut Memos,
-) -> Option<()> {
+) -> Option<FieldSet> {
+    let mut asked = FieldSet::default();
     let mut flat = Flat::<ESCAPED> { text: json, at: 0 };
     flat.eat(b'{')?;
     if flat.eat(b'}').is_none() {
@@ -36,7 +39,9 @@ pub(super) fn read<'a, const ESCAPED: bool>(
             let name = flat.string()?;
             flat.eat(b':')?;
             let value = flat.value()?;
-            if let Some((part, place)) = memos.part_of(name) {
+            let known = memos.field_name(name);
+            asked = asked.with(known.asked);
+            if let Some((part, place)) = known.part {
                 fields.offer(part, place, value, memos);
             }
             if flat.eat(b',').is_none() {
@@ -45,7 +50,7 @@ pub(super) fn read<'a, const ESCAPED: bool>(
         }
         flat.eat(b'}')?;
     }
-    flat.peek().is_none().then_some(())
+    flat.peek().is_none().then_some(asked)
 }
 
 impl<'a, const ESCAPED: bool> Flat<'a, ESCAPED> {

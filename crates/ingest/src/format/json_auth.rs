@@ -23,6 +23,7 @@ use super::json_object;
 use super::memo::Memos;
 use super::printed::Printed;
 use super::words::{Named, Words};
+use crate::declared::FieldSet;
 use crate::nesting;
 use crate::problem::Problem;
 use crate::stamp;
@@ -60,16 +61,17 @@ pub(super) fn read(message: &str, timed: bool, names: &Names, memos: &mut Memos)
     said
 }
 
-/// Reads a message that is one flat object and still escaped; `None` if it is not so simple.
+/// Reads a message that is one flat object and still escaped, and tells which of the fields it has that formats
+/// ask for; `None` if it is not so simple.
 pub(super) fn read_escaped(
     message: &str,
     timed: bool,
     names: &Names,
     memos: &mut Memos,
-) -> Option<Said> {
+) -> Option<(Said, FieldSet)> {
     let mut fields = Fields::new(timed);
-    flat::read::<true>(message, &mut fields, memos)?;
-    Some(said(&fields, None, names, memos))
+    let asked = flat::read::<true>(message, &mut fields, memos)?;
+    Some((said(&fields, None, names, memos), asked))
 }
 
 /// Whether an object names a login as its event, with a user, of whatever end.

@@ -4,10 +4,14 @@
 //! A text of up to 32 bytes is compared as four machine words, with no call and no loop, which is
 //! several times cheaper than finding out again. Invariant: only answers of pure functions are kept, so
 //! what a line says does not depend on the lines before it, and a text that pushes another out of its
-//! slot costs only time.
+//! slot costs only time. Which formats are asked about is part of the question: of others all answers are
+//! forgotten.
+
+use std::sync::Arc;
 
 use super::json_names::{Part, part_of};
 use super::words::Words;
+use crate::declared::{Asked, FieldSet};
 
 /// How many texts are kept of each kind; a power of two.
 const SLOTS: usize = 256;
@@ -16,15 +20,43 @@ const SHORT_BYTES_MAX: usize = 32;
 /// Answers kept from line to line.
 #[derive(Default)]
 pub(crate) struct Memos {
-    parts: Memo<Option<(Part, u8)>>,
+    names: Memo<FieldName>,
     words: Memo<Words>,
+    /// Of the formats that `names` are about.
+    asked: Arc<Asked>,
+}
+
+/// What is known of the name of a field.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct FieldName {
+    /// See [`part_of`].
+    pub(super) part: Option<(Part, u8)>,
+    /// See [`Asked::set`].
+    pub(super) asked: FieldSet,
+}
+
+impl FieldName {
+    fn of(name: &str, asked: &Asked) -> FieldName {
+        FieldName { part: part_of(name), asked: asked.set(name) }
+    }
 }
 
 impl Memos {
-    /// The same as [`part_of`].
+    /// From now on names are those that these formats ask for.
     #[inline]
-    pub(super) fn part_of(&mut self, name: &str) -> Option<(Part, u8)> {
-        self.parts.get(name, part_of)
+    pub(crate) fn ask_for(&mut self, asked: &Arc<Asked>) {
+        // Kept alive here, so no other formats are ever taken for these.
+        if !Arc::ptr_eq(&self.asked, asked) {
+            self.asked = Arc::clone(asked);
+            self.names = Memo::default();
+        }
+    }
+
+    /// What is known of a field's name.
+    #[inline]
+    pub(super) fn field_name(&mut self, name: &str) -> FieldName {
+        let asked = &self.asked;
+        self.names.get(name, |name| FieldName::of(name, asked))
     }
 
     /// The same as [`Words::of`].
@@ -133,7 +165,7 @@ mod tests {
             texts in proptest::collection::vec("([a-z_]|user|login|fail|ok| ){0,9}", 0..300)) {
             let mut memos = Memos::default();
             for text in texts.iter().chain(&texts) {
-                prop_assert_eq!(memos.part_of(text), part_of(text));
+                prop_assert_eq!(memos.field_name(text).part, part_of(text));
                 prop_assert_eq!(memos.words(text), Words::of(text));
             }
         }
