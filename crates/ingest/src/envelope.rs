@@ -19,7 +19,6 @@ use tidewatch_core::signal::{EventId, LogStream, Origin};
 use tidewatch_core::time::Time;
 
 use crate::batch::{Batch, Piece, TextBuffers};
-use crate::declared::FieldSet;
 use crate::format::{self, Said};
 use crate::limits::DAMAGED_ENVELOPES_MAX;
 use crate::marks::Marks;
@@ -116,6 +115,7 @@ impl Ingest {
         batch: &mut Batch,
     ) {
         let (group, stream) = (&*header.group, &*header.stream);
+        let at_sight = batch.survey.is_none() && self.reads_at_sight(group);
         for (index, event) in events.iter().enumerate() {
             batch.tally.lines += 1;
             let unnamed = Place::Unnamed { group, stream, index };
@@ -128,6 +128,10 @@ impl Ingest {
                 self.survey_event((payload, event, promising), header, unnamed, buffers, batch);
                 continue;
             }
+            if at_sight && let Some(said) = self.read_at_sight(payload, event, hits, buffers) {
+                self.accept(Ok(said), (payload, event), header, unnamed, batch);
+                continue;
+            }
             let message = &payload.bytes[event.message.range.clone()];
             if self.asks(message) || self.asks_whose(group, message) {
                 self.ask_in_event(payload, (event, index), header, buffers, batch);
@@ -138,23 +142,33 @@ impl Ingest {
                 continue;
             }
             let said = self.said_in_event(payload, event, group, buffers, promising);
-            let (id, said) = match (text(payload, &event.id), said) {
-                (Ok(id), Ok(said)) => (id, said),
-                (Err(problem), _) | (_, Err(problem)) => {
-                    batch.tally.reject(problem, unnamed);
-                    continue;
-                }
-            };
-            let time = When::At(Time(event.timestamp_ms));
-            let place = Place::Event { group, stream, id: &id };
-            batch.accept(said, Some(time), place, &self.formats, || {
-                let origin = Origin {
-                    stream: Arc::clone(&header.log_stream),
-                    id: EventId::CloudWatch(Box::from(&*id)),
-                };
-                (self.names.naming.key.event(header.salt, id.as_bytes()), origin)
-            });
+            self.accept(said, (payload, event), header, unnamed, batch);
         }
+    }
+
+    /// Takes in what an event says.
+    #[inline]
+    fn accept(
+        &self,
+        said: Result<Said, Problem>,
+        (payload, event): (Piece<'_>, &Event),
+        header: &Header<'_>,
+        unnamed: Place<'_>,
+        batch: &mut Batch,
+    ) {
+        let (id, said) = match (text(payload, &event.id), said) {
+            (Ok(id), Ok(said)) => (id, said),
+            (Err(problem), _) | (_, Err(problem)) => return batch.tally.reject(problem, unnamed),
+        };
+        let time = When::At(Time(event.timestamp_ms));
+        let place = Place::Event { group: &header.group, stream: &header.stream, id: &id };
+        batch.accept(said, Some(time), place, &self.formats, || {
+            let origin = Origin {
+                stream: Arc::clone(&header.log_stream),
+                id: EventId::CloudWatch(Box::from(&*id)),
+            };
+            (self.names.naming.key.event(header.salt, id.as_bytes()), origin)
+        });
     }
 }
 
@@ -204,22 +218,9 @@ impl Ingest {
         if let Some(raw) = payload.text.and_then(|text| text.get(range.clone()))
             && promising
             && event.message.escaped
+            && let Some(said) = self.said_escaped(raw, buffers)
         {
-            buffers.memos.ask_for(self.formats.asked());
-            let line = without_line_end(raw);
-            let read = format::read_escaped(line, true, &self.names, &mut buffers.memos);
-            // What somebody claims and nobody reads is counted as passed over: that takes all of the way, and so
-            // does what a declared format may read, which is asked first.
-            let is_all = |(said, fields): &(Said, FieldSet)| match said {
-                Said::Nothing => {
-                    !self.formats.may_claim(raw)
-                        && !(self.hears_invocations && format::imitates_report(raw))
-                }
-                _ => !self.formats.may_read(raw, *fields),
-            };
-            if let Some((said, _)) = read.filter(is_all) {
-                return Ok(said);
-            }
+            return Ok(said);
         }
         let message = event.text(payload, &buffers.marks, &mut buffers.message)?;
         if !promising {
@@ -270,6 +271,16 @@ impl Ingest {
 }
 
 impl Event {
+    /// Where the message lies, between its quotes.
+    pub(crate) fn range(&self) -> std::ops::Range<usize> {
+        self.message.range.clone()
+    }
+
+    /// Whether the message holds an escape.
+    pub(crate) fn is_escaped(&self) -> bool {
+        self.message.escaped
+    }
+
     /// The message, unescaped.
     fn text<'p>(
         &self,
@@ -283,15 +294,6 @@ impl Event {
             false => payload.part(range).text.ok_or(Problem::NotUtf8),
         }
     }
-}
-
-/// A message that is still escaped, without its line end. An escaped backslash before an `n` looks the
-/// same; it leaves a backslash behind, with which nothing is read.
-fn without_line_end(mut raw: &str) -> &str {
-    while let Some(rest) = raw.strip_suffix("\\n").or_else(|| raw.strip_suffix("\\r")) {
-        raw = rest;
-    }
-    raw
 }
 
 /// The names of a data envelope, `None` for a control message.

@@ -23,8 +23,10 @@ pub struct Formats {
     special: Option<Needles>,
     /// Of each of these: the formats that have it, or one that holds it.
     special_of: Vec<Vec<usize>>,
-    /// Finds those of formats that read other things than objects and are not general; `None` without such.
-    textual: Option<Needles>,
+    /// Those of formats that may take an object for text and are not general, but none that holds another.
+    textual: Vec<String>,
+    /// Finds these; `None` without such.
+    textual_needles: Option<Needles>,
     /// The fields that formats ask objects for.
     asked: Arc<Asked>,
     /// Of each reading of objects, in formats that are not general: the format, and the fields it needs.
@@ -71,19 +73,28 @@ impl Formats {
         }
         let specials = || all.iter().filter(|format| !format.is_general);
         let special = shortest(specials().flat_map(|format| &format.needles).map(String::as_str));
-        let textual = specials().filter(|format| format.reads_text());
+        let textual = specials().filter(|format| format.may_read_object_as_text());
         let textual = shortest(textual.flat_map(|format| &format.needles).map(String::as_str));
         let has = |format: &Declared, needle: &str| {
             !format.is_general && format.needles.iter().any(|other| other.contains(needle))
         };
         let holders = |needle: &&str| (0..all.len()).filter(|at| has(&all[*at], needle)).collect();
         let special_of = special.iter().map(holders).collect();
-        let compiled =
-            |needles: BTreeSet<&str>| (!needles.is_empty()).then(|| Needles::new(needles));
-        let (special, textual) = (compiled(special), compiled(textual));
-        let needles = automaton(&texts);
+        let compiled = |needles: &BTreeSet<&str>| {
+            (!needles.is_empty()).then(|| Needles::new(needles.iter().copied()))
+        };
         let (asked, needed) = Asked::of(&all);
-        Formats { needles, special, special_of, textual, asked: Arc::new(asked), needed, all, of }
+        Formats {
+            needles: automaton(&texts),
+            special: compiled(&special),
+            special_of,
+            textual_needles: compiled(&textual),
+            textual: textual.into_iter().map(str::to_owned).collect(),
+            asked: Arc::new(asked),
+            needed,
+            all,
+            of,
+        }
     }
 
     /// All of them, by id.
@@ -107,23 +118,34 @@ impl Formats {
         special.is_some_and(|needles| needles.find(text.as_bytes(), 0).is_some())
     }
 
-    /// Whether one of those may have a reading for `text`, a flat object that has just these of the fields that
-    /// formats ask for; it may be escaped.
+    /// Needles of all formats that may read an object as text and are not general.
+    pub(crate) fn textual(&self) -> impl Iterator<Item = &str> {
+        self.textual.iter().map(String::as_str)
+    }
+
+    /// Whether a format that is not general may have a reading for `text`, a flat object that has just these of
+    /// the fields that formats ask for; it may be escaped, and begins with its brace.
     pub(crate) fn may_read(&self, text: &str, fields: FieldSet) -> bool {
-        let textual = self.textual.as_ref();
+        let textual = self.textual_needles.as_ref();
         if textual.is_some_and(|needles| needles.find(text.as_bytes(), 0).is_some()) {
             return true;
         }
-        // Most objects lack some name of each reading: then nothing need be searched.
-        if !self.needed.iter().any(|(_, needed)| needed.is_in(fields)) {
+        if !self.may_fit(fields) {
             return false;
         }
         let fits = |format: &usize| {
-            let of_format = self.needed.iter().filter(|(of, _)| of == format);
-            of_format.into_iter().any(|(_, needed)| needed.is_in(fields))
+            let mut of_format = self.needed.iter().filter(|(of, _)| of == format);
+            of_format.any(|(_, needed)| needed.is_in(fields))
         };
-        let hits = self.special.iter().flat_map(|needles| needles.all(text.as_bytes()));
-        hits.into_iter().any(|hit| self.special_of[hit.needle].iter().any(fits))
+        let mut hits = self.special.iter().flat_map(|needles| needles.all(text.as_bytes()));
+        hits.any(|hit| self.special_of[hit.needle].iter().any(fits))
+    }
+
+    /// Whether one of those may have a reading for a flat object as an object, if it holds a needle. Most lack
+    /// some name of each reading, and then nothing need be searched.
+    #[inline]
+    pub(crate) fn may_fit(&self, fields: FieldSet) -> bool {
+        self.needed.iter().any(|(_, needed)| needed.is_in(fields))
     }
 
     /// The formats that claim a message, in the order in which they are asked: the longest needle first,

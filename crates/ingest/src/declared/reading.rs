@@ -22,9 +22,13 @@ impl Declared {
         self.read(message, &Json::of(message), false, names).map(|(nth, _)| nth)
     }
 
-    /// Whether it has a reading that is not about objects.
-    pub(super) fn reads_text(&self) -> bool {
-        self.readings.iter().any(|reading| !matches!(reading.body, Body::Json(_)))
+    /// Whether it has a reading that may fit a message which begins as an object does, and takes it for text.
+    pub(super) fn may_read_object_as_text(&self) -> bool {
+        self.readings.iter().any(|reading| match &reading.body {
+            Body::Text { pattern, .. } => pattern.may_match_object(),
+            Body::Pairs(_) => true,
+            Body::Json(_) => false,
+        })
     }
 
     /// What the first reading that fits says, and which it is; `None` if none fits. A message that is

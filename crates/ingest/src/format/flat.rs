@@ -11,6 +11,8 @@ use std::borrow::Cow;
 
 use wide::u8x16;
 
+#[cfg(doc)]
+use super::json_auth::NEEDLES;
 use super::json_fields::{Fields, Value};
 use super::memo::Memos;
 use crate::declared::FieldSet;
@@ -24,14 +26,22 @@ struct Flat<'a, const ESCAPED: bool> {
     at: usize,
 }
 
-/// Reads the object that is all of `json` into `fields`, which are worthless after a `None`; and those of its
-/// fields that the formats ask for that the memos are about.
+/// What the names in an object tell.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Seen {
+    /// Those that formats ask for: the formats that the memos are about.
+    pub(crate) asked: FieldSet,
+    /// Whether one of them holds one of [`NEEDLES`].
+    pub(crate) holds_needle: bool,
+}
+
+/// Reads the object that is all of `json` into `fields`, which are worthless after a `None`.
 pub(super) fn read<'a, const ESCAPED: bool>(
     json: &'a str,
     fields: &mut Fields<'a>,
     memos: &mut Memos,
-) -> Option<FieldSet> {
-    let mut asked = FieldSet::default();
+) -> Option<Seen> {
+    let mut seen = Seen::default();
     let mut flat = Flat::<ESCAPED> { text: json, at: 0 };
     flat.eat(b'{')?;
     if flat.eat(b'}').is_none() {
@@ -40,7 +50,8 @@ pub(super) fn read<'a, const ESCAPED: bool>(
             flat.eat(b':')?;
             let value = flat.value()?;
             let known = memos.field_name(name);
-            asked = asked.with(known.asked);
+            seen.asked = seen.asked.with(known.asked);
+            seen.holds_needle |= known.holds_needle;
             if let Some((part, place)) = known.part {
                 fields.offer(part, place, value, memos);
             }
@@ -50,7 +61,7 @@ pub(super) fn read<'a, const ESCAPED: bool>(
         }
         flat.eat(b'}')?;
     }
-    flat.peek().is_none().then_some(asked)
+    flat.peek().is_none().then_some(seen)
 }
 
 impl<'a, const ESCAPED: bool> Flat<'a, ESCAPED> {

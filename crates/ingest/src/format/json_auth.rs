@@ -16,14 +16,13 @@ use std::borrow::Cow;
 use tidewatch_core::signal::{Auth, Outcome, Role, SignalKind};
 
 use super::Said;
-use super::flat;
+use super::flat::{self, Seen};
 use super::json_fields::{Best, Fields, Holder, Value, passed_or_not};
 use super::json_names::{MESSAGE_BEFORE, Part};
 use super::json_object;
 use super::memo::Memos;
 use super::printed::Printed;
 use super::words::{Named, Words};
-use crate::declared::FieldSet;
 use crate::nesting;
 use crate::problem::Problem;
 use crate::stamp;
@@ -61,17 +60,16 @@ pub(super) fn read(message: &str, timed: bool, names: &Names, memos: &mut Memos)
     said
 }
 
-/// Reads a message that is one flat object and still escaped, and tells which of the fields it has that formats
-/// ask for; `None` if it is not so simple.
+/// Reads a message that is one flat object and still escaped; `None` if it is not so simple.
 pub(super) fn read_escaped(
     message: &str,
     timed: bool,
     names: &Names,
     memos: &mut Memos,
-) -> Option<(Said, FieldSet)> {
+) -> Option<(Said, Seen)> {
     let mut fields = Fields::new(timed);
-    let asked = flat::read::<true>(message, &mut fields, memos)?;
-    Some((said(&fields, None, names, memos), asked))
+    let seen = flat::read::<true>(message, &mut fields, memos)?;
+    Some((said(&fields, None, names, memos), seen))
 }
 
 /// Whether an object names a login as its event, with a user, of whatever end.

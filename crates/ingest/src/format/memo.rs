@@ -9,6 +9,7 @@
 
 use std::sync::Arc;
 
+use super::json_auth::NEEDLES;
 use super::json_names::{Part, part_of};
 use super::words::Words;
 use crate::declared::{Asked, FieldSet};
@@ -33,11 +34,14 @@ pub(super) struct FieldName {
     pub(super) part: Option<(Part, u8)>,
     /// See [`Asked::set`].
     pub(super) asked: FieldSet,
+    /// Whether it holds one of [`NEEDLES`].
+    pub(super) holds_needle: bool,
 }
 
 impl FieldName {
     fn of(name: &str, asked: &Asked) -> FieldName {
-        FieldName { part: part_of(name), asked: asked.set(name) }
+        let holds_needle = NEEDLES.iter().any(|needle| name.contains(needle));
+        FieldName { part: part_of(name), asked: asked.set(name), holds_needle }
     }
 }
 

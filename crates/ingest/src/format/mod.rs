@@ -26,11 +26,11 @@ use tidewatch_core::signal::Auth;
 
 pub(crate) use access::{CALLER_NEEDLES, NEEDLES as BYTES_NEEDLES};
 pub(crate) use address::endpoint;
+pub(crate) use flat::Seen;
 pub(crate) use json_auth::{is_printed, object};
 pub use lambda::PHRASES as INVOCATION_PHRASES;
 pub(crate) use memo::Memos;
 
-use crate::declared::FieldSet;
 use crate::problem::Problem;
 use crate::username::Names;
 use crate::when::When;
@@ -140,14 +140,14 @@ pub(crate) fn imitates_report(message: &str) -> bool {
     lambda::imitates(message)
 }
 
-/// What all built-in formats make of a message that is still escaped as a JSON string, and which of the fields it
-/// has that the formats ask for that the memos are about; `None` where it has to be unescaped to know.
+/// What all built-in formats make of a message that is still escaped as a JSON string; `None` where it has to be
+/// unescaped to know.
 pub(crate) fn read_escaped(
     message: &str,
     timed: bool,
     names: &Names,
     memos: &mut Memos,
-) -> Option<(Said, FieldSet)> {
+) -> Option<(Said, Seen)> {
     // Of an object that is read at all, only one format makes anything.
     json_auth::read_escaped(message, timed, names, memos)
 }

@@ -128,7 +128,7 @@ proptest! {
     #[test]
     fn an_event_says_escaped_what_it_says_the_long_way(
         messages in proptest::collection::vec(
-            prop_oneof![12 => any_message(), 1 => Just(refusal("192.0.2.9")), 1 => Just(sshd("192.0.2.8"))], 1..8),
+            prop_oneof![12 => any_message(), 1 => Just(refusal("192.0.2.9")), 1 => Just(sshd("192.0.2.8"))], 1..16),
         hears_invocations in any::<bool>(), hears_bytes in any::<bool>(),
     ) {
         let config = Config { naming: naming(), own_group: None, formats: Arc::new(formats()) };
