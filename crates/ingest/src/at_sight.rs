@@ -57,12 +57,12 @@ impl Ingest {
         hits: &mut Hits<'_>,
         buffers: &mut TextBuffers,
     ) -> Option<Said> {
-        let range = event.range();
-        let raw = payload.text?.get(range.clone()).filter(|_| event.is_escaped())?;
+        let range = event.message.range.clone();
+        let raw = payload.text?.get(range.clone()).filter(|_| event.message.escaped)?;
         let (said, seen) = self.read_flat(raw, buffers)?;
         let elsewhere = self.elsewhere.as_ref();
         let is_ours = matches!(said, Said::Signal { .. })
-            && !self.formats.may_fit(seen.asked)
+            && !buffers.memos.may_fit(seen.asked, |fields| self.formats.may_fit(fields))
             && elsewhere.is_none_or(|needles| needles.find(raw.as_bytes(), 0).is_none())
             && (seen.holds_needle || hits.any_in(range.start, range.end));
         is_ours.then_some(said)

@@ -2,9 +2,8 @@
 //! level subscription filters": messageType, owner, logGroup, logStream, subscriptionFilters,
 //! logEvents of id, timestamp, message).
 //!
-//! Finding the fields is done twice: by the scanner, in any key order and past unknown keys, and by
-//! serde where the scanner gives up (an escape in a key, a key twice, an error in the JSON). Both give
-//! the same [`Envelope`]; a test holds them together. Only messages that hold a needle are unescaped.
+//! Where its fields lie is found by [`places`]. Only messages that hold a needle are read, and only those of
+//! them unescaped that cannot be read as they stand.
 //!
 //! Invariant: an event that cannot be read costs that event, an envelope that cannot be read costs that
 //! envelope, and what stands around either is read.
@@ -12,9 +11,6 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use memchr::memmem;
-use serde::Deserialize;
-use serde_json::value::RawValue;
 use tidewatch_core::signal::{EventId, LogStream, Origin};
 use tidewatch_core::time::Time;
 
@@ -23,7 +19,6 @@ use crate::format::{self, Said};
 use crate::limits::DAMAGED_ENVELOPES_MAX;
 use crate::marks::Marks;
 use crate::needles::Hits;
-use crate::nesting::{Extent, extent};
 use crate::problem::Problem;
 use crate::scan::{Scan, Text};
 use crate::survey::{Sayings, Survey, Surveyed};
@@ -32,23 +27,10 @@ use crate::unescape::unescape;
 use crate::when::When;
 use crate::{Ingest, Nets};
 
-/// Where an envelope's fields lie in the payload; `None` is missing or of the wrong type.
-#[derive(Debug, Default, PartialEq)]
-struct Envelope {
-    message_type: Option<Text>,
-    owner: Option<Text>,
-    group: Option<Text>,
-    stream: Option<Text>,
-    /// `None` for an event that lacks a field.
-    events: Option<Vec<Option<Event>>>,
-}
+use places::{Envelope, next_envelope};
+pub(crate) use places::{Event, raw_string, string_field};
 
-#[derive(Debug, PartialEq)]
-pub(crate) struct Event {
-    id: Text,
-    timestamp_ms: i64,
-    message: Text,
-}
+mod places;
 
 /// An envelope's names, and what its signals share.
 struct Header<'p> {
@@ -271,16 +253,6 @@ impl Ingest {
 }
 
 impl Event {
-    /// Where the message lies, between its quotes.
-    pub(crate) fn range(&self) -> std::ops::Range<usize> {
-        self.message.range.clone()
-    }
-
-    /// Whether the message holds an escape.
-    pub(crate) fn is_escaped(&self) -> bool {
-        self.message.escaped
-    }
-
     /// The message, unescaped.
     fn text<'p>(
         &self,
@@ -329,157 +301,6 @@ pub(crate) fn text<'p>(payload: Piece<'p>, text: &Text) -> Result<Cow<'p, str>, 
         return Ok(Cow::Owned(text));
     }
     payload.part(text.range.clone()).text.map(Cow::Borrowed).ok_or(Problem::NotUtf8)
-}
-
-/// The envelope at `at` and where it ends; or what is wrong with it and where to go on. `spare` is
-/// memory for its events.
-fn next_envelope(
-    payload: Piece<'_>,
-    marks: &Marks,
-    at: usize,
-    spare: &mut Vec<Option<Event>>,
-) -> Result<(Envelope, usize), (Problem, usize)> {
-    if let Some(found) = scan_envelope(payload.bytes, marks, at, spare) {
-        return Ok(found);
-    }
-    let found = extent(payload.bytes, at);
-    let end = match found {
-        Extent::Whole(end) => end,
-        // Quotes inside a message are escaped, so these bytes stand only where an envelope begins.
-        Extent::TooDeep | Extent::Unclosed => {
-            memmem::find(&payload.bytes[at + 1..], b"{\"messageType\"")
-                .map_or(payload.bytes.len(), |found| at + 1 + found)
-        }
-    };
-    let problem = match (found, payload.part(at..end).text) {
-        (Extent::Whole(_), Some(json)) => match serde_envelope(json, at) {
-            Some(envelope) => return Ok((envelope, end)),
-            None => Problem::Envelope,
-        },
-        (Extent::TooDeep, _) => Problem::Nesting,
-        (_, None) => Problem::NotUtf8,
-        (Extent::Unclosed, Some(_)) => Problem::Envelope,
-    };
-    Err((problem, end))
-}
-
-fn scan_envelope(
-    bytes: &[u8],
-    marks: &Marks,
-    at: usize,
-    spare: &mut Vec<Option<Event>>,
-) -> Option<(Envelope, usize)> {
-    let mut envelope = Envelope::default();
-    let mut scan = Scan::marked(bytes, marks, at);
-    scan.object(|scan, key| match key {
-        b"messageType" => string_field(scan, &mut envelope.message_type),
-        b"owner" => string_field(scan, &mut envelope.owner),
-        b"logGroup" => string_field(scan, &mut envelope.group),
-        b"logStream" => string_field(scan, &mut envelope.stream),
-        b"logEvents" if envelope.events.is_some() => None,
-        b"logEvents" if scan.peek() == Some(b'[') => {
-            let events = envelope.events.insert(std::mem::take(spare));
-            events.clear();
-            scan.array(|scan| scan_event(scan).map(|event| events.push(event)))
-        }
-        _ => scan.skip(),
-    })?;
-    Some((envelope, scan.at))
-}
-
-/// The event under the cursor; the outer `None` is serde's to decide.
-fn scan_event(scan: &mut Scan<'_>) -> Option<Option<Event>> {
-    if scan.peek() != Some(b'{') {
-        return scan.skip().map(|()| None);
-    }
-    let (mut id, mut timestamp_ms, mut message) = (None, None, None);
-    scan.object(|scan, key| match key {
-        b"id" if matches!(scan.peek(), Some(b'-' | b'0'..=b'9')) => {
-            let start = scan.at;
-            scan.integer()?;
-            let number = Text { range: start..scan.at, escaped: false };
-            id.replace(number).is_none().then_some(())
-        }
-        b"id" => string_field(scan, &mut id),
-        b"timestamp" if matches!(scan.peek(), Some(b'-' | b'0'..=b'9')) => {
-            timestamp_ms.replace(scan.integer()?).is_none().then_some(())
-        }
-        b"message" => string_field(scan, &mut message),
-        _ => scan.skip(),
-    })?;
-    Some(event(id, timestamp_ms, message))
-}
-
-fn event(id: Option<Text>, timestamp_ms: Option<i64>, message: Option<Text>) -> Option<Event> {
-    Some(Event { id: id?, timestamp_ms: timestamp_ms?, message: message? })
-}
-
-/// A field that should be a string; a second one of the name is serde's to judge.
-pub(crate) fn string_field(scan: &mut Scan<'_>, field: &mut Option<Text>) -> Option<()> {
-    if scan.peek() != Some(b'"') {
-        return scan.skip();
-    }
-    field.replace(scan.string()?).is_none().then_some(())
-}
-
-/// The same envelope by serde: `json` is the whole of it and begins at `base` in the payload.
-fn serde_envelope(json: &str, base: usize) -> Option<Envelope> {
-    #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Fields<'p> {
-        #[serde(borrow)]
-        message_type: Option<&'p RawValue>,
-        #[serde(borrow)]
-        owner: Option<&'p RawValue>,
-        #[serde(borrow)]
-        log_group: Option<&'p RawValue>,
-        #[serde(borrow)]
-        log_stream: Option<&'p RawValue>,
-        #[serde(borrow)]
-        log_events: Option<&'p RawValue>,
-    }
-    #[derive(Deserialize)]
-    struct EventFields<'p> {
-        #[serde(borrow)]
-        id: Option<&'p RawValue>,
-        #[serde(borrow)]
-        timestamp: Option<&'p RawValue>,
-        #[serde(borrow)]
-        message: Option<&'p RawValue>,
-    }
-    let fields: Fields<'_> = serde_json::from_str(json).ok()?;
-    let string = |value: Option<&RawValue>| raw_string(json, base, value?);
-    let read = |raw: &RawValue| {
-        let fields: EventFields<'_> = serde_json::from_str(raw.get()).ok()?;
-        let timestamp = fields.timestamp.and_then(|raw| raw.get().parse().ok());
-        let id = fields.id.and_then(|raw| match raw.get().parse::<i64>() {
-            Ok(_) => Some(raw_text(json, base, raw.get())),
-            Err(_) => raw_string(json, base, raw),
-        });
-        event(id, timestamp, string(fields.message))
-    };
-    let events = fields.log_events.and_then(|raw| {
-        let events: Vec<&RawValue> = serde_json::from_str(raw.get()).ok()?;
-        Some(events.into_iter().map(read).collect())
-    });
-    Some(Envelope {
-        message_type: string(fields.message_type),
-        owner: string(fields.owner),
-        group: string(fields.log_group),
-        stream: string(fields.log_stream),
-        events,
-    })
-}
-
-/// What lies between the quotes of `value`, a part of `json`, if it is a string.
-pub(crate) fn raw_string(json: &str, base: usize, value: &RawValue) -> Option<Text> {
-    let inner = value.get().strip_prefix('"')?.strip_suffix('"')?;
-    Some(raw_text(json, base, inner))
-}
-
-fn raw_text(json: &str, base: usize, part: &str) -> Text {
-    let start = base + (part.as_ptr() as usize - json.as_ptr() as usize);
-    Text { range: start..start + part.len(), escaped: part.contains('\\') }
 }
 
 #[cfg(test)]

@@ -4,8 +4,10 @@ use expect_test::expect;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
+use super::places::{scan_envelope, serde_envelope};
 use super::*;
 use crate::check::{check, envelope, gzip, naming, read_record, refusal, sshd};
+use crate::nesting::{Extent, extent};
 use crate::{Config, OwnGroup};
 
 mod shortcuts;

@@ -18,17 +18,34 @@ use crate::declared::{Asked, FieldSet};
 const SLOTS: usize = 256;
 const SHORT_BYTES_MAX: usize = 32;
 
+/// How many of an object's names are kept in their order.
+const ROW: usize = 16;
+/// The longest name that is, in bytes, with its quotes and its colon.
+const WRITTEN_BYTES_MAX: usize = 32;
+
 /// Answers kept from line to line.
 #[derive(Default)]
 pub(crate) struct Memos {
     names: Memo<FieldName>,
     words: Memo<Words>,
-    /// Of the formats that `names` are about.
+    /// Of the formats that all but `words` is about.
     asked: Arc<Asked>,
+    /// Fields of an object that no reading of these formats may fit.
+    unfit: Option<FieldSet>,
+    /// The names of the last object that was still escaped, in its order: the next one has mostly the same.
+    row: [WrittenName; ROW],
+}
+
+/// A name as it stands in an object that is still escaped, from its quote to its colon; empty for none.
+#[derive(Clone, Copy, Default)]
+struct WrittenName {
+    bytes: [u8; WRITTEN_BYTES_MAX],
+    length: usize,
+    name: FieldName,
 }
 
 /// What is known of the name of a field.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct FieldName {
     /// See [`part_of`].
     pub(super) part: Option<(Part, u8)>,
@@ -53,6 +70,47 @@ impl Memos {
         if !Arc::ptr_eq(&self.asked, asked) {
             self.asked = Arc::clone(asked);
             self.names = Memo::default();
+            self.row = Default::default();
+            self.unfit = None;
+        }
+    }
+
+    /// What `may_fit` says of an object's fields, always the same function of these formats.
+    #[inline]
+    pub(crate) fn may_fit(
+        &mut self,
+        fields: FieldSet,
+        may_fit: impl FnOnce(FieldSet) -> bool,
+    ) -> bool {
+        if self.unfit == Some(fields) {
+            return false;
+        }
+        let fits = may_fit(fields);
+        if !fits {
+            self.unfit = Some(fields);
+        }
+        fits
+    }
+
+    /// The name that the nth field of the last object had, and the bytes it takes, if `text` begins with it as it
+    /// stood there.
+    #[inline]
+    pub(super) fn same_name(&self, nth: usize, text: &[u8]) -> Option<(FieldName, usize)> {
+        let known = self.row.get(nth)?;
+        let bytes = known.bytes.get(..known.length).filter(|bytes| !bytes.is_empty())?;
+        text.starts_with(bytes).then_some((known.name, known.length))
+    }
+
+    /// Keeps the nth name of an object as it is written, from its quote to its colon.
+    pub(super) fn keep_name(&mut self, nth: usize, written: &[u8], name: FieldName) {
+        if let Some(known) = self.row.get_mut(nth) {
+            let mut bytes = [0; WRITTEN_BYTES_MAX];
+            let room = bytes.get_mut(..written.len());
+            let length = room.map_or(0, |room| {
+                room.copy_from_slice(written);
+                written.len()
+            });
+            *known = WrittenName { bytes, length, name };
         }
     }
 

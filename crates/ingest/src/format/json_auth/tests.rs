@@ -8,6 +8,7 @@ use super::super::json_names::USER;
 use super::*;
 use crate::username::{Naming, Usernames};
 
+mod escaped;
 mod nested;
 mod tried;
 
