@@ -1,4 +1,5 @@
-//! Events that are read where they stand, still escaped: flat objects that no declared format is for.
+//! Events that are read where they stand, still escaped, and lines that are not taken to every format: flat
+//! objects that no declared format is for.
 //!
 //! Where an application logs its logins one login follows the other, and all look alike. There the passes that
 //! are made to skip what is of no interest skip nothing: they stop in each message and are begun anew behind it.
@@ -11,7 +12,7 @@
 use crate::batch::{Piece, TextBuffers};
 use crate::declared::Formats;
 use crate::envelope::Event;
-use crate::format::{self, Said, Seen};
+use crate::format::{self, Memos, Said, Seen};
 use crate::needles::{Hits, Needles};
 use crate::{Asked, Ingest, function_of};
 
@@ -72,16 +73,7 @@ impl Ingest {
     /// way.
     pub(crate) fn said_escaped(&self, raw: &str, buffers: &mut TextBuffers) -> Option<Said> {
         let (said, seen) = self.read_flat(raw, buffers)?;
-        // What somebody claims and nobody reads is counted as passed over: that takes all of the way, and so
-        // does what a declared format may read, which is asked first.
-        let is_all = match said {
-            Said::Nothing => {
-                let imitates = self.hears_invocations && format::imitates_report(raw);
-                !imitates && !self.formats.may_claim(raw)
-            }
-            _ => !self.formats.may_read(raw, seen.asked),
-        };
-        if !is_all {
+        if !self.is_all(raw, &said, seen) {
             return None;
         }
         if said != Said::Nothing {
@@ -90,12 +82,33 @@ impl Ingest {
         Some(said)
     }
 
+    /// The same of a promising line as it stands.
+    pub(crate) fn said_in_line(&self, line: &str, memos: &mut Memos) -> Option<Said> {
+        let object = Some(line).filter(|line| line.starts_with('{'))?;
+        memos.ask_for(self.formats.asked());
+        let (said, seen) = format::read_flat::<false>(object, false, &self.names, memos)?;
+        self.is_all(object, &said, seen).then_some(said)
+    }
+
+    /// Whether what a flat object says is all that is to be said of it, as far as needles and names tell.
+    fn is_all(&self, raw: &str, said: &Said, seen: Seen) -> bool {
+        // What somebody claims and nobody reads is counted as passed over: that takes all of the way, and so
+        // does what a declared format may read, which is asked first.
+        match said {
+            Said::Nothing => {
+                let imitates = self.hears_invocations && format::imitates_report(raw);
+                !imitates && !self.formats.may_claim(raw)
+            }
+            _ => !self.formats.may_read(raw, seen.asked),
+        }
+    }
+
     /// What a flat object says that is still escaped, and what its names tell.
     fn read_flat(&self, raw: &str, buffers: &mut TextBuffers) -> Option<(Said, Seen)> {
         // Formats that take it for text are told from the others by how their patterns begin.
         let line = Some(without_line_end(raw)).filter(|line| line.starts_with('{'))?;
         buffers.memos.ask_for(self.formats.asked());
-        format::read_escaped(line, true, &self.names, &mut buffers.memos)
+        format::read_flat::<true>(line, true, &self.names, &mut buffers.memos)
     }
 }
 

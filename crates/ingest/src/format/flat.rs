@@ -94,18 +94,14 @@ impl<'a, const ESCAPED: bool> Flat<'a, ESCAPED> {
     fn name(&mut self, nth: usize, memos: &mut Memos) -> Option<FieldName> {
         self.peek()?;
         let start = self.at;
-        // Written otherwise where it is not escaped.
-        if ESCAPED
-            && let Some((name, length)) = memos.same_name(nth, self.text.as_bytes().get(start..)?)
-        {
+        let rest = self.text.as_bytes().get(start..)?;
+        if let Some((name, length)) = memos.same_name::<ESCAPED>(nth, rest) {
             self.at += length;
             return Some(name);
         }
         let name = memos.field_name(self.string()?);
         self.eat(b':')?;
-        if ESCAPED {
-            memos.keep_name(nth, self.text.as_bytes().get(start..self.at)?, name);
-        }
+        memos.keep_name::<ESCAPED>(nth, rest.get(..self.at - start)?, name);
         Some(name)
     }
 

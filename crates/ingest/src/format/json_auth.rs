@@ -60,15 +60,15 @@ pub(super) fn read(message: &str, timed: bool, names: &Names, memos: &mut Memos)
     said
 }
 
-/// Reads a message that is one flat object and still escaped; `None` if it is not so simple.
-pub(super) fn read_escaped(
+/// Reads a message that is one flat object and may be still `ESCAPED`; `None` if it is not so simple.
+pub(super) fn read_flat<const ESCAPED: bool>(
     message: &str,
     timed: bool,
     names: &Names,
     memos: &mut Memos,
 ) -> Option<(Said, Seen)> {
     let mut fields = Fields::new(timed);
-    let seen = flat::read::<true>(message, &mut fields, memos)?;
+    let seen = flat::read::<ESCAPED>(message, &mut fields, memos)?;
     Some((said(&fields, None, names, memos), seen))
 }
 

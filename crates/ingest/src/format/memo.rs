@@ -32,11 +32,12 @@ pub(crate) struct Memos {
     asked: Arc<Asked>,
     /// Fields of an object that no reading of these formats may fit.
     unfit: Option<FieldSet>,
-    /// The names of the last object that was still escaped, in its order: the next one has mostly the same.
-    row: [WrittenName; ROW],
+    /// The names of the last object, in its order: the next one has mostly the same. Those of the last that was
+    /// still escaped stand by themselves, as they are written otherwise.
+    rows: [[WrittenName; ROW]; 2],
 }
 
-/// A name as it stands in an object that is still escaped, from its quote to its colon; empty for none.
+/// A name as it stands in an object, from its quote to its colon; empty for none.
 #[derive(Clone, Copy, Default)]
 struct WrittenName {
     bytes: [u8; WRITTEN_BYTES_MAX],
@@ -70,7 +71,7 @@ impl Memos {
         if !Arc::ptr_eq(&self.asked, asked) {
             self.asked = Arc::clone(asked);
             self.names = Memo::default();
-            self.row = Default::default();
+            self.rows = Default::default();
             self.unfit = None;
         }
     }
@@ -92,18 +93,27 @@ impl Memos {
         fits
     }
 
-    /// The name that the nth field of the last object had, and the bytes it takes, if `text` begins with it as it
-    /// stood there.
+    /// The name that the nth field of the last object had that was `ESCAPED` or not, and the bytes it takes, if
+    /// `text` begins with it as it stood there.
     #[inline]
-    pub(super) fn same_name(&self, nth: usize, text: &[u8]) -> Option<(FieldName, usize)> {
-        let known = self.row.get(nth)?;
+    pub(super) fn same_name<const ESCAPED: bool>(
+        &self,
+        nth: usize,
+        text: &[u8],
+    ) -> Option<(FieldName, usize)> {
+        let known = self.rows[usize::from(ESCAPED)].get(nth)?;
         let bytes = known.bytes.get(..known.length).filter(|bytes| !bytes.is_empty())?;
         text.starts_with(bytes).then_some((known.name, known.length))
     }
 
     /// Keeps the nth name of an object as it is written, from its quote to its colon.
-    pub(super) fn keep_name(&mut self, nth: usize, written: &[u8], name: FieldName) {
-        if let Some(known) = self.row.get_mut(nth) {
+    pub(super) fn keep_name<const ESCAPED: bool>(
+        &mut self,
+        nth: usize,
+        written: &[u8],
+        name: FieldName,
+    ) {
+        if let Some(known) = self.rows[usize::from(ESCAPED)].get_mut(nth) {
             let mut bytes = [0; WRITTEN_BYTES_MAX];
             let room = bytes.get_mut(..written.len());
             let length = room.map_or(0, |room| {

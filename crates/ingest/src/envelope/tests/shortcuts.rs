@@ -1,4 +1,4 @@
-//! Events that are read while they are still escaped, against the same messages read the long way.
+//! Events that are read while they are still escaped, and lines, against the same messages read the long way.
 
 use proptest::prelude::*;
 use tidewatch_core::signal::{Outcome, Role};
@@ -105,12 +105,12 @@ fn any_message() -> impl Strategy<Value = String> {
     ];
     let value = prop_oneof![
         6 => "\"(login_failed|login_fail|login_success|loGIN|failed|ok|zebra|giraffe|ostrich|walrus|ann|bob)\"",
-        2 => "\"(abc|denied to ann|denied to ann walrus|who=ann|login who=bob x|\\{\\}|\\{ \\}|192\\.0\\.2\\.1)\"",
+        2 => "\"(sshd\\[9\\]: Failed password for ann from 192\\.0\\.2\\.7 port 22 ssh2|abc|denied to ann|denied to ann walrus|who=ann|login who=bob x|\\{\\}|\\{ \\}|192\\.0\\.2\\.1)\"",
         1 => "([0-9]{1,3}|true|null|\\{\"kind\":\"a\"\\}|\\[1\\]|\"\\\\u0061\"|\"a\\\\nb\")",
     ];
     let fields = proptest::collection::vec((name, value), 0..5);
     // Most are logins of the application's own, with what else may stand in them.
-    let login = proptest::option::weighted(0.8, "(login_failed|login_success|signin|loGIN|none)");
+    let login = proptest::option::weighted(0.8, "(login_failed|login_success|signin|sign_in|none)");
     (login, fields, "(user|User|uSeR|who|acct)", "(\n|\r\n|)").prop_map(
         |(login, fields, user, end)| {
             let own = login.map(|event| {
@@ -124,6 +124,21 @@ fn any_message() -> impl Strategy<Value = String> {
             format!("{{{}}}{end}", all.join(","))
         },
     )
+}
+
+#[test]
+fn a_login_without_a_needle_is_none_behind_others_either() {
+    let odd = r#"{"event":"sign_in","outcome":"ok","ip":"192.0.2.2","uSeR":"ann"}"#.to_owned();
+    let read = |messages: &[String]| {
+        let payload = envelope(1, messages).to_string();
+        crate::check::read_record(payload.as_bytes()).signals.len()
+    };
+    assert!(matches!(
+        crate::check::ingest().said(&odd, "", (true, Nets::Too), &mut Memos::default()),
+        Said::Signal { .. }
+    ));
+    let row = vec![refusal("192.0.2.1"); 20];
+    assert_eq!(read(&[row.clone(), vec![odd], row].concat()), 40);
 }
 
 proptest! {
@@ -151,5 +166,27 @@ proptest! {
         prop_assert_eq!(&batch.tally.passed_over, &expected.tally.passed_over);
         prop_assert_eq!(&batch.tally.problems, &expected.tally.problems);
         prop_assert_eq!(batch.tally.hostname_sources, expected.tally.hostname_sources);
+    }
+
+    #[test]
+    fn a_line_says_what_it_says_the_long_way(
+        messages in proptest::collection::vec(any_message(), 1..12),
+        hears_invocations in any::<bool>(), with_any in proptest::bool::weighted(0.2),
+    ) {
+        let formats = Arc::new(formats(with_any));
+        let mut ingest = Ingest::new(Config { naming: naming(), own_group: None, formats });
+        if hears_invocations {
+            ingest.hear_invocations();
+        }
+        let mut memos = Memos::default();
+        for line in &messages {
+            let line = line.trim_end_matches(['\r', '\n']);
+            if ingest.needles.find(line.as_bytes(), 0).is_some()
+                && let Some(said) = ingest.said_in_line(line, &mut memos)
+            {
+                let long = ingest.said(line, "", (false, Nets::Too), &mut Memos::default());
+                prop_assert_eq!(said, long, "{}", line);
+            }
+        }
     }
 }

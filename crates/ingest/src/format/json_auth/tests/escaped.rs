@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::super::super::memo::Memos;
-use super::super::read_escaped;
+use super::super::read_flat;
 use super::{any_field, escaped, naming};
 
 fn any_line() -> impl Strategy<Value = String> {
@@ -24,8 +24,8 @@ proptest! {
         let cut: String = lines[0].chars().take(at.index(lines[0].len())).collect();
         for line in lines.iter().chain(&lines).chain([&lines[0], &cut]) {
             let message = escaped(line);
-            let alone = read_escaped(&message, true, &naming(), &mut Memos::default());
-            prop_assert_eq!(read_escaped(&message, true, &naming(), &mut memos), alone);
+            let alone = read_flat::<true>(&message, true, &naming(), &mut Memos::default());
+            prop_assert_eq!(read_flat::<true>(&message, true, &naming(), &mut memos), alone);
         }
     }
 }
