@@ -77,3 +77,49 @@ impl FromIterator<FieldSet> for FieldSet {
         sets.into_iter().fold(FieldSet::default(), FieldSet::with)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::declared::Condition;
+
+    fn format(id: usize, fields: &[String]) -> Declared {
+        let condition = |field: &String| Condition { field: field.clone(), values: Vec::new() };
+        let reading = crate::check::reading(Body::Json(fields.iter().map(condition).collect()));
+        Declared {
+            id: id.to_string(),
+            log_groups: Vec::new(),
+            needles: vec!["needle".to_owned()],
+            is_general: false,
+            readings: vec![reading],
+        }
+    }
+
+    #[test]
+    fn a_name_has_one_bit_however_it_is_written_and_what_has_none_is_needed_by_nobody() {
+        let names = |range: std::ops::Range<usize>| -> Vec<String> {
+            range.map(|n| format!("Name.{n}")).collect()
+        };
+        let all = [
+            format(0, &names(0..2)),
+            format(1, &names(1..NAMES_MAX)),
+            format(2, &names(NAMES_MAX - 1..NAMES_MAX + 2)),
+            format(3, &names(NAMES_MAX + 1..NAMES_MAX + 2)),
+            format(4, &[WHOLE.to_owned()]),
+        ];
+        let (asked, needed) = Asked::of(&all);
+        let of: Vec<usize> = needed.iter().map(|(format, _)| *format).collect();
+        assert_eq!(of, [0, 1, 2, 3, 4]);
+        let fit = |fields: FieldSet| -> Vec<usize> {
+            let fits = needed.iter().filter(|(_, needed)| needed.is_in(fields));
+            fits.map(|(format, _)| *format).collect()
+        };
+        let two = asked.set("name.0").with(asked.set("NAME.1"));
+        assert_eq!(fit(two), [0, 3, 4]);
+        assert_eq!(fit(asked.set("Name.0")), [3, 4]);
+        let last = asked.set(&format!("name.{}", NAMES_MAX - 1));
+        assert_eq!(fit(last), [2, 3, 4]);
+        assert_eq!(asked.set(&format!("name.{NAMES_MAX}")), FieldSet::default());
+        assert_eq!(asked.set("0"), FieldSet::default());
+    }
+}

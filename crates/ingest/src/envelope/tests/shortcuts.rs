@@ -1,11 +1,11 @@
 //! Events that are read while they are still escaped, and lines, against the same messages read the long way.
 
 use proptest::prelude::*;
-use tidewatch_core::signal::{Outcome, Role};
 
 use super::*;
 use crate::Batch;
-use crate::declared::{Body, Choice, Condition, Declared, Formats, Glob, Pattern, Reading, Told};
+use crate::check::reading;
+use crate::declared::{Body, Condition, Declared, Formats, Glob, Pattern};
 use crate::format::Memos;
 
 fn json(conditions: &[(&str, &str)]) -> Body {
@@ -17,22 +17,6 @@ fn json(conditions: &[(&str, &str)]) -> Body {
 }
 
 fn format(id: &str, needles: &[&str], is_general: bool, bodies: Vec<Body>) -> Declared {
-    let reading = |body| Reading {
-        body,
-        action: Choice::Untold,
-        outcome: Choice::Always(Told::Outcome(Outcome::Failure)),
-        user_known: Choice::Untold,
-        role: Role::Attempt,
-        user: vec!["who".to_owned(), "user".to_owned()],
-        source: vec!["from".to_owned(), "ip".to_owned()],
-        agent: Vec::new(),
-        asn: Vec::new(),
-        time: Vec::new(),
-        time_as: None,
-        attempts: None,
-        no_user: Vec::new(),
-        proxies: 0,
-    };
     Declared {
         id: id.to_owned(),
         log_groups: Vec::new(),
