@@ -138,6 +138,8 @@ pub(crate) struct TextBuffers {
     pub(crate) message: Vec<u8>,
     /// What the formats found out about texts that come again and again.
     pub(crate) memos: Memos,
+    /// How many logins were read since the last event that looked like one and was none.
+    pub(crate) logins: u8,
 }
 
 /// What it takes to open a Kinesis record.

@@ -7,9 +7,10 @@ use std::sync::Arc;
 use base64_simd::STANDARD;
 use expect_test::Expect;
 use serde_json::{Value, json};
-use tidewatch_core::signal::LogStream;
+use tidewatch_core::signal::{LogStream, Outcome, Role};
 use tidewatch_core::tag::TagKey;
 
+use crate::declared::{Body, Choice, Reading, Told};
 use crate::username::{Naming, Usernames};
 use crate::{Batch, Buffers, Config, Ingest, InputKind};
 
@@ -19,6 +20,26 @@ pub(crate) fn naming() -> Naming {
 
 pub(crate) fn ingest() -> Ingest {
     Ingest::new(Config { naming: naming(), own_group: None, formats: Default::default() })
+}
+
+/// A reading of refused logins, whose users and sources stand in `who` and `from`, or else `user` and `ip`.
+pub(crate) fn reading(body: Body) -> Reading {
+    Reading {
+        body,
+        action: Choice::Untold,
+        outcome: Choice::Always(Told::Outcome(Outcome::Failure)),
+        user_known: Choice::Untold,
+        role: Role::Attempt,
+        user: vec!["who".to_owned(), "user".to_owned()],
+        source: vec!["from".to_owned(), "ip".to_owned()],
+        agent: Vec::new(),
+        asn: Vec::new(),
+        time: Vec::new(),
+        time_as: None,
+        attempts: None,
+        no_user: Vec::new(),
+        proxies: 0,
+    }
 }
 
 /// An application's line about a refused login.

@@ -2,9 +2,8 @@
 //! level subscription filters": messageType, owner, logGroup, logStream, subscriptionFilters,
 //! logEvents of id, timestamp, message).
 //!
-//! Finding the fields is done twice: by the scanner, in any key order and past unknown keys, and by
-//! serde where the scanner gives up (an escape in a key, a key twice, an error in the JSON). Both give
-//! the same [`Envelope`]; a test holds them together. Only messages that hold a needle are unescaped.
+//! Where its fields lie is found by [`places`]. Only messages that hold a needle are read, and only those of
+//! them unescaped that cannot be read as they stand.
 //!
 //! Invariant: an event that cannot be read costs that event, an envelope that cannot be read costs that
 //! envelope, and what stands around either is read.
@@ -12,19 +11,14 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use memchr::memmem;
-use serde::Deserialize;
-use serde_json::value::RawValue;
 use tidewatch_core::signal::{EventId, LogStream, Origin};
 use tidewatch_core::time::Time;
 
 use crate::batch::{Batch, Piece, TextBuffers};
-use crate::declared::Interest;
 use crate::format::{self, Said};
 use crate::limits::DAMAGED_ENVELOPES_MAX;
 use crate::marks::Marks;
 use crate::needles::Hits;
-use crate::nesting::{Extent, extent};
 use crate::problem::Problem;
 use crate::scan::{Scan, Text};
 use crate::survey::{Sayings, Survey, Surveyed};
@@ -33,23 +27,10 @@ use crate::unescape::unescape;
 use crate::when::When;
 use crate::{Ingest, Nets};
 
-/// Where an envelope's fields lie in the payload; `None` is missing or of the wrong type.
-#[derive(Debug, Default, PartialEq)]
-struct Envelope {
-    message_type: Option<Text>,
-    owner: Option<Text>,
-    group: Option<Text>,
-    stream: Option<Text>,
-    /// `None` for an event that lacks a field.
-    events: Option<Vec<Option<Event>>>,
-}
+use places::{Envelope, next_envelope};
+pub(crate) use places::{Event, raw_string, string_field};
 
-#[derive(Debug, PartialEq)]
-pub(crate) struct Event {
-    id: Text,
-    timestamp_ms: i64,
-    message: Text,
-}
+mod places;
 
 /// An envelope's names, and what its signals share.
 struct Header<'p> {
@@ -116,6 +97,7 @@ impl Ingest {
         batch: &mut Batch,
     ) {
         let (group, stream) = (&*header.group, &*header.stream);
+        let at_sight = batch.survey.is_none() && self.reads_at_sight(group);
         for (index, event) in events.iter().enumerate() {
             batch.tally.lines += 1;
             let unnamed = Place::Unnamed { group, stream, index };
@@ -128,6 +110,10 @@ impl Ingest {
                 self.survey_event((payload, event, promising), header, unnamed, buffers, batch);
                 continue;
             }
+            if at_sight && let Some(said) = self.read_at_sight(payload, event, hits, buffers) {
+                self.accept(Ok(said), (payload, event), header, unnamed, batch);
+                continue;
+            }
             let message = &payload.bytes[event.message.range.clone()];
             if self.asks(message) || self.asks_whose(group, message) {
                 self.ask_in_event(payload, (event, index), header, buffers, batch);
@@ -138,23 +124,33 @@ impl Ingest {
                 continue;
             }
             let said = self.said_in_event(payload, event, group, buffers, promising);
-            let (id, said) = match (text(payload, &event.id), said) {
-                (Ok(id), Ok(said)) => (id, said),
-                (Err(problem), _) | (_, Err(problem)) => {
-                    batch.tally.reject(problem, unnamed);
-                    continue;
-                }
-            };
-            let time = When::At(Time(event.timestamp_ms));
-            let place = Place::Event { group, stream, id: &id };
-            batch.accept(said, Some(time), place, &self.formats, || {
-                let origin = Origin {
-                    stream: Arc::clone(&header.log_stream),
-                    id: EventId::CloudWatch(Box::from(&*id)),
-                };
-                (self.names.naming.key.event(header.salt, id.as_bytes()), origin)
-            });
+            self.accept(said, (payload, event), header, unnamed, batch);
         }
+    }
+
+    /// Takes in what an event says.
+    #[inline]
+    fn accept(
+        &self,
+        said: Result<Said, Problem>,
+        (payload, event): (Piece<'_>, &Event),
+        header: &Header<'_>,
+        unnamed: Place<'_>,
+        batch: &mut Batch,
+    ) {
+        let (id, said) = match (text(payload, &event.id), said) {
+            (Ok(id), Ok(said)) => (id, said),
+            (Err(problem), _) | (_, Err(problem)) => return batch.tally.reject(problem, unnamed),
+        };
+        let time = When::At(Time(event.timestamp_ms));
+        let place = Place::Event { group: &header.group, stream: &header.stream, id: &id };
+        batch.accept(said, Some(time), place, &self.formats, || {
+            let origin = Origin {
+                stream: Arc::clone(&header.log_stream),
+                id: EventId::CloudWatch(Box::from(&*id)),
+            };
+            (self.names.naming.key.event(header.salt, id.as_bytes()), origin)
+        });
     }
 }
 
@@ -204,19 +200,9 @@ impl Ingest {
         if let Some(raw) = payload.text.and_then(|text| text.get(range.clone()))
             && promising
             && event.message.escaped
+            && let Some(said) = self.said_escaped(raw, buffers)
         {
-            let interest = self.formats.interest(raw);
-            let read = (interest != Interest::MayRead).then(|| {
-                let line = without_line_end(raw);
-                format::read_escaped(line, true, &self.names, &mut buffers.memos)
-            });
-            // What somebody claims and nobody reads is counted as passed over: that takes all of the way.
-            let is_nobodys = interest == Interest::None
-                && !(self.hears_invocations && format::imitates_report(raw));
-            let is_all = |said: &Said| is_nobodys || *said != Said::Nothing;
-            if let Some(said) = read.flatten().filter(is_all) {
-                return Ok(said);
-            }
+            return Ok(said);
         }
         let message = event.text(payload, &buffers.marks, &mut buffers.message)?;
         if !promising {
@@ -282,15 +268,6 @@ impl Event {
     }
 }
 
-/// A message that is still escaped, without its line end. An escaped backslash before an `n` looks the
-/// same; it leaves a backslash behind, with which nothing is read.
-fn without_line_end(mut raw: &str) -> &str {
-    while let Some(rest) = raw.strip_suffix("\\n").or_else(|| raw.strip_suffix("\\r")) {
-        raw = rest;
-    }
-    raw
-}
-
 /// The names of a data envelope, `None` for a control message.
 fn header<'p>(
     payload: Piece<'p>,
@@ -324,157 +301,6 @@ pub(crate) fn text<'p>(payload: Piece<'p>, text: &Text) -> Result<Cow<'p, str>, 
         return Ok(Cow::Owned(text));
     }
     payload.part(text.range.clone()).text.map(Cow::Borrowed).ok_or(Problem::NotUtf8)
-}
-
-/// The envelope at `at` and where it ends; or what is wrong with it and where to go on. `spare` is
-/// memory for its events.
-fn next_envelope(
-    payload: Piece<'_>,
-    marks: &Marks,
-    at: usize,
-    spare: &mut Vec<Option<Event>>,
-) -> Result<(Envelope, usize), (Problem, usize)> {
-    if let Some(found) = scan_envelope(payload.bytes, marks, at, spare) {
-        return Ok(found);
-    }
-    let found = extent(payload.bytes, at);
-    let end = match found {
-        Extent::Whole(end) => end,
-        // Quotes inside a message are escaped, so these bytes stand only where an envelope begins.
-        Extent::TooDeep | Extent::Unclosed => {
-            memmem::find(&payload.bytes[at + 1..], b"{\"messageType\"")
-                .map_or(payload.bytes.len(), |found| at + 1 + found)
-        }
-    };
-    let problem = match (found, payload.part(at..end).text) {
-        (Extent::Whole(_), Some(json)) => match serde_envelope(json, at) {
-            Some(envelope) => return Ok((envelope, end)),
-            None => Problem::Envelope,
-        },
-        (Extent::TooDeep, _) => Problem::Nesting,
-        (_, None) => Problem::NotUtf8,
-        (Extent::Unclosed, Some(_)) => Problem::Envelope,
-    };
-    Err((problem, end))
-}
-
-fn scan_envelope(
-    bytes: &[u8],
-    marks: &Marks,
-    at: usize,
-    spare: &mut Vec<Option<Event>>,
-) -> Option<(Envelope, usize)> {
-    let mut envelope = Envelope::default();
-    let mut scan = Scan::marked(bytes, marks, at);
-    scan.object(|scan, key| match key {
-        b"messageType" => string_field(scan, &mut envelope.message_type),
-        b"owner" => string_field(scan, &mut envelope.owner),
-        b"logGroup" => string_field(scan, &mut envelope.group),
-        b"logStream" => string_field(scan, &mut envelope.stream),
-        b"logEvents" if envelope.events.is_some() => None,
-        b"logEvents" if scan.peek() == Some(b'[') => {
-            let events = envelope.events.insert(std::mem::take(spare));
-            events.clear();
-            scan.array(|scan| scan_event(scan).map(|event| events.push(event)))
-        }
-        _ => scan.skip(),
-    })?;
-    Some((envelope, scan.at))
-}
-
-/// The event under the cursor; the outer `None` is serde's to decide.
-fn scan_event(scan: &mut Scan<'_>) -> Option<Option<Event>> {
-    if scan.peek() != Some(b'{') {
-        return scan.skip().map(|()| None);
-    }
-    let (mut id, mut timestamp_ms, mut message) = (None, None, None);
-    scan.object(|scan, key| match key {
-        b"id" if matches!(scan.peek(), Some(b'-' | b'0'..=b'9')) => {
-            let start = scan.at;
-            scan.integer()?;
-            let number = Text { range: start..scan.at, escaped: false };
-            id.replace(number).is_none().then_some(())
-        }
-        b"id" => string_field(scan, &mut id),
-        b"timestamp" if matches!(scan.peek(), Some(b'-' | b'0'..=b'9')) => {
-            timestamp_ms.replace(scan.integer()?).is_none().then_some(())
-        }
-        b"message" => string_field(scan, &mut message),
-        _ => scan.skip(),
-    })?;
-    Some(event(id, timestamp_ms, message))
-}
-
-fn event(id: Option<Text>, timestamp_ms: Option<i64>, message: Option<Text>) -> Option<Event> {
-    Some(Event { id: id?, timestamp_ms: timestamp_ms?, message: message? })
-}
-
-/// A field that should be a string; a second one of the name is serde's to judge.
-pub(crate) fn string_field(scan: &mut Scan<'_>, field: &mut Option<Text>) -> Option<()> {
-    if scan.peek() != Some(b'"') {
-        return scan.skip();
-    }
-    field.replace(scan.string()?).is_none().then_some(())
-}
-
-/// The same envelope by serde: `json` is the whole of it and begins at `base` in the payload.
-fn serde_envelope(json: &str, base: usize) -> Option<Envelope> {
-    #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Fields<'p> {
-        #[serde(borrow)]
-        message_type: Option<&'p RawValue>,
-        #[serde(borrow)]
-        owner: Option<&'p RawValue>,
-        #[serde(borrow)]
-        log_group: Option<&'p RawValue>,
-        #[serde(borrow)]
-        log_stream: Option<&'p RawValue>,
-        #[serde(borrow)]
-        log_events: Option<&'p RawValue>,
-    }
-    #[derive(Deserialize)]
-    struct EventFields<'p> {
-        #[serde(borrow)]
-        id: Option<&'p RawValue>,
-        #[serde(borrow)]
-        timestamp: Option<&'p RawValue>,
-        #[serde(borrow)]
-        message: Option<&'p RawValue>,
-    }
-    let fields: Fields<'_> = serde_json::from_str(json).ok()?;
-    let string = |value: Option<&RawValue>| raw_string(json, base, value?);
-    let read = |raw: &RawValue| {
-        let fields: EventFields<'_> = serde_json::from_str(raw.get()).ok()?;
-        let timestamp = fields.timestamp.and_then(|raw| raw.get().parse().ok());
-        let id = fields.id.and_then(|raw| match raw.get().parse::<i64>() {
-            Ok(_) => Some(raw_text(json, base, raw.get())),
-            Err(_) => raw_string(json, base, raw),
-        });
-        event(id, timestamp, string(fields.message))
-    };
-    let events = fields.log_events.and_then(|raw| {
-        let events: Vec<&RawValue> = serde_json::from_str(raw.get()).ok()?;
-        Some(events.into_iter().map(read).collect())
-    });
-    Some(Envelope {
-        message_type: string(fields.message_type),
-        owner: string(fields.owner),
-        group: string(fields.log_group),
-        stream: string(fields.log_stream),
-        events,
-    })
-}
-
-/// What lies between the quotes of `value`, a part of `json`, if it is a string.
-pub(crate) fn raw_string(json: &str, base: usize, value: &RawValue) -> Option<Text> {
-    let inner = value.get().strip_prefix('"')?.strip_suffix('"')?;
-    Some(raw_text(json, base, inner))
-}
-
-fn raw_text(json: &str, base: usize, part: &str) -> Text {
-    let start = base + (part.as_ptr() as usize - json.as_ptr() as usize);
-    Text { range: start..start + part.len(), escaped: part.contains('\\') }
 }
 
 #[cfg(test)]

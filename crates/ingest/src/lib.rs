@@ -11,6 +11,7 @@ use tidewatch_core::agents::AgentNames;
 use tidewatch_core::invocation::function_of;
 use tidewatch_core::signal::LogStream;
 
+mod at_sight;
 pub mod batch;
 #[cfg(test)]
 mod check;
@@ -85,6 +86,8 @@ pub struct Ingest {
     hears_access: Asked,
     /// What a message of a function's log group must hold to be asked whose request it is about, if they are.
     callers: Option<Needles>,
+    /// What an event that is read at sight must not hold; `None` where that is nothing.
+    elsewhere: Option<Needles>,
     /// Of the formats: what a message must hold to be worth reading.
     needles: Needles,
     /// The same and [`lines::EVENT_KEYS`]: what a line must hold to be worth a look.
@@ -122,6 +125,7 @@ impl Ingest {
             hears_invocations: false,
             hears_access: Asked::None,
             callers: None,
+            elsewhere: at_sight::needles_elsewhere(&config.formats, &[]),
             needles,
             line_needles,
             event_keys: Needles::new(lines::EVENT_KEYS),
@@ -145,6 +149,7 @@ impl Ingest {
     pub fn hear_bytes(&mut self) {
         if let Asked::None = self.hears_access {
             self.hears_access = Asked::Telling(Needles::new(format::BYTES_NEEDLES));
+            self.elsewhere = at_sight::needles_elsewhere(&self.formats, &format::BYTES_NEEDLES);
         }
     }
 

@@ -243,7 +243,11 @@ impl Ingest {
                 let ((said, _), time, log_stream) = self.heard_in_tail(tail, memos);
                 (said, time, log_stream)
             }
-            None => (self.said(text, "", (false, Nets::Too), memos), None, None),
+            None => {
+                let said = self.said_in_line(text, memos);
+                let said = said.unwrap_or_else(|| self.said(text, "", (false, Nets::Too), memos));
+                (said, None, None)
+            }
         };
         batch.accept(said, time, place(line, source), &self.formats, || {
             let event = self.names.naming.key.event(source.salt, &line.offset.to_be_bytes());

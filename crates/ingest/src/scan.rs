@@ -64,6 +64,14 @@ impl<'p> Scan<'p> {
         comes
     }
 
+    /// Steps over these bytes, if just they come.
+    #[inline]
+    pub(crate) fn literal(&mut self, bytes: &[u8]) -> Option<()> {
+        let comes = self.bytes.get(self.at..)?.starts_with(bytes);
+        self.at += if comes { bytes.len() } else { 0 };
+        comes.then_some(())
+    }
+
     /// Steps over a string.
     #[inline]
     pub(crate) fn string(&mut self) -> Option<Text> {
@@ -86,6 +94,10 @@ impl<'p> Scan<'p> {
     #[inline]
     pub(crate) fn integer(&mut self) -> Option<i64> {
         self.peek()?;
+        if let Some((value, digits)) = short(&self.bytes[self.at..]) {
+            self.at += digits;
+            return Some(value);
+        }
         let (negative, digits) = match self.number() {
             [b'-', digits @ ..] => (true, digits),
             digits => (false, digits),
@@ -185,11 +197,32 @@ impl<'p> Scan<'p> {
     /// The longest run of bytes a number may be made of.
     fn number(&mut self) -> &'p [u8] {
         let rest = &self.bytes[self.at..];
-        let in_number = |b: &u8| matches!(b, b'0'..=b'9' | b'-' | b'+' | b'.' | b'e' | b'E');
         let len = rest.iter().position(|byte| !in_number(byte)).unwrap_or(rest.len());
         self.at += len;
         &rest[..len]
     }
+}
+
+/// Whether a byte may be in a number.
+fn in_number(byte: &u8) -> bool {
+    matches!(byte, b'0'..=b'9' | b'-' | b'+' | b'.' | b'e' | b'E')
+}
+
+/// The number at the start and how many digits it has, if it is written as times are: a few digits, no sign, no
+/// zero in front, and nothing else of a number behind.
+#[inline]
+fn short(bytes: &[u8]) -> Option<(i64, usize)> {
+    let (mut value, mut count) = (0, 0);
+    while let Some(digit @ b'0'..=b'9') = bytes.get(count) {
+        if count == DIGITS_SURE {
+            return None;
+        }
+        value = value * 10 + i64::from(digit - b'0');
+        count += 1;
+    }
+    let is_whole =
+        matches!(bytes.first(), Some(b'1'..=b'9')) && !bytes.get(count).is_some_and(in_number);
+    is_whole.then_some((value, count))
 }
 
 /// Where the string that begins at `at` ends, and whether it holds an escape.
@@ -284,6 +317,19 @@ mod tests {
             if first.is_some() {
                 prop_assert_eq!(plain.at, marked.at);
             }
+        }
+
+        #[test]
+        fn a_short_integer_is_read_as_any_other(text in "-?[0-9]{1,20}[-+.eE,} ]?[0-9]?") {
+            let read = |text: &str| {
+                let mut scan = Scan::new(text.as_bytes(), 0);
+                (scan.integer(), scan.at)
+            };
+            let number = text.split([',', '}', ' ']).next().unwrap_or_default();
+            let plain = number.parse::<i64>().ok().filter(|n| n.to_string() == number || number == "-0");
+            let (found, end) = read(&text);
+            prop_assert_eq!(found, plain);
+            prop_assert!(found.is_none() || end == number.len());
         }
 
         #[test]

@@ -1,11 +1,13 @@
 //! All declared formats of a run, and which of them claim a line.
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 
 use super::Declared;
+use super::asked::{Asked, FieldSet};
 use super::json::Json;
 use crate::format::Said;
 use crate::needles::{Needles, shortest};
@@ -21,6 +23,14 @@ pub struct Formats {
     special: Option<Needles>,
     /// Of each of these: the formats that have it, or one that holds it.
     special_of: Vec<Vec<usize>>,
+    /// Those of formats that may take an object for text and are not general, but none that holds another.
+    textual: Vec<String>,
+    /// Finds these; `None` without such.
+    textual_needles: Option<Needles>,
+    /// The fields that formats ask objects for.
+    asked: Arc<Asked>,
+    /// Of each reading of objects, in formats that are not general: the format, and the fields it needs.
+    needed: Vec<(usize, FieldSet)>,
     /// Of each needle: its format, and its length.
     of: Vec<(usize, usize)>,
 }
@@ -45,17 +55,6 @@ pub(crate) enum Read {
     Unread(usize),
 }
 
-/// What formats that are not general have to do with a text, as far as needles and the names of fields tell.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Interest {
-    /// Nothing.
-    None,
-    /// Some may claim it, and can read nothing in it.
-    MayClaim,
-    /// One may read it.
-    MayRead,
-}
-
 impl Formats {
     /// The formats, ready to be asked; in whatever order.
     ///
@@ -72,15 +71,30 @@ impl Formats {
                 texts.push(needle.as_str());
             }
         }
-        let special = all.iter().filter(|format| !format.is_general);
-        let special = shortest(special.flat_map(|format| &format.needles).map(String::as_str));
+        let specials = || all.iter().filter(|format| !format.is_general);
+        let special = shortest(specials().flat_map(|format| &format.needles).map(String::as_str));
+        let textual = specials().filter(|format| format.may_read_object_as_text());
+        let textual = shortest(textual.flat_map(|format| &format.needles).map(String::as_str));
         let has = |format: &Declared, needle: &str| {
             !format.is_general && format.needles.iter().any(|other| other.contains(needle))
         };
         let holders = |needle: &&str| (0..all.len()).filter(|at| has(&all[*at], needle)).collect();
         let special_of = special.iter().map(holders).collect();
-        let special = (!special.is_empty()).then(|| Needles::new(special));
-        Formats { needles: automaton(&texts), special, special_of, all, of }
+        let compiled = |needles: &BTreeSet<&str>| {
+            (!needles.is_empty()).then(|| Needles::new(needles.iter().copied()))
+        };
+        let (asked, needed) = Asked::of(&all);
+        Formats {
+            needles: automaton(&texts),
+            special: compiled(&special),
+            special_of,
+            textual_needles: compiled(&textual),
+            textual: textual.into_iter().map(str::to_owned).collect(),
+            asked: Arc::new(asked),
+            needed,
+            all,
+            of,
+        }
     }
 
     /// All of them, by id.
@@ -93,22 +107,45 @@ impl Formats {
         self.all.iter().flat_map(|format| format.needles.iter().map(String::as_str))
     }
 
-    /// Whether a format that is not general may claim `text`, which may be escaped, and if so whether one of
-    /// those has a reading that may fit it.
-    pub(crate) fn interest(&self, text: &str) -> Interest {
-        let hits = self.special.as_ref().map(|needles| needles.all(text.as_bytes()));
-        let mut asked: Vec<usize> = Vec::new();
-        for hit in hits.into_iter().flatten() {
-            // Each needle once, however often somebody wrote it.
-            if asked.contains(&hit.needle) {
-                continue;
-            }
-            if self.special_of[hit.needle].iter().any(|format| self.all[*format].may_read(text)) {
-                return Interest::MayRead;
-            }
-            asked.push(hit.needle);
+    /// The fields that formats ask objects for.
+    pub(crate) fn asked(&self) -> &Arc<Asked> {
+        &self.asked
+    }
+
+    /// Whether a format that is not general may claim `text`, which may be escaped, as far as needles tell.
+    pub(crate) fn may_claim(&self, text: &str) -> bool {
+        let special = self.special.as_ref();
+        special.is_some_and(|needles| needles.find(text.as_bytes(), 0).is_some())
+    }
+
+    /// Needles of all formats that may read an object as text and are not general.
+    pub(crate) fn textual(&self) -> impl Iterator<Item = &str> {
+        self.textual.iter().map(String::as_str)
+    }
+
+    /// Whether a format that is not general may have a reading for `text`, a flat object that has just these of
+    /// the fields that formats ask for; it may be escaped, and begins with its brace.
+    pub(crate) fn may_read(&self, text: &str, fields: FieldSet) -> bool {
+        let textual = self.textual_needles.as_ref();
+        if textual.is_some_and(|needles| needles.find(text.as_bytes(), 0).is_some()) {
+            return true;
         }
-        if asked.is_empty() { Interest::None } else { Interest::MayClaim }
+        if !self.may_fit(fields) {
+            return false;
+        }
+        let fits = |format: &usize| {
+            let mut of_format = self.needed.iter().filter(|(of, _)| of == format);
+            of_format.any(|(_, needed)| needed.is_in(fields))
+        };
+        let mut hits = self.special.iter().flat_map(|needles| needles.all(text.as_bytes()));
+        hits.any(|hit| self.special_of[hit.needle].iter().any(fits))
+    }
+
+    /// Whether one of those may have a reading for a flat object as an object, if it holds a needle. Most lack
+    /// some name of each reading, and then nothing need be searched.
+    #[inline]
+    pub(crate) fn may_fit(&self, fields: FieldSet) -> bool {
+        self.needed.iter().any(|(_, needed)| needed.is_in(fields))
     }
 
     /// The formats that claim a message, in the order in which they are asked: the longest needle first,

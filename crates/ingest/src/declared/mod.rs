@@ -10,6 +10,7 @@
 //! linear in the line (finite automata, no backtracking); a field that stands twice with different
 //! values is none, for then somebody else may have written it.
 
+mod asked;
 mod claims;
 mod fields;
 mod json;
@@ -21,8 +22,9 @@ mod unique;
 
 use tidewatch_core::signal::{Outcome, Role, SignalKind};
 
+pub(crate) use asked::{Asked, FieldSet};
+pub(crate) use claims::Read;
 pub use claims::{Claim, Formats};
-pub(crate) use claims::{Interest, Read};
 pub use fields::WHOLE;
 pub use pattern::{Pattern, PatternError};
 pub use tidewatch_core::glob::Glob;

@@ -7,7 +7,7 @@
 use std::sync::OnceLock;
 
 use regex::{Regex, RegexBuilder};
-use regex_syntax::hir::{Class, Hir, HirKind};
+use regex_syntax::hir::{Class, Hir, HirKind, Look};
 
 /// What a pattern may weigh: one for each byte it spells and each range of letters it allows, as often as
 /// they are repeated. `\w` weighs some 800, `\d` some 70.
@@ -25,6 +25,8 @@ const AUTOMATON_BYTES_MAX: usize = 1 << 20;
 pub struct Pattern {
     text: String,
     captures: Vec<String>,
+    /// Whether it may match a message that begins with a brace, as objects do.
+    may_match_object: bool,
     /// `None` inside would be a pattern that passed the checks and still does not compile: it matches
     /// nothing.
     regex: OnceLock<Option<Regex>>,
@@ -51,7 +53,14 @@ impl Pattern {
             );
             return Err(PatternError(why));
         }
-        Ok(Pattern { text: text.to_owned(), captures, regex: OnceLock::new() })
+        let may_match_object = may_match_behind(&hir, '{');
+        Ok(Pattern { text: text.to_owned(), captures, may_match_object, regex: OnceLock::new() })
+    }
+
+    /// Whether it may match a message that begins with a brace; most of ours begin with what stands before a
+    /// daemon's words.
+    pub(super) fn may_match_object(&self) -> bool {
+        self.may_match_object
     }
 
     /// The names of its captures.
@@ -101,6 +110,57 @@ fn weigh(hir: &Hir, captures: &mut Vec<String>) -> usize {
     }
 }
 
+/// Whether a pattern may match a text that begins with `first`, as far as its own beginning tells.
+fn may_match_behind(hir: &Hir, first: char) -> bool {
+    let is_anchored = hir.properties().look_set_prefix().contains(Look::Start);
+    let begins = begins(hir, first);
+    !is_anchored || begins.with || begins.empty
+}
+
+/// What a part of a pattern may match.
+#[derive(Clone, Copy)]
+struct Begins {
+    /// Something that begins with the letter.
+    with: bool,
+    /// Nothing, so that what follows it begins.
+    empty: bool,
+}
+
+fn begins(hir: &Hir, first: char) -> Begins {
+    let with = |with| Begins { with, empty: false };
+    match hir.kind() {
+        HirKind::Empty | HirKind::Look(_) => Begins { with: false, empty: true },
+        HirKind::Literal(literal) => {
+            with(literal.0.first() == first.encode_utf8(&mut [0; 4]).as_bytes().first())
+        }
+        HirKind::Class(Class::Unicode(class)) => {
+            with(class.ranges().iter().any(|range| (range.start()..=range.end()).contains(&first)))
+        }
+        // Not ruled out: patterns are of text, and have none.
+        HirKind::Class(Class::Bytes(_)) => with(true),
+        HirKind::Capture(capture) => begins(&capture.sub, first),
+        HirKind::Repetition(repetition) => {
+            let sub = begins(&repetition.sub, first);
+            Begins { empty: sub.empty || repetition.min == 0, ..sub }
+        }
+        HirKind::Concat(parts) => {
+            let mut all = Begins { with: false, empty: true };
+            for part in parts.iter().map(|part| begins(part, first)) {
+                all.with |= all.empty && part.with;
+                all.empty &= part.empty;
+            }
+            all
+        }
+        HirKind::Alternation(parts) => {
+            let parts = parts.iter().map(|part| begins(part, first));
+            parts.fold(with(false), |all, part| Begins {
+                with: all.with || part.with,
+                empty: all.empty || part.empty,
+            })
+        }
+    }
+}
+
 /// The last line of the library's message, which names the fault; the lines before draw it.
 fn reason(error: &regex_syntax::Error) -> String {
     let text = error.to_string();
@@ -145,7 +205,43 @@ mod tests {
         assert_eq!(pattern.take("nobody"), None);
     }
 
+    #[test]
+    fn what_may_match_an_object_is_told_from_how_a_pattern_begins() {
+        let cases = [
+            (r"^(?:<[0-9]+>)?(?:[A-Z][a-z]{2} )?sshd: (?<a>.*)$", false),
+            (r"(?s)^x|^(?:[a-z]|y*z)", false),
+            (r"^[0-9]{4}\{", false),
+            (r"^\b(?<a>[^{]+)\{", false),
+            (r"^\s*\{", true),
+            (r"^(?:<[0-9]+>)?\S+ x", true),
+            (r"^(?:x|\{)", true),
+            (r"^x*", true),
+            (r"^x*$", true),
+            (r"^.", true),
+            (r"x", true),
+            (r"^x|y", true),
+            (r"(?m)^x", true),
+            (r"(?<a>^)x", false),
+        ];
+        for (text, may) in cases {
+            let pattern = Pattern::new(text).expect(text);
+            assert_eq!(pattern.may_match_object(), may, "{text}");
+        }
+    }
+
     proptest! {
+        #[test]
+        fn what_is_ruled_out_matches_no_object(
+            parts in proptest::collection::vec(
+                prop_oneof![Just("^"), Just("x"), Just("\\{"), Just("|"), Just("(?:x|\\{)?"), Just("(?:^a|b)"),
+                    Just("[^x]"), Just("$"), Just("(?:x*y)+"), Just("\\b"), Just("(?m:^)")], 0..6),
+            inside in "[xyab{\n]{0,5}") {
+            let text = parts.concat();
+            let pattern = Pattern::new(&text).expect("a pattern");
+            let matches = pattern.take(&format!("{{{inside}")).is_some();
+            prop_assert!(pattern.may_match_object() || !matches, "{}", text);
+        }
+
         /// The heaviest that are let through, of the parts that cost most to compile.
         #[test]
         fn whatever_passes_compiles(

@@ -22,11 +22,12 @@ impl Declared {
         self.read(message, &Json::of(message), false, names).map(|(nth, _)| nth)
     }
 
-    /// Whether it may have a reading for a message, which may be escaped, as far as the names of fields tell.
-    pub(super) fn may_read(&self, message: &str) -> bool {
+    /// Whether it has a reading that may fit a message which begins as an object does, and takes it for text.
+    pub(super) fn may_read_object_as_text(&self) -> bool {
         self.readings.iter().any(|reading| match &reading.body {
-            Body::Json(conditions) => conditions.iter().all(|field| field.may_hold(message)),
-            Body::Text { .. } | Body::Pairs(_) => true,
+            Body::Text { pattern, .. } => pattern.may_match_object(),
+            Body::Pairs(_) => true,
+            Body::Json(_) => false,
         })
     }
 

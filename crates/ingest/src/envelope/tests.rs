@@ -4,9 +4,13 @@ use expect_test::expect;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
+use super::places::{scan_envelope, serde_envelope};
 use super::*;
 use crate::check::{check, envelope, gzip, naming, read_record, refusal, sshd};
+use crate::nesting::{Extent, extent};
 use crate::{Config, OwnGroup};
+
+mod shortcuts;
 
 fn two() -> Value {
     envelope(1, &[refusal("192.0.2.1"), sshd("192.0.2.2")])

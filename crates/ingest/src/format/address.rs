@@ -26,7 +26,7 @@ pub(crate) fn bare(text: &str) -> Option<IpAddr> {
 /// wrote that one, everything before it may be the client's invention.
 pub(crate) fn endpoint(text: &str) -> Option<IpAddr> {
     // The usual case, told apart from all others by its few bytes.
-    if let Ok(v4) = text.parse::<Ipv4Addr>() {
+    if let Some(v4) = dotted(text.as_bytes()) {
         return Some(IpAddr::V4(v4));
     }
     let last = text.rsplit(',').next().unwrap_or(text).trim();
@@ -41,6 +41,31 @@ pub(crate) fn endpoint(text: &str) -> Option<IpAddr> {
     }
     let (address, port) = last.rsplit_once(':')?;
     if is_port(port) { bare(address) } else { None }
+}
+
+/// The address that is four numbers up to 255, without zeros in front, and three dots: what the standard library
+/// reads, which takes several times as long. It is most of what is read at all.
+#[inline]
+fn dotted(text: &[u8]) -> Option<Ipv4Addr> {
+    let (mut octets, mut nth, mut value, mut digits) = ([0u8; 4], 0, 0u32, 0);
+    for byte in text {
+        match byte {
+            b'0'..=b'9' if digits == 0 || value > 0 => {
+                value = value * 10 + u32::from(byte - b'0');
+                digits += 1;
+                if value > 255 {
+                    return None;
+                }
+            }
+            b'.' if digits > 0 && nth < 3 => {
+                octets[nth] = value as u8;
+                (nth, value, digits) = (nth + 1, 0, 0);
+            }
+            _ => return None,
+        }
+    }
+    octets[3] = value as u8;
+    (nth == 3 && digits > 0).then(|| Ipv4Addr::from(octets))
 }
 
 /// Whether a token may stand where an address or a host name stands, and is not the beginning of an
@@ -63,6 +88,15 @@ pub(crate) fn is_port(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn four_numbers_are_read_as_the_standard_library_does(
+            text in "[0-9]{1,3}(\\.(0|[0-9]{1,3}|2[0-9]{2})){3}|[0-9. ]{0,16}|[0-9]{1,4}(\\.[0-9a]{0,4}){0,5}") {
+            prop_assert_eq!(dotted(text.as_bytes()), text.parse().ok());
+        }
+    }
 
     #[test]
     fn endpoints() {

@@ -11,8 +11,11 @@ use std::borrow::Cow;
 
 use wide::u8x16;
 
+#[cfg(doc)]
+use super::json_auth::NEEDLES;
 use super::json_fields::{Fields, Value};
-use super::memo::Memos;
+use super::memo::{FieldName, Memos};
+use crate::declared::FieldSet;
 
 /// The digits that surely fit into 63 bits.
 const DIGITS_MAX: usize = 18;
@@ -23,20 +26,31 @@ struct Flat<'a, const ESCAPED: bool> {
     at: usize,
 }
 
+/// What the names in an object tell.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Seen {
+    /// Those that formats ask for: the formats that the memos are about.
+    pub(crate) asked: FieldSet,
+    /// Whether one of them holds one of [`NEEDLES`].
+    pub(crate) holds_needle: bool,
+}
+
 /// Reads the object that is all of `json` into `fields`, which are worthless after a `None`.
 pub(super) fn read<'a, const ESCAPED: bool>(
     json: &'a str,
     fields: &mut Fields<'a>,
     memos: &mut Memos,
-) -> Option<()> {
+) -> Option<Seen> {
+    let mut seen = Seen::default();
     let mut flat = Flat::<ESCAPED> { text: json, at: 0 };
     flat.eat(b'{')?;
     if flat.eat(b'}').is_none() {
-        loop {
-            let name = flat.string()?;
-            flat.eat(b':')?;
+        for nth in 0.. {
+            let name = flat.name(nth, memos)?;
             let value = flat.value()?;
-            if let Some((part, place)) = memos.part_of(name) {
+            seen.asked = seen.asked.with(name.asked);
+            seen.holds_needle |= name.holds_needle;
+            if let Some((part, place)) = name.part {
                 fields.offer(part, place, value, memos);
             }
             if flat.eat(b',').is_none() {
@@ -45,7 +59,7 @@ pub(super) fn read<'a, const ESCAPED: bool>(
         }
         flat.eat(b'}')?;
     }
-    flat.peek().is_none().then_some(())
+    flat.peek().is_none().then_some(seen)
 }
 
 impl<'a, const ESCAPED: bool> Flat<'a, ESCAPED> {
@@ -73,6 +87,22 @@ impl<'a, const ESCAPED: bool> Flat<'a, ESCAPED> {
         let comes = self.text.as_bytes().get(self.at..)?.starts_with(quote);
         self.at += quote.len();
         comes.then_some(())
+    }
+
+    /// Steps over the nth name and its colon.
+    #[inline]
+    fn name(&mut self, nth: usize, memos: &mut Memos) -> Option<FieldName> {
+        self.peek()?;
+        let start = self.at;
+        let rest = self.text.as_bytes().get(start..)?;
+        if let Some((name, length)) = memos.same_name::<ESCAPED>(nth, rest) {
+            self.at += length;
+            return Some(name);
+        }
+        let name = memos.field_name(self.string()?);
+        self.eat(b':')?;
+        memos.keep_name::<ESCAPED>(nth, rest.get(..self.at - start)?, name);
+        Some(name)
     }
 
     #[inline]
@@ -120,19 +150,31 @@ impl<'a, const ESCAPED: bool> Flat<'a, ESCAPED> {
 /// How many bytes stand before the first quote, backslash or control character.
 #[inline]
 fn plain_bytes(bytes: &[u8]) -> usize {
-    let (chunks, rest) = bytes.as_chunks::<16>();
+    // Most strings are short, and something stands behind them.
+    if let Some(chunk) = bytes.first_chunk() {
+        let bits = special(chunk);
+        if bits != 0 {
+            return bits.trailing_zeros() as usize;
+        }
+    }
+    let (chunks, rest) = bytes.as_chunks();
     for (index, chunk) in chunks.iter().enumerate() {
-        let chunk = u8x16::new(*chunk);
-        let control = chunk.max(u8x16::splat(0x1f)).simd_eq(u8x16::splat(0x1f));
-        let special =
-            chunk.simd_eq(u8x16::splat(b'"')) | chunk.simd_eq(u8x16::splat(b'\\')) | control;
-        let bits = special.to_bitmask();
+        let bits = special(chunk);
         if bits != 0 {
             return index * 16 + bits.trailing_zeros() as usize;
         }
     }
     let special = |byte: &u8| matches!(byte, b'"' | b'\\' | ..0x20);
     chunks.len() * 16 + rest.iter().position(special).unwrap_or(rest.len())
+}
+
+/// A bit for each byte that is a quote, a backslash or a control character.
+#[inline]
+fn special(chunk: &[u8; 16]) -> u32 {
+    let chunk = u8x16::new(*chunk);
+    let control = chunk.max(u8x16::splat(0x1f)).simd_eq(u8x16::splat(0x1f));
+    let special = chunk.simd_eq(u8x16::splat(b'"')) | chunk.simd_eq(u8x16::splat(b'\\'));
+    (special | control).to_bitmask()
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ use std::borrow::Cow;
 use tidewatch_core::signal::{Auth, Outcome, Role, SignalKind};
 
 use super::Said;
-use super::flat;
+use super::flat::{self, Seen};
 use super::json_fields::{Best, Fields, Holder, Value, passed_or_not};
 use super::json_names::{MESSAGE_BEFORE, Part};
 use super::json_object;
@@ -60,16 +60,16 @@ pub(super) fn read(message: &str, timed: bool, names: &Names, memos: &mut Memos)
     said
 }
 
-/// Reads a message that is one flat object and still escaped; `None` if it is not so simple.
-pub(super) fn read_escaped(
+/// Reads a message that is one flat object and may be still `ESCAPED`; `None` if it is not so simple.
+pub(super) fn read_flat<const ESCAPED: bool>(
     message: &str,
     timed: bool,
     names: &Names,
     memos: &mut Memos,
-) -> Option<Said> {
+) -> Option<(Said, Seen)> {
     let mut fields = Fields::new(timed);
-    flat::read::<true>(message, &mut fields, memos)?;
-    Some(said(&fields, None, names, memos))
+    let seen = flat::read::<ESCAPED>(message, &mut fields, memos)?;
+    Some((said(&fields, None, names, memos), seen))
 }
 
 /// Whether an object names a login as its event, with a user, of whatever end.

@@ -4,27 +4,131 @@
 //! A text of up to 32 bytes is compared as four machine words, with no call and no loop, which is
 //! several times cheaper than finding out again. Invariant: only answers of pure functions are kept, so
 //! what a line says does not depend on the lines before it, and a text that pushes another out of its
-//! slot costs only time.
+//! slot costs only time. Which formats are asked about is part of the question: of others all answers are
+//! forgotten.
 
+use std::sync::Arc;
+
+use super::json_auth::NEEDLES;
 use super::json_names::{Part, part_of};
 use super::words::Words;
+use crate::declared::{Asked, FieldSet};
 
 /// How many texts are kept of each kind; a power of two.
 const SLOTS: usize = 256;
 const SHORT_BYTES_MAX: usize = 32;
 
+/// How many of an object's names are kept in their order.
+const ROW: usize = 16;
+/// The longest name that is, in bytes, with its quotes and its colon.
+const WRITTEN_BYTES_MAX: usize = 32;
+
 /// Answers kept from line to line.
 #[derive(Default)]
 pub(crate) struct Memos {
-    parts: Memo<Option<(Part, u8)>>,
+    names: Memo<FieldName>,
     words: Memo<Words>,
+    /// Of the formats that all but `words` is about.
+    asked: Arc<Asked>,
+    /// Fields of an object that no reading of these formats may fit.
+    unfit: Option<FieldSet>,
+    /// The names of the last object, in its order: the next one has mostly the same. Those of the last that was
+    /// still escaped stand by themselves, as they are written otherwise.
+    rows: [[WrittenName; ROW]; 2],
+}
+
+/// A name as it stands in an object, from its quote to its colon; empty for none.
+#[derive(Clone, Copy, Default)]
+struct WrittenName {
+    bytes: [u8; WRITTEN_BYTES_MAX],
+    length: usize,
+    name: FieldName,
+}
+
+/// What is known of the name of a field.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct FieldName {
+    /// See [`part_of`].
+    pub(super) part: Option<(Part, u8)>,
+    /// See [`Asked::set`].
+    pub(super) asked: FieldSet,
+    /// Whether it holds one of [`NEEDLES`].
+    pub(super) holds_needle: bool,
+}
+
+impl FieldName {
+    fn of(name: &str, asked: &Asked) -> FieldName {
+        let holds_needle = NEEDLES.iter().any(|needle| name.contains(needle));
+        FieldName { part: part_of(name), asked: asked.set(name), holds_needle }
+    }
 }
 
 impl Memos {
-    /// The same as [`part_of`].
+    /// From now on names are those that these formats ask for.
     #[inline]
-    pub(super) fn part_of(&mut self, name: &str) -> Option<(Part, u8)> {
-        self.parts.get(name, part_of)
+    pub(crate) fn ask_for(&mut self, asked: &Arc<Asked>) {
+        // Kept alive here, so no other formats are ever taken for these.
+        if !Arc::ptr_eq(&self.asked, asked) {
+            self.asked = Arc::clone(asked);
+            self.names = Memo::default();
+            self.rows = Default::default();
+            self.unfit = None;
+        }
+    }
+
+    /// What `may_fit` says of an object's fields, always the same function of these formats.
+    #[inline]
+    pub(crate) fn may_fit(
+        &mut self,
+        fields: FieldSet,
+        may_fit: impl FnOnce(FieldSet) -> bool,
+    ) -> bool {
+        if self.unfit == Some(fields) {
+            return false;
+        }
+        let fits = may_fit(fields);
+        if !fits {
+            self.unfit = Some(fields);
+        }
+        fits
+    }
+
+    /// The name that the nth field of the last object had that was `ESCAPED` or not, and the bytes it takes, if
+    /// `text` begins with it as it stood there.
+    #[inline]
+    pub(super) fn same_name<const ESCAPED: bool>(
+        &self,
+        nth: usize,
+        text: &[u8],
+    ) -> Option<(FieldName, usize)> {
+        let known = self.rows[usize::from(ESCAPED)].get(nth)?;
+        let bytes = known.bytes.get(..known.length).filter(|bytes| !bytes.is_empty())?;
+        text.starts_with(bytes).then_some((known.name, known.length))
+    }
+
+    /// Keeps the nth name of an object as it is written, from its quote to its colon.
+    pub(super) fn keep_name<const ESCAPED: bool>(
+        &mut self,
+        nth: usize,
+        written: &[u8],
+        name: FieldName,
+    ) {
+        if let Some(known) = self.rows[usize::from(ESCAPED)].get_mut(nth) {
+            let mut bytes = [0; WRITTEN_BYTES_MAX];
+            let room = bytes.get_mut(..written.len());
+            let length = room.map_or(0, |room| {
+                room.copy_from_slice(written);
+                written.len()
+            });
+            *known = WrittenName { bytes, length, name };
+        }
+    }
+
+    /// What is known of a field's name.
+    #[inline]
+    pub(super) fn field_name(&mut self, name: &str) -> FieldName {
+        let asked = &self.asked;
+        self.names.get(name, |name| FieldName::of(name, asked))
     }
 
     /// The same as [`Words::of`].
@@ -133,7 +237,7 @@ mod tests {
             texts in proptest::collection::vec("([a-z_]|user|login|fail|ok| ){0,9}", 0..300)) {
             let mut memos = Memos::default();
             for text in texts.iter().chain(&texts) {
-                prop_assert_eq!(memos.part_of(text), part_of(text));
+                prop_assert_eq!(memos.field_name(text).part, part_of(text));
                 prop_assert_eq!(memos.words(text), Words::of(text));
             }
         }

@@ -26,6 +26,7 @@ use tidewatch_core::signal::Auth;
 
 pub(crate) use access::{CALLER_NEEDLES, NEEDLES as BYTES_NEEDLES};
 pub(crate) use address::endpoint;
+pub(crate) use flat::Seen;
 pub(crate) use json_auth::{is_printed, object};
 pub use lambda::PHRASES as INVOCATION_PHRASES;
 pub(crate) use memo::Memos;
@@ -139,14 +140,14 @@ pub(crate) fn imitates_report(message: &str) -> bool {
     lambda::imitates(message)
 }
 
-/// What all formats together make of a message that is still escaped as a JSON string; `None` where
-/// it has to be unescaped to know.
-pub(crate) fn read_escaped(
+/// What all built-in formats make of a flat object, which may be still `ESCAPED` as a JSON string; `None` where it
+/// is none and takes more to know.
+pub(crate) fn read_flat<const ESCAPED: bool>(
     message: &str,
     timed: bool,
     names: &Names,
     memos: &mut Memos,
-) -> Option<Said> {
+) -> Option<(Said, Seen)> {
     // Of an object that is read at all, only one format makes anything.
-    json_auth::read_escaped(message, timed, names, memos)
+    json_auth::read_flat::<ESCAPED>(message, timed, names, memos)
 }

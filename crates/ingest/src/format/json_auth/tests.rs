@@ -8,6 +8,7 @@ use super::super::json_names::USER;
 use super::*;
 use crate::username::{Naming, Usernames};
 
+mod escaped;
 mod nested;
 mod tried;
 
@@ -355,7 +356,7 @@ fn ordinary_lines_are_read_where_they_stand() {
         let mut fields = Fields::new(false);
         assert!(flat::read::<false>(line, &mut fields, &mut Memos::default()).is_some(), "{line}");
         assert!(
-            read_escaped(&escaped(line), false, &naming(), &mut Memos::default()).is_some(),
+            read_flat::<true>(&escaped(line), false, &naming(), &mut Memos::default()).is_some(),
             "{line}"
         );
     }
@@ -381,7 +382,7 @@ fn ordinary_lines_are_read_where_they_stand() {
         let mut fields = Fields::new(false);
         assert!(flat::read::<false>(line, &mut fields, &mut Memos::default()).is_none(), "{line}");
         assert!(
-            read_escaped(&escaped(line), false, &naming(), &mut Memos::default()).is_none(),
+            read_flat::<true>(&escaped(line), false, &naming(), &mut Memos::default()).is_none(),
             "{line}"
         );
     }
@@ -433,7 +434,7 @@ proptest! {
         // Inside an envelope all that must be escaped is, or only what would end the string.
         let lax = line.replace('\\', r"\\").replace('"', "\\\"");
         for message in [escaped(&line), lax] {
-            if let Some(said) = read_escaped(&message, timed, &naming(), &mut Memos::default()) {
+            if let Some((said, _)) = read_flat::<true>(&message, timed, &naming(), &mut Memos::default()) {
                 prop_assert_eq!(said, by_serde);
             }
         }
