@@ -142,9 +142,8 @@ impl<S: WindowStore, A: AlertSink> Engine<S, A> {
             let told = self.watch.as_mut().map(|watch| watch.observe(signal));
             self.publish(told.unwrap_or_default()).await?;
         }
-        let plan = Arc::clone(&self.plan);
-        let Some(auth) = &tried(&plan, signal) else { return Ok(()) };
-        let allowed = plan.allow.of_signal(auth, signal.time);
+        let Some(auth) = &tried(&self.plan, signal) else { return Ok(()) };
+        let allowed = self.plan.allow.of_signal(auth, signal.time);
         match allowed {
             Some(entry) => self.held_back.note_signal(entry),
             // Whoever is allowed does not even move the clock: others' findings are as without them.
@@ -152,7 +151,7 @@ impl<S: WindowStore, A: AlertSink> Engine<S, A> {
             None => {}
         }
         let (mut late, mut repeated) = (false, false);
-        let mut points = Points::of(&plan, signal, auth, &self.keys.reading.key);
+        let mut points = Points::of(signal, auth, &self.keys.reading.key);
         while let Some(place) = self.put_down(&mut points, allowed.is_some()) {
             let counted = self.contribute(place, points.point, &signal.origin).await?;
             late |= counted.late;
@@ -174,6 +173,9 @@ impl<S: WindowStore, A: AlertSink> Engine<S, A> {
         if let Some(watch) = &mut self.watch {
             let told = watch.advance(now);
             self.publish(told).await?;
+        }
+        if !self.store.may_be_due(self.now) {
+            return Ok(());
         }
         let plan = Arc::clone(&self.plan);
         let mut shown: Vec<(Place, Vec<Verdict>)> = Vec::new();
@@ -356,13 +358,14 @@ impl<S: WindowStore, A: AlertSink> Engine<S, A> {
 
     /// The next of a signal's keys whose point has to be merged: those before it are put down.
     fn put_down(&mut self, points: &mut Points<'_>, is_allowed: bool) -> Option<Place> {
+        let Engine { plan, store, log, .. } = self;
         let mut merged = Merged::default();
         let next = loop {
-            let Some(place) = points.next(&mut self.log) else { break None };
-            if is_allowed && !self.plan.allow.counts(&place.1, points.signal.time) {
+            let Some(place) = points.next(plan, log) else { break None };
+            if is_allowed && !plan.allow.counts(&place.1, points.signal.time) {
                 continue;
             }
-            if !self.store.put_down(&place, &points.point, &mut merged) {
+            if !store.put_down(&place, &points.point, &mut merged) {
                 break Some(place);
             }
         };

@@ -328,14 +328,15 @@ impl WindowStore for MemoryStore {
         Ok(())
     }
 
+    fn may_be_due(&self, now: Time) -> bool {
+        now.0 >= self.due_earliest.load(Ordering::Acquire)
+    }
+
     async fn due<J>(&self, now: Time, _judge: J) -> Result<DueNow, StoreError>
     where
         J: FnMut(Place, &Window<'_>) + Send,
     {
         let mut due = Vec::new();
-        if now.0 < self.due_earliest.load(Ordering::Acquire) {
-            return Ok(DueNow::default());
-        }
         let mut upkeep = self.upkeep();
         while let Some((time, place, detector)) = upkeep.pending.first().copied() {
             if time > now {

@@ -7,7 +7,7 @@ use crate::access::Access;
 use crate::contribution::{Amount, Point, Source};
 use crate::key::{Key, KeyField, KeyPart};
 use crate::key_ring::Generation;
-use crate::plan::{KeyPlan, KeyPlanId, Plan};
+use crate::plan::{KeyPlan, Plan};
 use crate::shape::Shape;
 use crate::signal::{Auth, Body, LogStream, Origin, Signal, SignalKind};
 use crate::store::Place;
@@ -40,37 +40,30 @@ pub(crate) fn tried(plan: &Plan, signal: &Signal) -> Option<Auth> {
 }
 
 /// What a signal adds to the keys that it is counted by, one key after the other.
-pub(crate) struct Points<'p> {
-    plan: &'p Plan,
+pub(crate) struct Points<'s> {
     /// The signal.
-    pub signal: &'p Signal,
-    auth: &'p Auth,
-    selecting: &'p [KeyPlanId],
+    pub signal: &'s Signal,
+    auth: &'s Auth,
+    /// Plans that were asked for a key.
+    asked: usize,
     /// What it adds to the key that came last.
     pub point: Point,
 }
 
-impl<'p> Points<'p> {
+impl<'s> Points<'s> {
     /// Those of a signal, whose source address `key` tags.
-    pub(crate) fn of(
-        plan: &'p Plan,
-        signal: &'p Signal,
-        auth: &'p Auth,
-        key: &TagKey,
-    ) -> Points<'p> {
-        let shape = Shape::of(auth);
-        let selecting = plan.selecting(auth.action, shape);
-        let point =
-            point_of((signal, auth, shape), Generation::Even, |address| key.source(address));
-        Points { plan, signal, auth, selecting, point }
+    pub(crate) fn of(signal: &'s Signal, auth: &'s Auth, key: &TagKey) -> Points<'s> {
+        let said = (signal, auth, Shape::of(auth));
+        let point = point_of(said, Generation::Even, |address| key.source(address));
+        Points { signal, auth, asked: 0, point }
     }
 
-    /// The next key, and [`Points::point`] what is added to it.
+    /// The next key, and [`Points::point`] what is added to it; `plan` must always be the same.
     #[inline(always)]
-    pub(crate) fn next(&mut self, log: &mut LatestLog) -> Option<Place> {
-        while let Some((id, rest)) = self.selecting.split_first() {
-            self.selecting = rest;
-            let plan = self.plan.key(*id);
+    pub(crate) fn next(&mut self, plan: &Plan, log: &mut LatestLog) -> Option<Place> {
+        while let Some(id) = plan.selecting(self.auth.action, self.point.shape).get(self.asked) {
+            self.asked += 1;
+            let plan = plan.key(*id);
             if let Some(key) = key_of(plan, (self.signal, self.auth), log) {
                 if let Body::Access(access) = &self.signal.body {
                     self.point.amount = amount_of(plan, access);

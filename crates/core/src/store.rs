@@ -53,6 +53,11 @@ pub trait WindowStore: Send + Sync {
     where
         V: FnMut(&Window<'_>) + Send;
 
+    /// Whether [`WindowStore::due`] may have anything to say at `now`, for stores that know it without looking.
+    fn may_be_due(&self, _now: Time) -> bool {
+        true
+    }
+
     /// The episodes that will have been quiet for long enough at `now` and are open, or of which a
     /// message is not known to have left; oldest first. Keys that are judged at the tick only are
     /// shown to `judge` first.
