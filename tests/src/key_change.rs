@@ -297,7 +297,7 @@ impl World {
         let engine = |shard| {
             let deadline = clock.plus(Span::minutes(5));
             let inner = store.invocation(shard, deadline);
-            let watched = Watched { inner, seen: Arc::clone(&seen) };
+            let watched = Watched { inner, seen: Arc::clone(&seen), doubted: None };
             let admission = Admission::until(clock);
             Engine::new(
                 Arc::clone(&self.plan),

@@ -7,7 +7,7 @@ use tidewatch_core::contribution::Contribution;
 use tidewatch_core::episode::Episode;
 use tidewatch_core::key::Key;
 use tidewatch_core::key_ring::Generation;
-use tidewatch_core::plan::{Counted, DetectorId, DetectorPlan};
+use tidewatch_core::plan::{Counted, DetectorId, DetectorPlan, Plan};
 use tidewatch_core::slack::Slack;
 use tidewatch_core::store::{Claimant, DueNow, Latched, Merged, Place, StoreError, WindowStore};
 use tidewatch_core::time::Time;
@@ -33,6 +33,8 @@ pub struct Watched<S> {
     pub inner: S,
     /// What was judged, in order.
     pub seen: Arc<Mutex<Vec<Seen>>>,
+    /// Where it is given, each window that is said to have slack is judged all the same, and must raise nothing.
+    pub doubted: Option<Arc<Plan>>,
 }
 
 fn seen(window: &Window<'_>) -> Seen {
@@ -62,7 +64,11 @@ impl<S: WindowStore> WindowStore for Watched<S> {
     {
         let watch = |at: usize, window: &Window<'_>| {
             self.seen.lock().expect("nobody panics inside").push(seen(window));
-            judge(at, window);
+            let slack = judge(at, window);
+            if let Some(plan) = self.doubted.as_ref().filter(|_| !slack.is_none()) {
+                let said = tidewatch_core::judge::judge(plan, window);
+                assert!(said.is_empty(), "it has slack and raises: {said:?}");
+            }
             // Each window is to be seen.
             Slack::NONE
         };

@@ -12,7 +12,7 @@ use crate::tag::EventTag;
 /// The latest event tags; the upper half of each, as far as its home keeps it.
 #[derive(Clone, Debug, Default)]
 pub struct EventRing {
-    /// Those that are there first, in the order of a ring.
+    /// The places in use come first; when all are, the oldest is overwritten.
     tags: [u32; EVENT_RING_TAGS],
     len: u8,
     /// Where the next one goes.
@@ -47,6 +47,11 @@ impl EventRing {
         self.len = (self.len + 1).min(EVENT_RING_TAGS as u8);
     }
 
+    /// Whether the next tag goes to the first place: once in as many as there are places.
+    pub(crate) fn has_come_round(&self) -> bool {
+        self.next == 0
+    }
+
     /// Forgets all.
     pub fn clear(&mut self) {
         *self = EventRing::default();
@@ -59,7 +64,7 @@ impl EventRing {
     }
 }
 
-// The ring holds no more tags than bits are looked at, or than its numbers count.
+// There is a bit for each place.
 const _: () = assert!(EVENT_RING_TAGS < 32);
 
 /// By the tags, wherever they stand.
@@ -93,6 +98,24 @@ mod tests {
             let known = !ring.note(tag(0), !0);
             assert_eq!(known, between < EVENT_RING_TAGS as u64, "{between} between");
             assert!(ring.tags().len() <= EVENT_RING_TAGS);
+        }
+    }
+
+    #[test]
+    fn tags_are_told_oldest_first_and_put_back_as_they_were() {
+        let mut ring = EventRing::default();
+        assert!(!ring.has(0) && ring.tags().len() == 0);
+        for n in 1..=40u32 {
+            ring.push(n);
+            let first = n.saturating_sub(EVENT_RING_TAGS as u32) + 1;
+            assert!(ring.tags().eq(first..=n), "{:?}", ring.tags().collect::<Vec<_>>());
+            assert!((0..60).all(|tag| ring.has(tag) == (first..=n).contains(&tag)), "{n}");
+            let mut again = EventRing::default();
+            ring.tags().for_each(|tag| again.push(tag));
+            assert_eq!(again, ring);
+            // What comes next puts out the same.
+            again.push(50);
+            assert!((first..=n).all(|tag| again.has(tag) == (again.tags().any(|it| it == tag))));
         }
     }
 

@@ -41,8 +41,8 @@ pub const KEY_FIELDS_MAX: usize = 2;
 /// Which fields a key is made of, in the order the detector file gives them.
 pub type KeyFields = SmallVec<[KeyField; KEY_FIELDS_MAX]>;
 
-/// One field's value. Each stands behind the kind of value, where others stand too: so that a key that was just made is
-/// never read in other pieces than it was written in, for which a processor waits.
+/// One field's value. All have the same place in memory, so that a key that was just made is never read in other pieces
+/// than it was written in: for that a processor waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u64)]
 pub enum KeyPart {

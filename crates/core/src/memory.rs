@@ -10,7 +10,8 @@
 //! A key that can raise nothing yet need not be counted yet: as long as its slack lasts, what comes in order is
 //! put down and counted together, in that order, as soon as somebody looks or some have come. Most of the time is
 //! spent on fetching what a key has from memory, and so it is fetched once for many; and a key that is seen a few
-//! times, as most are, never gets a state.
+//! times, as most are, never gets a state. Only the key of everything, and a log's, count at once: they are always
+//! at hand.
 
 mod budget;
 mod kept;
@@ -277,7 +278,7 @@ fn step_bytes(plan: &KeyPlan) -> usize {
 impl WindowStore for MemoryStore {
     /// Of a key that is in already.
     fn put_down(&mut self, place: &Place, point: &Point, merged: &mut Merged) -> bool {
-        // Nobody else is looking, so no lock is taken: each would wait for all that is on its way from memory.
+        // Nobody else is looking, so no lock is taken: an atomic waits for all that is being loaded.
         let hash = self.states.hash_usize(place);
         let shard = self.states.determine_shard(hash);
         let MemoryStore { states, plan, budget, .. } = self;

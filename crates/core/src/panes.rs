@@ -106,7 +106,8 @@ impl Ring {
     #[inline]
     pub(crate) fn index_of(&self, time: Time, resolution: Resolution) -> i64 {
         let width = resolution.pane.0;
-        let in_newest = |pane: &&Pane| (0..width).contains(&(time.0 - pane.index * width));
+        let in_newest =
+            |pane: &&Pane| (0..width).contains(&time.0.saturating_sub(pane.index * width));
         self.panes
             .last()
             .filter(in_newest)
@@ -261,6 +262,12 @@ mod tests {
     fn ring(events: &[(i64, u64)]) -> Ring {
         let mut ring = Ring::default();
         for (time, amount) in events {
+            // Told by the newest pane or not, it is the pane.
+            let width = RESOLUTION.pane.0;
+            for time in [*time, time - time.rem_euclid(width) - 1, time - time.rem_euclid(width)] {
+                let time = Time(time);
+                assert_eq!(ring.index_of(time, RESOLUTION), RESOLUTION.index(time));
+            }
             ring.add(RESOLUTION.index(Time(*time)), Time(*time), 0, 1, *amount);
         }
         ring

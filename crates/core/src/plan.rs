@@ -117,7 +117,7 @@ pub struct DetectorPlan {
     pub measures: Vec<Counted>,
     /// Of each its place among all that the detectors of the key look at: those of one place are one measure over one
     /// span.
-    pub(crate) looks: Vec<usize>,
+    pub(crate) looks_at: Vec<usize>,
     /// Of each whether only failures add to it.
     pub(crate) of_failures: Vec<bool>,
     /// See [`Detector::after`].
@@ -354,7 +354,7 @@ impl KeyPlan {
             rung: lists.0,
             sketch: lists.1,
             measures: lists.2,
-            looks: Vec::new(),
+            looks_at: Vec::new(),
             of_failures: Vec::new(),
             after,
             unless,
@@ -424,9 +424,9 @@ impl KeyPlan {
             shape.firsts = firsts;
         }
         let mut looks: Vec<(Counted, Span)> = Vec::new();
-        for DetectorPlan { looks: places, measures, span, .. } in &mut self.detectors {
-            let places_of = measures.iter().map(|counted| index_of(&mut looks, (*counted, *span)));
-            *places = places_of.collect();
+        for DetectorPlan { looks_at, measures, span, .. } in &mut self.detectors {
+            let places = measures.iter().map(|counted| index_of(&mut looks, (*counted, *span)));
+            *looks_at = places.collect();
         }
         self.looks = looks.len();
         let of_failures = |plan: &DetectorPlan| {

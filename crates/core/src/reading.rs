@@ -18,7 +18,7 @@ const LOOKS_USUAL: usize = 40;
 /// A number that nobody has looked at yet.
 const UNSEEN: f64 = f64::NAN;
 
-/// What was looked at of one window, by the places that a plan gives to measures: see [`DetectorPlan::looks`].
+/// What was looked at of one window, by the places that a plan gives to measures: see [`DetectorPlan::looks_at`].
 pub(crate) struct Looked {
     bounds: SmallVec<[Bounds; LOOKS_USUAL]>,
     at_most: SmallVec<[f64; LOOKS_USUAL]>,
@@ -148,7 +148,7 @@ impl<'a, 'l> Reading<'a, 'l> {
 
     /// What a measure lies between.
     pub(crate) fn bounds(&mut self, measure: usize) -> Bounds {
-        let known = &mut self.looked.bounds[self.detector.looks[measure]];
+        let known = &mut self.looked.bounds[self.detector.looks_at[measure]];
         if known.low.is_nan() {
             *known = self.window.bounds(self.detector.measures[measure], self.detector);
         }
@@ -157,7 +157,7 @@ impl<'a, 'l> Reading<'a, 'l> {
 
     /// What a measure cannot be more than, as far as is told without telling names apart.
     pub(crate) fn at_most(&mut self, measure: usize) -> f64 {
-        let known = &mut self.looked.at_most[self.detector.looks[measure]];
+        let known = &mut self.looked.at_most[self.detector.looks_at[measure]];
         if known.is_nan() {
             *known = self.window.at_most(self.detector.measures[measure], self.detector);
         }
@@ -169,7 +169,7 @@ impl<'a, 'l> Reading<'a, 'l> {
         if bounds.low == bounds.high {
             return bounds;
         }
-        let known = &mut self.looked.estimated[self.detector.looks[measure]];
+        let known = &mut self.looked.estimated[self.detector.looks_at[measure]];
         if known.is_nan() {
             let value = self.window.value(self.detector.measures[measure], self.detector);
             *known = if value.error == Accuracy::AtLeast { f64::INFINITY } else { value.amount };

@@ -132,6 +132,7 @@ impl KeyState {
         }
         if plan.counts() {
             let tag = event_ring::kept(point.event, plan.retention.event_mask);
+            debug_assert!(!is_new || !self.events.has(tag), "whoever says so has looked");
             if !is_new && self.events.has(tag) {
                 return Absorbed { repeated: true, ..absorbed };
             }

@@ -24,8 +24,8 @@ pub type Place = (KeyPlanId, Key);
 
 /// Keeps the state of all keys.
 pub trait WindowStore: Send + Sync {
-    /// Puts a point down, to be counted before anybody looks at its key, where nothing can be raised by it and the
-    /// store does such things; else says `false` and has it merged. `merged` takes what became of points that were put
+    /// Puts a point down, to be counted before anybody looks at its key, or counts it, where nothing can be raised by it
+    /// and the store does such things; else says `false` and has it merged. `merged` takes what became of points that were put
     /// down before.
     fn put_down(&mut self, _place: &Place, _point: &Point, _merged: &mut Merged) -> bool {
         false

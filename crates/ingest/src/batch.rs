@@ -138,7 +138,7 @@ pub(crate) struct TextBuffers {
     pub(crate) message: Vec<u8>,
     /// What the formats found out about texts that come again and again.
     pub(crate) memos: Memos,
-    /// How many logins were read since the last event that looked like one and was none.
+    /// How many logins were read the long way since an event last could not be read at sight.
     pub(crate) logins: u8,
 }
 

@@ -1,4 +1,5 @@
-//! One key in memory: what was counted, and what is put down to be counted with it soon.
+//! One key in memory: what was counted, and what is put down to be counted with it soon. At a key of all, which nearly
+//! everything adds to, nothing is put down: it is always at hand.
 
 use crate::contribution::Point;
 use crate::event_ring;
@@ -14,8 +15,7 @@ use crate::time::Time;
 /// Points that are put down before they are counted.
 const PUT_DOWN_MAX: usize = 16;
 
-/// How much more room is made for points that are put down where there was room for some: most keys are seen a few
-/// times only.
+/// By how much a full list of `capacity` points grows: most keys are seen a few times only.
 fn more_for(capacity: usize) -> usize {
     match capacity {
         0 | 1 => 1,
@@ -37,7 +37,8 @@ pub(super) struct Kept {
     pub(super) bytes: usize,
     /// How much longer nothing need be judged.
     pub(super) slack: Slack,
-    /// The events among which a copy is looked for, so that most are told to be none without looking.
+    /// The events among which a copy is looked for, so that most are told to be none without looking; not at a key of
+    /// all, whose ring is looked at.
     events: EventFilter,
 }
 
@@ -77,7 +78,7 @@ impl Kept {
     }
 
     /// Puts a point down, if it is the newest, may raise nothing and is no copy, and there is memory; `false` where it
-    /// must be counted now. What was put down before is counted where no more can be.
+    /// must be merged. What was put down before is counted where no more can be; at a key of all the point itself is.
     pub(super) fn put_down(
         &mut self,
         (plan, key): (&KeyPlan, &Key),
@@ -89,7 +90,7 @@ impl Kept {
             return false;
         }
         if plan.is_of_all() {
-            return self.count_at_once((plan, key), point, budget);
+            return self.count_at_once((plan, key), point, budget, merged);
         }
         let tag = event_ring::kept(point.event, plan.retention.event_mask);
         if point.time < self.newest || self.may_be_a_copy(plan, tag) {
@@ -114,26 +115,35 @@ impl Kept {
         true
     }
 
-    /// Counts a point at a key that nearly everything adds to, which is always at hand, if nothing else is to be done
-    /// with the point.
+    /// Counts a point at a key that nearly everything adds to, which is always at hand: so nothing is put down there.
+    /// What it grows by is charged when its ring of events has come round, or more panes are begun.
     fn count_at_once(
         &mut self,
         (plan, key): (&KeyPlan, &Key),
         point: &Point,
         budget: &Budget,
+        merged: &mut Merged,
     ) -> bool {
         let Some(state) = &mut self.state else { return false };
         let tag = event_ring::kept(point.event, plan.retention.event_mask);
-        let only_counts =
-            plan.shape(point.shape).only_counts() && !plan.lists_source(key.first, point.shape);
-        if !only_counts || point.time < self.newest || state.events.has(tag) {
+        if point.time < self.newest || state.events.has(tag) || !budget.fits_steps(2) {
             return false;
         }
         if !self.slack.take(point.time, point.shape.outcome(), point.amount.weight()) {
             return false;
         }
         self.newest = point.time;
-        if state.count_newest(plan, point) {
+        let only_counts =
+            plan.shape(point.shape).only_counts() && !plan.lists_source(key.first, point.shape);
+        let has_more_panes = match only_counts {
+            true => state.count_newest(plan, point),
+            false => {
+                let absorbed = state.absorb_new(plan, key, point, budget.room());
+                merged.sketches_refused += u64::from(absorbed.sketch_refused);
+                false
+            }
+        };
+        if has_more_panes || state.events.has_come_round() {
             budget.charge(self.grown());
         }
         true

@@ -280,6 +280,38 @@ proptest! {
     }
 
     #[test]
+    fn events_as_cloudwatch_lays_them_out_are_found_as_serde_finds_them(
+        events in proptest::collection::vec(
+            (any::<String>(), "(-?[0-9]{1,20}|1\\.5|01|\"1\")", any::<String>(), 0..8usize), 1..6),
+    ) {
+        let laid_out = |(id, time, message, odd): &(String, String, String, usize)| {
+            let (id, message) = (json!(id), json!(message));
+            let (space, more) = match odd {
+                0 => (" ", ""),
+                1 => ("", ",\"extractedFields\":{\"id\":1}"),
+                2 => ("", ",\"message\":\"twice\""),
+                _ => ("", ""),
+            };
+            format!("{{\"id\":{space}{id},\"timestamp\":{time},\"message\":{message}{more}}}")
+        };
+        let all: Vec<String> = events.iter().map(laid_out).collect();
+        let names = r#""messageType":"DATA_MESSAGE","owner":"1","logGroup":"g","logStream":"s""#;
+        let json = format!("{{{names},\"logEvents\":[{}]}}", all.join(","));
+        let mut marks = Marks::default();
+        marks.mark(json.as_bytes());
+        let scanned = scan_envelope(json.as_bytes(), &marks, 0, &mut Vec::new());
+        if let (Some((scanned, end)), Some(by_serde)) = (&scanned, serde_envelope(&json, 0)) {
+            prop_assert_eq!(scanned, &by_serde);
+            prop_assert_eq!(*end, json.len());
+        }
+        let is_usual = |time: &str, odd: usize| odd > 2 && time.parse::<i64>().is_ok_and(|n| n.to_string() == time);
+        if events.iter().all(|(_, time, _, odd)| is_usual(time, *odd)) {
+            let found = scanned.and_then(|(envelope, _)| envelope.events).expect("nothing is odd");
+            prop_assert!(found.iter().all(Option::is_some));
+        }
+    }
+
+    #[test]
     fn hostile_payloads_are_survived(value in any_envelope(), at in any::<prop::sample::Index>(),
                                      byte in any::<u8>(), cut in any::<bool>()) {
         let mut payload = value.to_string().into_bytes();

@@ -122,7 +122,22 @@ fn a_login_without_a_needle_is_none_behind_others_either() {
         Said::Signal { .. }
     ));
     let row = vec![refusal("192.0.2.1"); 20];
-    assert_eq!(read(&[row.clone(), vec![odd], row].concat()), 40);
+    assert_eq!(read(&[row.clone(), vec![odd], row.clone()].concat()), 40);
+    // Behind the first of them the others were read at sight: these are not counted again.
+    let mut buffers = crate::Buffers::default();
+    let payload = envelope(1, &row).to_string();
+    crate::check::ingest().record(payload.as_bytes(), "", &mut buffers, &mut Batch::default());
+    assert_eq!(buffers.text.logins, 4);
+}
+
+#[test]
+fn nothing_is_read_at_sight_where_all_are_asked_who_asked() {
+    let mut ingest = crate::check::ingest();
+    assert!(ingest.reads_at_sight("/aws/lambda/login"));
+    ingest.hear_callers();
+    assert!(!ingest.reads_at_sight("/aws/lambda/login") && ingest.reads_at_sight("/app/login"));
+    ingest.hear_access();
+    assert!(!ingest.reads_at_sight("/app/login"));
 }
 
 proptest! {
