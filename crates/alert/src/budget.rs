@@ -1,13 +1,11 @@
 //! What a finding says of a budget, in words: what a month will come to, what of it is spent, when the budget is used
 //! up, and who has most of it.
 
-use serde_json::{Value as Json, json};
 use tidewatch_core::finding::{Activity, Finding};
 use tidewatch_core::series::ahead::Pace;
 use tidewatch_core::spend::budget::Burn;
 
 use crate::number::rfc3339;
-use crate::printable::name;
 use crate::spending::{dollars, who};
 
 /// The sentence.
@@ -78,24 +76,4 @@ pub fn goes_on(pace: Pace) -> String {
         Pace::Hours(1) => "as in the last hour".to_owned(),
         Pace::Hours(hours) => format!("as in the middle one of the last {hours} hours"),
     }
-}
-
-/// For programs.
-pub(crate) fn document(burn: &Burn) -> Json {
-    let most = burn.most.iter().map(|(function, spent)| {
-        json!({
-            "account": name(&function.account), "function": name(&function.name), "spent_dollars": spent,
-        })
-    });
-    json!({
-        "of": if burn.of_all { "all" } else { "function" },
-        "month": format!("{}-{:02}", burn.month.year, burn.month.month),
-        "budget_dollars": burn.budget,
-        "spent_dollars": burn.spent,
-        "projected_dollars": burn.projected,
-        "pace": burn.pace.map(goes_on),
-        "used_up": burn.used_up.map(|at| at.0),
-        "since": burn.since.map(|since| since.0),
-        "most": most.collect::<Vec<_>>(),
-    })
 }

@@ -26,7 +26,7 @@ pub use context::Context;
 pub use insights::insights_link;
 pub use notice::{Notice, SUBJECT_CHARS_MAX, notice};
 pub use number::rfc3339;
-pub use ocsf::ocsf;
+pub use ocsf::{Ocsf, ocsf};
 pub use printable::printable;
 pub use text::text;
 

@@ -9,7 +9,9 @@ use std::borrow::Cow;
 /// `text` with each control, direction or invisible character written as `\u{…}`. Backslashes stay
 /// as they are: the result is for people, not for reading back.
 pub fn printable(text: &str) -> Cow<'_, str> {
-    if !text.chars().any(is_unprintable) {
+    // Nearly all text is ASCII, and its bytes are looked at several times faster than characters.
+    let is_ascii = text.bytes().all(|byte| matches!(byte, b' '..=b'~'));
+    if is_ascii || !text.chars().any(is_unprintable) {
         return Cow::Borrowed(text);
     }
     let mut escaped = String::with_capacity(text.len() + 16);
@@ -29,10 +31,14 @@ pub(crate) const NAME_CHARS_MAX: usize = 512;
 
 /// The name of an account, a log group, a stream, an event or an input: printable, and cut at
 /// [`NAME_CHARS_MAX`].
-pub(crate) fn name(text: &str) -> String {
+pub(crate) fn name(text: &str) -> Cow<'_, str> {
+    // No more bytes than that are no more characters, and need no counting.
+    if text.len() <= NAME_CHARS_MAX {
+        return printable(text);
+    }
     match text.char_indices().nth(NAME_CHARS_MAX) {
-        None => printable(text).into_owned(),
-        Some((end, _)) => format!("{}…", printable(&text[..end])),
+        None => printable(text),
+        Some((end, _)) => Cow::Owned(format!("{}…", printable(&text[..end]))),
     }
 }
 

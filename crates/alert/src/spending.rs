@@ -10,8 +10,6 @@ use tidewatch_core::spend::drivers::Driver;
 use tidewatch_core::spend::spending::{Ride, Spending};
 use tidewatch_core::tag::UserTag;
 
-use serde_json::{Value as Json, json};
-
 use crate::budget;
 use crate::number::{number, rfc3339};
 use crate::printable::name;
@@ -23,7 +21,7 @@ const PART_SHARE_MIN: f64 = 0.1;
 pub(crate) fn who(function: &Function) -> String {
     match &*function.name {
         "" => "the function of this log".to_owned(),
-        named => name(named),
+        named => name(named).into_owned(),
     }
 }
 
@@ -198,20 +196,16 @@ fn why(spending: &Spending) -> String {
 }
 
 /// A driver as it is printed; a principal and a key by the tag `tidewatch who` finds the name of.
-fn shown(driver: &Driver) -> String {
-    caller_name(&driver.name)
-}
-
-fn caller_name(of: &DriverName) -> String {
+pub(crate) fn shown(of: &DriverName) -> String {
     match of {
         DriverName::Tag(UserTag(tag)) => format!("user:{tag:016x}"),
         DriverName::Address(address) => address.to_string(),
-        DriverName::Route(route) => name(route),
+        DriverName::Route(route) => name(route).into_owned(),
     }
 }
 
 fn driver_name(driver: &Driver) -> String {
-    format!("{} {}", driver.kind.name(), shown(driver))
+    format!("{} {}", driver.kind.name(), shown(&driver.name))
 }
 
 /// A driver's share; where it may be more by what can be seen, as far as it may.
@@ -222,50 +216,6 @@ fn share(driver: &Driver) -> String {
 
 fn percent(share: f64) -> String {
     format!("{:.0} %", share * 100.0)
-}
-
-/// For programs.
-pub(crate) fn document(spending: &Spending) -> Json {
-    let parts =
-        spending.parts.iter().map(|(name, part)| json!({ "part": name, "dollars_an_hour": part }));
-    json!({
-        "account": name(&spending.function.account),
-        "function": name(&spending.function.name),
-        "of": spending.number.name(),
-        "is": spending.rule.name(),
-        "amount": spending.amount,
-        "usual": spending.usual,
-        "budget": spending.budget.as_ref().map(budget::document),
-        "nearest": spending.nearest,
-        "as_far": spending.as_far.map(|(as_far, of)| json!({ "panes": as_far, "of": of })),
-        "dollars_an_hour": spending.dollars,
-        "dollars_an_hour_above": spending.dollars_above,
-        "dollars_a_month_above": spending.month(),
-        "change": parts.collect::<Vec<_>>(),
-        "drivers": spending.drivers.iter().map(|driver| json!({
-            "kind": driver.kind.name(),
-            "name": shown(driver),
-            "share": driver.share,
-            "error": driver.error,
-        })).collect::<Vec<_>>(),
-        "caller": spending.ride.as_ref().map(|ride| json!({
-            "kind": ride.caller.kind.name(),
-            "name": caller_name(&ride.caller.name),
-            "since": ride.since.0,
-            "functions": ride.functions.iter().map(|(function, dollars)| json!({
-                "account": name(&function.account),
-                "function": name(&function.name),
-                "dollars": dollars,
-                "share": dollars / spending.dollars,
-            })).collect::<Vec<_>>(),
-            "new_function": ride.new.as_ref().map(|(function, first)| json!({
-                "function": name(&function.name), "first_used": first.0,
-            })),
-        })),
-        "deployment": spending.deployment.as_ref().map(|(version, first)| {
-            json!({ "version": name(version), "first_seen": first.0 })
-        }),
-    })
 }
 
 /// An amount with its unit: `$41 an hour`, `3.2 s`, `1,200 timeouts an hour`.

@@ -3,7 +3,8 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use tidewatch_alert::Context;
+use serde_json::Value as Json;
+use tidewatch_alert::{Context, ocsf};
 use tidewatch_core::accounts::Account;
 use tidewatch_core::detector::{Attack, Comparison, Confidence, Severity};
 use tidewatch_core::finding::{
@@ -30,6 +31,11 @@ pub(crate) fn address(text: &str) -> IpAddr {
 
 pub(crate) fn context() -> Context {
     Context { version: "0.1.0", region: Some("eu-central-1".to_owned()), simulated: false }
+}
+
+/// The document about a finding, as a reader of its text has it.
+pub(crate) fn document(finding: &Finding) -> Json {
+    ocsf(finding, &context()).to_string().parse().expect("a document is JSON")
 }
 
 /// 2026-11-22T10:15:30Z.

@@ -4,11 +4,11 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use crate::sample::{bare, burnt, context, finding, spent};
+use crate::sample::{address, bare, burnt, context, document, finding, spent};
 use expect_test::{expect, expect_file};
 use serde_json::{Value, json};
-use tidewatch_alert::ocsf;
-use tidewatch_core::finding::{Activity, Finding};
+use tidewatch_alert::{Context, ocsf};
+use tidewatch_core::finding::{Activity, Finding, Member};
 use tidewatch_core::key::{Key, KeyPart};
 use tidewatch_core::spend::detector::{Number, Rule};
 
@@ -122,6 +122,7 @@ fn findings() -> Vec<Finding> {
         findings.push(finding(activity));
         findings.push(bare(activity));
         findings.push(spent(activity, Number::Dollars, Rule::Driven));
+        findings.push(spent(activity, Number::Dollars, Rule::Riding));
         findings.push(burnt(activity));
         findings.push(Finding {
             key: Key::of(KeyPart::Global),
@@ -130,6 +131,7 @@ fn findings() -> Vec<Finding> {
             sources: Vec::new(),
             sources_total: 0,
             samples: Vec::new(),
+            members: vec![Member { source: address("203.0.113.9"), failures: 9, raised: None }],
             ..bare(activity)
         });
     }
@@ -140,7 +142,7 @@ fn findings() -> Vec<Finding> {
 fn every_document_fits_the_schema() {
     let schema = schema();
     for finding in findings() {
-        let document = ocsf(&finding, &context());
+        let document = document(&finding);
         let found = faults(&schema, "detection_finding", "", &document);
         assert!(found.is_empty(), "{found:#?}\n{document:#}");
     }
@@ -150,7 +152,7 @@ fn every_document_fits_the_schema() {
 #[test]
 fn the_schema_walk_notices() {
     let schema = schema();
-    let good = ocsf(&finding(Activity::Create), &context());
+    let good = document(&finding(Activity::Create));
     let cases: [(&str, Value); 8] = [
         ("/time", json!("2026-11-22T10:15:30Z")),
         ("/severity_id", json!(7)),
@@ -193,15 +195,26 @@ fn no_document_carries_control_or_direction_characters() {
     }
 }
 
+/// A map sorts its keys, so that one of another order would be another text.
+#[test]
+fn every_object_has_its_keys_in_order() {
+    let context = Context { simulated: true, ..context() };
+    for finding in findings() {
+        let document = ocsf(&finding, &context);
+        let sorted = serde_json::to_value(&document).expect("a document is JSON");
+        assert_eq!(document.to_string(), sorted.to_string());
+    }
+}
+
 #[test]
 fn a_whole_document() {
-    let document = ocsf(&finding(Activity::Create), &context());
+    let document = document(&finding(Activity::Create));
     expect_file!["document.json"].assert_eq(&format!("{document:#}\n"));
 }
 
 #[test]
 fn what_a_bare_finding_says_of_its_numbers_and_places() {
-    let document = ocsf(&bare(Activity::Close), &context());
+    let document = document(&bare(Activity::Close));
     let parts = ["unmapped", "resources", "observables"].map(|name| document[name].to_string());
     expect![[r#"
         {"tidewatch":{"accounts":{"exist":[],"got_in":[],"got_in_as_ever":[],"unknown":[],"untold":[]},"also":[],"conditions":[{"comparison":">=","condition":"unknown_users >= 30","measure":"unknown_users","threshold":30,"value":3600.4}],"key":"2001:db8:1:2::/64","lists":[],"measures":[{"error":{"kind":"sketch","pane_s":20,"relative":0.016},"name":"unknown_users","value":3600.4},{"error":{"extra_s":20,"kind":"pane"},"name":"failures","value":9000},{"error":{"kind":"at_least"},"name":"users","value":256}],"members":[],"peak":61,"quiet_s":1800,"samples":[{"input":"auth\\u{1b}[2J\\u{202e}gol","offset":4096}],"since":[],"sources_total":12,"what":{"activity":"Close","detector":"credential-scan","severity":"High","title":"One source tries many usernames that do not exist"},"when":{"first_seen":1795342330000,"last_seen":1795342530000,"start":1795342530000},"where":{"accounts":[],"inputs":["auth\\u{1b}[2J\\u{202e}gol"],"log_groups":[],"log_streams":[],"region":"eu-central-1"},"who":{"key":"2001:db8:1:2::/64","sources":["2001:db8:1:2::1","2001:db8:1:2::2","2001:db8:1:2::3","2001:db8:1:2::4","2001:db8:1:2::5","2001:db8:1:2::6","2001:db8:1:2::7","2001:db8:1:2::8"],"sources_total":12,"user_agent":null},"window_s":600}}

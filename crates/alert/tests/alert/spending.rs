@@ -1,17 +1,17 @@
 //! Findings about functions in words: every rule, every kind of number, opened and closed.
 
 use expect_test::expect;
-use tidewatch_alert::{attributes, ocsf, text};
+use tidewatch_alert::{attributes, text};
 use tidewatch_core::finding::Activity;
 use tidewatch_core::spend::budget::{Burn, Month};
 use tidewatch_core::spend::detector::{Number, Rule};
 use tidewatch_core::time::Time;
 
-use crate::sample::{burnt, context, spent};
+use crate::sample::{burnt, context, document, spent};
 
 /// The sentence of a finding.
 fn said(activity: Activity, number: Number, rule: Rule) -> String {
-    let document = ocsf(&spent(activity, number, rule), &context());
+    let document = document(&spent(activity, number, rule));
     document["message"].as_str().expect("a sentence").to_owned()
 }
 
@@ -83,7 +83,7 @@ fn a_caller_is_named_with_its_functions_and_since_when() {
             since      2026-11-22T10:15:30Z
             functions  checkout-api 80 %, new since 2026-11-22T10:15:30Z
             why        more invocations +$30.00, longer durations +$8.00 an hour, of +$37.85 against the hour before"#]].assert_eq(&lines.join("\n"));
-    let document = ocsf(&spent(Activity::Create, Number::Dollars, Rule::Riding), &context());
+    let document = document(&spent(Activity::Create, Number::Dollars, Rule::Riding));
     let caller = &document["unmapped"]["tidewatch"]["spending"]["caller"];
     assert_eq!(caller["name"], "user:00000000000000ab");
     assert_eq!(caller["functions"][0]["share"], 0.8);
@@ -98,7 +98,7 @@ fn filters_tell_what_is_about_money() {
 
 #[test]
 fn the_document_has_all_of_it() {
-    let document = ocsf(&spent(Activity::Create, Number::Dollars, Rule::Driven), &context());
+    let document = document(&spent(Activity::Create, Number::Dollars, Rule::Driven));
     let spending = &document["unmapped"]["tidewatch"]["spending"];
     expect![[r#"
         {
@@ -168,7 +168,7 @@ fn a_budget_is_told_with_what_is_spent_what_is_to_come_and_whose_it_is() {
         let mut finding = burnt(activity);
         let spending = finding.spending.as_deref_mut().expect("about functions");
         change(spending.budget.as_mut().expect("about a budget"));
-        ocsf(&finding, &context())["message"].as_str().expect("a sentence").to_owned()
+        document(&finding)["message"].as_str().expect("a sentence").to_owned()
     };
     let over = |burn: &mut Burn| (burn.projected, burn.pace, burn.used_up) = (None, None, None);
     let all = [
@@ -204,7 +204,7 @@ fn a_budget_is_told_with_what_is_spent_what_is_to_come_and_whose_it_is() {
             advice     Block the source.
             uid        0123456789abcdef0123456789abcdef
     "#]].assert_eq(&text);
-    let document = ocsf(&burnt(Activity::Create), &context());
+    let document = document(&burnt(Activity::Create));
     let budget = &document["unmapped"]["tidewatch"]["spending"]["budget"];
     expect![[r#"
         {

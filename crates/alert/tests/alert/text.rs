@@ -1,15 +1,15 @@
 //! Findings as text and as one sentence, whole, as a user sees them.
 
-use crate::sample::{address, bare, context, finding, local, measured};
+use crate::sample::{address, bare, document, finding, local, measured};
 use expect_test::{Expect, expect};
-use tidewatch_alert::{ocsf, text};
+use tidewatch_alert::text;
 use tidewatch_core::finding::{Accuracy, Activity, Finding};
 use tidewatch_core::key::{Key, KeyPart};
 use tidewatch_core::tag::UserTag;
 use tidewatch_core::time::Span;
 
 fn check(finding: &Finding, expected: Expect) {
-    let message = ocsf(finding, &context())["message"].as_str().expect("a sentence").to_owned();
+    let message = document(finding)["message"].as_str().expect("a sentence").to_owned();
     expected.assert_eq(&format!("{}\n{message}\n", text(finding)));
 }
 
