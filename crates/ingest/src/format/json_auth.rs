@@ -17,7 +17,7 @@ use tidewatch_core::signal::{Auth, Outcome, Role, SignalKind};
 
 use super::Said;
 use super::flat::{self, Seen};
-use super::json_fields::{Best, Fields, Holder, Value, passed_or_not};
+use super::json_fields::{Best, Fields, Holders, Value, passed_or_not};
 use super::json_names::{MESSAGE_BEFORE, Part};
 use super::json_object;
 use super::memo::Memos;
@@ -193,8 +193,10 @@ fn judge(fields: &Fields<'_>, memos: &mut Memos) -> Option<(SignalKind, Outcome,
     let mut words = |text: &Best<Cow<'_, str>>| text.get().map(|text| memos.words(text));
     let mut message = None;
     // What only looks like a login must have its end told where its address is told.
-    let beside = |holder: Option<Holder>| match login {
-        Login::Alone => holder == fields.source.holder(),
+    let beside = |holders: Option<Holders>| match login {
+        Login::Alone => {
+            holders.zip(fields.source.holders()).is_some_and(|(said, source)| said.meet(source))
+        }
         Login::Event(_) | Login::Path => true,
     };
     let outcome = told_outcome(fields)
@@ -208,7 +210,7 @@ fn judge(fields: &Fields<'_>, memos: &mut Memos) -> Option<(SignalKind, Outcome,
             Login::Event(_) | Login::Path => status_outcome(*fields.status.get()?, action),
             Login::Alone => None,
         })
-        .or_else(|| words(&fields.reason).filter(|_| beside(fields.reason.holder()))?.outcome())
+        .or_else(|| words(&fields.reason).filter(|_| beside(fields.reason.holders()))?.outcome())
         .or_else(|| match &login {
             Login::Event(_) | Login::Path => words(&fields.error)?.outcome().or_else(|| {
                 message = words(&fields.message);
@@ -282,7 +284,7 @@ fn login(fields: &Fields<'_>, memos: &mut Memos) -> Option<(SignalKind, Login)> 
     let path = path.split(['?', '#']).next().unwrap_or(path);
     let asks = ["GET", "HEAD", "OPTIONS"];
     // Further in, a path may be any: one that the request was sent on from, or to.
-    let is_of_request = fields.path.holder().is_some_and(|holder| holder.depth == 0);
+    let is_of_request = fields.path.holders().is_some_and(|holder| holder.depth == 0);
     let posts =
         fields.method.get().map_or(is_of_request, |method| !asks.contains(&method.as_ref()));
     let action = memos.words(path).named().action().filter(|_| whole && posts);
@@ -307,7 +309,7 @@ fn named_at(depth: u8, fields: &Fields<'_>, memos: &mut Memos) -> (Named, Option
         return (Named::Other, None);
     }
     let message = fields.message.get();
-    let message = message.filter(|_| fields.message.holder().is_some_and(|it| it.depth == depth));
+    let message = message.filter(|_| fields.message.holders().is_some_and(|it| it.depth == depth));
     let Some(words) = message.map(|message| memos.words(message)) else {
         return (Named::Generic, None);
     };
@@ -322,12 +324,12 @@ fn by_event(fields: &Fields<'_>, words: Words) -> Option<Login> {
 }
 
 /// The outcome that a field of that purpose gives, and where it stands.
-fn told_outcome(fields: &Fields<'_>) -> Option<(Outcome, Option<Holder>)> {
+fn told_outcome(fields: &Fields<'_>) -> Option<(Outcome, Option<Holders>)> {
     let (told, passed, failed) = (&fields.outcome, &fields.passed, &fields.failed);
-    let outcome = told.get().and_then(|said| said.outcome).map(|told_so| (told_so, told.holder()));
+    let outcome = told.get().and_then(|said| said.outcome).map(|told_so| (told_so, told.holders()));
     outcome
-        .or_else(|| passed.get().map(|yes| (passed_or_not(*yes), passed.holder())))
-        .or_else(|| failed.get().map(|yes| (passed_or_not(!yes), failed.holder())))
+        .or_else(|| passed.get().map(|yes| (passed_or_not(*yes), passed.holders())))
+        .or_else(|| failed.get().map(|yes| (passed_or_not(!yes), failed.holders())))
 }
 
 /// The outcome of a try that an HTTP status tells. Forms redirect after a login, and refuse with

@@ -48,6 +48,28 @@ pub(super) struct Holder {
     pub(super) id: u8,
 }
 
+/// In which objects of one depth a value stands: in several, where all of them say the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Holders {
+    /// How many objects are around it.
+    pub(super) depth: u8,
+    /// Bits of the objects, of which the first 64 of a line have one.
+    objects: u64,
+}
+
+impl Holders {
+    /// Whether one object holds both values.
+    pub(super) fn meet(self, other: Holders) -> bool {
+        self.depth == other.depth && self.objects & other.objects != 0
+    }
+}
+
+impl Holder {
+    fn bit(self) -> u64 {
+        1u64.checked_shl(u32::from(self.id)).unwrap_or(0)
+    }
+}
+
 /// The best value for a part so far.
 #[derive(Clone, Debug)]
 pub(super) struct Best<T> {
@@ -58,7 +80,8 @@ pub(super) struct Best<T> {
 struct Held<T> {
     /// How good it is: whether it says nothing, how deep it stands, its place in the list of names.
     rank: u16,
-    holder: u8,
+    /// Bits of the objects it stands in.
+    holders: u64,
     /// Whether another object as deep says something else.
     is_torn: bool,
     value: T,
@@ -76,11 +99,13 @@ impl<T: PartialEq> Best<T> {
             Some(held) if held.rank < rank => {}
             // The same name in the same object: whoever writes JSON by a template, without escaping, lets a
             // username add fields. Neither counts where they differ.
-            Some(held) if held.holder == holder.id && held.rank == rank => {
+            Some(held) if held.holders == holder.bit() && held.rank == rank => {
                 let is_torn = held.is_torn || held.value != value;
-                self.best = Some(Held { rank, holder: holder.id, is_torn, value });
+                self.best = Some(Held { rank, holders: holder.bit(), is_torn, value });
             }
-            _ => self.best = Some(Held { rank, holder: holder.id, is_torn: false, value }),
+            _ => {
+                self.best = Some(Held { rank, holders: holder.bit(), is_torn: false, value });
+            }
         }
     }
 
@@ -94,8 +119,11 @@ impl<T: PartialEq> Best<T> {
             Ordering::Equal => {
                 let differ = held.value != inner.value || inner.is_torn;
                 held.is_torn |= differ && held.rank < SAYS_NOTHING;
-                if inner.rank < held.rank {
-                    *held = Held { is_torn: held.is_torn, ..inner };
+                match inner.rank.cmp(&held.rank) {
+                    Ordering::Less => *held = Held { is_torn: held.is_torn, ..inner },
+                    // Said in both.
+                    Ordering::Equal => held.holders |= inner.holders,
+                    Ordering::Greater => {}
                 }
             }
         }
@@ -108,9 +136,9 @@ impl<T> Best<T> {
     }
 
     /// Where the value stands.
-    pub(super) fn holder(&self) -> Option<Holder> {
+    pub(super) fn holders(&self) -> Option<Holders> {
         let held = self.best.as_ref()?;
-        Some(Holder { depth: (held.rank >> 8 & 0x7f) as u8, id: held.holder })
+        Some(Holders { depth: (held.rank >> 8 & 0x7f) as u8, objects: held.holders })
     }
 }
 
@@ -320,7 +348,7 @@ impl<'a> Fields<'a> {
 
     fn offer_event(&mut self, place: u8, text: Cow<'a, str>) {
         let rank = u16::from(self.holder.depth) << 8 | u16::from(place);
-        let event = Held { rank, holder: self.holder.id, is_torn: false, value: text };
+        let event = Held { rank, holders: self.holder.bit(), is_torn: false, value: text };
         self.keep_event(event, |_, _| Ordering::Equal);
     }
 

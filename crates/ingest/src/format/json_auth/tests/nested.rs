@@ -215,6 +215,18 @@ fn damage_inside() {
     assert_eq!(read(r#"{"event":"login_failed","data":{"user":"bob"}"#), "Unreadable(Json)");
 }
 
+#[test]
+fn an_address_that_two_objects_tell_stands_in_both() {
+    let (login, other) =
+        (r#""event":{"user":"bob","ok":true,"ip":"192.0.2.1"}"#, r#""data":{"ip":"192.0.2.1"}"#);
+    let passed = "Success known=true Some(\"bob\") from 192.0.2.1 at no time";
+    let lines = [format!("{{{login},{other}}}"), format!("{{{other},{login}}}")];
+    check_each(&lines.each_ref().map(|line| (line.as_str(), passed)));
+    // Where they differ it is not known, and beside another address than its own nothing has ended.
+    let differ = format!("{{{login},{}}}", other.replace(".1", ".2"));
+    check_each(&[(&differ, "Nothing")]);
+}
+
 prop_compose! {
     /// A field that is perhaps an object, some levels of it.
     fn any_nested(levels: u32)(
