@@ -173,11 +173,6 @@ impl Ring {
         self.panes.iter().map(|pane| (pane.index, pane.first, pane.counts.as_slice()))
     }
 
-    /// How many panes there are.
-    pub fn len(&self) -> usize {
-        self.panes.len()
-    }
-
     /// Whether nothing is counted.
     pub fn is_empty(&self) -> bool {
         self.panes.is_empty()

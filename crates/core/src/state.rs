@@ -152,21 +152,6 @@ impl KeyState {
         absorbed
     }
 
-    /// Adds a point that is the newest of all and no copy, and that nothing but counters take; whether the state takes
-    /// more memory for it.
-    pub(crate) fn count_newest(&mut self, plan: &KeyPlan, point: &Point) -> bool {
-        self.head = point.time;
-        let panes = |state: &KeyState| state.rings.first().map_or(0, Ring::len);
-        let moves = self.head > self.settled_until;
-        if moves {
-            self.move_panes(plan);
-        }
-        let before = panes(self);
-        self.events.push(event_ring::kept(point.event, plan.retention.event_mask));
-        self.count(plan, point);
-        moves || panes(self) > before
-    }
-
     /// Lists the tags of a point, which was absorbed and not dropped, under another key too.
     pub(crate) fn list_again(&mut self, plan: &KeyPlan, key: &Key, point: &Point, again: &Again) {
         let keeping = self.keeping(plan, Room::NoSketches);

@@ -86,18 +86,20 @@ impl Kept {
         budget: &Budget,
         merged: &mut Merged,
     ) -> bool {
-        if !budget.fits_steps(1) {
-            return false;
-        }
-        if plan.is_of_all() {
-            return self.count_at_once((plan, key), point, budget, merged);
-        }
+        let of_all = plan.is_of_all();
         let tag = event_ring::kept(point.event, plan.retention.event_mask);
-        if point.time < self.newest || self.may_be_a_copy(plan, tag) {
+        let has_room = budget.fits_steps(if of_all { 2 } else { 1 });
+        let must_be_begun = of_all && self.state.is_none();
+        if !has_room || must_be_begun || point.time < self.newest || self.may_be_a_copy(plan, tag) {
             return false;
         }
         if !self.slack.take(point.time, point.shape.outcome(), point.amount.weight()) {
             return false;
+        }
+        self.newest = point.time;
+        if of_all {
+            self.count_at_once((plan, key), point, budget, merged);
+            return true;
         }
         if self.put_down.len() >= PUT_DOWN_MAX {
             self.catch_up((plan, key), budget, merged);
@@ -111,42 +113,24 @@ impl Kept {
         }
         self.put_down.push(*point);
         self.events.add(tag);
-        self.newest = point.time;
         true
     }
 
     /// Counts a point at a key that nearly everything adds to, which is always at hand: so nothing is put down there.
-    /// What it grows by is charged when its ring of events has come round, or more panes are begun.
+    /// What it grows by is charged when its ring of events has come round.
     fn count_at_once(
         &mut self,
         (plan, key): (&KeyPlan, &Key),
         point: &Point,
         budget: &Budget,
         merged: &mut Merged,
-    ) -> bool {
-        let Some(state) = &mut self.state else { return false };
-        let tag = event_ring::kept(point.event, plan.retention.event_mask);
-        if point.time < self.newest || state.events.has(tag) || !budget.fits_steps(2) {
-            return false;
-        }
-        if !self.slack.take(point.time, point.shape.outcome(), point.amount.weight()) {
-            return false;
-        }
-        self.newest = point.time;
-        let only_counts =
-            plan.shape(point.shape).only_counts() && !plan.lists_source(key.first, point.shape);
-        let has_more_panes = match only_counts {
-            true => state.count_newest(plan, point),
-            false => {
-                let absorbed = state.absorb_new(plan, key, point, budget.room());
-                merged.sketches_refused += u64::from(absorbed.sketch_refused);
-                false
-            }
-        };
-        if has_more_panes || state.events.has_come_round() {
+    ) {
+        let state = self.state.get_or_insert_default();
+        let absorbed = state.absorb_new(plan, key, point, budget.room());
+        merged.sketches_refused += u64::from(absorbed.sketch_refused);
+        if state.events.has_come_round() {
             budget.charge(self.grown());
         }
-        true
     }
 
     /// Adds a point if its key may grow by it.
@@ -220,7 +204,8 @@ impl Kept {
 
     /// Whether an event is among the latest, as far as its tag tells.
     fn may_be_a_copy(&self, plan: &KeyPlan, own: u32) -> bool {
-        if !plan.counts() || !self.events.may_have(own) {
+        let is_none = !plan.is_of_all() && !self.events.may_have(own);
+        if !plan.counts() || is_none {
             return false;
         }
         let tag = |point: &Point| event_ring::kept(point.event, plan.retention.event_mask);

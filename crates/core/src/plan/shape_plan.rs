@@ -19,11 +19,6 @@ pub struct ShapePlan {
 }
 
 impl ShapePlan {
-    /// Whether it is added to counters of tries and to nothing else.
-    pub(crate) fn only_counts(&self) -> bool {
-        self.classes.is_empty() && self.sums.is_empty() && !self.counters.is_empty()
-    }
-
     /// Whether no measure selects the shape.
     pub fn is_empty(&self) -> bool {
         self.classes.is_empty() && !self.counts()
