@@ -128,6 +128,7 @@ fn detector(id: &str, key: &[KeyField], window: Span) -> Detector {
         measures: named.collect(),
         raises: [(Severity::High, 0), (Severity::Medium, 2)].map(raise).to_vec(),
         after: Vec::new(),
+        after_within: Span(0),
         unless: Vec::new(),
         covers: Default::default(),
         share: None,

@@ -37,6 +37,9 @@ pub struct Detector {
     /// about it; none: wherever its conditions hold. Ids of detectors with the same signals and key; of accesses also
     /// of others on the same key, whose findings must be open.
     pub after: Vec<String>,
+    /// For how long after its last raise a finding of those in [`Detector::after`] counts for that, though it is closed;
+    /// zero: as long as it is open. A source that attacked is no other one some hours later.
+    pub after_within: Span,
     /// It is quiet where one of these raises as badly or worse, or has an open finding that is: they tell the
     /// same better.
     pub unless: Vec<String>,

@@ -87,6 +87,14 @@ impl Episode {
         self.closed && time <= self.last && severity <= self.severity
     }
 
+    /// Whether what happens at `time` comes after it: while it is open, or so long `within` its last raise. What came
+    /// before it is only part of it as far as it covers that.
+    pub fn is_followed(&self, time: Time, quiet: Span, within: Span) -> bool {
+        let is_open = !self.closed && self.covers(time, quiet);
+        let counts = within > Span(0) && time < self.last.plus(within);
+        is_open || (counts && time > self.start.minus(quiet))
+    }
+
     /// When it will have been quiet for long enough to close.
     pub fn due(&self, quiet: Span) -> Time {
         self.last.plus(quiet)

@@ -13,7 +13,7 @@ use std::pin::Pin;
 use std::slice;
 
 use crate::detector::{Detector, Measure};
-use crate::episode::{covering, uid};
+use crate::episode::uid;
 use crate::fault::Fault;
 use crate::finding::{Accuracy, Also, Finding, Measured, Value};
 use crate::judge::{Report, Verdict, judge};
@@ -217,7 +217,8 @@ impl<S: WindowStore, A: AlertSink> Outbox<'_, S, A> {
         Ok(log)
     }
 
-    /// The open findings about the same key, from other signals, that a detector comes after.
+    /// The findings about the same key, from other signals, that a detector comes after: open ones, and such as count
+    /// still.
     async fn open_beyond(
         &self,
         key: Key,
@@ -229,8 +230,10 @@ impl<S: WindowStore, A: AlertSink> Outbox<'_, S, A> {
             let rule = self.plan.detector(*id);
             self.store
                 .read(&[(*other_plan, key)], |window| {
-                    let known = covering(window.state.episodes.of(*id), at, rule.quiet);
-                    open.extend(known.filter(|known| !known.closed).map(|known| Also {
+                    let within = of_key.after_within;
+                    let known = window.state.episodes.of(*id);
+                    let known = known.filter(|known| known.is_followed(at, rule.quiet, within));
+                    open.extend(known.last().map(|known| Also {
                         detector: rule.id.clone(),
                         severity: known.severity,
                         // One whose first message is on its way has its uid already.

@@ -52,7 +52,8 @@ pub struct Report {
     pub accounts: Vec<Account>,
     /// The lists that more of them stand on than chance brings there.
     pub listed: Vec<Listed>,
-    /// The other detectors that raise for the same key in the same window, or have an open finding about it.
+    /// The other detectors that raise for the same key in the same window, or have a finding about it that is open, or
+    /// that this one comes after.
     pub also: Vec<Other>,
     /// How sure it is, where its detector says so.
     pub confidence: Option<Confidence>,
@@ -184,7 +185,7 @@ pub struct Relation {
     pub detector: DetectorId,
     /// Whether it is one of [`Detector::after`], else of [`Detector::unless`].
     pub after: bool,
-    /// How badly it raises here, or has an open finding about the key.
+    /// How badly it raises here, or has a finding about the key that is open, or counts still.
     pub stands: Option<Severity>,
 }
 
@@ -235,7 +236,7 @@ pub fn weigh(plan: &Plan, detector: &DetectorPlan, window: &Window<'_>) -> Weigh
     let other = |after: bool| {
         move |id: &DetectorId| {
             let stands = match after {
-                true => standing.severity(*id),
+                true => standing.followed(plan, detector, *id),
                 false => standing.tells(detector, *id),
             };
             Relation { detector: *id, after, stands }
@@ -288,7 +289,7 @@ fn report(
         sources,
         listed: listed(&plan.lists, &accounts),
         accounts,
-        also: standing.others(detector.id),
+        also: standing.others(plan, detector),
         confidence: raise.confidence,
         since: seen_since(rule, detector, window),
     }

@@ -235,7 +235,7 @@ impl MemoryStore {
     }
 
     /// Forgets keys whose newest event no window can reach, unless an episode of theirs is pending, or there is
-    /// room to remember who got in.
+    /// room to remember who got in, or a finding that others come after.
     fn sweep(&self, settled: Time, crowded: bool) {
         self.states.retain(|(plan, _), kept| {
             let is_pending = kept.state.as_ref().is_some_and(|state| state.episodes.any_pending());
@@ -243,7 +243,10 @@ impl MemoryStore {
             let reaches = |span| kept.newest >= settled.minus(span);
             let is_old = !is_pending && !reaches(retention.kept);
             let remembered = is_old && reaches(retention.remembered) && kept.remembers();
-            let idle = is_old && (crowded || !remembered);
+            let mut episodes = kept.state.iter().flat_map(|state| state.episodes.iter());
+            let counts = |episode: &Episode| episode.last >= settled.minus(retention.followed);
+            let followed = is_old && episodes.any(|(_, episode)| counts(episode));
+            let idle = is_old && (crowded || !(remembered || followed));
             if idle {
                 self.forgotten_early.fetch_add(u64::from(remembered), Ordering::Relaxed);
                 self.budget.give_back(ENTRY_BYTES + kept.bytes);

@@ -122,6 +122,8 @@ pub struct DetectorPlan {
     pub(crate) of_failures: Vec<bool>,
     /// See [`Detector::after`].
     pub after: Vec<DetectorId>,
+    /// See [`Detector::after_within`].
+    pub after_within: Span,
     /// See [`Detector::unless`].
     pub unless: Vec<DetectorId>,
     /// Those of [`Detector::after`] that read other signals, with the plans of their keys.
@@ -197,11 +199,7 @@ impl Plan {
                     other.signal == detector.signal && other.key == detector.key
                 };
                 let same = detectors.iter().filter(alike);
-                let history = same.clone().filter_map(Detector::history).max();
-                let asks = same.clone().any(Detector::asks_since);
-                let retention = Retention::new(home, &Retention::windows(same), history);
-                let retention = if asks { retention.remembering(home) } else { retention };
-                keys.push(KeyPlan::empty(detector, home, retention));
+                keys.push(KeyPlan::empty(detector, home, Retention::of_key(home, same)));
             }
         }
         for (index, detector) in detectors.iter().enumerate() {
@@ -357,6 +355,7 @@ impl KeyPlan {
             looks_at: Vec::new(),
             of_failures: Vec::new(),
             after,
+            after_within: detector.after_within,
             unless,
             beyond,
             is_grounded,

@@ -50,6 +50,8 @@ pub struct Retention {
     pub remembered: Span,
     /// The most recent tags such a list keeps.
     pub remembered_tags_max: usize,
+    /// How far behind the last raise of a finding, closed or not, others may come that ask for it.
+    pub followed: Span,
 }
 
 /// The rungs of the shared home: pane and reach. Fixed, whatever the detectors are, so that a new
@@ -93,6 +95,7 @@ impl Retention {
                 kept: Span(longest.0 * 2),
                 remembered: Span(longest.0 * 2),
                 remembered_tags_max: DISTINCT_LIST_TAGS_MAX,
+                followed: Span(0),
             },
             Home::Shared => {
                 let reaching = SHARED_RUNGS
@@ -111,13 +114,27 @@ impl Retention {
                     kept: Span(longest.0 * 2),
                     remembered: Span(longest.0 * 2),
                     remembered_tags_max: SHARED_LIST_TAGS_MAX,
+                    followed: Span(0),
                 }
             }
         }
     }
 
+    /// What `home` keeps for the detectors on one key.
+    pub(crate) fn of_key<'a>(
+        home: Home,
+        detectors: impl Iterator<Item = &'a Detector> + Clone,
+    ) -> Retention {
+        let history = detectors.clone().filter_map(Detector::history).max();
+        let asks_since = detectors.clone().any(Detector::asks_since);
+        let followed = detectors.clone().map(|detector| detector.after_within).max();
+        let retention = Retention::new(home, &Retention::windows(detectors), history);
+        let retention = if asks_since { retention.remembering(home) } else { retention };
+        Retention { followed: followed.unwrap_or(Span(0)), ..retention }
+    }
+
     /// The same where a detector asks since when tags are seen.
-    pub(crate) fn remembering(self, home: Home) -> Retention {
+    fn remembering(self, home: Home) -> Retention {
         let remembered_tags_max = match home {
             Home::Memory => REMEMBERED_TAGS_MAX,
             Home::Shared => self.remembered_tags_max,

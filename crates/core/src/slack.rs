@@ -69,7 +69,7 @@ impl Slack {
             return Slack::NONE;
         }
         let leading = window.plan.detectors.iter().filter(|detector| {
-            // Whoever comes after others is as quiet as they are, as long as no finding of theirs is open.
+            // Whoever comes after others is as quiet as they are, as long as no finding of theirs counts.
             detector.after.is_empty() || follows(detector, window)
         });
         let pace = Pace::of(window);
@@ -193,10 +193,10 @@ fn successes(plan: &KeyPlan) -> impl Iterator<Item = &ShapePlan> {
     shapes.filter(|shape| shape.outcome() == Outcome::Success).map(|shape| plan.shape(shape))
 }
 
-/// Whether one of the detectors that `detector` comes after has an open finding.
+/// Whether one of the detectors that `detector` comes after has an open finding, or one that still counts for it.
 fn follows(detector: &DetectorPlan, window: &Window<'_>) -> bool {
-    let episodes = &window.state.episodes;
-    detector.after.iter().any(|id| episodes.of(*id).any(|episode| !episode.closed))
+    let mut episodes = detector.after.iter().flat_map(|id| window.state.episodes.of(*id));
+    episodes.any(|episode| !episode.closed || window.at < episode.last.plus(detector.after_within))
 }
 
 /// How fast attempts come at a key: only a guess, of what is worth looking for.

@@ -5,7 +5,7 @@
 //! worst leads and tells; the others are listed in its finding. Of several that are equally bad the one whose
 //! finding is open already goes on, unless it names another in `unless`: that one tells the same better.
 //! Detectors that come `after` others, or ask for a share of everything, tell something more, so they neither lead
-//! nor are led.
+//! nor are led. For them a finding may count that is closed: see [`crate::detector::Detector::after_within`].
 //!
 //! Invariant: of those that stand one leads, in whatever order they are asked; so folding never makes all of
 //! them quiet. Only `unless` does, of two that each leave it to the other.
@@ -24,6 +24,7 @@ use crate::window::Window;
 #[derive(Debug)]
 pub(crate) struct Standing<'a> {
     stands: SmallVec<[Stands<'a>; 16]>,
+    window: Window<'a>,
     /// Who tells, and among those whose findings are held back who is counted.
     leaders: [Option<DetectorId>; 2],
 }
@@ -47,7 +48,7 @@ pub struct Other {
     pub detector: DetectorId,
     /// How badly.
     pub severity: Severity,
-    /// When its finding began, where one was told and is open.
+    /// When its finding began, where one was told and is open, or counts still.
     pub start: Option<Time>,
 }
 
@@ -77,7 +78,7 @@ impl<'a> Standing<'a> {
         });
         let stands: SmallVec<[Stands<'a>; 16]> = stands.collect();
         let leaders = [false, true].map(|held_back| leader(&stands, held_back));
-        Standing { stands, leaders }
+        Standing { stands, window: *window, leaders }
     }
 
     /// How badly `id` stands.
@@ -107,21 +108,43 @@ impl<'a> Standing<'a> {
         self.severity(other).filter(|_| !is_silent)
     }
 
-    /// All that stand but `id`.
-    pub(crate) fn others(&self, id: DetectorId) -> Vec<Other> {
-        let others = self.stands.iter().filter(|stands| stands.detector.id != id);
+    /// How badly `id` stands, which `detector` comes after, or stood lately enough.
+    pub(crate) fn followed(
+        &self,
+        plan: &Plan,
+        detector: &DetectorPlan,
+        id: DetectorId,
+    ) -> Option<Severity> {
+        let lately = || self.lately(plan, detector, id).map(|episode| episode.severity);
+        self.severity(id).or_else(lately)
+    }
+
+    /// The latest episode of `id` that `detector` comes after.
+    fn lately(&self, plan: &Plan, detector: &DetectorPlan, id: DetectorId) -> Option<&'a Episode> {
+        let (told, quiet) = (self.window.told, plan.detector(id).quiet);
+        let episodes = self.window.state.episodes.of(id);
+        episodes.filter(|known| known.is_followed(told, quiet, detector.after_within)).last()
+    }
+
+    /// All that stand but `detector`, and those that it comes after.
+    pub(crate) fn others(&self, plan: &Plan, detector: &DetectorPlan) -> Vec<Other> {
+        let others = self.stands.iter().filter(|stands| stands.detector.id != detector.id);
         others
             .filter_map(|stands| {
-                let start = stands.open.filter(|open| open.published > 0).map(|open| open.start);
-                Some(Other { detector: stands.detector.id, severity: stands.severity?, start })
+                let id = stands.detector.id;
+                let follows = detector.after.contains(&id);
+                let lately = || self.lately(plan, detector, id).filter(|_| follows);
+                let known = stands.open.or_else(lately);
+                let severity = stands.severity.or(known.map(|known| known.severity))?;
+                let start = known.filter(|known| known.published > 0).map(|known| known.start);
+                Some(Other { detector: id, severity, start })
             })
             .collect()
     }
 
     /// Whether `detector` may tell that it raises at `severity`.
     pub(crate) fn lets(&self, plan: &Plan, detector: &DetectorPlan, severity: Severity) -> bool {
-        let stands = |id: &DetectorId| self.severity(*id);
-        let mut after = detector.after.iter().map(stands);
+        let mut after = detector.after.iter().map(|id| self.followed(plan, detector, *id));
         let follows = detector.after.is_empty() || after.any(|other| other.is_some());
         let better = |id: &DetectorId| self.tells(detector, *id) >= Some(severity);
         follows && !detector.unless.iter().any(better) && self.told_by(plan, detector).is_none()

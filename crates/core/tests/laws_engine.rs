@@ -250,6 +250,45 @@ fn a_share_of_a_flood_is_decided_by_what_is_certain() {
     assert!(!found(1_200, 1_200, 0.6));
 }
 
+proptest! {
+    #![proptest_config(cases(24))]
+
+    #[test]
+    fn beyond_what_lists_hold_no_order_of_conditions_or_detectors_decides(
+        flood in prop::collection::vec((0u64..1_500, 0u8..4), 400..1_600),
+        (names, share) in (240u32..900, 0.2f64..0.9),
+    ) {
+        let tries: Vec<Try> = (0..).zip(&flood).map(|(ms, (name, kind))| match kind {
+            0 => success(ms * 10, 1, *name),
+            1 => Try { known: Some(true), ..unknown(ms * 10, 1, *name) },
+            _ => unknown(ms * 10, 1, *name),
+        }).collect();
+        // Each compares what a sketch estimates: with a number, and with another estimate.
+        let when = [at_least(0, names), at_least_share(0, share, 1), at_least_share(2, share, 1)];
+        let measures = [UNKNOWN_USERS, USERS, FAILED_USERS];
+        let of = |id: &str, order: [usize; 3]| {
+            detector(id, (60, 3_600), &measures, &order.map(|at| when[at].clone()))
+        };
+        let others = [
+            detector("some", (60, 60), &measures, &[at_least(1, names)]),
+            detector("most", (60, 60), &measures, &[at_least_share(2, 0.5, 1), at_least(2, 300)]),
+        ];
+        let created = |rules: Vec<Detector>| -> BTreeMap<String, Time> {
+            let told = findings(rules, &tries, Span(0)).into_iter();
+            let first = told.filter(|f| f.activity == Activity::Create);
+            first.map(|finding| (finding.detector, finding.start)).collect()
+        };
+        let alone = created(vec![of("all", [0, 1, 2])]);
+        for order in [[0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
+            let [some, most] = others.clone();
+            let all = created(vec![some, of("all", order), most]);
+            prop_assert_eq!(all.get("all"), alone.get("all"), "{:?}", order);
+            let [some, most] = others.clone();
+            prop_assert_eq!(all, created(vec![most, of("all", [0, 1, 2]), some]));
+        }
+    }
+}
+
 #[test]
 fn a_share_of_a_flood_is_decided_without_room_for_sketches() {
     let when = [at_least(0, 30), at_least_share(0, 0.5, 1)];

@@ -78,6 +78,33 @@ fn who_gets_in_while_a_finding_stands_is_told_and_nobody_else() {
 }
 
 #[test]
+fn a_finding_that_is_over_counts_for_as_long_as_is_said() {
+    let late = Detector { after_within: Span::seconds(600), ..takeover() };
+    let both = [scan_of(5), late];
+    let then = |s: i64| [names(0..5), vec![success(s * 1_000, 1, 9)]].concat();
+    // Its last raise was at 63 s, and it closed a minute later.
+    let raised_last = [names(0..5), vec![unknown(63_500, 1, 6)]].concat();
+    let lasting = |s: i64| [raised_last.clone(), vec![success(s * 1_000, 1, 9)]].concat();
+    check(&both, &then(200), &[("scan", 4), ("takeover", 200)]);
+    check(&both, &then(603), &[("scan", 4), ("takeover", 603)]);
+    check(&both, &then(604), &[("scan", 4)]);
+    check(&both, &lasting(200), &[("scan", 4), ("takeover", 200)]);
+    // What lies before it is no more part of it than ever.
+    let long_before = [vec![success(0, 1, 9)], names(70..75)].concat();
+    check(&both, &long_before, &[("scan", 74)]);
+    let elsewhere = [names(0..5), vec![success(200_000, 2, 9)]].concat();
+    check(&both, &elsewhere, &[("scan", 4)]);
+
+    // The finding says which one it comes after, though that one is closed and nothing of it is in the window.
+    let told = findings(both.to_vec(), &then(200), Span::seconds(600));
+    let order: Vec<_> = told.iter().map(|f| (&*f.detector, f.activity)).collect();
+    let closed_before = [("scan", Activity::Close), ("takeover", Activity::Create)];
+    assert_eq!(order[1..3], closed_before);
+    let also: Vec<_> = told[2].also.iter().map(|a| (&*a.detector, a.uid.clone())).collect();
+    assert_eq!(also, [("scan", Some(told[1].uid.clone()))]);
+}
+
+#[test]
 fn a_detector_is_quiet_where_another_tells_it_better() {
     let known = |n: i64| Try { known: Some(true), ..unknown(n * 1_000, 1, 1) };
     let both = [scan_of(3), guessing()];

@@ -81,6 +81,8 @@ pub enum Fault {
     KeyFieldTwice { field: String },
     #[error("`{field}` names this detector itself")]
     OwnId { field: &'static str },
+    #[error("`after_within` says how long other findings count, and `after` names none")]
+    WithinOfNone,
     #[error("the measure `{name}` needs `people` and `attackers`, shares with attackers < people")]
     BadRates { name: String },
     #[error("the measure `{name}` needs a `where`, `times` and `usual`, and nothing else to count")]

@@ -6,11 +6,13 @@ use tidewatch_core::detector::{
 };
 use tidewatch_core::key::{KeyField, KeyFields};
 use tidewatch_core::signal::{Role, SignalKind};
+use tidewatch_core::time::Span;
 
 use crate::condition;
 use crate::fault::{Fault, Faults};
 use crate::raw::RawMeasure;
-use crate::tree::Text;
+use crate::tree::{Placed, Text};
+use crate::validate::span;
 
 const SHARE_HELP: &str = "Write a sum or a count and a share of 0.001 to 1, like \"bytes >= 0.2\", for a key \
                           that is not `global`.";
@@ -40,6 +42,22 @@ pub(crate) fn share(
             None
         }
     }
+}
+
+/// For how long the findings of the detectors in `after` count; as long as they are open where nothing is said.
+/// `None` with a fault.
+pub(crate) fn after_within(
+    text: Option<Text>,
+    after: Option<&Placed<Vec<Text>>>,
+    faults: &mut Faults,
+) -> Option<Span> {
+    let Some(text) = text else { return Some(Span(0)) };
+    if after.is_none() && !faults.names("after") {
+        let help = "Name the detectors whose findings count so long in `after`, or take it out.";
+        faults.add(text.place, Fault::WithinOfNone, help);
+        return None;
+    }
+    span("after_within", &text, faults)
 }
 
 /// `successes`: what the log must hold that the newest event of a window stands in; `None` with a fault.

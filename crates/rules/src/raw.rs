@@ -9,7 +9,7 @@ use crate::tree::{
     wrong_type,
 };
 
-const DETECTOR_FIELDS: [&str; 16] = [
+const DETECTOR_FIELDS: [&str; 17] = [
     "id",
     "title",
     "description",
@@ -20,6 +20,7 @@ const DETECTOR_FIELDS: [&str; 16] = [
     "window",
     "quiet",
     "after",
+    "after_within",
     "unless",
     "covers",
     "share",
@@ -58,6 +59,7 @@ pub(crate) struct RawDetector {
     pub(crate) window: Option<Text>,
     pub(crate) quiet: Option<Text>,
     pub(crate) after: Option<Placed<Vec<Text>>>,
+    pub(crate) after_within: Option<Text>,
     pub(crate) unless: Option<Placed<Vec<Text>>>,
     pub(crate) covers: Option<Placed<Vec<Text>>>,
     pub(crate) share: Option<Text>,
@@ -128,6 +130,7 @@ pub(crate) fn read(text: &str, faults: &mut Faults) -> Option<RawDetector> {
             "window" => raw.window = string(field, node, faults),
             "quiet" => raw.quiet = string(field, node, faults),
             "after" => raw.after = one_or_more(field, node, faults),
+            "after_within" => raw.after_within = string(field, node, faults),
             "unless" => raw.unless = one_or_more(field, node, faults),
             "covers" => raw.covers = one_or_more(field, node, faults),
             "share" => raw.share = string(field, node, faults),

@@ -44,6 +44,7 @@ pub(crate) fn detector(raw: RawDetector, faults: &mut Faults) -> Option<Detector
     let window = required("window", raw.window, faults).and_then(|w| span("window", &w, faults));
     let quiet = raw.quiet.map_or(window, |text| span("quiet", &text, faults));
 
+    let after_within = grounds::after_within(raw.after_within, raw.after.as_ref(), faults);
     let after = others("after", raw.after, &id, faults);
     let unless = others("unless", raw.unless, &id, faults);
     let covers = covers(raw.covers, &key, faults);
@@ -73,6 +74,7 @@ pub(crate) fn detector(raw: RawDetector, faults: &mut Faults) -> Option<Detector
         measures: measures.into_iter().collect::<Option<_>>()?,
         raises,
         after: after?,
+        after_within: after_within?,
         unless: unless?,
         covers: covers?,
         share: share.unwrap_or(Some(None))?,

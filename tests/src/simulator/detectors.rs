@@ -111,6 +111,7 @@ pub(crate) fn detector(
         measures: measures.iter().enumerate().map(named).collect(),
         raises,
         after: Vec::new(),
+        after_within: Span(0),
         unless: Vec::new(),
         covers: Default::default(),
         share: None,

@@ -5,6 +5,7 @@
 
 mod allowed;
 mod clocks;
+mod followed;
 mod host;
 mod kinds;
 mod room;

@@ -125,10 +125,11 @@ impl<T: Table, P: Pace> SharedStore<T, P> {
         self.settings.layout == Layout::Apart || plan.is_hot()
     }
 
-    /// From when on an item that is written now may be deleted: no window reaches its contents, and no
-    /// record comes again.
+    /// From when on an item that is written now may be deleted: no window reaches its contents, no finding
+    /// in it counts, and no record comes again.
     pub(crate) fn expires(&self, plan: &KeyPlan) -> Time {
-        self.pace.now().plus(plan.retention.remembered).plus(REDELIVERY_MAX)
+        let reached = plan.retention.remembered.max(plan.retention.followed);
+        self.pace.now().plus(reached).plus(REDELIVERY_MAX)
     }
 }
 

@@ -248,6 +248,7 @@ pub(crate) fn detector(
             .collect(),
         raises: vec![Raise { severity: Severity::High, confidence: None, when: when.to_vec() }],
         after: Vec::new(),
+        after_within: Span(0),
         unless: Vec::new(),
         covers: Default::default(),
         share: None,

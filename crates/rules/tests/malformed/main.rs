@@ -81,10 +81,10 @@ fn top_level_fields() {
         expect![[r#"
             5:1 `widow` is no field of a detector
                 at widow
-                Did you mean `window`? Allowed fields: `id`, `title`, `description`, `advice`, `attack`, `signal`, `key`, `window`, `quiet`, `after`, `unless`, `covers`, `share`, `log_holds`, `measure`, `raise`.
+                Did you mean `window`? Allowed fields: `id`, `title`, `description`, `advice`, `attack`, `signal`, `key`, `window`, `quiet`, `after`, `after_within`, `unless`, `covers`, `share`, `log_holds`, `measure`, `raise`.
             6:1 `colour` is no field of a detector
                 at colour
-                Allowed fields: `id`, `title`, `description`, `advice`, `attack`, `signal`, `key`, `window`, `quiet`, `after`, `unless`, `covers`, `share`, `log_holds`, `measure`, `raise`.
+                Allowed fields: `id`, `title`, `description`, `advice`, `attack`, `signal`, `key`, `window`, `quiet`, `after`, `after_within`, `unless`, `covers`, `share`, `log_holds`, `measure`, `raise`.
             1:1 the detector has no `window`
                 at id = "scan"
                 Add a line like `window = "10m"`.
@@ -364,7 +364,7 @@ fn raises() {
                 Add `[[raise]]` and below it `severity = "high"` and `when = ["failures >= 30"]`.
             9:3 `raises` is no field of a detector
                 at raises
-                Did you mean `raise`? Allowed fields: `id`, `title`, `description`, `advice`, `attack`, `signal`, `key`, `window`, `quiet`, `after`, `unless`, `covers`, `share`, `log_holds`, `measure`, `raise`.
+                Did you mean `raise`? Allowed fields: `id`, `title`, `description`, `advice`, `attack`, `signal`, `key`, `window`, `quiet`, `after`, `after_within`, `unless`, `covers`, `share`, `log_holds`, `measure`, `raise`.
             1:1 the detector measures nothing
                 at id = "scan"
                 Add `[measure]` and below it a line like `failures = { count = "attempts", where = { outcome = "failure" } }`.
@@ -415,7 +415,7 @@ fn all_faults_of_a_file_are_reported_together() {
             Write lower-case words, joined by single hyphens, at most 64 bytes, like "credential-scan".
         5:1 `windw` is no field of a detector
             at windw
-            Did you mean `window`? Allowed fields: `id`, `title`, `description`, `advice`, `attack`, `signal`, `key`, `window`, `quiet`, `after`, `unless`, `covers`, `share`, `log_holds`, `measure`, `raise`.
+            Did you mean `window`? Allowed fields: `id`, `title`, `description`, `advice`, `attack`, `signal`, `key`, `window`, `quiet`, `after`, `after_within`, `unless`, `covers`, `share`, `log_holds`, `measure`, `raise`.
         8:22 `usr` is no field to count the values of (field `distinct`)
             at "usr"
             Did you mean `user`? Allowed values: `user`, `source.ip`, `resource`.

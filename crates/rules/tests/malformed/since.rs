@@ -84,3 +84,30 @@ fn a_log_is_asked_for_what_can_be_told() {
         "#]],
     );
 }
+
+#[test]
+fn for_how_long_other_findings_count() {
+    let cases = [
+        ("window", "after_within = \"24h\"\nwindow"),
+        ("window", "after = \"other\"\nafter_within = \"a day\"\nwindow"),
+        ("window", "after = \"other\"\nafter_within = \"8d\"\nwindow"),
+        ("window", "after = \"other\"\nafter_within = 24\nwindow"),
+    ];
+    check(
+        &cases,
+        expect![[r#"
+        5:16 `after_within` says how long other findings count, and `after` names none
+            at "24h"
+            Name the detectors whose findings count so long in `after`, or take it out.
+        6:16 `a day` is no duration (field `after_within`)
+            at "a day"
+            Write a whole number and a unit (ms, s, m, h or d), like "300s", "10m", "24h" or "1d".
+        6:16 `after_within` is 8d, outside 1s to 168h
+            at "8d"
+            Write a duration from 1s to 168h.
+        6:16 `after_within` must be a string, not integer
+            at 24
+            Put it in quotes: `after_within = "…"`.
+    "#]],
+    );
+}
