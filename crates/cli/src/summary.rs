@@ -224,7 +224,7 @@ impl Summary {
         if self.usage.forgotten_early > 0 {
             let _ = writeln!(
                 text,
-                "note: of {} key(s) was forgotten who used to get in, for want of memory (--memory)",
+                "note: of {} key(s) was forgotten who used to get in, or that they attacked, for want of memory (--memory)",
                 grouped(self.usage.forgotten_early)
             );
         }

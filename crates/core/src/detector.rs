@@ -35,7 +35,7 @@ pub struct Detector {
     pub raises: Vec<Raise>,
     /// It raises only where one of these detectors raises for the same key too, or has an open finding
     /// about it; none: wherever its conditions hold. Ids of detectors with the same signals and key; of accesses also
-    /// of others on the same key, whose findings must be open.
+    /// of others on the same key, whose findings must be open or count still.
     pub after: Vec<String>,
     /// For how long after its last raise a finding of those in [`Detector::after`] counts for that, though it is closed;
     /// zero: as long as it is open. A source that attacked is no other one some hours later.

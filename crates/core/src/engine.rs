@@ -23,7 +23,7 @@ use crate::gathered::{Gathered, sample};
 use crate::judge::{Verdict, judge, judge_looked};
 use crate::key_ring::{LiveKey, Phase};
 use crate::outbox::Outbox;
-use crate::plan::Plan;
+use crate::plan::{DetectorId, Plan};
 use crate::points::{LatestLog, Points, point, tried};
 use crate::reading::Looked;
 use crate::shape::Shape;
@@ -31,9 +31,11 @@ use crate::signal::{Auth, Body, Origin, Signal};
 use crate::sink::AlertSink;
 use crate::slack::Slack;
 use crate::spend::watch::Watch;
+use crate::state::End;
 use crate::store::{DueNow, Merged, Place, WindowStore};
 use crate::time::Time;
 use crate::umbrella::Declined;
+use crate::window::Window;
 
 /// Runs signals through detectors.
 #[derive(Debug)]
@@ -277,16 +279,15 @@ impl<S: WindowStore, A: AlertSink> Engine<S, A> {
             }
         }
         for (at, (contribution, origins)) in contributions.iter().zip(&origins).enumerate() {
-            let place = (contribution.plan, contribution.key);
-            for told in by_detector(&mut verdicts[at]) {
-                if self.holds_back(place, told) {
-                    continue;
-                }
-                let sample = |time| sample(contribution, origins, time);
-                if let Err(fault) = self.outbox(&plan).settle(place, told, sample).await {
-                    given_back[at] = true;
-                    acknowledged.give_back(contribution, fault);
-                }
+            let created = self.counts.created;
+            let from = (contribution, origins.as_slice());
+            let mut settled = self.settle_batch(&plan, from, &mut verdicts[at]).await;
+            if settled.is_ok() && self.counts.created > created {
+                settled = self.settle_followers(&plan, from).await;
+            }
+            if let Err(fault) = settled {
+                given_back[at] = true;
+                acknowledged.give_back(contribution, fault);
             }
         }
         if !self.store.claimant().safeguards.partial_acknowledgement {
@@ -296,6 +297,50 @@ impl<S: WindowStore, A: AlertSink> Engine<S, A> {
         let done: Vec<&Contribution> = done.map(|(contribution, _)| contribution).collect();
         self.store.ended(&done, acknowledged.first_unapplied.is_some());
         acknowledged
+    }
+
+    /// Tells what the verdicts about one key of a batch say; of the faults the first.
+    async fn settle_batch(
+        &mut self,
+        plan: &Plan,
+        (contribution, origins): (&Contribution, &[&Origin]),
+        verdicts: &mut [Verdict],
+    ) -> Result<(), Fault> {
+        let place = (contribution.plan, contribution.key);
+        let mut first = None;
+        for told in by_detector(verdicts) {
+            if self.holds_back(place, told) {
+                continue;
+            }
+            let sample = |time| sample(contribution, origins, time);
+            let settled = self.outbox(plan).settle(place, told, sample).await;
+            first = first.or(settled.err());
+        }
+        first.map_or(Ok(()), Err)
+    }
+
+    /// Judges a key once more where a finding has opened that others come after: what raises nothing but behind it may
+    /// have come in the same batch, or in another shard's before.
+    async fn settle_followers(
+        &mut self,
+        plan: &Plan,
+        from: (&Contribution, &[&Origin]),
+    ) -> Result<(), Fault> {
+        let place = (from.0.plan, from.0.key);
+        let key_plan = plan.key(place.0);
+        let follows = |id: DetectorId| key_plan.detector(id).is_some_and(|d| !d.after.is_empty());
+        if !key_plan.detectors.iter().any(|detector| follows(detector.id)) {
+            return Ok(());
+        }
+        let (earliest, mut verdicts) = (from.0.earliest(), Vec::new());
+        let view = |window: &Window<'_>| {
+            for End { at, told } in window.state.ends_since(key_plan, earliest) {
+                verdicts.extend(judge(plan, &Window { at, told, ..*window }));
+            }
+        };
+        self.store.read(&[place], view).await?;
+        verdicts.retain(|verdict| follows(verdict.detector));
+        self.settle_batch(plan, from, &mut verdicts).await
     }
 
     /// A batch by key: each signal under the key that is judged, and under the other one where there is

@@ -92,14 +92,14 @@ pub struct Member {
     pub raised: Option<Severity>,
 }
 
-/// Another detector that raises about the key of a finding.
+/// Another detector that raises about the key of a finding, or did: see [`crate::detector::Detector::after_within`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Also {
     /// [`crate::detector::Detector::id`].
     pub detector: String,
     /// How bad it finds it.
     pub severity: Severity,
-    /// Its own finding, where one was told and is open.
+    /// Its own finding, where one was told and is open, or counts still for the detector that names it.
     pub uid: Option<String>,
 }
 

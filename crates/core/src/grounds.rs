@@ -1,5 +1,6 @@
 //! What a window cannot tell of itself: whether a key's number is a large part of everybody's, whether the log it
-//! stands in holds successes at all, and whether another finding about the same key, from other signals, is open. A detector may ask for either before it raises.
+//! stands in holds successes at all, and whether another finding about the same key, from other signals, is open or counts
+//! still. A detector may ask for either before it raises.
 //!
 //! How much is much depends on the application, and no fixed number says it; what everybody gets does. Both are
 //! looked up when a finding would open, which is rare, and again when its messages leave, to be told. Nothing of it

@@ -90,7 +90,8 @@ pub struct Usage {
     pub keys: u64,
     /// Keys ever taken in.
     pub keys_seen: u64,
-    /// Keys of which was forgotten who used to get in, for want of memory: whoever comes back is new.
+    /// Keys of which was forgotten, for want of memory, who used to get in, so that whoever comes back is new, or a
+    /// closed finding that counted still.
     pub forgotten_early: u64,
     /// Bytes charged against the budget: what the structures ask for, with the map's own share.
     pub used_bytes: usize,
@@ -248,7 +249,8 @@ impl MemoryStore {
             let followed = is_old && episodes.any(|(_, episode)| counts(episode));
             let idle = is_old && (crowded || !(remembered || followed));
             if idle {
-                self.forgotten_early.fetch_add(u64::from(remembered), Ordering::Relaxed);
+                let early = u64::from(remembered || followed);
+                self.forgotten_early.fetch_add(early, Ordering::Relaxed);
                 self.budget.give_back(ENTRY_BYTES + kept.bytes);
             }
             !idle

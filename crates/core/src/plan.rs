@@ -37,7 +37,7 @@ pub(crate) mod counting;
 mod shape_plan;
 
 pub use counting::Selecting;
-use counting::{bit, count_grounds, index_of, others};
+use counting::{bit, count_grounds, index_of, others, remember_followed};
 pub use shape_plan::ShapePlan;
 
 /// All detectors, ready to run.
@@ -215,6 +215,7 @@ impl Plan {
             keys[index].relate(&detectors, &others)?;
             keys[index].finish();
         }
+        remember_followed(&mut keys);
         let names = detectors.iter().map(|detector| name(&detector.id)).collect();
         let umbrellas = umbrellas(&keys, &detectors);
         let selecting = Selecting::of(&keys);

@@ -50,7 +50,7 @@ pub struct Retention {
     pub remembered: Span,
     /// The most recent tags such a list keeps.
     pub remembered_tags_max: usize,
-    /// How far behind the last raise of a finding, closed or not, others may come that ask for it.
+    /// How far behind the last raise of a finding, closed or not, detectors may raise that come after it.
     pub followed: Span,
 }
 
@@ -127,10 +127,8 @@ impl Retention {
     ) -> Retention {
         let history = detectors.clone().filter_map(Detector::history).max();
         let asks_since = detectors.clone().any(Detector::asks_since);
-        let followed = detectors.clone().map(|detector| detector.after_within).max();
         let retention = Retention::new(home, &Retention::windows(detectors), history);
-        let retention = if asks_since { retention.remembering(home) } else { retention };
-        Retention { followed: followed.unwrap_or(Span(0)), ..retention }
+        if asks_since { retention.remembering(home) } else { retention }
     }
 
     /// The same where a detector asks since when tags are seen.

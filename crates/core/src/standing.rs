@@ -133,8 +133,9 @@ impl<'a> Standing<'a> {
             .filter_map(|stands| {
                 let id = stands.detector.id;
                 let follows = detector.after.contains(&id);
+                // Where it raises anew, an earlier finding is not the one that is meant.
                 let lately = || self.lately(plan, detector, id).filter(|_| follows);
-                let known = stands.open.or_else(lately);
+                let known = if stands.severity.is_none() { lately() } else { stands.open };
                 let severity = stands.severity.or(known.map(|known| known.severity))?;
                 let start = known.filter(|known| known.published > 0).map(|known| known.start);
                 Some(Other { detector: id, severity, start })

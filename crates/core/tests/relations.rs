@@ -82,13 +82,14 @@ fn a_finding_that_is_over_counts_for_as_long_as_is_said() {
     let late = Detector { after_within: Span::seconds(600), ..takeover() };
     let both = [scan_of(5), late];
     let then = |s: i64| [names(0..5), vec![success(s * 1_000, 1, 9)]].concat();
-    // Its last raise was at 63 s, and it closed a minute later.
-    let raised_last = [names(0..5), vec![unknown(63_500, 1, 6)]].concat();
+    // One that raised last at 30 s counts from then on.
+    let raised_last = [names(0..5), vec![unknown(30_000, 1, 6)]].concat();
     let lasting = |s: i64| [raised_last.clone(), vec![success(s * 1_000, 1, 9)]].concat();
     check(&both, &then(200), &[("scan", 4), ("takeover", 200)]);
     check(&both, &then(603), &[("scan", 4), ("takeover", 603)]);
     check(&both, &then(604), &[("scan", 4)]);
-    check(&both, &lasting(200), &[("scan", 4), ("takeover", 200)]);
+    check(&both, &lasting(629), &[("scan", 4), ("takeover", 629)]);
+    check(&both, &lasting(630), &[("scan", 4)]);
     // What lies before it is no more part of it than ever.
     let long_before = [vec![success(0, 1, 9)], names(70..75)].concat();
     check(&both, &long_before, &[("scan", 74)]);
@@ -102,6 +103,25 @@ fn a_finding_that_is_over_counts_for_as_long_as_is_said() {
     assert_eq!(order[1..3], closed_before);
     let also: Vec<_> = told[2].also.iter().map(|a| (&*a.detector, a.uid.clone())).collect();
     assert_eq!(also, [("scan", Some(told[1].uid.clone()))]);
+    // Where it raises anew with the same event the closed one is not the one that is meant.
+    let anew = [then(200), names(210..215)].concat();
+    let told = findings(both.to_vec(), &anew, Span::seconds(600));
+    let scans = told.iter().filter(|f| (&*f.detector, f.activity) == ("scan", Activity::Create));
+    assert_eq!(scans.count(), 2);
+    let late =
+        detector("late", (10, 60), &[SUCCESSES, FAILURES], &[at_least(0, 1), at_least(1, 5)]);
+    let late = Detector { after: vec!["scan".to_owned()], ..late };
+    let both = [scan_of(5), Detector { after_within: Span::seconds(600), ..late }];
+    let anew = [names(0..5), vec![success(209_500, 1, 9)], names(210..215)].concat();
+    let told = findings(both.to_vec(), &anew, Span::seconds(600));
+    let late =
+        told.iter().find(|f| f.detector == "late").expect("with the fifth of the second five");
+    assert_eq!((late.start, late.also.len()), (at(214_000), 1));
+    let uids = told.iter().filter(|f| f.detector == "scan").map(|f| f.uid.clone());
+    let uids: std::collections::BTreeSet<_> = uids.collect();
+    assert_eq!(uids.len(), 2);
+    let first = told.iter().find(|f| f.detector == "scan").expect("the first").uid.clone();
+    assert_ne!(late.also[0].uid, Some(first));
 }
 
 #[test]

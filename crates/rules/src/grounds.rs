@@ -52,7 +52,7 @@ pub(crate) fn after_within(
     faults: &mut Faults,
 ) -> Option<Span> {
     let Some(text) = text else { return Some(Span(0)) };
-    if after.is_none() && !faults.names("after") {
+    if after.is_none_or(|after| after.value.is_empty()) && !faults.names("after") {
         let help = "Name the detectors whose findings count so long in `after`, or take it out.";
         faults.add(text.place, Fault::WithinOfNone, help);
         return None;

@@ -6,7 +6,7 @@
 
 use smallvec::SmallVec;
 
-use super::{DetectorId, KeyPlan, KeyPlanId, Plan, ShapePlan};
+use super::{DetectorId, DetectorPlan, KeyPlan, KeyPlanId, Plan, ShapePlan};
 use crate::contribution::Point;
 use crate::detector::{Detector, DistinctField, Filter, Measure, NumberField};
 use crate::key::{KeyField, KeyFields, KeyPart};
@@ -242,6 +242,21 @@ pub(crate) const OF_LOGS: [Filter; 2] = [
     Filter { outcome: Some(Outcome::Success), user_known: None },
     Filter { outcome: None, user_known: None },
 ];
+
+/// Has the findings by a key remembered for as long as they count for detectors that come after them, on whichever key.
+pub(super) fn remember_followed(keys: &mut [KeyPlan]) {
+    for at in 0..keys.len() {
+        let plan = KeyPlanId(at as u16);
+        let own: Vec<DetectorId> = keys[at].detectors.iter().map(|detector| detector.id).collect();
+        let all = keys.iter().flat_map(|key| &key.detectors);
+        let follows = |detector: &&DetectorPlan| {
+            detector.after.iter().any(|id| own.contains(id))
+                || detector.beyond.iter().any(|(beyond, _)| *beyond == plan)
+        };
+        let followed = all.filter(follows).map(|detector| detector.after_within).max();
+        keys[at].retention.followed = followed.unwrap_or(Span(0));
+    }
+}
 
 /// Has counted what a detector asks for beside its conditions: over everything that it asks a share of, with the day
 /// before; and of each log its successes and all its tries.
