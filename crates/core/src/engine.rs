@@ -281,9 +281,13 @@ impl<S: WindowStore, A: AlertSink> Engine<S, A> {
         for (at, (contribution, origins)) in contributions.iter().zip(&origins).enumerate() {
             let created = self.counts.created;
             let from = (contribution, origins.as_slice());
-            let mut settled = self.settle_batch(&plan, from, &mut verdicts[at]).await;
+            // Boxed, since most batches raise nothing, and a future within futures is as large as all of them.
+            let mut settled = match verdicts[at].as_mut_slice() {
+                [] => Ok(()),
+                verdicts => Box::pin(self.settle_batch(&plan, from, verdicts)).await,
+            };
             if settled.is_ok() && self.counts.created > created {
-                settled = self.settle_followers(&plan, from).await;
+                settled = Box::pin(self.settle_followers(&plan, from)).await;
             }
             if let Err(fault) = settled {
                 given_back[at] = true;
