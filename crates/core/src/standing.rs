@@ -128,7 +128,10 @@ impl<'a> Standing<'a> {
 
     /// All that stand but `detector`, and those that it comes after.
     pub(crate) fn others(&self, plan: &Plan, detector: &DetectorPlan) -> Vec<Other> {
-        let others = self.stands.iter().filter(|stands| stands.detector.id != detector.id);
+        // Whoever waits for another does not raise.
+        let others = self.stands.iter().filter(|stands| {
+            stands.detector.id != detector.id && self.follows(plan, stands.detector)
+        });
         others
             .filter_map(|stands| {
                 let id = stands.detector.id;
@@ -143,10 +146,15 @@ impl<'a> Standing<'a> {
             .collect()
     }
 
+    /// Whether one of the detectors stands, or did lately enough, that `detector` comes after.
+    fn follows(&self, plan: &Plan, detector: &DetectorPlan) -> bool {
+        let mut after = detector.after.iter().map(|id| self.followed(plan, detector, *id));
+        detector.after.is_empty() || after.any(|other| other.is_some())
+    }
+
     /// Whether `detector` may tell that it raises at `severity`.
     pub(crate) fn lets(&self, plan: &Plan, detector: &DetectorPlan, severity: Severity) -> bool {
-        let mut after = detector.after.iter().map(|id| self.followed(plan, detector, *id));
-        let follows = detector.after.is_empty() || after.any(|other| other.is_some());
+        let follows = self.follows(plan, detector);
         let better = |id: &DetectorId| self.tells(detector, *id) >= Some(severity);
         follows && !detector.unless.iter().any(better) && self.told_by(plan, detector).is_none()
     }

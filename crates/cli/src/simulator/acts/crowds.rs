@@ -15,7 +15,7 @@ use super::{Scene, unknown, web_door};
 /// Another office of the same size, on the day when a third of its passwords expire. Whoever is told so tries
 /// again once or twice, sets a new one, and gets in minutes later.
 pub(super) fn password_expiry(scene: &Scene, rng: &mut ChaCha8Rng) -> (String, Vec<Attempt>) {
-    let source = IpAddr::from([203, 0, 113, 18]);
+    let source = IpAddr::from([198, 19, 18, 18]);
     let nine = scene.days.nine_o_clock();
     let mut attempts = Vec::new();
     for number in STAFF..2 * STAFF {

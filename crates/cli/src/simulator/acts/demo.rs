@@ -109,7 +109,7 @@ pub(super) fn distributed_scan(scene: &Scene, rng: &mut ChaCha8Rng) -> (String, 
 /// Monday morning behind one address: most people come around nine, more typos than at home, and one
 /// password in eight has expired over the weekend.
 pub(super) fn office(scene: &Scene, rng: &mut ChaCha8Rng) -> (String, Vec<Attempt>) {
-    let source = IpAddr::from([203, 0, 113, 17]);
+    let source = IpAddr::from([198, 19, 17, 17]);
     let nine = scene.days.nine_o_clock();
     let mut attempts = Vec::new();
     for number in 0..STAFF {
@@ -130,7 +130,7 @@ pub(super) fn office(scene: &Scene, rng: &mut ChaCha8Rng) -> (String, Vec<Attemp
 /// A program nobody has told the new password, trying again every ten seconds. Harmless, yet one known
 /// account failing from one source without end is what a brute force looks like too.
 pub(super) fn broken_client(scene: &Scene, rng: &mut ChaCha8Rng) -> (String, Vec<Attempt>) {
-    let source = IpAddr::from([203, 0, 113, 77]);
+    let source = IpAddr::from([198, 19, 77, 77]);
     let mut time_ms = scene.days.at(0.1);
     let mut attempts = Vec::new();
     while time_ms < scene.days.end_ms {
