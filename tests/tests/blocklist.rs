@@ -127,6 +127,20 @@ fn severities_detectors_and_campaigns_are_chosen() {
 }
 
 #[test]
+fn sources_of_a_network_of_ones_own_are_pointed_out() {
+    let listed = |source: &str| {
+        let log = log([scan(source, 0, 40, 5)]);
+        blocklist(&[], &run(&["replay", "--output", "json", "-"], log.as_bytes()).stdout)
+    };
+    for source in ["10.0.0.1", "127.0.0.1", "192.168.7.7", "fe80::1", "fd00:1::1"] {
+        let ran = listed(source);
+        assert_eq!(lines(&ran).len(), 1, "{}", ran.stderr);
+        assert!(ran.stderr.contains("note: 1 source of a private network"), "{}", ran.stderr);
+    }
+    assert!(!listed("198.51.100.7").stderr.contains("private network"));
+}
+
+#[test]
 fn nobody_who_is_allowed_now_is_listed() {
     let findings = findings();
     let allow = |source: &str, more: &str| {
@@ -163,6 +177,12 @@ fn what_is_no_finding_is_counted_and_told() {
     assert_eq!(lines(&ran), ALL);
     assert!(ran.stderr.contains("not read: 4 lines, "), "{}", ran.stderr);
     assert!(ran.stderr.contains("first at -:1"), "{}", ran.stderr);
+    // A file that holds no finding at all is the wrong one: nobody is to be let in for it.
+    for form in ["lines", "waf-ip-set"] {
+        let ran = run(&["blocklist", "--as", form, "-"], noise.as_bytes());
+        assert_eq!((ran.code, ran.stdout.as_str()), (1, ""), "{}", ran.stderr);
+        assert!(ran.stderr.contains("not read: 3 lines, "), "{}", ran.stderr);
+    }
     let ran = run(&["blocklist", "no-such-file"], b"");
     assert_eq!(ran.code, 1, "{}", ran.stderr);
     assert!(ran.stderr.contains("cannot read no-such-file"), "{}", ran.stderr);

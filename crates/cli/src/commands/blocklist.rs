@@ -1,11 +1,13 @@
 //! `tidewatch blocklist`: the sources of open findings, for a firewall. It prints, and blocks nothing.
 
+use std::net::Ipv6Addr;
 use std::path::Path;
 
 use anyhow::{Context, anyhow};
 use jiff::Timestamp;
 use tidewatch_alert::printable;
 use tidewatch_core::allow::Allowlist;
+use tidewatch_core::net::Net;
 use tidewatch_core::time::Time;
 
 use crate::args::{BlocklistArgs, BlocklistForm};
@@ -39,6 +41,11 @@ pub fn run(args: &BlocklistArgs) -> Result<Exit, Failure> {
     let mut read = Read::default();
     for path in settings::inputs(&args.findings)? {
         read.file(path);
+    }
+    // Whoever blocks by what is printed shall not let everybody in for a file that was the wrong one.
+    if read.damaged > 0 && read.latest.all().count() == 0 {
+        tell(&read, &Blocklist::default(), 0);
+        return Ok(Exit::Failed);
     }
     let list = Blocklist::of(&read.latest, &terms);
     let (text, without_room) = match args.form {
@@ -122,6 +129,17 @@ impl Read {
     }
 }
 
+/// Whether an address is routed nowhere but within a network of one's own (RFC 1918, RFC 4193, RFC 4291).
+fn is_own(source: &Net) -> bool {
+    match *source {
+        Net::Ipv4(v4, _) => v4.is_private() || v4.is_loopback() || v4.is_link_local(),
+        Net::Ipv6(upper, _) => {
+            let v6 = Ipv6Addr::from_bits(u128::from(upper) << 64);
+            v6.is_unique_local() || v6.is_unicast_link_local() || upper == 0
+        }
+    }
+}
+
 /// Says on standard error what the list is made of.
 fn tell(read: &Read, list: &Blocklist<'_>, without_room: usize) {
     let LeftOut { over, campaigns, unasked, allowed } = list.left_out;
@@ -141,6 +159,13 @@ fn tell(read: &Read, list: &Blocklist<'_>, without_room: usize) {
     if without_room > 0 {
         say(format_args!(
             "note: a set takes {WAF_ADDRESSES_MAX} networks; the mildest and oldest are missing, see --min-severity"
+        ));
+    }
+    let own = list.sources.keys().filter(|source| is_own(source)).count();
+    if own > 0 {
+        say(format_args!(
+            "note: {} of a private network or this machine: perhaps your own proxy, which brings everybody; see allow files",
+            counted(own as u64, "source")
         ));
     }
     if read.damaged > 0 {
