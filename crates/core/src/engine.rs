@@ -23,7 +23,7 @@ use crate::gathered::{Gathered, sample};
 use crate::judge::{Verdict, judge, judge_looked};
 use crate::key_ring::{LiveKey, Phase};
 use crate::outbox::Outbox;
-use crate::plan::{DetectorId, Plan};
+use crate::plan::{DetectorPlan, Plan};
 use crate::points::{LatestLog, Points, point, tried};
 use crate::reading::Looked;
 use crate::shape::Shape;
@@ -31,7 +31,6 @@ use crate::signal::{Auth, Body, Origin, Signal};
 use crate::sink::AlertSink;
 use crate::slack::Slack;
 use crate::spend::watch::Watch;
-use crate::state::End;
 use crate::store::{DueNow, Merged, Place, WindowStore};
 use crate::time::Time;
 use crate::umbrella::Declined;
@@ -332,18 +331,16 @@ impl<S: WindowStore, A: AlertSink> Engine<S, A> {
     ) -> Result<(), Fault> {
         let place = (from.0.plan, from.0.key);
         let key_plan = plan.key(place.0);
-        let follows = |id: DetectorId| key_plan.detector(id).is_some_and(|d| !d.after.is_empty());
-        if !key_plan.detectors.iter().any(|detector| follows(detector.id)) {
+        let follows = |detector: &DetectorPlan| !detector.after.is_empty();
+        if !key_plan.detectors.iter().any(follows) {
             return Ok(());
         }
         let (earliest, mut verdicts) = (from.0.earliest(), Vec::new());
         let view = |window: &Window<'_>| {
-            for End { at, told } in window.state.ends_since(key_plan, earliest) {
-                verdicts.extend(judge(plan, &Window { at, told, ..*window }));
-            }
+            verdicts.extend(window.changed_since(earliest).flat_map(|window| judge(plan, &window)));
         };
         self.store.read(&[place], view).await?;
-        verdicts.retain(|verdict| follows(verdict.detector));
+        verdicts.retain(|verdict| key_plan.detector(verdict.detector).is_some_and(follows));
         self.settle_batch(plan, from, &mut verdicts).await
     }
 

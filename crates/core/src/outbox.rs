@@ -277,12 +277,10 @@ impl<S: WindowStore, A: AlertSink> Outbox<'_, S, A> {
                 let mut last = End { told: due.episode.last, at: due.episode.last };
                 if detector.lengthen.0 > 0 {
                     // The latch does not keep up with every raise: follow them while they are close.
-                    for end in window.state.ends_since(key_plan, last.told) {
-                        let next =
-                            (last.told.0 + 1..last.told.plus(rule.quiet).0).contains(&end.told.0);
-                        let window = Window { at: end.at, told: end.told, ..*window };
-                        if next && raises(self.plan, detector, &window) {
-                            last = end;
+                    for window in window.changed_since(last.told) {
+                        let close = last.told.0 + 1..last.told.plus(rule.quiet).0;
+                        if close.contains(&window.told.0) && raises(self.plan, detector, &window) {
+                            last = End { told: window.told, at: window.at };
                         }
                     }
                 }

@@ -20,7 +20,7 @@ use crate::plan::{Counted, DetectorPlan, KeyPlan};
 use crate::seen::Seen;
 use crate::shape::Class;
 use crate::sketch::Sketch;
-use crate::state::{ClassList, KeyState};
+use crate::state::{ClassList, End, KeyState};
 use crate::time::{Span, Time};
 use crate::walk::odds;
 
@@ -48,6 +48,14 @@ pub struct Bounds {
     pub low: f64,
     /// At most this.
     pub high: f64,
+}
+
+impl<'a> Window<'a> {
+    /// The windows of the key that may have changed since an event at `from` was counted, in the order of their ends.
+    pub(crate) fn changed_since(self, from: Time) -> impl Iterator<Item = Window<'a>> {
+        let ends = self.state.ends_since(self.plan, from).into_iter();
+        ends.map(move |End { at, told }| Window { at, told, ..self })
+    }
 }
 
 impl Window<'_> {

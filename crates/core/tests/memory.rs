@@ -5,12 +5,11 @@ mod world;
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use tidewatch_core::detector::{Detector, Filter, Measure};
+use tidewatch_core::detector::Detector;
 use tidewatch_core::distinct::Room;
 use tidewatch_core::finding::Activity;
 use tidewatch_core::key::Key;
 use tidewatch_core::plan::KeyPlanId;
-use tidewatch_core::signal::{Outcome, Role};
 use tidewatch_core::state::KeyState;
 use tidewatch_core::time::Span;
 use world::*;
@@ -129,11 +128,9 @@ fn an_open_episode_is_not_swept_away_and_closes() {
 
 #[test]
 fn a_finding_that_others_come_after_is_remembered_for_as_long_as_it_counts() {
-    let successes =
-        Measure::Count(Role::Attempt, Filter { outcome: Some(Outcome::Success), user_known: None });
     // Windows reach twenty seconds back, and a flood of keys makes the store forget what lies behind.
     let opened = |after_within: Span, budget_bytes: usize| {
-        let rule = detector("takeover", (10, 10), &[successes], &[at_least(0, 1)]);
+        let rule = detector("takeover", (10, 10), &[SUCCESSES], &[at_least(0, 1)]);
         let takeover = Detector { after: vec!["scan".to_owned()], after_within, ..rule };
         let mut engine = engine(vec![scan(10, 10, 3), takeover], budget_bytes);
         let mut tries: Vec<Try> = (0..3).map(|n| unknown(n, 1, n as u64)).collect();

@@ -11,10 +11,6 @@ use tidewatch_core::time::{Span, Time};
 use tidewatch_core::walk::Rates;
 use world::*;
 
-const SUCCESSES: Measure = Measure::Count(
-    tidewatch_core::signal::Role::Attempt,
-    tidewatch_core::detector::Filter { outcome: Some(Outcome::Success), user_known: None },
-);
 const RATES: Rates = Rates { people: 950, attackers: 300 };
 
 fn scan_of(threshold: u32) -> Detector {

@@ -5,7 +5,7 @@ use crate::key::Key;
 use crate::key_ring::Generation;
 use crate::plan::{KeyPlan, KeyPlanId, Plan};
 use crate::sequence::ShardId;
-use crate::state::{ClassList, End, KeyState};
+use crate::state::{ClassList, KeyState};
 use crate::store::{LostShare, Place};
 use crate::table_store::bytes::Unreadable;
 use crate::table_store::latches::Latches;
@@ -197,10 +197,7 @@ impl View {
         from: Time,
         mut judge: impl FnMut(&Window<'_>),
     ) {
-        let key_plan = plan.key(id);
-        for End { at, told } in self.state.ends_since(key_plan, from) {
-            judge(&Window { at, told, ..self.window(key_plan, &key) });
-        }
+        self.window(plan.key(id), &key).changed_since(from).for_each(|window| judge(&window));
     }
 
     /// The window that ends at the newest event.

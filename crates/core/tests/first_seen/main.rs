@@ -24,7 +24,6 @@ use tidewatch_core::time::{Span, Time};
 use tidewatch_core::window::Window;
 use world::*;
 
-const SUCCEEDED: Filter = Filter { outcome: Some(Outcome::Success), user_known: None };
 const EXISTING: Filter = Filter { outcome: Some(Outcome::Success), user_known: Some(true) };
 const HOUR: i64 = 3_600_000;
 

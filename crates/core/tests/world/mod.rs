@@ -211,6 +211,7 @@ pub(crate) fn walked<'a>(
 
 pub(crate) const ALL: Filter = Filter { outcome: None, user_known: None };
 pub(crate) const FAILED: Filter = Filter { outcome: Some(Outcome::Failure), user_known: None };
+pub(crate) const SUCCEEDED: Filter = Filter { outcome: Some(Outcome::Success), user_known: None };
 pub(crate) const UNKNOWN: Filter =
     Filter { outcome: Some(Outcome::Failure), user_known: Some(false) };
 
@@ -219,6 +220,7 @@ pub(crate) const FAILED_USERS: Measure = Measure::Distinct(DistinctField::User, 
 pub(crate) const USERS: Measure = Measure::Distinct(DistinctField::User, ALL);
 pub(crate) const SOURCES: Measure = Measure::Distinct(DistinctField::SourceIp, ALL);
 pub(crate) const FAILURES: Measure = Measure::Count(Role::Attempt, FAILED);
+pub(crate) const SUCCESSES: Measure = Measure::Count(Role::Attempt, SUCCEEDED);
 pub(crate) const TRIES: Measure = Measure::Count(Role::Attempt, ALL);
 pub(crate) const FAILED_MENTIONS: Measure = Measure::Count(Role::Mention, FAILED);
 pub(crate) const UNKNOWN_MENTIONS: Measure = Measure::Count(Role::Mention, UNKNOWN);
